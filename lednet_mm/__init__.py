@@ -1,0 +1,16 @@
+"""LEDNet-MM: an experiment and ablation suite for real-time semantic segmentation on MMSegmentation.
+
+Importing the package registers its networks, datasets, metrics and training parts in MMSegmentation.
+"""
+
+from lednet_mm import environment
+
+environment.prepare()  # before anything imports PyTorch
+
+from mmseg.utils import register_all_modules  # noqa: E402
+
+register_all_modules(init_default_scope=True)
+
+from lednet_mm import networks as networks  # noqa: E402
+
+__version__ = "0.1.0"

@@ -1,0 +1,114 @@
+"""LEDNet's names: xiaoyufenfei/LEDNet, and the version in Efficient-Segmentation-Networks (``lednet_esn``)."""
+
+from lednet_mm.checkpoints.names import AuthorsNetwork
+
+ENCODER = [
+    (r"^encoder\.output_conv\.", "auxiliary_head.conv_seg."),
+    (r"^encoder\.", ""),
+    (r"^initial_block\.", "backbone.stages.0.0."),
+    (r"^layers\.([0-2])\.", lambda match: f"backbone.stages.0.{int(match[1]) + 1}."),
+    (r"^layers\.([3-5])\.", lambda match: f"backbone.stages.1.{int(match[1]) - 3}."),
+    (r"^layers\.(\d+)\.", lambda match: f"backbone.stages.2.{int(match[1]) - 6}."),
+    (r"(stages\.\d\.0)\.bn\.", r"\1.norm."),
+    # The vertical convolution comes first in the left branch and second in the right one.
+    (r"conv3x1_1_l", "left.conv1"),
+    (r"conv1x3_1_l", "left.conv2"),
+    (r"conv3x1_2_l", "left.conv3"),
+    (r"conv1x3_2_l", "left.conv4"),
+    (r"conv1x3_1_r", "right.conv1"),
+    (r"conv3x1_1_r", "right.conv2"),
+    (r"conv1x3_2_r", "right.conv3"),
+    (r"conv3x1_2_r", "right.conv4"),
+    (r"bn(\d)_l", r"left.norm\1"),
+    (r"bn(\d)_r", r"right.norm\1"),
+]
+# One CBR of the authors is conv.0 (convolution) and conv.1 (batch normalisation).
+UNIT = [(r"\.conv\.0\.", ".conv."), (r"\.conv\.1\.", ".norm.")]
+APN = [
+    (r"^(decoder\.)?apn\.", "decode_head."),
+    (r"head\.branch1\.1", "head.pooled"),
+    (r"head\.mid\.0", "head.middle"),
+    (r"head\.conv(\d)", r"head.lateral\1"),
+]
+ENCODER_STAGE = {
+    "type": "FCNHead",
+    "in_channels": 128,
+    "channels": 128,
+    "num_convs": 0,
+    "concat_input": False,
+}
+ENCODER_STAGE |= {"dropout_ratio": 0}
+
+PAPER = "arXiv:1905.02423"
+REPOSITORY = "github.com/xiaoyufenfei/LEDNet"
+NOT_NEGATIVE = "Every branch of the attention pyramid ends in a ReLU: logits are never negative."
+
+NETWORKS = {
+    "lednet_official": AuthorsNetwork(
+        title="LEDNet",
+        paper=PAPER,
+        repository=REPOSITORY,
+        deviations=[NOT_NEGATIVE, "The pyramid has one channel for all classes."],
+        model={
+            "backbone": {"type": "LEDNet"},
+            "decode_head": {"type": "APNHead"},
+            "auxiliary_head": ENCODER_STAGE,
+        },
+        rules=[*ENCODER, *UNIT, *APN, (r"down3\.0", "down3"), (r"down3\.1", "lateral3")],
+    ),
+    "lednet_apn128": AuthorsNetwork(
+        title="LEDNet, pyramid of 128 channels",
+        paper=PAPER,
+        repository=REPOSITORY,
+        deviations=[
+            NOT_NEGATIVE,
+            "A second file of the repository: 2.29 M parameters, not the paper's 0.94 M.",
+        ],
+        model={
+            "backbone": {"type": "LEDNet"},
+            "decode_head": {"type": "APNHead", "pyramid_width": 128},
+            "auxiliary_head": ENCODER_STAGE,
+        },
+        rules=[*ENCODER, *UNIT, *APN, (r"down3\.0", "down3"), (r"down3\.1", "lateral3")],
+    ),
+    "lednet_no_bn": AuthorsNetwork(
+        title="LEDNet without normalisation in its blocks",
+        paper=PAPER,
+        repository=REPOSITORY,
+        deviations=[
+            NOT_NEGATIVE,
+            "What the authors' speed test times: no batch normalisation in blocks and pyramid.",
+        ],
+        model={
+            "backbone": {"type": "LEDNet", "norm_in_blocks": False, "dropout_ratio": (0, 0)},
+            "decode_head": {"type": "APNHead", "norm_cfg": None},
+            "auxiliary_head": ENCODER_STAGE,
+        },
+        rules=[*ENCODER, *UNIT, *APN, (r"down3\.0", "down3"), (r"down3\.1", "lateral3")],
+        unused=[r"layers\.\d+\.bn[12]_[lr]\."],
+        dropout_is_built_but_unused=True,
+    ),
+    "lednet_esn": AuthorsNetwork(
+        title="LEDNet, factorised pyramid",
+        paper=PAPER,
+        repository="github.com/xiaoyufenfei/Efficient-Segmentation-Networks",
+        deviations=[NOT_NEGATIVE, "A third party's version: every convolution of the pyramid is factorised."],
+        model={
+            "backbone": {"type": "LEDNet"},
+            "decode_head": {"type": "APNHead", "factorized": True},
+        },
+        rules=[
+            *ENCODER,
+            (r"^apn\.(branch1\.1|mid\.0)\.conv\.0\.", r"apn.\1.conv."),
+            (r"^apn\.(branch1\.1|mid\.0)\.conv\.1\.", r"apn.\1.norm."),
+            # down3 holds six layers here: the strided pair, then the pair that is the third lateral.
+            (r"^apn\.down3\.4\.", "apn.lateral3.0."),
+            (r"^apn\.down3\.5\.", "apn.lateral3.1."),
+            (r"^apn\.down3\.6\.", "apn.lateral3.2."),
+            (r"^apn\.conv(\d)\.", r"apn.lateral\1."),
+            (r"^apn\.(down\d|lateral\d)\.1\.", r"apn.\1.1.conv."),
+            (r"^apn\.(down\d|lateral\d)\.2\.", r"apn.\1.1.norm."),
+            *APN,
+        ],
+    ),
+}

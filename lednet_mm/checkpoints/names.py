@@ -1,0 +1,89 @@
+"""What an authors' network is here: its model, and the table from their tensor names to ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from lednet_mm.errors import InputError
+
+Output = Callable[[nn.Module, Sequence[Tensor], Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class AuthorsNetwork:
+    """One network of some authors, as built here, and where each of their tensors goes.
+
+    Attributes:
+        title: the network's name as its paper writes it, with what tells this version apart.
+        paper: where it is described (arXiv number, or venue and year).
+        repository: where the code is that the reference vector was computed with.
+        model: config of the whole model, less ``num_classes``.
+        rules: (pattern, replacement) pairs of regular expressions, all applied in order to every name of the
+            authors (``re.sub``); the result is our name.
+        deviations: where that code differs from the paper, a sentence each; it is followed by default here.
+        unused: patterns of authors' tensors that are built but play no part, and that we do not build.
+        outputs: for names of outputs in the reference vectors that the common rule (parity.py) does not know:
+            pattern -> function of (model, feature maps, image) that computes it.
+        dropout_is_built_but_unused: the authors' code makes dropout layers that its forward leaves out.
+    """
+
+    title: str
+    paper: str
+    repository: str
+    model: Mapping
+    rules: Sequence[tuple[str, str | Callable[[re.Match], str]]]
+    deviations: Sequence[str] = ()
+    unused: Sequence[str] = ()
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+    dropout_is_built_but_unused: bool = False
+
+    def rename(self, name: str) -> str | None:
+        """Return our name of an authors' tensor; None if it plays no part."""
+        if any(re.search(pattern, name) for pattern in self.unused):
+            return None
+        for pattern, replacement in self.rules:
+            name = re.sub(pattern, replacement, name)
+        return name
+
+
+def convert_state(
+    network: AuthorsNetwork, state: Mapping[str, Tensor], ours: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Rename an authors' state dict to ours, one to one.
+
+    Args:
+        network: the network's table.
+        state: the authors' tensors by name.
+        ours: a state dict of our model, for names and shapes.
+
+    Returns:
+        The tensors under our names. Counters ``num_batches_tracked`` that the authors' version of batch
+        normalisation lacks are taken from ``ours``.
+
+    Raises:
+        InputError: a name without a counterpart on either side, two for one place, or another shape.
+    """
+    converted: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        renamed = network.rename(name)
+        if renamed is None:
+            continue
+        if renamed not in ours:
+            raise InputError(f"{name} has no counterpart in this network (looked for {renamed})")
+        if renamed in converted:
+            raise InputError(f"{name} and another tensor both map to {renamed}")
+        if tensor.shape != ours[renamed].shape:
+            raise InputError(
+                f"{name} has shape {tuple(tensor.shape)}, "
+                f"this network's {renamed} {tuple(ours[renamed].shape)}"
+            )
+        converted[renamed] = tensor
+    for name in ours.keys() - converted.keys():
+        if not name.endswith("num_batches_tracked"):
+            raise InputError(f"nothing in the file for {name}")
+        converted[name] = ours[name]
+    return converted

@@ -1,0 +1,281 @@
+"""Parity: does a network here compute what its authors' code computes?
+
+A reference vector is a JSON file of figures that the authors' code gave in float64 for weights filled by a
+published rule. Here the same tensors are filled by the same rule, renamed to ours, and every figure is
+compared: outputs in evaluation and training mode, the loss, the norm of every gradient, the number of
+parameters, the dropout layers.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import zlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lednet_mm.checkpoints import authors_network
+from lednet_mm.checkpoints.names import AuthorsNetwork, Output, convert_state
+from lednet_mm.errors import InputError
+
+TOLERANCE = 1e-8
+"""Largest accepted error of a value, relative to the spread (standard deviation) of the tensor it is in."""
+
+DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+
+
+@dataclass
+class ParityResult:
+    """What the comparison with one reference vector gave.
+
+    Attributes:
+        network: name in the vector.
+        parameters: of our model, with those of the authors that play no part.
+        errors: largest relative error of each case.
+        misses: one line for everything that does not hold; empty if the network is proven.
+    """
+
+    network: str
+    parameters: int = 0
+    errors: dict[str, float] = field(default_factory=dict)
+    misses: list[str] = field(default_factory=list)
+
+    @property
+    def worst(self) -> float:
+        """The largest relative error over all cases; NaN if none ran."""
+        return max(self.errors.values(), default=math.nan)
+
+
+def fill(name: str, shape: Sequence[int], kind: str, salt: str) -> Tensor:
+    """Make a tensor by the vectors' fill rule "v1".
+
+    Args:
+        name: the authors' name of the tensor, or ``input``, ``r``, ``r1`` ...
+        shape: of the tensor.
+        kind: as in the vector's ``state``, or ``input`` for a plain normal draw.
+        salt: as in the vector.
+
+    Returns:
+        A float64 tensor (int64 for ``num_batches_tracked``).
+
+    Raises:
+        InputError: a kind that the rule does not know.
+    """
+    if kind == "num_batches_tracked":
+        return torch.zeros(tuple(shape), dtype=torch.int64)
+    seed = zlib.crc32(f"{salt}:{name}".encode()) & 0xFFFFFFFF
+    z = np.random.RandomState(seed).standard_normal(tuple(shape))
+    if kind in ("conv", "linear"):
+        z = z * math.sqrt(2 / math.prod(shape[1:]))
+    elif kind in ("bias", "norm_bias", "running_mean"):
+        z = 0.1 * z
+    elif kind == "norm_weight":
+        z = 1 + 0.1 * z
+    elif kind == "running_var":
+        z = 1 + 0.2 * np.abs(z)
+    elif kind == "prelu":
+        z = 0.25 + 0.1 * z
+    elif kind != "input":
+        raise InputError(f"tensor {name}: the fill rule has no kind {kind!r}")
+    return torch.from_numpy(np.asarray(z))
+
+
+def _full(head: str) -> Output:
+    def logits(model: nn.Module, maps: Sequence[Tensor], image: Tensor) -> Tensor:
+        low = getattr(model, head)(maps)
+        if low.shape[2] >= image.shape[2] and low.shape[3] >= image.shape[3]:
+            return low  # the head itself ends at full resolution (or above it, for odd sizes)
+        align = getattr(model, head).align_corners
+        return F.interpolate(low, image.shape[2:], mode="bilinear", align_corners=align)
+
+    return logits
+
+
+OUTPUTS: Mapping[str, Output] = {
+    r"^full-resolution logits": _full("decode_head"),
+    r"^whole forward": _full("decode_head"),
+    r"^training output 0": _full("decode_head"),
+    r"^training output 1": _full("auxiliary_head"),
+    r"^logits before the final resize": lambda model, maps, image: model.decode_head(maps),
+    r"^logits at output resolution": lambda model, maps, image: model.decode_head(maps),
+    r"^encoder logits": lambda model, maps, image: model.auxiliary_head(maps),
+}
+"""How the outputs that a vector names are computed from (model, feature maps, image)."""
+
+
+def read_vector(path: str | Path) -> dict:
+    """Read a reference vector.
+
+    Raises:
+        InputError: no such file, no JSON, or a required key missing.
+    """
+    try:
+        vector = json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such reference vector") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not a reference vector: {error}") from None
+    needed = {"network", "num_classes", "parameters", "state", "salt", "fill", "cases"}
+    missing = needed - vector.keys() if isinstance(vector, dict) else needed
+    if missing:
+        raise InputError(f"{path}: not a reference vector: without {', '.join(sorted(missing))}")
+    if vector["fill"] != "v1":
+        raise InputError(f"{path}: fill rule {vector['fill']!r} is not known; this version knows v1")
+    return vector
+
+
+def build_model(network: AuthorsNetwork, num_classes: int) -> nn.Module:
+    """Build an authors' network as it is here, with PyTorch's initialisation."""
+    config = {"type": "Segmentor", **network.model, "num_classes": num_classes}
+    if config["type"] == "Segmentor":
+        config.setdefault("data_preprocessor", {"type": "SegDataPreProcessor"})
+    return MODELS.build(config)
+
+
+class _Comparison:
+    """Collects the misses of one vector."""
+
+    def __init__(self, result: ParityResult) -> None:
+        self.result = result
+
+    def number(self, what: str, ours: float, theirs: float, scale: float) -> float:
+        error = abs(ours - theirs) / scale if math.isfinite(ours) else math.inf
+        if not error <= TOLERANCE:
+            self.result.misses.append(f"{what}: {ours:.12g}, the authors' {theirs:.12g} (error {error:.1e})")
+        return error
+
+    def equal(self, what: str, ours: object, theirs: object) -> None:
+        if ours != theirs:
+            self.result.misses.append(f"{what}: {ours}, the authors' {theirs}")
+
+    def output(self, where: str, ours: Tensor, theirs: Mapping) -> float:
+        what = f"{where}, {theirs['what']}"
+        if list(ours.shape) != theirs["shape"]:
+            self.equal(f"{what}, shape", list(ours.shape), theirs["shape"])
+            return math.inf
+        flat = ours.detach().flatten()
+        spread = theirs["std"] or 1.0
+        worst = 0.0
+        summary = {"mean": flat.mean(), "std": flat.std(correction=0), "absmax": flat.abs().max()}
+        for key, value in summary.items():
+            worst = max(worst, self.number(f"{what}, {key}", value.item(), theirs[key], spread))
+        for index, value in theirs["samples"]:
+            worst = max(worst, self.number(f"{what}, value {index}", flat[index].item(), value, spread))
+        return worst
+
+
+def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: None) -> ParityResult:
+    """Compare a network with its authors' code.
+
+    Args:
+        vector: as :func:`read_vector` returns it.
+        advance: called with the name of each case before it runs.
+
+    Returns:
+        The errors, and everything that does not hold.
+
+    Raises:
+        InputError: a network that this project does not have, or a vector that is not of the known form.
+    """
+    network = authors_network(vector["network"])
+    result = ParityResult(vector["network"])
+    compare = _Comparison(result)
+    model = build_model(network, vector["num_classes"])
+    trainable = {name for name, _ in model.named_parameters()}
+    ours_count = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    model = model.double()
+
+    state = {name: fill(name, shape, kind, vector["salt"]) for name, shape, kind in vector["state"]}
+    shapes = {name: tuple(shape) for name, shape, _ in vector["state"]}
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    unused = {n for n, _, kind in vector["state"] if kind not in statistics and network.rename(n) is None}
+    result.parameters = ours_count + sum(math.prod(shapes[name]) for name in unused)
+    compare.equal("parameters", result.parameters, vector["parameters"])
+    compare.equal(
+        "tensors left out that the authors use", sorted(unused - set(vector.get("unused_parameters", []))), []
+    )
+    dropout = Counter((type(m).__name__, m.p) for m in model.modules() if isinstance(m, DROPOUT) and m.p)
+    theirs = Counter((kind, p) for kind, p in vector.get("dropout", []) if p)
+    if network.dropout_is_built_but_unused:
+        theirs = Counter()
+    compare.equal("dropout layers", sorted(dropout.items()), sorted(theirs.items()))
+    try:
+        converted = convert_state(network, state, model.state_dict())
+    except InputError as error:
+        result.misses.append(str(error))
+        return result
+
+    for case in vector["cases"]:
+        where = f"{case['mode']} {'x'.join(map(str, case['input_shape']))}"
+        advance(where)
+        model.load_state_dict(converted)
+        model.train(case["mode"] != "eval")
+        for module in model.modules():
+            if isinstance(module, DROPOUT):
+                module.p = 0.0
+        image = fill("input", case["input_shape"], "input", vector["salt"])
+        outputs = {**OUTPUTS, **network.outputs}
+
+        def run(names: Sequence[str], image: Tensor = image, outputs: Mapping = outputs) -> list[Tensor]:
+            maps = model.extract_feat(image)
+            functions = [next((f for p, f in outputs.items() if re.search(p, name)), None) for name in names]
+            if None in functions:
+                raise InputError(f"{vector['network']}: output {names[functions.index(None)]!r} is not known")
+            return [function(model, maps, image) for function in functions if function]
+
+        if case["mode"] == "grad":
+            result.errors[where] = _check_gradients(case, vector, network, model, trainable, run, compare)
+            continue
+        with torch.no_grad():
+            values = run([output["what"] for output in case["outputs"]])
+        errors = [
+            compare.output(where, value, output)
+            for value, output in zip(values, case["outputs"], strict=True)
+        ]
+        result.errors[where] = max(errors)
+    return result
+
+
+def _check_gradients(
+    case: Mapping,
+    vector: Mapping,
+    network: AuthorsNetwork,
+    model: nn.Module,
+    trainable: set[str],
+    run: Callable[[Sequence[str]], list[Tensor]],
+    compare: _Comparison,
+) -> float:
+    model.zero_grad(set_to_none=True)
+    loss = torch.zeros((), dtype=torch.float64)
+    for i, output in enumerate(run(case["loss_on"])):
+        r = fill("r" if i == 0 else f"r{i}", output.shape, "input", vector["salt"])
+        loss = loss + (output * r).sum() / output.numel()
+    loss.backward()
+    norms = case["grad_norms"]
+    largest = max(norm for _, norm in norms)
+    worst = compare.number("grad, loss", loss.item(), case["loss"], abs(case["loss"]) or 1.0)
+    parameters = dict(model.named_parameters())
+    named = set()
+    for name, norm in norms:
+        ours = network.rename(name)
+        gradient = parameters[ours].grad if ours in trainable else None
+        if ours is None or gradient is None:
+            compare.equal(f"grad of {name}", "none", norm)
+            continue
+        named.add(ours)
+        # Gradients that are zero in theory hold rounding noise: the scale is never below the file's largest.
+        scale = max(norm, 0.1 * largest)
+        worst = max(worst, compare.number(f"grad of {name}", gradient.norm().item(), norm, scale))
+    without = {n for n in trainable if parameters[n].grad is None} | (trainable - named)
+    expected = {network.rename(n) for n in vector.get("unused_parameters", [])} - {None}
+    compare.equal("parameters without a gradient", sorted(without), sorted(n for n in expected if n))
+    return worst

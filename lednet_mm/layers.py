@@ -1,0 +1,195 @@
+"""Blocks that several networks truly share; what only one network has stays in that network's file."""
+
+from __future__ import annotations
+
+import torch
+from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Config = dict | None
+Size = int | tuple[int, int]
+
+
+def pair(size: Size) -> tuple[int, int]:
+    """Turn one number into (height, width); a pair stays as it is."""
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def make_norm(norm_cfg: Config, channels: int) -> nn.Module:
+    """Build a normalisation layer for ``channels`` maps; None gives the identity."""
+    return nn.Identity() if norm_cfg is None else build_norm_layer(norm_cfg, channels)[1]
+
+
+def make_activation(act_cfg: Config, channels: int) -> nn.Module:
+    """Build an activation of its own for each place that asks; None gives the identity.
+
+    A PReLU gets one slope a channel, as in the papers of this field, unless ``num_parameters`` is given.
+    """
+    if act_cfg is None:
+        return nn.Identity()
+    if act_cfg["type"] == "PReLU":
+        return build_activation_layer({"num_parameters": channels, **act_cfg})
+    return build_activation_layer(dict(act_cfg))
+
+
+class ConvNormAct(nn.Sequential):
+    """Convolution, normalisation, activation, named ``conv``, ``norm``, ``act``.
+
+    Args:
+        in_channels: channels of the input map.
+        out_channels: channels of the output map.
+        kernel_size: one number, or (height, width).
+        stride: one number, or (height, width).
+        padding: None keeps the size at stride 1: ``dilation * (kernel - 1) // 2``.
+        dilation: one number, or (height, width).
+        groups: channel groups of the convolution.
+        bias: whether the convolution has a bias.
+        conv_cfg: mmcv's convolution config; None is ``Conv2d``.
+        norm_cfg: mmcv's normalisation config; None leaves the normalisation out.
+        act_cfg: mmcv's activation config; None leaves the activation out.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)) for odd kernels.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        *,
+        stride: Size = 1,
+        padding: Size | None = None,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = False,
+        conv_cfg: Config = None,
+        norm_cfg: Config = None,
+        act_cfg: Config = None,
+    ) -> None:
+        super().__init__()
+        if padding is None:
+            (kh, kw), (dh, dw) = pair(kernel_size), pair(dilation)
+            padding = (dh * (kh - 1) // 2, dw * (kw - 1) // 2)
+        self.conv = build_conv_layer(
+            conv_cfg, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
+        )
+        if norm_cfg is not None:
+            self.norm = make_norm(norm_cfg, out_channels)
+        if act_cfg is not None:
+            self.act = make_activation(act_cfg, out_channels)
+
+
+class ConvPoolDownsample(nn.Module):
+    """Halve the resolution: a strided 3x3 convolution beside a 2x2 max pooling, concatenated.
+
+    The block of ENet's and ERFNet's line, used by LEDNet and ESNet in this form: the convolution makes
+    ``out_channels - in_channels`` maps, the pooled input is appended, then norm and activation over all.
+    For an odd height or width the pooled map is one short and is padded with zeros at the bottom or right.
+
+    Args:
+        in_channels: channels of the input map.
+        out_channels: channels of the output map, more than ``in_channels``.
+        bias: whether the convolution has a bias.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H/2), ceil(W/2)).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, bias: bool = True, norm_cfg: Config, act_cfg: Config
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels - in_channels, 3, stride=2, padding=1, bias=bias)
+        self.pool = nn.MaxPool2d(2, stride=2)
+        self.norm = make_norm(norm_cfg, out_channels)
+        self.act = make_activation(act_cfg, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the map at half resolution."""
+        convolved, pooled = self.conv(x), self.pool(x)
+        bottom = convolved.shape[2] - pooled.shape[2]
+        right = convolved.shape[3] - pooled.shape[3]
+        # A trace must pad for every size, so that an exported network takes any; a plain run skips the copy.
+        if torch.jit.is_tracing() or bottom or right:
+            pooled = F.pad(pooled, (0, right, 0, bottom))
+        return self.act(self.norm(torch.cat([convolved, pooled], dim=1)))
+
+
+def channel_shuffle(x: Tensor, groups: int) -> Tensor:
+    """Interleave the channels of ``groups`` groups: (N, C, H, W) -> (N, C, H, W) (ShuffleNet)."""
+    return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
+
+
+def resize_like(x: Tensor, reference: Tensor, align_corners: bool) -> Tensor:
+    """Resize ``x`` bilinearly to the height and width of ``reference``."""
+    return F.interpolate(x, size=reference.shape[2:], mode="bilinear", align_corners=align_corners)
+
+
+class DepthwiseSeparable(nn.Sequential):
+    """Depth-wise convolution, then a 1x1 convolution, each with norm and activation (``depth``, ``point``).
+
+    Args:
+        in_channels: channels of the input map.
+        out_channels: channels of the output map.
+        kernel_size: of the depth-wise convolution.
+        stride: of the depth-wise convolution.
+        dilation: of the depth-wise convolution.
+        point_bias: whether the 1x1 convolution has a bias.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: activation after both convolutions; None leaves it out.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size = 3,
+        *,
+        stride: Size = 1,
+        dilation: Size = 1,
+        point_bias: bool = False,
+        norm_cfg: Config,
+        act_cfg: Config,
+    ) -> None:
+        super().__init__()
+        self.depth = ConvNormAct(
+            in_channels,
+            in_channels,
+            kernel_size,
+            stride=stride,
+            dilation=dilation,
+            groups=in_channels,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+        )
+        self.point = ConvNormAct(
+            in_channels, out_channels, 1, bias=point_bias, norm_cfg=norm_cfg, act_cfg=act_cfg
+        )
+
+
+class TransposedConvNormAct(nn.Sequential):
+    """Upsampling by a transposed convolution of kernel ``2 * scale - 1``, then norm and activation.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, scale * H, scale * W).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        scale: int = 2,
+        *,
+        bias: bool = True,
+        norm_cfg: Config,
+        act_cfg: Config,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.ConvTranspose2d(
+            in_channels, out_channels, 2 * scale - 1, scale, scale - 1, output_padding=scale - 1, bias=bias
+        )
+        self.norm = make_norm(norm_cfg, out_channels)
+        self.act = make_activation(act_cfg, out_channels)

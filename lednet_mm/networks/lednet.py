@@ -1,0 +1,303 @@
+"""LEDNet: a lightweight encoder-decoder network for real-time semantic segmentation.
+
+Paper: Wang et al., ICIP 2019, arXiv:1905.02423. Authors' code: github.com/xiaoyufenfei/LEDNet (commit
+5d900d9). With 19 classes 0.918 M parameters and 11.35 G multiply-adds at 512x1024 (docs/networks.md has
+the measured figures).
+
+The authors' code differs from the paper, and the defaults here follow the code:
+
+* The attention pyramid has one channel (``pyramid_width=1``); a second file of the same repository has 128,
+  which makes 2.29 M parameters instead of 0.93 M.
+* Every branch of the pyramid ends in an activation, so the logits are never negative.
+* The code accepts heights and widths that are multiples of 32 and always answers 512x1024. Here each
+  pyramid level is resized to the map it is added to, which is the same where the authors' code runs.
+* The authors' speed test times another network, without normalisation in its blocks
+  (``norm_in_blocks=False``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from mmengine.model import BaseModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from lednet_mm.layers import (
+    Config,
+    ConvNormAct,
+    ConvPoolDownsample,
+    channel_shuffle,
+    make_activation,
+    make_norm,
+    resize_like,
+)
+
+BATCH_NORM = {"type": "BN", "eps": 1e-3}
+RELU = {"type": "ReLU"}
+
+
+class FactorizedBranch(nn.Sequential):
+    """Two 3x3 convolutions, the second dilated, each factorised into a 3x1 and a 1x3 convolution.
+
+    Shapes: (N, channels, H, W) -> (N, channels, H, W).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        dilation: int,
+        *,
+        vertical_first: bool,
+        bias: bool,
+        norm_cfg: Config,
+        act_cfg: Config,
+    ) -> None:
+        def conv(vertical: bool, d: int) -> nn.Conv2d:
+            kernel, padding, rates = ((3, 1), (d, 0), (d, 1)) if vertical else ((1, 3), (0, d), (1, d))
+            return nn.Conv2d(channels, channels, kernel, padding=padding, dilation=rates, bias=bias)
+
+        super().__init__()
+        self.conv1 = conv(vertical_first, 1)
+        self.act1 = make_activation(act_cfg, channels)
+        self.conv2 = conv(not vertical_first, 1)
+        self.norm1 = make_norm(norm_cfg, channels)
+        self.act2 = make_activation(act_cfg, channels)
+        self.conv3 = conv(vertical_first, dilation)
+        self.act3 = make_activation(act_cfg, channels)
+        self.conv4 = conv(not vertical_first, dilation)
+        self.norm2 = make_norm(norm_cfg, channels)
+
+
+class SplitShuffleBlock(nn.Module):
+    """Split-shuffle non-bottleneck (SS-nbt): two half-width branches, a residual sum, a channel shuffle.
+
+    Args:
+        channels: channels of input and output, even.
+        dilation: of the second half of each branch.
+        dropout_ratio: probability of zeroing a channel before the sum.
+        split: False runs one branch at full width (ERFNet's non-bottleneck-1D) instead of two halves.
+        shuffle: False leaves the channel shuffle out.
+        bias: whether the convolutions have a bias.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: (N, channels, H, W) -> (N, channels, H, W).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        dilation: int,
+        *,
+        dropout_ratio: float,
+        split: bool,
+        shuffle: bool,
+        bias: bool,
+        norm_cfg: Config,
+        act_cfg: Config,
+    ) -> None:
+        super().__init__()
+        branch = partial(FactorizedBranch, bias=bias, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.split = split
+        self.shuffle = shuffle
+        if split:
+            self.left = branch(channels // 2, dilation, vertical_first=True)
+            self.right = branch(channels // 2, dilation, vertical_first=False)
+        else:
+            self.full = branch(channels, dilation, vertical_first=True)
+        self.dropout = nn.Dropout2d(dropout_ratio)
+        self.act = make_activation(act_cfg, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output, of the input's shape."""
+        if self.split:
+            left, right = x.chunk(2, dim=1)
+            y = torch.cat([self.dropout(self.left(left)), self.dropout(self.right(right))], dim=1)
+        else:
+            y = self.dropout(self.full(x))
+        y = self.act(x + y)
+        return channel_shuffle(y, 2) if self.shuffle else y
+
+
+@MODELS.register_module()
+class LEDNet(BaseModule):
+    """LEDNet's encoder (authors' train/lednet.py).
+
+    Args:
+        in_channels: channels of the image.
+        channels: channels at 1/2, 1/4 and 1/8 of the input.
+        blocks: number of blocks at 1/2 and 1/4.
+        dilations: one block at 1/8 for each; all 1 removes the dilation.
+        dropout_ratio: at 1/2 and 1/4, and at 1/8.
+        split: two half-width branches a block; False is one at full width.
+        shuffle: channel shuffle after every block.
+        bias: whether the convolutions have a bias.
+        norm_cfg: normalisation; None removes every one.
+        norm_in_blocks: False removes the normalisation inside the blocks and keeps it where the resolution
+            changes (the authors' speed test).
+        act_cfg: activation; a PReLU has one slope a channel.
+        init_cfg: mmengine's initialisation; None is PyTorch's default, as the authors'.
+
+    Shapes: image (N, 3, H, W) of any size -> maps (N, 32, H/2, W/2), (N, 64, H/4, W/4), (N, 128, H/8, W/8),
+    each rounded up.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        channels: Sequence[int] = (32, 64, 128),
+        blocks: Sequence[int] = (3, 2),
+        dilations: Sequence[int] = (1, 2, 5, 9, 2, 5, 9, 17),
+        dropout_ratio: Sequence[float] = (0.03, 0.3),
+        split: bool = True,
+        shuffle: bool = True,
+        bias: bool = True,
+        norm_cfg: Config = BATCH_NORM,
+        norm_in_blocks: bool = True,
+        act_cfg: Config = RELU,
+        init_cfg: Config = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        downsample = partial(ConvPoolDownsample, bias=bias, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        block = partial(
+            SplitShuffleBlock,
+            split=split,
+            shuffle=shuffle,
+            bias=bias,
+            norm_cfg=norm_cfg if norm_in_blocks else None,
+            act_cfg=act_cfg,
+        )
+        low, high = dropout_ratio
+        wide, middle, deep = channels
+        self.stages = nn.ModuleList(
+            [
+                nn.Sequential(
+                    downsample(in_channels, wide),
+                    *[block(wide, 1, dropout_ratio=low) for _ in range(blocks[0])],
+                ),
+                nn.Sequential(
+                    downsample(wide, middle),
+                    *[block(middle, 1, dropout_ratio=low) for _ in range(blocks[1])],
+                ),
+                nn.Sequential(
+                    downsample(middle, deep),
+                    *[block(deep, dilation, dropout_ratio=high) for dilation in dilations],
+                ),
+            ]
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps at 1/2, 1/4 and 1/8."""
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return tuple(maps)
+
+
+@MODELS.register_module()
+class APNHead(BaseDecodeHead):
+    """LEDNet's decoder: an attention pyramid network (APN) over the deepest map.
+
+    A 1x1 convolution to the classes is multiplied by a map from a pyramid of strided 7x7, 5x5 and 3x3
+    convolutions, and a branch of global average pooling is added.
+
+    Args:
+        in_channels: channels of the map.
+        num_classes: channels of the result.
+        attention_pyramid: False replaces the whole head by one 1x1 classifier.
+        pyramid_width: channels of the pyramid; 1 as released (one attention map for all classes, each level
+            passing a convolution of its own kernel size), more as in the authors' train/lednet_1.py with 128
+            (one attention map a class, each level passing a 1x1 convolution).
+        factorized: every kxk convolution of the pyramid as a kx1 and a 1xk (the third-party version in
+            Efficient-Segmentation-Networks; needs ``pyramid_width=1``).
+        global_pooling: whether the branch of global average pooling is there.
+        bias: whether the convolutions have a bias.
+        norm_cfg: normalisation; None removes every one.
+        act_cfg: activation at the end of every branch.
+        align_corners: of every bilinear resizing.
+        kwargs: of mmseg's ``BaseDecodeHead``.
+
+    Raises:
+        ValueError: a factorised pyramid of more than one channel.
+
+    Shapes: map (N, in_channels, h, w) of any size -> logits (N, num_classes, h, w).
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 128,
+        *,
+        num_classes: int,
+        attention_pyramid: bool = True,
+        pyramid_width: int = 1,
+        factorized: bool = False,
+        global_pooling: bool = True,
+        bias: bool = True,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        align_corners: bool = True,
+        init_cfg: Config = None,
+        **kwargs,
+    ) -> None:
+        if factorized and pyramid_width != 1:
+            raise ValueError(f"a factorised pyramid has one channel, not pyramid_width={pyramid_width}")
+        super().__init__(
+            in_channels=in_channels,
+            channels=in_channels,
+            num_classes=num_classes,
+            dropout_ratio=0,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            align_corners=align_corners,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+        self.attention_pyramid = attention_pyramid
+        if not attention_pyramid:
+            return
+        self.conv_seg = None  # the classes come from ``middle``
+        unit = partial(ConvNormAct, bias=bias, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        width = pyramid_width
+
+        def level(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Module:
+            if not factorized:
+                return unit(inputs, outputs, kernel, stride=stride)
+            vertical = nn.Conv2d(
+                inputs, outputs, (kernel, 1), stride=(stride, 1), padding=(kernel // 2, 0), bias=bias
+            )
+            return nn.Sequential(vertical, unit(outputs, outputs, (1, kernel), stride=(1, stride)))
+
+        self.down1 = level(in_channels, width, 7, 2)
+        self.down2 = level(width, width, 5, 2)
+        self.down3 = level(width, width, 3, 2)
+        if width == 1:
+            self.lateral1, self.lateral2, self.lateral3 = (level(1, 1, k, 1) for k in (7, 5, 3))
+        else:
+            self.lateral1, self.lateral2, self.lateral3 = (unit(width, num_classes, 1) for _ in range(3))
+        self.middle = unit(in_channels, num_classes, 1)
+        self.pooled = unit(in_channels, num_classes, 1) if global_pooling else None
+
+    def attention(self, x: Tensor) -> Tensor:
+        """Return the pyramid's map: (N, in_channels, h, w) -> (N, 1 or num_classes, h, w)."""
+        x1 = self.down1(x)
+        x2 = self.down2(x1)
+        x3 = self.down3(x2)
+        y = resize_like(self.lateral3(x3), x2, self.align_corners) + self.lateral2(x2)
+        y = resize_like(y, x1, self.align_corners) + self.lateral1(x1)
+        return resize_like(y, x, self.align_corners)
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the logits at the resolution of the deepest map."""
+        x = self._transform_inputs(inputs)
+        if not self.attention_pyramid:
+            return self.cls_seg(x)
+        y = self.attention(x) * self.middle(x)
+        if self.pooled is not None:
+            # A map of one pixel resized to h x w is the same value everywhere: the sum broadcasts it.
+            y = y + self.pooled(x.mean(dim=(2, 3), keepdim=True))
+        return y

@@ -1,0 +1,118 @@
+"""What every network must do; a network's own file inherits this and names its reference vector."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+from torch import nn
+
+from lednet_mm.checkpoints import authors_network
+from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+
+
+class NetworkTest:
+    """Inherited by ``Test<Network>`` classes.
+
+    Attributes:
+        vector: name of the reference vector in tests/data.
+        size: (height, width) of the small image used.
+        multiple: sizes must be multiples of it, else a ValueError names it; 1 accepts every size.
+        largest: cases of the vector with more pixels than this are left to ``tools/verify_parity.py``.
+        onnx: whether the network exports to ONNX.
+    """
+
+    vector: str
+    size: tuple[int, int] = (64, 96)
+    multiple: int = 1
+    largest: int = 4 * 128 * 128
+    onnx: bool = True
+    num_classes = 11
+
+    @pytest.fixture(scope="class")
+    def facts(self) -> dict:
+        return read_vector(DATA / f"{self.vector}.json")
+
+    @pytest.fixture
+    def model(self) -> nn.Module:
+        torch.manual_seed(0)
+        return build_model(authors_network(self.vector), self.num_classes)
+
+    def test_parity_with_the_authors(self, facts):
+        small = [case for case in facts["cases"] if _pixels(case) <= self.largest]
+        assert {case["mode"] for case in small} == {"eval", "train_bn", "grad"}
+        result = check_parity({**facts, "cases": small})
+        assert result.misses == []
+        assert result.parameters == facts["parameters"]
+
+    def test_a_changed_figure_is_noticed(self, facts):
+        case = next(
+            case for case in facts["cases"] if case["mode"] == "eval" and _pixels(case) <= self.largest
+        )
+        output = case["outputs"][0]
+        index, value = output["samples"][17]
+        samples = [*output["samples"][:17], [index, value + 1e-6 * output["std"]], *output["samples"][18:]]
+        tampered = {**case, "outputs": [{**output, "samples": samples}, *case["outputs"][1:]]}
+        assert check_parity({**facts, "cases": [tampered]}).misses
+
+    def test_it_learns(self, model):
+        height, width = self.size
+        images = torch.randn(2, 3, height, width)
+        # The target follows from the image, so that a few steps on one batch must lower the loss.
+        labels = (images.mean(1, keepdim=True) > 0).long()
+        samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
+        optimizer = torch.optim.Adam(model.parameters(), 2e-3)
+        losses = []
+        for _ in range(3):
+            loss = sum(value for name, value in model.loss(images, samples).items() if "loss" in name)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        assert losses[-1] < losses[0]
+
+    def test_odd_sizes(self, model):
+        height, width = self.size[0] + 11, self.size[1] + 5
+        image = torch.randn(1, 3, height, width)
+        if self.multiple > 1:
+            with pytest.raises(ValueError, match=str(self.multiple)):
+                model.eval().logits(image)
+            return
+        with torch.inference_mode():
+            assert model.eval().logits(image).shape == (1, self.num_classes, height, width)
+
+    @torch.inference_mode()
+    def test_saved_and_loaded_it_answers_the_same(self, model, tmp_path):
+        image = torch.randn(2, 3, *self.size)
+        model.train()(image)  # moves the running statistics
+        expected = model.eval().logits(image)
+        torch.save(model.state_dict(), tmp_path / "model.pth")
+        again = build_model(authors_network(self.vector), self.num_classes).eval()
+        again.load_state_dict(torch.load(tmp_path / "model.pth", weights_only=True))
+        assert torch.equal(again.logits(image), expected)
+
+    @torch.inference_mode()
+    def test_onnx_answers_the_same(self, model, tmp_path):
+        if not self.onnx:
+            pytest.skip("an operator of this network does not export; see docs/networks.md")
+        onnxruntime = pytest.importorskip("onnxruntime")
+        image = torch.randn(1, 3, *self.size)
+        model.eval()
+        model.forward = functools.partial(type(model).logits, model)
+        path = str(tmp_path / "model.onnx")
+        torch.onnx.export(model, (image,), path, dynamo=False, opset_version=17)
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        (answer,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+        expected = model.logits(image)
+        assert abs(answer - expected.numpy()).max() <= 1e-4 * max(1.0, expected.abs().max().item())
+
+
+def _pixels(case: dict) -> int:
+    n, _, height, width = case["input_shape"]
+    return n * height * width

@@ -1,0 +1,56 @@
+"""Compare networks with their authors' code by reference vectors; exit 1 if any figure misses."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+from rich.table import Table
+
+import lednet_mm  # noqa: F401  (registers the networks)
+from lednet_mm.checkpoints.parity import TOLERANCE, check_parity, read_vector
+from lednet_mm.errors import InputError, run_command
+
+
+def main() -> int:
+    """Check every vector given, print a table, return 1 if one does not hold."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="example:\n  python tools/verify_parity.py tests/data/lednet_official.json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("vectors", nargs="+", metavar="VECTOR.json", help="reference vectors")
+    arguments = parser.parse_args()
+
+    console = Console()
+    table = Table("network", "parameters", "cases", "worst error", "result")
+    failed = []
+    for path in arguments.vectors:
+        with console.status(path) as status:
+            try:
+                vector = read_vector(path)
+                result = check_parity(vector, lambda case, path=path: status.update(f"{path}: {case}"))
+            except InputError as error:
+                failed.append(f"{path}: {error}")
+                table.add_row(path, "", "", "", "[red]cannot be checked")
+                continue
+        shown = result.misses[:5]
+        failed += [f"{result.network}: {miss}" for miss in shown]
+        if len(result.misses) > len(shown):
+            failed.append(f"{result.network}: and {len(result.misses) - len(shown)} more")
+        table.add_row(
+            result.network,
+            f"{result.parameters:,}",
+            str(len(result.errors)),
+            f"{result.worst:.1e}",
+            "[red]MISSES" if result.misses else "[green]equal",
+        )
+    console.print(table)
+    console.print(f"tolerance {TOLERANCE:.0e} of each output's standard deviation, float64")
+    for line in failed:
+        console.print(f"[red]miss[/red] {line}", highlight=False, soft_wrap=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    run_command(main)
