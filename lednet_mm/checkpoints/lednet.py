@@ -1,8 +1,8 @@
-"""LEDNet's names: xiaoyufenfei/LEDNet, and the version in Efficient-Segmentation-Networks (``lednet_esn``)."""
+"""LEDNet's names: its authors' repository, and the version in Efficient-Segmentation-Networks (_esn)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.names import AuthorsNetwork, Rule
 
-ENCODER = [
+ENCODER: list[Rule] = [
     (r"^encoder\.output_conv\.", "auxiliary_head.conv_seg."),
     (r"^encoder\.", ""),
     (r"^initial_block\.", "backbone.stages.0.0."),
@@ -23,8 +23,8 @@ ENCODER = [
     (r"bn(\d)_r", r"right.norm\1"),
 ]
 # One CBR of the authors is conv.0 (convolution) and conv.1 (batch normalisation).
-UNIT = [(r"\.conv\.0\.", ".conv."), (r"\.conv\.1\.", ".norm.")]
-APN = [
+UNIT: list[Rule] = [(r"\.conv\.0\.", ".conv."), (r"\.conv\.1\.", ".norm.")]
+APN: list[Rule] = [
     (r"^(decoder\.)?apn\.", "decode_head."),
     (r"head\.branch1\.1", "head.pooled"),
     (r"head\.mid\.0", "head.middle"),
@@ -38,6 +38,8 @@ ENCODER_STAGE = {
     "concat_input": False,
 }
 ENCODER_STAGE |= {"dropout_ratio": 0}
+
+AUTHORS = [*ENCODER, *UNIT, *APN, (r"down3\.0", "down3"), (r"down3\.1", "lateral3")]
 
 PAPER = "arXiv:1905.02423"
 REPOSITORY = "github.com/xiaoyufenfei/LEDNet"
@@ -54,7 +56,7 @@ NETWORKS = {
             "decode_head": {"type": "APNHead"},
             "auxiliary_head": ENCODER_STAGE,
         },
-        rules=[*ENCODER, *UNIT, *APN, (r"down3\.0", "down3"), (r"down3\.1", "lateral3")],
+        rules=AUTHORS,
     ),
     "lednet_apn128": AuthorsNetwork(
         title="LEDNet, pyramid of 128 channels",
@@ -69,7 +71,7 @@ NETWORKS = {
             "decode_head": {"type": "APNHead", "pyramid_width": 128},
             "auxiliary_head": ENCODER_STAGE,
         },
-        rules=[*ENCODER, *UNIT, *APN, (r"down3\.0", "down3"), (r"down3\.1", "lateral3")],
+        rules=AUTHORS,
     ),
     "lednet_no_bn": AuthorsNetwork(
         title="LEDNet without normalisation in its blocks",
@@ -84,7 +86,7 @@ NETWORKS = {
             "decode_head": {"type": "APNHead", "norm_cfg": None},
             "auxiliary_head": ENCODER_STAGE,
         },
-        rules=[*ENCODER, *UNIT, *APN, (r"down3\.0", "down3"), (r"down3\.1", "lateral3")],
+        rules=AUTHORS,
         unused=[r"layers\.\d+\.bn[12]_[lr]\."],
         dropout_is_built_but_unused=True,
     ),

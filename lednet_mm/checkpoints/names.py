@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from lednet_mm.errors import InputError
 
-Output = Callable[[nn.Module, Sequence[Tensor], Tensor], Tensor]
+Rule = tuple[str, str | Callable[[re.Match], str]]
+Output = Callable[[Any, Sequence[Tensor], Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class AuthorsNetwork:
     paper: str
     repository: str
     model: Mapping
-    rules: Sequence[tuple[str, str | Callable[[re.Match], str]]]
+    rules: Sequence[Rule]
     deviations: Sequence[str] = ()
     unused: Sequence[str] = ()
     outputs: Mapping[str, Output] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -90,7 +91,7 @@ def fill(name: str, shape: Sequence[int], kind: str, salt: str) -> Tensor:
 
 
 def _full(head: str) -> Output:
-    def logits(model: nn.Module, maps: Sequence[Tensor], image: Tensor) -> Tensor:
+    def logits(model: Any, maps: Sequence[Tensor], image: Tensor) -> Tensor:
         low = getattr(model, head)(maps)
         if low.shape[2] >= image.shape[2] and low.shape[3] >= image.shape[3]:
             return low  # the head itself ends at full resolution (or above it, for odd sizes)
@@ -133,7 +134,7 @@ def read_vector(path: str | Path) -> dict:
     return vector
 
 
-def build_model(network: AuthorsNetwork, num_classes: int) -> nn.Module:
+def build_model(network: AuthorsNetwork, num_classes: int) -> Any:
     """Build an authors' network as it is here, with PyTorch's initialisation."""
     config = {"type": "Segmentor", **network.model, "num_classes": num_classes}
     if config["type"] == "Segmentor":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
@@ -77,7 +78,7 @@ class Segmentor(EncoderDecoder):
         test_cfg: dict | None = None,
         **kwargs,
     ) -> None:
-        def complete(head: dict) -> dict:
+        def complete(head: Any) -> dict:
             losses = head.get("loss_decode", {"type": "WeightedCrossEntropy"})
             several = isinstance(losses, (list, tuple))
             weighted = [{**loss, "class_weight": class_weight} for loss in (losses if several else [losses])]
@@ -86,7 +87,7 @@ class Segmentor(EncoderDecoder):
         if isinstance(auxiliary_head, (list, tuple)):
             auxiliary_head = [complete(head) for head in auxiliary_head]
         elif auxiliary_head is not None:
-            auxiliary_head = complete(dict(auxiliary_head))
+            auxiliary_head = complete(auxiliary_head)
         super().__init__(
             decode_head=complete(decode_head),
             auxiliary_head=auxiliary_head,
