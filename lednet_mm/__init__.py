@@ -7,10 +7,12 @@ from lednet_mm import environment
 
 environment.prepare()  # before anything imports PyTorch
 
-from mmseg.utils import register_all_modules  # noqa: E402
+with environment.quiet_imports():
+    from mmseg.utils import register_all_modules
 
-register_all_modules(init_default_scope=True)
+    register_all_modules(init_default_scope=True)
 
-from lednet_mm import networks as networks  # noqa: E402
+from lednet_mm import datasets, evaluation, networks, training  # noqa: E402
 
+__all__ = ["datasets", "environment", "evaluation", "networks", "training"]
 __version__ = "0.1.0"

@@ -6,9 +6,18 @@ instead of 0.5 s), so threads are chosen from the cores that are free, and waiti
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lednet_mm.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -34,11 +43,21 @@ def prepare() -> None:
     Variables that the user has set stay as they are.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    warnings.filterwarnings("ignore", message=".*OneDL.*")
-    warnings.filterwarnings("ignore", message=".*MultiScaleDeformableAttention.*")
-    warnings.filterwarnings(
-        "ignore", category=UserWarning, module=r"mmengine\.optim\.optimizer\.zero_optimizer"
-    )
+    for noise in (
+        ".*OneDL.*",
+        ".*MultiScaleDeformableAttention.*",
+        ".*align_corners=True, the output would more aligned.*",
+        r".*`torch\.jit\.\w+` is deprecated.*",
+        ".*Default ``avg_non_ignore`` is False.*",
+    ):
+        warnings.filterwarnings("ignore", message=noise)
+
+
+@contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Drop what libraries print while they are imported (OneDL's optional parts that are not there)."""
+    with redirect_stdout(io.StringIO()):
+        yield
 
 
 def choose_threads(sample_seconds: float = 0.5) -> Threads:
@@ -65,3 +84,30 @@ def choose_threads(sample_seconds: float = 0.5) -> Threads:
         reason = f"{busy:.1f} of {cores} cores busy elsewhere"
     torch.set_num_threads(count)
     return Threads(count, cores, policy, reason)
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device a user named.
+
+    Args:
+        name: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1`` ...
+
+    Raises:
+        InputError: no such device here.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"--device {name}: no such kind of device; use cpu, cuda or cuda:N") from None
+    if device.type == "cuda":
+        present = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= present:
+            raise InputError(f"--device {name}: this machine has {present} GPUs that PyTorch can use")
+        return torch.device("cuda", device.index or 0)
+    if device.type != "cpu":
+        raise InputError(f"--device {name}: use cpu, cuda or cuda:N")
+    return device

@@ -1,11 +1,67 @@
 """Authors' networks and checkpoints: name tables, parity with their code, safe loading."""
 
-from lednet_mm.checkpoints import lednet
+from lednet_mm.checkpoints import (
+    adscnet,
+    aglnet,
+    canet,
+    cfpnet,
+    contextnet,
+    dabnet,
+    dfanet,
+    edanet,
+    esnet,
+    fanet,
+    farseenet,
+    fddwnet,
+    fpenet,
+    fssnet,
+    lednet,
+    linknet,
+    lite_hrnet,
+    liteseg,
+    mininet,
+    mininetv2,
+    mobilenetv2plus,
+    pp_liteseg,
+    regseg,
+    segnet,
+    shelfnet,
+    sqnet,
+    swiftnet,
+)
 from lednet_mm.checkpoints.names import AuthorsNetwork, convert_state
 from lednet_mm.errors import InputError
 
 NETWORKS: dict[str, AuthorsNetwork] = {}
-for _module in (lednet,):
+for _module in (
+    adscnet,
+    aglnet,
+    canet,
+    cfpnet,
+    contextnet,
+    dabnet,
+    dfanet,
+    edanet,
+    esnet,
+    fanet,
+    farseenet,
+    fddwnet,
+    fpenet,
+    fssnet,
+    lednet,
+    linknet,
+    lite_hrnet,
+    liteseg,
+    mininet,
+    mininetv2,
+    mobilenetv2plus,
+    pp_liteseg,
+    regseg,
+    segnet,
+    shelfnet,
+    sqnet,
+    swiftnet,
+):
     NETWORKS.update(_module.NETWORKS)
 
 

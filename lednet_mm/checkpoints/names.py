@@ -31,6 +31,8 @@ class AuthorsNetwork:
         outputs: for names of outputs in the reference vectors that the common rule (parity.py) does not know:
             pattern -> function of (model, feature maps, image) that computes it.
         dropout_is_built_but_unused: the authors' code makes dropout layers that its forward leaves out.
+        training_tolerance: largest accepted error in training mode, for a network whose figures there hang
+            on the last bit of rounding; None is the tolerance of evaluation mode.
     """
 
     title: str
@@ -42,6 +44,7 @@ class AuthorsNetwork:
     unused: Sequence[str] = ()
     outputs: Mapping[str, Output] = field(default_factory=dict)
     dropout_is_built_but_unused: bool = False
+    training_tolerance: float | None = None
 
     def rename(self, name: str) -> str | None:
         """Return our name of an authors' tensor; None if it plays no part."""

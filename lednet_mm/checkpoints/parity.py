@@ -147,10 +147,11 @@ class _Comparison:
 
     def __init__(self, result: ParityResult) -> None:
         self.result = result
+        self.tolerance = TOLERANCE
 
     def number(self, what: str, ours: float, theirs: float, scale: float) -> float:
         error = abs(ours - theirs) / scale if math.isfinite(ours) else math.inf
-        if not error <= TOLERANCE:
+        if not error <= self.tolerance:
             self.result.misses.append(f"{what}: {ours:.12g}, the authors' {theirs:.12g} (error {error:.1e})")
         return error
 
@@ -218,8 +219,10 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
     for case in vector["cases"]:
         where = f"{case['mode']} {'x'.join(map(str, case['input_shape']))}"
         advance(where)
+        in_training = case["mode"] != "eval"
+        compare.tolerance = (network.training_tolerance if in_training else None) or TOLERANCE
         model.load_state_dict(converted)
-        model.train(case["mode"] != "eval")
+        model.train(in_training)
         for module in model.modules():
             if isinstance(module, DROPOUT):
                 module.p = 0.0

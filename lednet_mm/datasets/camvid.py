@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -65,7 +64,9 @@ class CamVidDataset(SegDataset):
             [0, 128, 192],
         ],
     }
-    HOW_TO_GET = "`python tools/prepare_dataset.py camvid /path/to/CamVid` or `ln -s /path/to/CamVid data/camvid`"
+    HOW_TO_GET = (
+        "`python tools/prepare_dataset.py camvid /path/to/CamVid` or `ln -s /path/to/CamVid data/camvid`"
+    )
 
     def __init__(self, data_root: str = "data/camvid", split: str = "train", **kwargs: Any) -> None:
         super().__init__(
@@ -110,7 +111,7 @@ def install_camvid(source: Path, target: Path, copy: bool = False) -> None:
         for split in SPLITS:
             for name in (split, f"{split}annot"):
                 shutil.copytree(source / name, whole / name)
-        os.replace(whole, target)
+        whole.replace(target)
 
 
 def download_camvid(target: Path) -> None:
@@ -127,5 +128,5 @@ def download_camvid(target: Path) -> None:
         try:
             subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, str(clone)], check=True)
         except (OSError, subprocess.CalledProcessError) as error:
-            raise InputError(f"cloning {REPOSITORY} failed ({error}): needs git and network") from error
+            raise InputError(f"cloning {REPOSITORY} failed: this needs git and network") from error
         install_camvid(clone / "CamVid", target, copy=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,8 @@ from typing import Any
 import numpy as np
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from lednet_mm.datasets.base import list_files, tracked
 from lednet_mm.datasets.loading import IGNORE, LoadImage, LoadLabels
 from lednet_mm.errors import InputError
 
@@ -52,6 +50,21 @@ class DatasetSummary:
         """Names of the classes without a pixel in the decoded pairs."""
         return [name for name, pixels in zip(self.classes, self.class_pixels, strict=True) if pixels == 0]
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain values for JSON."""
+        return {
+            "images": self.images,
+            "decoded": self.decoded,
+            "class_pixels": dict(zip(self.classes, self.class_pixels.tolist(), strict=True)),
+            "ignored_pixels": self.ignored_pixels,
+            "image_sizes": [
+                {"height": height, "width": width, "images": images}
+                for (height, width), images in sorted(self.image_sizes.items())
+            ],
+            "fingerprint": self.fingerprint,
+            "problems": self.problems,
+        }
+
 
 def check_dataset(dataset: Any, quick: bool = False) -> DatasetSummary:
     """Check one split and collect everything that is wrong with it.
@@ -87,16 +100,15 @@ def check_dataset(dataset: Any, quick: bool = False) -> DatasetSummary:
     pixels = np.zeros(256, np.int64)
     sizes: dict[tuple[int, int], int] = {}
     decoded = 0
-    with _progress(selected, quiet=quick) as pairs:
-        for _, sample in pairs:
-            try:
-                sample = load_labels(load_image({"num_classes": len(classes), **sample}))
-            except InputError as error:
-                problems.append(str(error))
-                continue
-            pixels += np.bincount(sample["gt_seg_map"].ravel(), minlength=256)
-            sizes[sample["ori_shape"]] = sizes.get(sample["ori_shape"], 0) + 1
-            decoded += 1
+    for _, sample in selected if quick else tracked(selected, "checking", len(selected)):
+        try:
+            sample = load_labels(load_image({"num_classes": len(classes), **sample}))
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        pixels += np.bincount(sample["gt_seg_map"].ravel(), minlength=256)
+        sizes[sample["ori_shape"]] = sizes.get(sample["ori_shape"], 0) + 1
+        decoded += 1
     return DatasetSummary(
         images=len(samples),
         decoded=decoded,
@@ -126,18 +138,15 @@ def class_weights(class_pixels: Sequence[int] | np.ndarray) -> list[float]:
 
 def _unpaired(dataset: Any) -> list[str]:
     """Name the images without a label and the labels without an image."""
-    expected = {dataset.get_data_info(i)["seg_map_path"]: i for i in range(len(dataset))}
-    folder = Path(dataset.data_prefix["seg_map_path"])
-    present = {str(path) for path in folder.rglob(f"*{dataset.seg_map_suffix}")}
-    expected = {str(Path(path)): index for path, index in expected.items()}
+    samples = [dataset.get_data_info(index) for index in range(len(dataset))]
+    image_of = {Path(sample["seg_map_path"]): sample["img_path"] for sample in samples}
+    present = set(list_files(dataset.data_prefix["seg_map_path"], dataset.seg_map_suffix))
     without_label = [
-        f"image {dataset.get_data_info(index)['img_path']} has no label: {path} is missing"
-        for path, index in sorted(expected.items())
-        if path not in present
+        f"image {image_of[path]} has no label: restore {path}" for path in sorted(image_of.keys() - present)
     ]
     without_image = [
-        f"label {path} has no image in {dataset.data_prefix['img_path']}"
-        for path in sorted(present - expected.keys())
+        f"label {path} has no image in {dataset.data_prefix['img_path']}: restore or remove one of the two"
+        for path in sorted(present - image_of.keys())
     ]
     return without_label + without_image
 
@@ -157,10 +166,3 @@ def _fingerprint(samples: Sequence[tuple[Any, dict]], quick: bool) -> str:
             lines.append(f"{name} {state}\n")
     digest = hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
     return f"{'sizes' if quick else 'content'}:{digest}"
-
-
-@contextmanager
-def _progress(pairs: list, quiet: bool) -> Iterator[Any]:
-    columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TextColumn("ETA"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
-        yield progress.track(pairs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +11,7 @@ import numpy as np
 from mmseg.datasets import CityscapesDataset
 from mmseg.registry import DATASETS
 
-from lednet_mm.datasets.base import SegDataset
+from lednet_mm.datasets.base import SegDataset, list_files
 from lednet_mm.datasets.loading import read_ids
 from lednet_mm.errors import InputError
 
@@ -61,8 +60,8 @@ class Cityscapes(SegDataset):
         },
     }
     HOW_TO_GET = (
-        "`ln -s /path/to/cityscapes data/cityscapes`, then `python tools/prepare_dataset.py cityscapes` for the "
-        "labelTrainIds"
+        "`ln -s /path/to/cityscapes data/cityscapes`, then (for the labelTrainIds) "
+        "`python tools/prepare_dataset.py cityscapes`"
     )
 
     def __init__(
@@ -89,9 +88,11 @@ def find_label_ids(root: Path) -> list[Path]:
     """
     folders = [root / name for name in ("gtFine", "gtCoarse") if (root / name).is_dir()]
     if not folders:
-        raise InputError(f"{root} holds neither gtFine nor gtCoarse: give Cityscapes' folder, or link it there")
-    files = sorted(path for folder in folders for path in folder.rglob("*_labelIds.png"))
-    if not files and next(root.glob("gt*/**/*_polygons.json"), None):
+        raise InputError(
+            f"{root} holds neither gtFine nor gtCoarse: give Cityscapes' folder, or link it there"
+        )
+    files = [path for folder in folders for path in list_files(folder, "_labelIds.png")]
+    if not files and any(list_files(folder, "_polygons.json") for folder in folders):
         raise InputError(
             f"{root} holds only polygons: unpack the *_labelIds.png of gtFine_trainvaltest.zip beside them"
         )
@@ -124,6 +125,6 @@ def write_train_ids(label_files: Iterable[Path]) -> int:
             )
         part = target.with_suffix(".part")
         part.write_bytes(cv2.imencode(".png", TO_TRAIN_ID[ids])[1].tobytes())
-        os.replace(part, target)
+        part.replace(target)
         written += 1
     return written

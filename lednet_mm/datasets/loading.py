@@ -1,4 +1,4 @@
-"""Loading images and labels so that a damaged file is named at once, and one transform of LEDNet's authors."""
+"""Loading that names a damaged file at once, and the random translation of LEDNet's authors."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mmengine.config import ConfigDict
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -91,8 +92,8 @@ class Segmentor(EncoderDecoder):
         super().__init__(
             decode_head=complete(decode_head),
             auxiliary_head=auxiliary_head,
-            train_cfg={} if train_cfg is None else train_cfg,
-            test_cfg={"mode": "whole"} if test_cfg is None else test_cfg,
+            train_cfg=ConfigDict(train_cfg or {}),
+            test_cfg=ConfigDict(test_cfg or {"mode": "whole"}),
             **kwargs,
         )
 

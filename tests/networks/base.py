@@ -116,3 +116,13 @@ class NetworkTest:
 def _pixels(case: dict) -> int:
     n, _, height, width = case["input_shape"]
     return n * height * width
+
+
+def count(module: nn.Module) -> int:
+    """Count the values of all parameters."""
+    return sum(p.numel() for p in module.parameters())
+
+
+def layers(module: nn.Module, kind: type) -> list:
+    """List the layers of one type."""
+    return [m for m in module.modules() if isinstance(m, kind)]

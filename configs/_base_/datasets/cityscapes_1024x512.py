@@ -1,0 +1,47 @@
+# Cityscapes by train ids, images resized from 2048x1024 to 1024x512 as LEDNet's authors do; evaluated at the
+# labels' own size.
+dataset = "cityscapes"
+dataset_type = "Cityscapes"
+data_root = "data/cityscapes"
+num_classes = 19
+crop_size = (512, 1024)  # height, width: nothing is cropped, this is what the network sees
+
+# The authors' weights of their decoder stage (github.com/xiaoyufenfei/LEDNet, train/main.py).
+class_weight = [
+    *(2.8149, 6.9850, 3.7890, 9.9428, 9.7702, 9.5111, 10.3114, 10.0265, 4.6323, 9.5608),
+    *(7.8698, 9.5169, 10.3737, 6.6616, 10.2605, 10.2879, 10.2898, 10.4054, 10.1381),
+]
+
+train_pipeline = [
+    dict(type="SeedAugmentation"),
+    dict(type="LoadImage"),
+    dict(type="LoadLabels"),
+    dict(type="Resize", scale=(1024, 512), keep_ratio=False),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="RandomTranslate", max_shift=2),
+    dict(type="PackSegInputs"),
+]
+test_pipeline = [
+    dict(type="LoadImage"),
+    dict(type="Resize", scale=(1024, 512), keep_ratio=False),
+    dict(type="LoadLabels"),  # after Resize: labels keep their size for evaluation
+    dict(type="PackSegInputs"),
+]
+train_dataloader = dict(
+    batch_size=5,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type="ReproducibleSampler"),
+    dataset=dict(type=dataset_type, data_root=data_root, split="train", pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(type=dataset_type, data_root=data_root, split="val", pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader  # the labels of the test split are not public
+
+val_evaluator = dict(type="ConfusionMatrixMetric")
+test_evaluator = val_evaluator

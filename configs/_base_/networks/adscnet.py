@@ -1,0 +1,3 @@
+"""ADSCNet (Applied Intelligence 2020) as re-implemented by zh320: 0.51 M parameters."""
+
+model = dict(type="Segmentor", backbone=dict(type="ADSCNet"), decode_head=dict(type="ADSCNetHead"))

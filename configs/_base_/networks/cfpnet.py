@@ -1,0 +1,3 @@
+"""CFPNet (arXiv:2103.12212) as re-implemented by zh320: 0.27 M parameters."""
+
+model = dict(type="Segmentor", backbone=dict(type="CFPNet"), decode_head=dict(type="CFPNetHead"))

@@ -1,0 +1,3 @@
+"""DFANet A (arXiv:1904.02216) as re-implemented by zh320: 3.05 M parameters."""
+
+model = dict(type="Segmentor", backbone=dict(type="DFANet"), decode_head=dict(type="DFANetHead"))

@@ -1,0 +1,3 @@
+"""FDDWNet (arXiv:1911.00632) as re-implemented by zh320: 0.77 M parameters."""
+
+model = dict(type="Segmentor", backbone=dict(type="FDDWNet"), decode_head=dict(type="FDDWNetHead"))

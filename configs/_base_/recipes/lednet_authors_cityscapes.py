@@ -1,0 +1,19 @@
+"""LEDNet's authors' recipe on Cityscapes at 1024x512: Adam 5e-4, poly 0.9, 300 epochs of 595 batches of 5.
+
+Images in [0, 1] without mean and standard deviation. The authors first train the encoder alone with a 1x1
+classifier (configs/ablations has the two stages); this is the second stage from scratch.
+"""
+
+_base_ = "../runtime.py"
+
+data_preprocessor = dict(
+    type="SegDataPreProcessor", mean=[0.0] * 3, std=[255.0] * 3, bgr_to_rgb=True, seg_pad_val=255, size=(512, 1024)
+)
+optim_wrapper = dict(
+    type="OptimWrapper", optimizer=dict(type="Adam", lr=5e-4, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-4)
+)
+param_scheduler = [dict(type="PolyLR", power=0.9, eta_min=0.0, begin=0, by_epoch=False)]
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=178500, val_interval=5950)
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")
+default_hooks = dict(checkpoint=dict(interval=5950))

@@ -1,0 +1,20 @@
+"""What every run shares: the runner, logging, checkpoints, guards and records."""
+
+custom_imports = dict(imports=["lednet_mm"])
+default_scope = "mmseg"
+runner_type = "ReproducibleRunner"
+randomness = dict(seed=0)
+env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0))
+log_level = "INFO"
+log_processor = dict(by_epoch=False)
+load_from = None
+resume = False
+visualizer = dict(type="SegLocalVisualizer", vis_backends=[dict(type="LocalVisBackend")], name="visualizer")
+default_hooks = dict(
+    timer=dict(type="IterTimerHook"),
+    logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),
+    param_scheduler=dict(type="ParamSchedulerHook"),
+    checkpoint=dict(type="SafeCheckpointHook", by_epoch=False, interval=500, max_keep_ckpts=2),
+    sampler_seed=dict(type="DistSamplerSeedHook"),
+)
+custom_hooks = [dict(type="SeedHook"), dict(type="FiniteLossHook"), dict(type="RecordHook")]

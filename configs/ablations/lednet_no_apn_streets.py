@@ -1,0 +1,5 @@
+"""Does LEDNet need its attention pyramid, or does a plain 1x1 classifier do? The paper claims it needs it."""
+
+_base_ = "../lednet_streets.py"
+variant = "no_apn"
+model = dict(decode_head=dict(attention_pyramid=False))

@@ -1,0 +1,31 @@
+"""CFPNet's names in a third party's re-implementation (zh320)."""
+
+from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.zh320 import LAST_NORM, REPOSITORY, THIRD_PARTY, UNIT
+
+NETWORKS = {
+    "zh320_cfpnet": AuthorsNetwork(
+        title="CFPNet (re-implementation by zh320)",
+        paper="arXiv:2103.12212",
+        repository=REPOSITORY,
+        deviations=[
+            THIRD_PARTY,
+            LAST_NORM,
+            "0.27 M parameters, the paper's 0.55 M.",
+            "Every PReLU has one slope in all.",
+        ],
+        model={"backbone": {"type": "CFPNet"}, "decode_head": {"type": "CFPNetHead"}},
+        rules=[
+            (r"^conv_init\.", "backbone.stages.0."),
+            (r"^downsample(\d)\.", r"backbone.stages.\1.0."),
+            (r"^cfp(\d)\.(\d)\.", lambda match: f"backbone.stages.{match[1]}.{int(match[2]) + 1}."),
+            (r"^seg_head\.", "decode_head.conv_seg."),
+            (r"\.conv_init\.", ".reduce."),
+            (r"\.conv_last\.", ".fuse."),
+            (r"\.layers\.(\d)\.", r".pyramids.\1."),
+            (r"\.block(\d)\.", lambda match: f".levels.{int(match[1]) - 1}."),
+            (r"\.2\.activation\.", ".act."),
+            *UNIT,
+        ],
+    ),
+}

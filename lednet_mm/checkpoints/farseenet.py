@@ -1,0 +1,28 @@
+"""FarSee-Net's names in a third party's re-implementation (zh320)."""
+
+from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.zh320 import REPOSITORY, THIRD_PARTY, UNIT
+
+NETWORKS = {
+    "zh320_farseenet": AuthorsNetwork(
+        title="FarSee-Net (re-implementation by zh320)",
+        paper="arXiv:2003.03913",
+        repository=REPOSITORY,
+        deviations=[THIRD_PARTY],
+        model={
+            "backbone": {"type": "ResNet", "depth": 18, "out_indices": (2, 3)},
+            "decode_head": {"type": "FarSeeNetHead"},
+        },
+        rules=[
+            (r"^frontend_network\.", "backbone."),
+            (r"^backend_network\.conv_(high|low)\.", r"decode_head.\1.branches."),
+            (r"^backend_network\.conv_low_init\.", "decode_head.project_low."),
+            (r"^backend_network\.conv_low_last\.", "decode_head.fuse."),
+            # A sub-pixel convolution is no unit.
+            (r"^backend_network\.sub_pixel_high\.0\.weight$", "decode_head.up.0.bare"),
+            (r"^backend_network\.sub_pixel_low\.0\.weight$", "decode_head.conv_seg.0.bare"),
+            *UNIT,
+            (r"\.bare$", ".weight"),
+        ],
+    ),
+}

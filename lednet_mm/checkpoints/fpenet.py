@@ -1,0 +1,50 @@
+"""FPENet's names in Efficient-Segmentation-Networks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from lednet_mm.checkpoints.names import AuthorsNetwork
+
+
+def _doubled(model: Any, maps: Sequence[Tensor], image: Tensor) -> Tensor:
+    """Return the logits as that code ends: doubled, which for odd sizes is larger than the image."""
+    return F.interpolate(model.decode_head(maps), scale_factor=2, mode="bilinear", align_corners=True)
+
+
+NETWORKS = {
+    "fpenet": AuthorsNetwork(
+        title="FPENet",
+        paper="arXiv:1909.08599",
+        repository="github.com/xiaoyufenfei/Efficient-Segmentation-Networks",
+        deviations=[
+            "The expansion reaches only the first block of a stage: 0.115 M parameters, not about 0.4 M.",
+            "The channel attention passes a ReLU before its sigmoid: no weight is below one half.",
+        ],
+        model={"backbone": {"type": "FPENet"}, "decode_head": {"type": "FPENetHead"}},
+        rules=[
+            (r"^conv1\.", "backbone.stem.conv."),
+            (r"^bn1\.", "backbone.stem.norm."),
+            (r"^layer1\.", "backbone.stage1."),
+            (r"^layer(\d)\.0\.", r"backbone.down\1."),
+            (r"^layer(\d)\.(\d)\.", lambda match: f"backbone.stage{match[1]}.{int(match[2]) - 1}."),
+            (r"conv1\.", "expand.conv."),
+            (r"bn1\.", "expand.norm."),
+            (r"conv2\.(\d)", r"pyramid.\1.conv"),
+            (r"bn2\.(\d)", r"pyramid.\1.norm"),
+            (r"conv3\.", "project.conv."),
+            (r"bn3\.", "project.norm."),
+            (r"downsample\.0", "shortcut.conv"),
+            (r"downsample\.1", "shortcut.norm"),
+            (r"^meu", "decode_head.up"),  # codespell:ignore meu
+            (r"conv1x1_(low|high)", r"\1.conv"),
+            (r"bn_(low|high)", r"\1.norm"),
+            (r"sa_conv", "spatial"),
+            (r"ca_conv", "channel.conv"),
+            (r"^project_layer", "decode_head.conv_seg"),
+        ],
+        outputs={r"^logits at output resolution": _doubled},
+    ),
+}

@@ -1,0 +1,51 @@
+"""Lite-HRNet's names in a third party's re-implementation (zh320)."""
+
+import re
+
+from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.zh320 import REPOSITORY, THIRD_PARTY, UNIT
+
+
+def _part(match: re.Match) -> str:
+    # A stage is a flat list there: weights, blocks and exchange of its first module, of its second, ...
+    module, part = divmod(int(match[2]), 3)
+    return f"backbone.stages.{int(match[1]) - 2}.{module}.{('cross', 'blocks', 'sums')[part]}."
+
+
+NETWORKS = {
+    "zh320_lite_hrnet": AuthorsNetwork(
+        title="Lite-HRNet-18 (re-implementation by zh320)",
+        paper="arXiv:2104.06403",
+        repository=REPOSITORY,
+        deviations=[
+            THIRD_PARTY,
+            "1.09 M parameters, the paper 1.1 M.",
+            "The left half of the stem's shuffle block is a strided 1x1 convolution, with no depth-wise one.",
+            "The cross-resolution weights are computed once a module, not once a block.",
+        ],
+        model={"backbone": {"type": "LiteHRNet"}, "decode_head": {"type": "LiteHRNetHead"}},
+        rules=[
+            (r"^rep_head\.seg_head\.0\.", "decode_head.fuse."),
+            (r"^rep_head\.seg_head\.1\.", "decode_head.conv_seg."),
+            (r"^stem\.", "backbone.stem."),
+            (r"^stage1_down\.", "backbone.down."),
+            (r"^stage(\d)\.stage_blocks\.(\d+)\.", _part),
+            (r"left_branch", "left"),
+            (r"stem\.1\.right_branch", "stem.1.right"),
+            (r"right_branch", "depth"),
+            (r"(cross\.conv|sw\.fc)\.0\.", r"\1.squeeze."),
+            (r"(cross\.conv|sw\.fc)\.1\.", r"\1.expand."),
+            (r"cross\.conv", "cross"),
+            (r"sw\.fc", "spatial"),
+            # There a stream is a source with its targets: separable convolutions in a row to coarser
+            # resolutions, one unit (and a resizing) to finer ones.
+            (r"stream(\d)\.(\d)\.(conv|0)\.", lambda match: f"{match[2]}.{int(match[1]) - 1}."),
+            (r"(sums\.\d\.\d\.\d|head\.fuse|backbone\.down)\.0\.", r"\1.depth."),
+            (r"(sums\.\d\.\d\.\d|head\.fuse|backbone\.down)\.1\.", r"\1.point."),
+            *UNIT,
+        ],
+        # Its batch normalisations over the two global means of a batch of two grow a change of the input in
+        # the 16th digit to 4e-6 of the outputs' spread and 4e-4 of the gradients'.
+        training_tolerance=1e-3,
+    ),
+}

@@ -1,0 +1,27 @@
+"""SwiftNet's names in a third party's re-implementation (zh320)."""
+
+from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.zh320 import LAST_NORM, REPOSITORY, THIRD_PARTY, UNIT
+
+NETWORKS = {
+    "zh320_swiftnet": AuthorsNetwork(
+        title="SwiftNet with ResNet-18 (re-implementation by zh320)",
+        paper="arXiv:1903.08469",
+        repository=REPOSITORY,
+        deviations=[THIRD_PARTY, LAST_NORM, "11.95 M parameters, the paper 11.8 M."],
+        model={"backbone": {"type": "ResNet", "depth": 18}, "decode_head": {"type": "SwiftNetHead"}},
+        rules=[
+            (r"^connection(\d)\.", lambda match: f"decode_head.laterals.{int(match[1]) - 1}."),
+            (r"^spp\.conv\.", "decode_head.context.join."),
+            # The 1x1 convolutions of the averages are no units.
+            (
+                r"^spp\.stage(\d)\.1\.weight$",
+                lambda match: f"decode_head.context.branches.{int(match[1]) - 1}.bare",
+            ),
+            # Named there by the map that is added, so in reverse.
+            (r"^decoder\.up_stage(\d)\.", lambda match: f"decode_head.convs.{3 - int(match[1])}."),
+            *UNIT,
+            (r"\.bare$", ".weight"),
+        ],
+    ),
+}

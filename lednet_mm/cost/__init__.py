@@ -1,0 +1,1 @@
+"""Cost: parameters, multiply-adds, latency."""

@@ -1,0 +1,115 @@
+"""Parameters and multiply-adds of a network.
+
+Parameters are trainable ones, counted once if shared: in inference (without auxiliary heads) and in training.
+Multiply-adds (MACs, not 2x) are fvcore's total, as MMSegmentation's own tool reports, with the final
+upsampling to the input's size included.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from fvcore.nn import FlopCountAnalysis
+from mmengine.config import Config
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from lednet_mm.errors import InputError
+
+
+class Inference(nn.Module):
+    """What is measured and deployed of a segmentor: normalised images to logits at their resolution.
+
+    Auxiliary heads are not part of it.
+
+    Shapes: (N, 3, H, W) -> (N, num_classes, H, W).
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        if getattr(model, "auxiliary_head", None) is not None:
+            del model.auxiliary_head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits."""
+        return self.model.logits(images)
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """Size and arithmetic of a network.
+
+    Attributes:
+        params: trainable values in inference.
+        params_train: trainable values in training, auxiliary heads included.
+        macs: multiply-adds of one image by fvcore.
+        counters: counter -> operator -> multiply-adds.
+        missed: counter -> operators it does not count -> how often they run.
+        shape: (height, width) of the image.
+    """
+
+    params: int
+    params_train: int
+    macs: int
+    counters: dict[str, dict[str, int]]
+    missed: dict[str, dict[str, int]]
+    shape: tuple[int, int]
+
+    def values(self) -> dict[str, int]:
+        """Return the numbers of a complexity record."""
+        return {"params": self.params, "params_train": self.params_train, "macs": self.macs}
+
+
+def build_network(config: Config) -> Any:
+    """Build a config's model in evaluation mode.
+
+    Raises:
+        InputError: the config's model cannot be built.
+    """
+    try:
+        return MODELS.build(config.model).eval()
+    except (KeyError, TypeError, ValueError, AssertionError) as error:
+        raise InputError(f"{config.filename}: the model cannot be built: {error}") from error
+
+
+def trainable_parameters(module: nn.Module) -> int:
+    """Count trainable values, shared ones once."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def count_complexity(config: Config, shape: tuple[int, int] = (512, 1024)) -> Complexity:
+    """Count a config's network.
+
+    Args:
+        config: of the network.
+        shape: (height, width) of the one image.
+
+    Raises:
+        InputError: the network cannot be built, or does not take this shape.
+    """
+    model = build_network(config)
+    params_train = trainable_parameters(model)
+    network = Inference(model)
+    image = torch.zeros(1, 3, *shape)
+    logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
+    analysis = FlopCountAnalysis(network, image)
+    try:
+        with torch.no_grad():
+            by_operator: Mapping[str, float] = analysis.by_operator()
+            missed = analysis.unsupported_ops()
+    except ValueError as error:
+        raise InputError(f"{config.filename}: {error}") from error
+    counts = {name: round(count) for name, count in by_operator.items()}
+    return Complexity(
+        params=trainable_parameters(network),
+        params_train=params_train,
+        macs=sum(counts.values()),
+        counters={"fvcore": counts},
+        missed={"fvcore": dict(missed)},
+        shape=shape,
+    )

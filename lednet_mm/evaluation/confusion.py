@@ -1,0 +1,121 @@
+"""Scores from one confusion matrix (rows: truth, columns: prediction), as cityscapesScripts defines them.
+
+TP / (TP + FP + FN) per class; the mean goes over the classes that occur in truth or prediction. Pixels
+without a label count nowhere. Integers throughout, so that images can be added in any order.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+
+def confusion_matrix(
+    prediction: np.ndarray, label: np.ndarray, num_classes: int, ignore_index: int = 255
+) -> np.ndarray:
+    """Count pixels by (true class, predicted class).
+
+    Args:
+        prediction: (H, W) class ids in [0, num_classes).
+        label: (H, W) class ids, ``ignore_index`` where there is no label.
+        num_classes: of the dataset.
+        ignore_index: see ``label``.
+
+    Returns:
+        (num_classes, num_classes) int64, rows truth, columns prediction.
+
+    Raises:
+        ValueError: another shape, or an id out of range.
+    """
+    if prediction.shape != label.shape:
+        raise ValueError(f"prediction {prediction.shape} and label {label.shape} differ in shape")
+    labelled = label != ignore_index
+    truth = label[labelled].astype(np.int64)
+    answer = prediction[labelled].astype(np.int64)
+    for name, ids in (("label", truth), ("prediction", answer)):
+        if ids.size and not 0 <= ids.min() <= ids.max() < num_classes:
+            raise ValueError(f"{name} ids {ids.min()} to {ids.max()} with {num_classes} classes")
+    counts = np.bincount(truth * num_classes + answer, minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)
+
+
+def class_iou(matrix: np.ndarray) -> np.ndarray:
+    """Return the IoU of each class in [0, 1]; NaN for a class absent from truth and prediction.
+
+    Args:
+        matrix: (..., C, C) counts.
+
+    Returns:
+        (..., C) float64.
+    """
+    hits = np.diagonal(matrix, axis1=-2, axis2=-1).astype(np.float64)
+    union = matrix.sum(-1) + matrix.sum(-2) - hits
+    return np.divide(hits, union, out=np.full_like(hits, np.nan), where=union > 0)
+
+
+def mean_iou(matrix: np.ndarray) -> np.ndarray:
+    """Return the mean of :func:`class_iou` over the classes that occur: (..., C, C) -> (...)."""
+    iou = class_iou(matrix)
+    occurs = ~np.isnan(iou)
+    count = occurs.sum(-1)
+    total = np.where(occurs, iou, 0).sum(-1)
+    return np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
+
+
+def merge_classes(matrix: np.ndarray, groups: Sequence[Sequence[int]]) -> np.ndarray:
+    """Add up classes into groups: (..., C, C) -> (..., G, G)."""
+    member = np.zeros((len(groups), matrix.shape[-1]), dtype=matrix.dtype)
+    for row, group in enumerate(groups):
+        member[row, list(group)] = 1
+    return member @ matrix @ member.T
+
+
+def scores(matrix: np.ndarray, categories: Mapping[str, Sequence[int]] | None = None) -> dict[str, float]:
+    """Return the scores of a split in percent.
+
+    Args:
+        matrix: (C, C) counts over all images.
+        categories: name -> class ids, where the dataset has categories.
+
+    Returns:
+        ``miou_percent``, ``mean_accuracy_percent`` (over classes that occur in the truth),
+        ``pixel_accuracy_percent`` and, with categories, ``category_iou_percent``. NaN where nothing is defined.
+    """
+    hits, truth = np.diagonal(matrix).astype(np.float64), matrix.sum(1)
+    recall = hits[truth > 0] / truth[truth > 0]
+    result = {
+        "miou_percent": 100 * float(mean_iou(matrix)),
+        "mean_accuracy_percent": 100 * float(recall.mean()) if recall.size else float("nan"),
+        "pixel_accuracy_percent": 100 * float(hits.sum() / matrix.sum()) if matrix.any() else float("nan"),
+    }
+    if categories:
+        result["category_iou_percent"] = 100 * float(mean_iou(merge_classes(matrix, list(categories.values()))))
+    return result
+
+
+def pack(matrices: np.ndarray) -> dict[str, object]:
+    """Pack confusion matrices for a record: zlib of int32, in base64.
+
+    Raises:
+        ValueError: a count beyond int32.
+    """
+    if matrices.size and matrices.max() > np.iinfo(np.int32).max:
+        raise ValueError("a count does not fit 32 bits")
+    data = zlib.compress(np.ascontiguousarray(matrices, dtype="<i4").tobytes(), 9)
+    return {"shape": list(matrices.shape), "dtype": "<i4", "zlib_base64": base64.b64encode(data).decode()}
+
+
+def unpack(packed: Mapping) -> np.ndarray:
+    """Return the int64 matrices of :func:`pack`.
+
+    Raises:
+        ValueError: not packed by :func:`pack`, or damaged.
+    """
+    try:
+        data = zlib.decompress(base64.b64decode(packed["zlib_base64"], validate=True))
+        return np.frombuffer(data, dtype=packed["dtype"]).reshape(packed["shape"]).astype(np.int64)
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        raise ValueError(f"damaged confusion matrices: {error}") from None

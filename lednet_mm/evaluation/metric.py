@@ -1,0 +1,85 @@
+"""The metric of every config here: one confusion matrix per image, added up once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmseg.registry import METRICS
+
+from lednet_mm.evaluation.confusion import class_iou, confusion_matrix, pack, scores
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The accuracy of one split.
+
+    Attributes:
+        values: scores in percent, see :func:`lednet_mm.evaluation.confusion.scores`.
+        classes: names in the order of the matrices.
+        images: file names in the order of ``per_image``.
+        per_image: (images, C, C) int64, rows truth, columns prediction.
+    """
+
+    values: dict[str, float]
+    classes: tuple[str, ...]
+    images: tuple[str, ...]
+    per_image: np.ndarray
+
+    def details(self) -> dict:
+        """Return what an accuracy record keeps beside the values."""
+        iou = 100 * class_iou(self.per_image.sum(0))
+        return {
+            "images": len(self.images),
+            "class_iou_percent": {name: value for name, value in zip(self.classes, iou, strict=True)},
+            "absent_classes": [n for n, value in zip(self.classes, iou, strict=True) if np.isnan(value)],
+            "per_image_names": list(self.images),
+            "per_image_confusion": pack(self.per_image),
+        }
+
+
+@METRICS.register_module()
+class ConfusionMatrixMetric(BaseMetric):
+    """Class IoU, category IoU where the dataset names categories, and accuracy.
+
+    ``last`` holds the :class:`Accuracy` of the last evaluation, for records.
+
+    Args:
+        ignore_index: label of pixels that count nowhere.
+        collect_device: mmengine's, ``cpu`` or ``gpu``.
+        prefix: of the names in the log.
+    """
+
+    def __init__(
+        self, ignore_index: int = 255, collect_device: str = "cpu", prefix: str | None = None
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.ignore_index = ignore_index
+        self.last: Accuracy | None = None
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Count the pixels of a batch; predictions must have their labels' size."""
+        num_classes = len(self.dataset_meta["classes"])
+        for sample in data_samples:
+            prediction = sample["pred_sem_seg"]["data"].squeeze(0).cpu().numpy()
+            label = sample["gt_sem_seg"]["data"].squeeze(0).cpu().numpy()
+            matrix = confusion_matrix(prediction, label, num_classes, self.ignore_index)
+            self.results.append((Path(sample["img_path"]).name, matrix))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Return the scores in percent under MMSegmentation's names."""
+        names, matrices = zip(*results, strict=True)
+        per_image = np.stack(matrices)
+        values = scores(per_image.sum(0), self.dataset_meta.get("categories"))
+        self.last = Accuracy(values, tuple(self.dataset_meta["classes"]), names, per_image)
+        logged = {
+            "mIoU": values["miou_percent"],
+            "mAcc": values["mean_accuracy_percent"],
+            "aAcc": values["pixel_accuracy_percent"],
+        }
+        if "category_iou_percent" in values:
+            logged["category_mIoU"] = values["category_iou_percent"]
+        return {name: round(value, 4) for name, value in logged.items()}

@@ -1,0 +1,48 @@
+"""Predictions as pictures: class colours, an overlay on the image, or Cityscapes' labelIds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+IGNORE = 255
+
+
+def colorize(ids: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
+    """Paint class ids in the dataset's colours; pixels without a label are black.
+
+    Args:
+        ids: (H, W) class ids, 255 where there is none.
+        palette: (C, 3) RGB in [0, 255].
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    table = np.zeros((256, 3), dtype=np.uint8)
+    table[: len(palette)] = palette
+    return table[ids]
+
+
+def overlay(image: np.ndarray, ids: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
+    """Lay the colours half transparent over the image: both (H, W, ...) -> (H, W, 3) uint8 RGB."""
+    return cv2.addWeighted(image, 0.5, colorize(ids, palette), 0.5, 0)
+
+
+def with_legend(picture: np.ndarray, classes: Sequence[str], palette: Sequence[Sequence[int]]) -> np.ndarray:
+    """Put a legend of all classes under a picture: (H, W, 3) -> (H + rows, W, 3) uint8 RGB."""
+    height, width = picture.shape[:2]
+    scale = max(0.35, min(0.6, width / 1600))
+    entry = int(300 * scale)
+    columns = max(1, width // entry)
+    line = int(36 * scale) + 4
+    rows = -(-len(classes) // columns)
+    legend = np.full((rows * line + 6, width, 3), 255, dtype=np.uint8)
+    for i, (name, color) in enumerate(zip(classes, palette, strict=True)):
+        x, y = (i % columns) * entry + 6, (i // columns) * line + 5
+        cv2.rectangle(legend, (x, y), (x + line - 8, y + line - 8), tuple(map(int, color)), -1)
+        cv2.putText(
+            legend, name, (x + line, y + line - 9), cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA
+        )
+    return np.concatenate([picture, legend])

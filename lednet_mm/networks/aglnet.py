@@ -1,0 +1,259 @@
+"""AGLNet: real-time semantic segmentation with an attention-guided lightweight network.
+
+Paper: Zhou et al., "AGLNet: towards real-time semantic segmentation of self-driving images via
+attention-guided lightweight network", Applied Soft Computing 2020. What is reproduced here, and proven equal
+to, is a **third party's re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit
+c77b1b6), not the authors' code. With 19 classes 1.02 M parameters (paper 1.12 M).
+
+Where the re-implementation is odd, the defaults here follow it:
+
+* Every branch of a block ends in a ReLU before the residual sum; LEDNet's blocks, from which they come, have
+  none there. There is no dropout.
+* The upsampling module multiplies the map that passed both attentions by the one that passed the first
+  (``g * m + h``). Without trained weights the outputs grow to 1e22 in evaluation mode.
+* It refuses sizes whose map at 1/2 or 1/4 has an odd height or width. Here upsampled maps are cropped to the
+  map they meet, which is the same where theirs runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from mmengine.model import BaseModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from lednet_mm.layers import (
+    Config,
+    ConvNormAct,
+    DownsampleUnit,
+    TransposedConvNormAct,
+    channel_shuffle,
+    crop_like,
+    make_activation,
+    resize_like,
+)
+
+BATCH_NORM = {"type": "BN"}
+RELU = {"type": "ReLU"}
+
+
+class FactorizedBranch(nn.Sequential):
+    """Two 3x3 convolutions, the second dilated, each factorised into a 3x1 and a 1x3 convolution.
+
+    Shapes: (N, channels, H, W) -> (N, channels, H, W).
+    """
+
+    def __init__(
+        self, channels: int, dilation: int, *, vertical_first: bool, norm_cfg: Config, act_cfg: Config
+    ) -> None:
+        first, second = ((3, 1), (1, 3)) if vertical_first else ((1, 3), (3, 1))
+        unit = partial(ConvNormAct, channels, channels, act_cfg=act_cfg)
+        super().__init__(
+            unit(first, bias=True),
+            unit(second, norm_cfg=norm_cfg),
+            unit(first, dilation=dilation, bias=True),
+            unit(second, dilation=dilation, norm_cfg=norm_cfg),
+        )
+
+
+class SplitShuffleBlock(nn.Module):
+    """Split-shuffle non-bottleneck: two half-width branches, a residual sum, a channel shuffle.
+
+    Args:
+        channels: channels of input and output, even.
+        dilation: of the second half of each branch.
+        shuffle: False leaves the channel shuffle out.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: (N, channels, H, W) -> (N, channels, H, W).
+    """
+
+    def __init__(
+        self, channels: int, dilation: int = 1, *, shuffle: bool, norm_cfg: Config, act_cfg: Config
+    ) -> None:
+        super().__init__()
+        branch = partial(FactorizedBranch, channels // 2, dilation, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.left = branch(vertical_first=True)
+        self.right = branch(vertical_first=False)
+        self.act = make_activation(act_cfg, channels)
+        self.shuffle = shuffle
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output, of the input's shape."""
+        left, right = x.chunk(2, dim=1)
+        y = self.act(x + torch.cat([self.left(left), self.right(right)], dim=1))
+        return channel_shuffle(y, 2) if self.shuffle else y
+
+
+@MODELS.register_module()
+class AGLNet(BaseModule):
+    """AGLNet's encoder, LEDNet's with another downsampling unit.
+
+    Args:
+        in_channels: channels of the image.
+        channels: channels at 1/2, 1/4 and 1/8 of the input.
+        blocks: number of blocks at 1/2 and 1/4.
+        dilations: one block at 1/8 for each; all 1 removes the dilation.
+        shuffle: channel shuffle after every block.
+        norm_cfg: normalisation; None removes every one.
+        act_cfg: activation; a PReLU has one slope a channel.
+        init_cfg: mmengine's initialisation; None is PyTorch's default.
+
+    Shapes: image (N, 3, H, W) of any size -> maps (N, 32, H/2, W/2), (N, 64, H/4, W/4), (N, 128, H/8, W/8),
+    each rounded up.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        channels: Sequence[int] = (32, 64, 128),
+        blocks: Sequence[int] = (3, 2),
+        dilations: Sequence[int] = (1, 2, 5, 9, 2, 5, 9, 17),
+        shuffle: bool = True,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        init_cfg: Config = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        unit = {"norm_cfg": norm_cfg, "act_cfg": act_cfg}
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                DownsampleUnit(inputs, width, **unit),
+                *[SplitShuffleBlock(width, rate, shuffle=shuffle, **unit) for rate in rates],
+            )
+            for inputs, width, rates in zip(
+                (in_channels, *channels[:-1]),
+                channels,
+                ([1] * blocks[0], [1] * blocks[1], dilations),
+                strict=True,
+            )
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps at 1/2, 1/4 and 1/8."""
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return tuple(maps)
+
+
+class FactorizedAttentionPyramid(nn.Module):
+    """FAPM: the map weighed by a pyramid of strided factorised convolutions, plus its global average.
+
+    The pyramid has one channel; a 1x1 convolution widens it.
+
+    Shapes: (N, channels, h, w) of any size -> (N, channels, h, w).
+    """
+
+    def __init__(self, channels: int, *, align_corners: bool, norm_cfg: Config, act_cfg: Config) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+        unit = partial(ConvNormAct, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.down1, self.down2, self.down3 = (
+            unit(inputs, 1, (1, kernel), stride=2) for inputs, kernel in ((channels, 7), (1, 5), (1, 3))
+        )
+        self.lateral1, self.lateral2, self.lateral3 = (unit(1, 1, (kernel, 1)) for kernel in (7, 5, 3))
+        self.widen = nn.Conv2d(1, channels, 1, bias=False)
+        self.pooled = nn.Conv2d(channels, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the weighed map."""
+        x1 = self.down1(x)
+        x2 = self.down2(x1)
+        x3 = self.down3(x2)
+        y = resize_like(self.lateral3(x3), x2, self.align_corners) + self.lateral2(x2)
+        y = resize_like(y, x1, self.align_corners) + self.lateral1(x1)
+        attention = self.widen(resize_like(y, x, self.align_corners))
+        return x * attention + self.pooled(x.mean(dim=(2, 3), keepdim=True))
+
+
+class AttentionUpsample(nn.Module):
+    """GAUM: the deeper map upsampled, and weighed by the finer one's positions and by its own channels.
+
+    Shapes: finer (N, low_channels, h, w), deeper (N, high_channels, h/2, w/2) -> (N, low_channels, h, w).
+    """
+
+    def __init__(
+        self, low_channels: int, high_channels: int, *, attention: bool, norm_cfg: Config, act_cfg: Config
+    ) -> None:
+        super().__init__()
+        self.attention = attention
+        self.up = TransposedConvNormAct(high_channels, low_channels, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        if attention:
+            self.spatial = nn.Conv2d(low_channels, 1, 1, bias=False)
+            self.channel = nn.Conv2d(low_channels, low_channels, 1, bias=False)
+
+    def forward(self, low: Tensor, high: Tensor) -> Tensor:
+        """Return the joined map at the finer resolution."""
+        high = crop_like(self.up(high), low)
+        if not self.attention:
+            return high + low
+        both = high * low * self.spatial(low).sigmoid()
+        weighed = both * self.channel(both.mean(dim=(2, 3), keepdim=True)).sigmoid()
+        return weighed * both + high
+
+
+@MODELS.register_module()
+class AGLNetHead(BaseDecodeHead):
+    """AGLNet's decoder: an attention pyramid at 1/8, two attention-guided upsamplings, a bare classifier.
+
+    Args:
+        in_channels: channels of the maps at 1/2, 1/4 and 1/8.
+        num_classes: channels of the result.
+        attention_pyramid: False leaves the pyramid out.
+        attention_upsampling: False adds the upsampled map to the finer one, without attentions.
+        norm_cfg: normalisation; None removes every one.
+        act_cfg: activation.
+        align_corners: of every bilinear resizing.
+        kwargs: of mmseg's ``BaseDecodeHead``.
+
+    Shapes: maps (N, 32, h, w), (N, 64, h/2, w/2), (N, 128, h/4, w/4) -> logits (N, num_classes, h, w).
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int] = (32, 64, 128),
+        *,
+        num_classes: int,
+        attention_pyramid: bool = True,
+        attention_upsampling: bool = True,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        align_corners: bool = True,
+        init_cfg: Config = None,
+        **kwargs,
+    ) -> None:
+        low, middle, deep = in_channels
+        super().__init__(
+            in_channels=list(in_channels),
+            in_index=[0, 1, 2],
+            input_transform="multiple_select",
+            channels=low,
+            num_classes=num_classes,
+            dropout_ratio=0,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            align_corners=align_corners,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+        up = partial(AttentionUpsample, attention=attention_upsampling, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.pyramid = (
+            FactorizedAttentionPyramid(deep, align_corners=align_corners, norm_cfg=norm_cfg, act_cfg=act_cfg)
+            if attention_pyramid
+            else nn.Identity()
+        )
+        self.up1 = up(middle, deep)
+        self.up2 = up(low, middle)
+        self.conv_seg = nn.Conv2d(low, num_classes, 1, bias=False)
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the logits at the resolution of the first map."""
+        low, middle, deep = self._transform_inputs(inputs)
+        return self.cls_seg(self.up2(low, self.up1(middle, self.pyramid(deep))))

@@ -1,0 +1,142 @@
+"""EDANet: efficient dense modules with asymmetric convolution.
+
+Paper: Lo et al., ACM Multimedia Asia 2019, arXiv:1809.06323. The code followed is the version in
+github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/EDANet.py, commit 0f0c32e): with 19 classes
+0.689 M parameters and 8.94 G multiply-adds at 512x1024.
+
+* That code refuses odd sizes at any of its first two levels. Here the pooled map is padded, which is the
+  same where that code runs.
+* The network ends in a 1x1 classifier and one bilinear resizing by 8: mmseg's ``FCNHead`` without
+  convolutions of its own (configs/_base_/networks/edanet.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from lednet_mm.layers import (
+    Config,
+    ConvNormAct,
+    ConvPoolDownsample,
+    FactorizedConv,
+    make_activation,
+    make_norm,
+)
+
+BATCH_NORM = {"type": "BN"}
+RELU = {"type": "ReLU"}
+
+
+class EDAModule(nn.Module):
+    """A bottleneck of two asymmetric convolutions whose result is appended to its input.
+
+    Args:
+        in_channels: channels of the input map.
+        growth: channels that the module appends.
+        dilation: of the second convolution.
+        asymmetric: False replaces each pair of 3x1 and 1x3 convolutions by one 3x3.
+        dropout_ratio: probability of zeroing a new channel.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: (N, in_channels, H, W) -> (N, growth + in_channels, H, W), the new channels first.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        growth: int,
+        dilation: int,
+        *,
+        asymmetric: bool,
+        dropout_ratio: float,
+        norm_cfg: Config,
+        act_cfg: Config,
+    ) -> None:
+        def conv(d: int) -> nn.Module:
+            if asymmetric:
+                return FactorizedConv(growth, dilation=d, act_cfg=None)
+            return nn.Conv2d(growth, growth, 3, padding=d, dilation=d)
+
+        super().__init__()
+        self.reduce = ConvNormAct(in_channels, growth, 1, bias=True, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.conv1 = conv(1)
+        self.norm1 = make_norm(norm_cfg, growth)
+        self.act1 = make_activation(act_cfg, growth)
+        self.conv2 = conv(dilation)
+        self.norm2 = make_norm(norm_cfg, growth)
+        self.act2 = make_activation(act_cfg, growth)
+        self.dropout = nn.Dropout2d(dropout_ratio)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the new channels and the input, concatenated."""
+        y = self.act1(self.norm1(self.conv1(self.reduce(x))))
+        y = self.act2(self.norm2(self.conv2(y)))
+        return torch.cat([self.dropout(y), x], dim=1)
+
+
+@MODELS.register_module()
+class EDANet(BaseModule):
+    """EDANet without its classifier.
+
+    Args:
+        in_channels: channels of the image.
+        channels: channels after each of the three downsamplings.
+        growth: channels that every dense module appends.
+        dilations: of the modules at 1/4 and at 1/8, one module for each; all 1 removes the dilation.
+        asymmetric: False replaces each pair of 3x1 and 1x3 convolutions by one 3x3.
+        dropout_ratio: in every module.
+        norm_cfg: normalisation; None removes every one.
+        act_cfg: activation; a PReLU has one slope a channel.
+        init_cfg: mmengine's initialisation; None is PyTorch's default.
+
+    Shapes: image (N, 3, H, W) of any size -> maps (N, 15, H/2, W/2), (N, 260, H/4, W/4), (N, 450, H/8, W/8),
+    each rounded up.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        channels: Sequence[int] = (15, 60, 130),
+        growth: int = 40,
+        dilations: Sequence[Sequence[int]] = ((1, 1, 1, 2, 2), (2, 2, 4, 4, 8, 8, 16, 16)),
+        asymmetric: bool = True,
+        dropout_ratio: float = 0.02,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        init_cfg: Config = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        module = partial(
+            EDAModule, asymmetric=asymmetric, dropout_ratio=dropout_ratio, norm_cfg=norm_cfg, act_cfg=act_cfg
+        )
+        stages = []
+        previous = in_channels
+        for width, rates in zip(channels, [(), *dilations], strict=True):
+            layers = [_downsample(previous, width, norm_cfg, act_cfg)]
+            for i, dilation in enumerate(rates):
+                layers.append(module(width + i * growth, growth, dilation))
+            previous = width + len(rates) * growth
+            stages.append(nn.Sequential(*layers))
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps at 1/2, 1/4 and 1/8."""
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return tuple(maps)
+
+
+def _downsample(in_channels: int, out_channels: int, norm_cfg: Config, act_cfg: Config) -> nn.Module:
+    """Halve the resolution, with a pooled copy of the input where the width grows."""
+    if in_channels < out_channels:
+        return ConvPoolDownsample(in_channels, out_channels, norm_cfg=norm_cfg, act_cfg=act_cfg)
+    return ConvNormAct(in_channels, out_channels, 3, stride=2, bias=True, norm_cfg=norm_cfg, act_cfg=act_cfg)

@@ -1,0 +1,237 @@
+"""ESNet: a symmetric encoder-decoder of factorised and parallel factorised convolution units.
+
+Paper: Wang et al., PRCV 2019, arXiv:1906.09826. The code followed is the authors' version in
+github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/ESNet.py, commit 0f0c32e): with 19 classes
+1.659 M parameters and 24.17 G multiply-adds at 512x1024.
+
+* The three branches of a parallel unit share one batch normalisation (``shared_norm=True``): in training
+  each branch is normalised by its own batch statistics, and the running statistics, which evaluation uses
+  for all three, are updated three times.
+* For sizes that are no multiples of 8 the decoder ends at the next multiple, larger than the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from mmengine.model import BaseModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from lednet_mm.layers import (
+    Config,
+    ConvPoolDownsample,
+    FactorizedConv,
+    TransposedConvNormAct,
+    make_activation,
+    make_norm,
+)
+
+BATCH_NORM = {"type": "BN", "eps": 1e-3}
+RELU = {"type": "ReLU"}
+
+
+class FactorizedUnit(nn.Module):
+    """Factorised convolution unit (FCU): two factorised kxk convolutions and a residual sum.
+
+    Args:
+        channels: channels of input and output.
+        kernel_size: k of both convolutions.
+        dropout_ratio: probability of zeroing a channel before the sum.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: (N, channels, H, W) -> (N, channels, H, W).
+    """
+
+    def __init__(
+        self, channels: int, kernel_size: int, *, dropout_ratio: float, norm_cfg: Config, act_cfg: Config
+    ) -> None:
+        super().__init__()
+        self.conv1 = FactorizedConv(channels, kernel_size, act_cfg=act_cfg)
+        self.norm1 = make_norm(norm_cfg, channels)
+        self.act1 = make_activation(act_cfg, channels)
+        self.conv2 = FactorizedConv(channels, kernel_size, act_cfg=act_cfg)
+        self.norm2 = make_norm(norm_cfg, channels)
+        self.dropout = nn.Dropout2d(dropout_ratio)
+        self.act2 = make_activation(act_cfg, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the unit's output, of the input's shape."""
+        y = self.act1(self.norm1(self.conv1(x)))
+        return self.act2(x + self.dropout(self.norm2(self.conv2(y))))
+
+
+class ParallelFactorizedUnit(nn.Module):
+    """Parallel factorised convolution unit (PFCU): one factorised 3x3, then several dilated ones, summed.
+
+    Args:
+        channels: channels of input and output.
+        dilations: one branch for each.
+        shared_norm: one normalisation for all branches; False gives each its own.
+        dropout_ratio: probability of zeroing a channel of a branch.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: (N, channels, H, W) -> (N, channels, H, W).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        dilations: Sequence[int],
+        *,
+        shared_norm: bool,
+        dropout_ratio: float,
+        norm_cfg: Config,
+        act_cfg: Config,
+    ) -> None:
+        super().__init__()
+        self.shared_norm = shared_norm
+        self.conv1 = FactorizedConv(channels, act_cfg=act_cfg)
+        self.norm1 = make_norm(norm_cfg, channels)
+        self.act1 = make_activation(act_cfg, channels)
+        self.branches = nn.ModuleList([FactorizedConv(channels, 3, d, act_cfg=act_cfg) for d in dilations])
+        self.norms2 = nn.ModuleList(
+            [make_norm(norm_cfg, channels) for _ in (dilations[:1] if shared_norm else dilations)]
+        )
+        self.dropout = nn.Dropout2d(dropout_ratio)
+        self.act2 = make_activation(act_cfg, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the unit's output, of the input's shape."""
+        y = self.act1(self.norm1(self.conv1(x)))
+        total = x
+        for i, branch in enumerate(self.branches):
+            norm = self.norms2[0 if self.shared_norm else i]
+            total = total + self.dropout(norm(branch(y)))
+        return self.act2(total)
+
+
+@MODELS.register_module()
+class ESNet(BaseModule):
+    """ESNet's encoder.
+
+    Args:
+        in_channels: channels of the image.
+        channels: channels at 1/2, 1/4 and 1/8 of the input.
+        blocks: number of units at 1/2, 1/4 and 1/8.
+        kernel_sizes: of the units at 1/2 and 1/4.
+        dilations: of the branches of the units at 1/8.
+        shared_norm: one normalisation for all branches of a unit; False gives each its own.
+        dropout_ratio: at 1/2 and 1/4, and at 1/8.
+        norm_cfg: normalisation; None removes every one.
+        act_cfg: activation; a PReLU has one slope a channel.
+        init_cfg: mmengine's initialisation; None is PyTorch's default.
+
+    Shapes: image (N, 3, H, W) of any size -> maps (N, 16, H/2, W/2), (N, 64, H/4, W/4), (N, 128, H/8, W/8),
+    each rounded up.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        channels: Sequence[int] = (16, 64, 128),
+        blocks: Sequence[int] = (3, 2, 3),
+        kernel_sizes: Sequence[int] = (3, 5),
+        dilations: Sequence[int] = (2, 5, 9),
+        shared_norm: bool = True,
+        dropout_ratio: Sequence[float] = (0.03, 0.3),
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        init_cfg: Config = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        low, high = dropout_ratio
+        wide, middle, deep = channels
+        downsample = partial(ConvPoolDownsample, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        unit = partial(FactorizedUnit, dropout_ratio=low, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        parallel = partial(
+            ParallelFactorizedUnit,
+            shared_norm=shared_norm,
+            dropout_ratio=high,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+        )
+        self.stages = nn.ModuleList(
+            [
+                nn.Sequential(
+                    downsample(in_channels, wide), *[unit(wide, kernel_sizes[0]) for _ in range(blocks[0])]
+                ),
+                nn.Sequential(
+                    downsample(wide, middle), *[unit(middle, kernel_sizes[1]) for _ in range(blocks[1])]
+                ),
+                nn.Sequential(
+                    downsample(middle, deep), *[parallel(deep, dilations) for _ in range(blocks[2])]
+                ),
+            ]
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps at 1/2, 1/4 and 1/8."""
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return tuple(maps)
+
+
+@MODELS.register_module()
+class ESNetHead(BaseDecodeHead):
+    """ESNet's decoder: two transposed convolutions, each with units after it, and a third to the classes.
+
+    Args:
+        in_channels: channels of the deepest map.
+        num_classes: channels of the result.
+        widths: channels after the first and the second transposed convolution.
+        kernel_sizes: of the units after each.
+        blocks: number of units after each.
+        norm_cfg: normalisation; None removes every one.
+        act_cfg: activation.
+        align_corners: of the resizing to the image's size where the result is larger.
+        kwargs: of mmseg's ``BaseDecodeHead``.
+
+    Shapes: map (N, in_channels, h, w) of any size -> logits (N, num_classes, 8h, 8w).
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 128,
+        *,
+        num_classes: int,
+        widths: Sequence[int] = (64, 16),
+        kernel_sizes: Sequence[int] = (5, 3),
+        blocks: Sequence[int] = (2, 2),
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        align_corners: bool = True,
+        init_cfg: Config = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            in_channels=in_channels,
+            channels=widths[-1],
+            num_classes=num_classes,
+            dropout_ratio=0,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            align_corners=align_corners,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+        self.conv_seg = None  # the classes come from ``classifier``
+        unit = partial(FactorizedUnit, dropout_ratio=0, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        layers: list[nn.Module] = []
+        previous = in_channels
+        for width, kernel_size, count in zip(widths, kernel_sizes, blocks, strict=True):
+            layers.append(TransposedConvNormAct(previous, width, norm_cfg=norm_cfg, act_cfg=act_cfg))
+            layers += [unit(width, kernel_size) for _ in range(count)]
+            previous = width
+        self.layers = nn.Sequential(*layers)
+        self.classifier = nn.ConvTranspose2d(previous, num_classes, 2, stride=2)
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the logits at eight times the resolution of the deepest map."""
+        return self.classifier(self.layers(self._transform_inputs(inputs)))

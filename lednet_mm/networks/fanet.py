@@ -1,0 +1,150 @@
+"""FANet: real-time semantic segmentation with fast attention.
+
+Paper: Hu et al., arXiv:2007.03815. What is reproduced here, and proven equal to, is a **third party's
+re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the
+authors' code. With 19 classes 12.26 M parameters with ResNet-18 (its table has no figure of the paper).
+
+Where the re-implementation differs from the paper, the defaults here follow it:
+
+* Its attention mixes channels: the weights are products of queries with keys, summed over positions, and
+  they are applied to the values (``attention="channels"``). In the paper they are products of keys with
+  values, and they are applied to the queries (``attention="positions"``).
+* It multiplies keys with values first, to a matrix of positions by positions. The product is associative: the
+  order here gives the same with a cost that is linear in the number of positions, so that its multiply-adds
+  are fewer than the re-implementation's.
+* It refuses sizes whose maps at 1/8, 1/16 or 1/32 have an odd height or width. Here upsampled maps are
+  cropped to the map they are added to, which is the same where theirs runs.
+
+The trunk is MMSegmentation's ``ResNet`` with ``depth=18`` and ``strides=(2, 2, 2, 2)``: its first stage
+halves the resolution too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+import torch
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lednet_mm.layers import Config, ConvNormAct, TransposedConvNormAct, crop_like, resize_like
+
+BATCH_NORM = {"type": "BN"}
+RELU = {"type": "ReLU"}
+
+
+class FastAttention(nn.Module):
+    """Attention without softmax over queries and keys of unit length, with the values added.
+
+    Args:
+        in_channels: channels of the input.
+        channels: of queries, keys, values and the output.
+        attention: "channels" as re-implemented, "positions" as in the paper; None passes the values alone.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: (N, in_channels, h, w) -> (N, channels, h, w).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        attention: Literal["channels", "positions"] | None,
+        *,
+        norm_cfg: Config,
+        act_cfg: Config,
+    ) -> None:
+        super().__init__()
+        self.attention = attention
+        unit = partial(ConvNormAct, kernel_size=3, norm_cfg=norm_cfg)
+        self.value = unit(in_channels, channels)
+        if attention:
+            self.query = unit(in_channels, channels)
+            self.key = unit(in_channels, channels)
+            self.fuse = unit(channels, channels, act_cfg=act_cfg)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the attended map."""
+        value = self.value(x)
+        if self.attention is None:
+            return value
+        q, k = (F.normalize(unit(x), dim=1).flatten(2) for unit in (self.query, self.key))
+        v = value.flatten(2)
+        if self.attention == "positions":
+            q, v = v, q
+        mixed = (q @ k.transpose(1, 2)) @ v / v.shape[2]  # (N, channels, channels) @ (N, channels, h * w)
+        return value + self.fuse(mixed.unflatten(2, x.shape[2:]))
+
+
+@MODELS.register_module()
+class FANetHead(BaseDecodeHead):
+    """FANet's decoder: fast attention on every stage's map, summed up from deep to shallow.
+
+    Args:
+        in_channels: channels of the trunk's maps, each of half the resolution of the one before.
+        num_classes: channels of the result.
+        channels: of the attended maps, and of the sums.
+        classifier_channels: before the classifier.
+        attention: "channels" as re-implemented, "positions" as in the paper; None leaves it out.
+        norm_cfg: normalisation of the head; None removes every one.
+        act_cfg: activation.
+        align_corners: of every bilinear resizing.
+        kwargs: of mmseg's ``BaseDecodeHead``.
+
+    Shapes: maps (N, 64, h, w), (N, 128, h/2, w/2) ... of any size -> logits (N, num_classes, h, w).
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int] = (64, 128, 256, 512),
+        *,
+        num_classes: int,
+        channels: int = 32,
+        classifier_channels: int = 128,
+        attention: Literal["channels", "positions"] | None = "channels",
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        align_corners: bool = True,
+        init_cfg: Config = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            in_channels=list(in_channels),
+            in_index=list(range(len(in_channels))),
+            input_transform="multiple_select",
+            channels=classifier_channels,
+            num_classes=num_classes,
+            dropout_ratio=0,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            align_corners=align_corners,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+        unit = partial(ConvNormAct, kernel_size=3, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        stages = len(in_channels)
+        self.attentions = nn.ModuleList(
+            FastAttention(width, channels, attention, norm_cfg=norm_cfg, act_cfg=act_cfg)
+            for width in in_channels
+        )
+        self.ups = nn.ModuleList(
+            TransposedConvNormAct(channels, channels, norm_cfg=norm_cfg, act_cfg=act_cfg)
+            for _ in range(stages - 1)
+        )
+        self.fuse = nn.ModuleList(unit(channels, channels) for _ in range(stages))
+        self.join = unit(stages * channels, classifier_channels)
+        self.conv_seg = nn.Conv2d(classifier_channels, num_classes, 1, bias=False)
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the logits at the resolution of the first map."""
+        maps = [attend(x) for attend, x in zip(self.attentions, self._transform_inputs(inputs), strict=True)]
+        maps[-1] = self.fuse[-1](maps[-1])
+        for i in reversed(range(len(maps) - 1)):
+            maps[i] = self.fuse[i](maps[i] + crop_like(self.ups[i](maps[i + 1]), maps[i]))
+        joined = torch.cat([maps[0], *[resize_like(x, maps[0], self.align_corners) for x in maps[1:]]], dim=1)
+        return self.conv_seg(self.join(joined))

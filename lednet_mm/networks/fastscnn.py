@@ -1,0 +1,112 @@
+"""Fast-SCNN as in Efficient-Segmentation-Networks: shared downsampling, pyramid pooling, fusion.
+
+Paper: Poudel et al., BMVC 2019, arXiv:1902.04502. The code followed is the version in
+github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/FastSCNN.py, commit 0f0c32e): with 19 classes
+1.138 M parameters and 1.78 G multiply-adds at 512x1024.
+
+mmseg has a ``FastSCNN`` of its own, which is another network in details, so that this one is registered as
+``FastSCNNEncoder``. mmseg's pads the first convolution, leaves out the activation after the depth-wise
+convolutions of its downsampling and of its head, ends the pyramid in a 3x3 convolution instead of a 1x1,
+resizes without aligned corners and drops whole channels before the classifier.
+
+* The first convolution has no padding (``stem_padding=0``): 512x1024 gives 255x511.
+* The depth-wise convolution of the fusion is not dilated (``fusion_dilation=1``); the paper's is, by 4.
+* Built without that code's auxiliary head, as is its default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from lednet_mm.layers import Config, ConvNormAct, DepthwiseSeparable, adaptive_average_pool, resize_like
+from lednet_mm.networks.contextnet import BATCH_NORM, RELU, FeatureFusion, bottlenecks
+
+
+class PyramidPooling(nn.Module):
+    """Append averages over grids of bins to a map, and mix all by a 1x1 convolution.
+
+    Args:
+        channels: channels of input and output.
+        bins: number of bins a side, one level for each.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: (N, channels, H, W) -> (N, channels, H, W).
+    """
+
+    def __init__(self, channels: int, bins: Sequence[int], *, norm_cfg: Config, act_cfg: Config) -> None:
+        super().__init__()
+        width = channels // len(bins)
+        self.bins = bins
+        self.levels = nn.ModuleList(
+            [ConvNormAct(channels, width, 1, norm_cfg=norm_cfg, act_cfg=act_cfg) for _ in bins]
+        )
+        self.out = ConvNormAct(channels + width * len(bins), channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the mixed map, of the input's shape."""
+        pooled = [
+            resize_like(level(adaptive_average_pool(x, (n, n))), x, align_corners=True)
+            for level, n in zip(self.levels, self.bins, strict=True)
+        ]
+        return self.out(torch.cat([x, *pooled], dim=1))
+
+
+@MODELS.register_module()
+class FastSCNNEncoder(BaseModule):
+    """Fast-SCNN without its classifier, which is ``SeparableHead``.
+
+    Args:
+        in_channels: channels of the image.
+        downsample_channels: channels at 1/2, 1/4 and 1/8 of the input.
+        global_groups: (width, expansion, number of blocks, stride of the first block) of each group of
+            bottlenecks.
+        pyramid_bins: bins a side of each level of the pyramid; an empty tuple removes it.
+        fused_channels: channels of the result.
+        stem_padding: of the first convolution.
+        fusion_dilation: of the fusion's depth-wise convolution; the paper's is 4.
+        norm_cfg: normalisation; None removes every one.
+        act_cfg: activation; a PReLU has one slope a channel.
+        init_cfg: mmengine's initialisation; None is PyTorch's default.
+
+    Shapes: image (N, 3, H, W) of any size from 3 -> maps (N, 64, H/8, W/8), (N, 128, H/32, W/32) and fused
+    (N, 128, H/8, W/8), about: without padding the first convolution gives floor((H - 1) / 2).
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        downsample_channels: Sequence[int] = (32, 48, 64),
+        global_groups: Sequence[tuple[int, int, int, int]] = ((64, 6, 3, 2), (96, 6, 3, 2), (128, 6, 3, 1)),
+        pyramid_bins: Sequence[int] = (1, 2, 3, 6),
+        fused_channels: int = 128,
+        stem_padding: int = 0,
+        fusion_dilation: int = 1,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        init_cfg: Config = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        layers: dict[str, Any] = {"norm_cfg": norm_cfg, "act_cfg": act_cfg}
+        first, second, third = downsample_channels
+        deep = global_groups[-1][0]
+        self.downsample = nn.Sequential(
+            ConvNormAct(in_channels, first, 3, stride=2, padding=stem_padding, **layers),
+            DepthwiseSeparable(first, second, stride=2, **layers),
+            DepthwiseSeparable(second, third, stride=2, **layers),
+        )
+        self.bottlenecks = bottlenecks(third, global_groups, **layers)
+        self.pyramid = PyramidPooling(deep, pyramid_bins, **layers) if pyramid_bins else nn.Identity()
+        self.fusion = FeatureFusion(third, deep, fused_channels, dilation=fusion_dilation, **layers)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the map at 1/8, the map at 1/32 and the fused map."""
+        high = self.downsample(x)
+        low = self.pyramid(self.bottlenecks(high))
+        return high, low, self.fusion(high, low)

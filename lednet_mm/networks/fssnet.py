@@ -1,0 +1,274 @@
+"""FSSNet: fast semantic segmentation with factorised and dilated bottlenecks.
+
+Paper: Zhang et al., "Fast semantic segmentation for scene perception", IEEE Transactions on Industrial
+Informatics 15(2), 2019. The code followed is the version in
+github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/FSSNet.py, commit 0f0c32e): with 19 classes
+0.176 M parameters and 2.73 G multiply-adds at 512x1024.
+
+* The first block pools the image without normalising it, and its batch normalisation alone has eps 1e-3.
+* A skip map joins the main path of an upsampling only; the other path sees the deep map alone.
+* That code refuses most sizes that are no multiples of 8. Here the first pooling rounds up and a deep map is
+  resized to its skip map, which is the same where that code runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lednet_mm.layers import Config, ConvNormAct, make_activation, make_norm, match_size
+
+BATCH_NORM = {"type": "BN"}
+RELU = {"type": "ReLU"}
+
+
+class InitialBlock(nn.Module):
+    """A strided 3x3 convolution with norm and activation beside the pooled image, concatenated.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H/2), ceil(W/2)).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, norm_cfg: Config, act_cfg: Config) -> None:
+        super().__init__()
+        self.conv = ConvNormAct(
+            in_channels, out_channels - in_channels, 3, stride=2, norm_cfg=norm_cfg, act_cfg=act_cfg
+        )
+        self.pool = nn.MaxPool2d(2, stride=2, ceil_mode=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the map at half resolution."""
+        return torch.cat([self.conv(x), self.pool(x)], dim=1)
+
+
+class Downsample(nn.Module):
+    """Halve the resolution: a pooled path and a bottleneck with a strided 2x2 convolution, summed.
+
+    Args:
+        in_channels: channels of the input map, a multiple of 4.
+        out_channels: channels of the output map.
+        dropout_ratio: probability of zeroing a channel of the bottleneck.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, floor(H/2), floor(W/2)).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, dropout_ratio: float, norm_cfg: Config, act_cfg: Config
+    ) -> None:
+        super().__init__()
+        unit = partial(ConvNormAct, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        width = in_channels // 4
+        self.main = nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(in_channels, out_channels, 1, bias=False))
+        self.branch = nn.Sequential(
+            unit(in_channels, width, 2, stride=2, padding=0),
+            unit(width, width, 3),
+            unit(width, out_channels, 1),
+            nn.Dropout2d(dropout_ratio),
+        )
+        self.act = make_activation(act_cfg, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the map at half resolution."""
+        return self.act(self.main(x) + self.branch(x))
+
+
+class Bottleneck(nn.Module):
+    """A residual bottleneck of a quarter of the width, around a factorised or a dilated 3x3 convolution.
+
+    Args:
+        channels: channels of input and output, a multiple of 4.
+        dilation: of the 3x3 convolution.
+        factorized: the 3x3 convolution as a 3x1 and a 1x3, each with norm and activation.
+        dropout_ratio: probability of zeroing a channel before the sum.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: (N, channels, H, W) -> (N, channels, H, W).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        dilation: int = 1,
+        *,
+        factorized: bool = False,
+        dropout_ratio: float,
+        norm_cfg: Config,
+        act_cfg: Config,
+    ) -> None:
+        super().__init__()
+        unit = partial(ConvNormAct, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        width = channels // 4
+        self.reduce = unit(channels, width, 1)
+        if factorized:
+            self.middle = nn.Sequential(
+                *[unit(width, width, kernel, dilation=dilation) for kernel in ((3, 1), (1, 3))]
+            )
+        else:
+            self.middle = unit(width, width, 3, dilation=dilation)
+        self.expand = ConvNormAct(width, channels, 1, norm_cfg=norm_cfg)
+        self.dropout = nn.Dropout2d(dropout_ratio)
+        self.act = make_activation(act_cfg, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output, of the input's shape."""
+        return self.act(x + self.dropout(self.expand(self.middle(self.reduce(x)))))
+
+
+class Upsample(nn.Module):
+    """Double the resolution: the sum with a skip map resized, and a bottleneck of the deep map alone, summed.
+
+    Args:
+        in_channels: channels of the deep map and of the skip map, a multiple of 4.
+        out_channels: channels of the output map.
+        dropout_ratio: probability of zeroing a channel of the bottleneck.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: deep map (N, in_channels, h, w), skip map (N, in_channels, H, W) -> (N, out_channels, 2H, 2W).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, dropout_ratio: float, norm_cfg: Config, act_cfg: Config
+    ) -> None:
+        super().__init__()
+        width = in_channels // 4
+        self.main = ConvNormAct(in_channels, out_channels, 1, norm_cfg=norm_cfg)
+        self.reduce = ConvNormAct(in_channels, width, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.deconv = nn.ConvTranspose2d(width, width, 2, stride=2, bias=False)
+        self.norm = make_norm(norm_cfg, width)
+        self.act1 = make_activation(act_cfg, width)
+        self.expand = ConvNormAct(width, out_channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.dropout = nn.Dropout2d(dropout_ratio)
+        self.act2 = make_activation(act_cfg, out_channels)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Return the map at twice the resolution of the skip map."""
+        x = match_size(x, skip, align_corners=True)
+        main = F.interpolate(self.main(x + skip), scale_factor=2, mode="bilinear", align_corners=True)
+        y = self.act1(self.norm(self.deconv(self.reduce(x))))
+        return self.act2(main + self.dropout(self.expand(y)))
+
+
+@MODELS.register_module()
+class FSSNet(BaseModule):
+    """FSSNet's encoder.
+
+    Args:
+        in_channels: channels of the image.
+        channels: channels at 1/2, 1/4 and 1/8 of the input.
+        factorized_blocks: number of factorised bottlenecks at 1/4.
+        dilations: of the bottlenecks at 1/8, one for each; all 1 removes the dilation.
+        dropout_ratio: at 1/4 and at 1/8.
+        norm_cfg: normalisation; None removes every one.
+        stem_eps: of the first block's normalisation.
+        act_cfg: activation; a PReLU has one slope a channel.
+        init_cfg: mmengine's initialisation; None is PyTorch's default.
+
+    Shapes: image (N, 3, H, W) of any size from 8 -> maps (N, 64, H/4, W/4) after the first downsampling,
+    (N, 128, H/8, W/8) after the second and (N, 128, H/8, W/8) at the end; 1/2 is rounded up, the rest down.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        channels: Sequence[int] = (16, 64, 128),
+        factorized_blocks: int = 4,
+        dilations: Sequence[int] = (2, 5, 9, 2, 5, 9),
+        dropout_ratio: Sequence[float] = (0.03, 0.3),
+        norm_cfg: Config = BATCH_NORM,
+        stem_eps: float = 1e-3,
+        act_cfg: Config = RELU,
+        init_cfg: Config = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        stem, middle, deep = channels
+        low: dict[str, Any] = {"dropout_ratio": dropout_ratio[0], "norm_cfg": norm_cfg, "act_cfg": act_cfg}
+        high = {**low, "dropout_ratio": dropout_ratio[1]}
+        stem_norm = None if norm_cfg is None else {**norm_cfg, "eps": stem_eps}
+        self.initial = InitialBlock(in_channels, stem, norm_cfg=stem_norm, act_cfg=act_cfg)
+        self.down1 = Downsample(stem, middle, **low)
+        self.blocks1 = nn.Sequential(
+            *[Bottleneck(middle, factorized=True, **low) for _ in range(factorized_blocks)]
+        )
+        self.down2 = Downsample(middle, deep, **high)
+        self.blocks2 = nn.Sequential(*[Bottleneck(deep, dilation, **high) for dilation in dilations])
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the two skip maps and the deepest map."""
+        skip1 = self.down1(self.initial(x))
+        skip2 = self.down2(self.blocks1(skip1))
+        return skip1, skip2, self.blocks2(skip2)
+
+
+@MODELS.register_module()
+class FSSNetHead(BaseDecodeHead):
+    """FSSNet's decoder: two upsamplings with skip maps, bottlenecks after each, a transposed convolution.
+
+    Args:
+        in_channels: channels of the skip map at 1/4, of that at 1/8 and of the deepest map.
+        num_classes: channels of the result.
+        widths: channels after the first and the second upsampling; the first is that of the map at 1/4.
+        blocks: number of bottlenecks after each.
+        dropout_ratio: of the whole decoder.
+        norm_cfg: normalisation; None removes every one.
+        act_cfg: activation.
+        align_corners: of the resizing to the image's size where the result is another.
+        kwargs: of mmseg's ``BaseDecodeHead``.
+
+    Shapes: skip maps (N, 64, H, W) and (N, 128, h, w), deepest map (N, 128, h, w) ->
+    logits (N, num_classes, 4H, 4W).
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int] = (64, 128, 128),
+        *,
+        num_classes: int,
+        widths: Sequence[int] = (64, 16),
+        blocks: int = 2,
+        dropout_ratio: float = 0.3,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        align_corners: bool = True,
+        init_cfg: Config = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            in_channels=in_channels,
+            in_index=(0, 1, 2),
+            input_transform="multiple_select",
+            channels=widths[-1],
+            num_classes=num_classes,
+            dropout_ratio=0,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            align_corners=align_corners,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+        self.conv_seg = None  # the classes come from ``classifier``
+        options: dict[str, Any] = {"dropout_ratio": dropout_ratio, "norm_cfg": norm_cfg, "act_cfg": act_cfg}
+        middle, wide = widths
+        self.up1 = Upsample(in_channels[-1], middle, **options)
+        self.blocks1 = nn.Sequential(*[Bottleneck(middle, **options) for _ in range(blocks)])
+        self.up2 = Upsample(middle, wide, **options)
+        self.blocks2 = nn.Sequential(*[Bottleneck(wide, **options) for _ in range(blocks)])
+        self.classifier = nn.ConvTranspose2d(
+            wide, num_classes, 3, stride=2, padding=1, output_padding=1, bias=False
+        )
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the logits at four times the resolution of the first skip map."""
+        skip1, skip2, x = self._transform_inputs(inputs)
+        x = self.blocks1(self.up1(x, skip2))
+        return self.classifier(self.blocks2(self.up2(x, skip1)))

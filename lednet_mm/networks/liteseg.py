@@ -1,0 +1,148 @@
+"""LiteSeg: a novel lightweight ConvNet for semantic segmentation.
+
+Paper: Emara et al., DICTA 2019, arXiv:1912.06683. Authors' code: github.com/tahaemara/LiteSeg. What is
+reproduced here, and proven equal to, is a **third party's re-implementation**,
+github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the authors' code. With 19
+classes and MobileNetV2 4.29 M parameters (paper 4.38 M). It accepts every size, and so does this.
+
+The trunk is MMSegmentation's ``MobileNetV2`` with ``out_indices=(2, 6)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from lednet_mm.layers import Config, ConvNormAct, resize_like
+
+BATCH_NORM = {"type": "BN"}
+RELU = {"type": "ReLU"}
+
+
+class DeeperASPP(nn.Module):
+    """The paper's DASPP: parallel dilated convolutions and a global mean, joined with their own input.
+
+    Args:
+        in_channels: channels of the input.
+        channels: of each branch.
+        out_channels: channels of the output.
+        dilations: one 3x3 convolution for each, beside a 1x1.
+        global_pooling: False leaves the global mean out.
+        short_residual: False leaves the input itself out.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: (N, in_channels, h, w) -> (N, out_channels, h, w).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        out_channels: int,
+        dilations: Sequence[int],
+        *,
+        global_pooling: bool,
+        short_residual: bool,
+        norm_cfg: Config,
+        act_cfg: Config,
+    ) -> None:
+        super().__init__()
+        self.short_residual = short_residual
+        unit = partial(ConvNormAct, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.branches = nn.ModuleList(
+            [
+                unit(in_channels, channels, 1),
+                *[unit(in_channels, channels, 3, dilation=dilation) for dilation in dilations],
+            ]
+        )
+        self.pooled = nn.Conv2d(in_channels, channels, 1, bias=False) if global_pooling else None
+        joined = (len(self.branches) + global_pooling) * channels + short_residual * in_channels
+        self.join = unit(joined, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the joined maps."""
+        maps = [x] if self.short_residual else []
+        maps += [branch(x) for branch in self.branches]
+        if self.pooled is not None:
+            mean = self.pooled(x.mean(dim=(2, 3), keepdim=True))
+            maps.append(mean.expand(-1, -1, *x.shape[2:]))
+        return self.join(torch.cat(maps, dim=1))
+
+
+@MODELS.register_module()
+class LiteSegHead(BaseDecodeHead):
+    """LiteSeg's decoder: DASPP on the deepest map, joined with the one at 1/8.
+
+    Args:
+        in_channels: channels of the trunk's maps at 1/8 and 1/32.
+        num_classes: channels of the result.
+        branch_channels: of each branch of the DASPP.
+        context_channels: of its output.
+        widths: channels of the two 3x3 convolutions before the classifier.
+        dilations: of the DASPP's 3x3 convolutions.
+        global_pooling: whether the DASPP has a branch of the global mean.
+        short_residual: whether the DASPP's input is joined to its branches.
+        norm_cfg: normalisation of the head; None removes every one.
+        act_cfg: activation.
+        align_corners: of every bilinear resizing.
+        kwargs: of mmseg's ``BaseDecodeHead``.
+
+    Shapes: maps (N, 32, h, w), (N, 320, h/4, w/4) of any size -> logits (N, num_classes, h, w).
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int] = (32, 320),
+        *,
+        num_classes: int,
+        branch_channels: int = 64,
+        context_channels: int = 512,
+        widths: Sequence[int] = (256, 128),
+        dilations: Sequence[int] = (3, 6, 9),
+        global_pooling: bool = True,
+        short_residual: bool = True,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        align_corners: bool = True,
+        init_cfg: Config = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            in_channels=list(in_channels),
+            in_index=[0, 1],
+            input_transform="multiple_select",
+            channels=widths[-1],
+            num_classes=num_classes,
+            dropout_ratio=0,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            align_corners=align_corners,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+        low, deep = in_channels
+        self.context = DeeperASPP(
+            deep,
+            branch_channels,
+            context_channels,
+            dilations,
+            global_pooling=global_pooling,
+            short_residual=short_residual,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+        )
+        unit = partial(ConvNormAct, kernel_size=3, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.fuse = nn.Sequential(unit(context_channels + low, widths[0]), unit(widths[0], widths[1]))
+        self.conv_seg = nn.Conv2d(widths[1], num_classes, 1, bias=False)
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the logits at 1/8 of the image."""
+        low, deep = self._transform_inputs(inputs)
+        context = resize_like(self.context(deep), low, self.align_corners)
+        return self.cls_seg(self.fuse(torch.cat([context, low], dim=1)))

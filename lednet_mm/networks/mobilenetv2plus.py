@@ -1,0 +1,184 @@
+"""MobileNetV2Plus: a dilated MobileNetV2 whose stages are all concatenated, with ASPP or receptive fields.
+
+No paper; MobileNetV2 is arXiv:1801.04381. Authors' code: github.com/ansleliu/LightNet (commit 58353b2). With 19
+classes 8.30 M parameters and 86.65 G multiply-adds at 512x1024, 8.64 M and 90.22 G with the receptive-field
+block (RF-MobileNetV2Plus), 8.30 M and 86.78 G on quarters of the image (MobileNetV2Share). The head is
+:class:`lednet_mm.networks.lightnet.LightNetHead`, whose file says what the whole collection deviates in.
+
+* MobileNetV2's first block has no expansion; here it has (``expand_first``).
+* The authors accept heights and widths that are multiples of 8. Here the pooling of skipped maps rounds up as
+  the strided convolutions do, the same where theirs runs.
+* Quarters of the image need multiples of 16, as there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lednet_mm.layers import Config, ConvNormAct
+from lednet_mm.networks.lightnet import BATCH_NORM, RELU, SpatialChannelExcitation, to_quarters
+
+RELU6 = {"type": "ReLU6"}
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2's block: 1x1 expansion, depth-wise 3x3, 1x1 projection; a shortcut where shapes allow it.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        expansion: width of the depth-wise convolution over ``in_channels``; None leaves the 1x1 before it out.
+        stride: of the depth-wise convolution.
+        dilation: of the depth-wise convolution.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config; None leaves it out.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        expansion: int | None,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        norm_cfg: Config,
+        act_cfg: Config,
+    ) -> None:
+        super().__init__()
+        width = in_channels * (expansion or 1)
+        self.shortcut = stride == 1 and in_channels == out_channels
+        self.expand: nn.Module = nn.Identity()
+        if expansion is not None:
+            self.expand = ConvNormAct(in_channels, width, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.depth = ConvNormAct(
+            width,
+            width,
+            3,
+            stride=stride,
+            dilation=dilation,
+            groups=width,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+        )
+        self.project = ConvNormAct(width, out_channels, 1, norm_cfg=norm_cfg)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output."""
+        y = self.project(self.depth(self.expand(x)))
+        return x + y if self.shortcut else y
+
+
+class CornerMaxPool(nn.MaxPool2d):
+    """3x3 max pooling of stride 2 without padding at the top and left, ragged at the bottom and right.
+
+    Shapes: (N, C, H, W) -> (N, C, ceil(H/2), ceil(W/2)).
+    """
+
+    def __init__(self) -> None:
+        super().__init__(3, stride=2, ceil_mode=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the pooled map."""
+        bottom, right = x.shape[2] % 2, x.shape[3] % 2
+        # Rounding up drops a last window of one row. A trace must pad for every size.
+        if torch.jit.is_tracing() or bottom or right:
+            x = F.pad(x, (0, right, 0, bottom), value=-torch.inf)
+        return super().forward(x)
+
+
+@MODELS.register_module()
+class MobileNetV2Plus(BaseModule):
+    """MobileNetV2 without downsampling past 1/8, its last five stages and pooled early ones concatenated.
+
+    Args:
+        in_channels: channels of the image.
+        channels: of the stem and of the seven stages.
+        blocks: number of blocks of every stage.
+        expansion: of every block but the first, whose is 1.
+        expand_first: False leaves the first block's 1x1 expansion out, as in MobileNetV2's paper.
+        dilations: of the four stages that keep the resolution of 1/8; all 1 removes the dilation.
+        scse: whether channels and pixels of the concatenated stages are weighted.
+        quarters: run on the four quarters of the image as one batch (MobileNetV2Share).
+        norm_cfg: normalisation; None removes every one.
+        act_cfg: activation in the blocks.
+        stem_act_cfg: activation after the first convolution.
+        init_cfg: mmengine's initialisation; None is PyTorch's default.
+
+    Shapes: image (N, 3, H, W) of any size -> maps (N, 40, H/4, W/4), (N, 712, H/8, W/8), each rounded up.
+    With ``quarters`` the height and width are multiples of 16 and every map is that of a quarter of the
+    image: (4N, 40, H/8, W/8), (4N, 712, H/16, W/16).
+
+    Raises:
+        ValueError: with ``quarters``, an image of another size.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        channels: Sequence[int] = (32, 16, 24, 32, 64, 96, 160, 320),
+        blocks: Sequence[int] = (1, 2, 3, 4, 3, 3, 1),
+        expansion: int = 6,
+        expand_first: bool = True,
+        dilations: Sequence[int] = (2, 4, 8, 16),
+        scse: bool = True,
+        quarters: bool = False,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU6,
+        stem_act_cfg: Config = RELU,
+        init_cfg: Config = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.quarters = quarters
+        stem, *widths = channels
+        self.stem = ConvNormAct(in_channels, stem, 3, stride=2, norm_cfg=norm_cfg, act_cfg=stem_act_cfg)
+        self.stages = nn.ModuleList()
+        width = stem
+        strides = (1, 2, 2, 1, 1, 1, 1)
+        rates = (1, 1, 1, *dilations)
+        first = 1 if expand_first else None
+        for i, (out_channels, count) in enumerate(zip(widths, blocks, strict=True)):
+            stage = nn.Sequential()
+            for j in range(count):
+                stage.append(
+                    InvertedResidual(
+                        width,
+                        out_channels,
+                        expansion if i else first,
+                        stride=1 if j else strides[i],
+                        dilation=rates[i],
+                        norm_cfg=norm_cfg,
+                        act_cfg=act_cfg,
+                    )
+                )
+                width = out_channels
+            self.stages.append(stage)
+        self.pool = CornerMaxPool()
+        self.scse = SpatialChannelExcitation(sum(widths)) if scse else nn.Identity()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps at 1/4 and 1/8."""
+        if self.quarters:
+            # A traced size is no number; whoever exports runs the network once before.
+            if not torch.jit.is_tracing() and (x.shape[2] % 16 or x.shape[3] % 16):
+                raise ValueError(
+                    f"height and width must be multiples of 16, got {x.shape[2]}x{x.shape[3]}"
+                )
+            x = to_quarters(x)
+        x = self.stem(x)
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        half, quarter, *eighth = maps
+        half = self.pool(half)  # at 1/4 from here on
+        deep = torch.cat([*eighth, self.pool(half), self.pool(quarter)], dim=1)
+        return torch.cat([quarter, half], dim=1), self.scse(deep)

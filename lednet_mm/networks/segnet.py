@@ -1,0 +1,136 @@
+"""SegNet: VGG-16's convolutions, and their mirror image upsampling by the indices of the pooling.
+
+Paper: Badrinarayanan et al., TPAMI 2017, arXiv:1511.00561. The code followed is the version in
+github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/SegNet.py, commit 0f0c32e): with 19 classes
+29.45 M parameters and 326.0 G multiply-adds at 512x1024.
+
+Encoder and decoder are one backbone here, as mmseg's ``UNet``: the indices go from the one to the other, and
+only the last convolution is the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from mmengine.model import BaseModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lednet_mm.layers import Config, ConvNormAct
+
+BATCH_NORM = {"type": "BN"}
+RELU = {"type": "ReLU"}
+
+
+def unpool(x: Tensor, indices: Tensor, size: Sequence[int]) -> Tensor:
+    """Put every value where max pooling found it, zeros elsewhere.
+
+    Does what ``F.max_unpool2d`` does where the pooling windows do not overlap, and exports to ONNX.
+
+    Args:
+        x: (N, C, h, w).
+        indices: of ``F.max_pool2d``, of the shape of ``x``.
+        size: height and width of the map that was pooled.
+
+    Returns:
+        (N, C, *size).
+    """
+    n, channels = x.shape[:2]
+    zeros = x.new_zeros(n, channels, size[0] * size[1])
+    return zeros.scatter(2, indices.flatten(2), x.flatten(2)).reshape(n, channels, size[0], size[1])
+
+
+@MODELS.register_module()
+class SegNet(BaseModule):
+    """SegNet without its last convolution.
+
+    Args:
+        in_channels: channels of the image.
+        channels: channels at 1/1, 1/2, 1/4, 1/8 and 1/16 of the input.
+        depths: number of convolutions at each, in the encoder and again in the decoder (in the decoder at 1/1
+            one less: that one is the head).
+        unpooling: False resizes bilinearly instead of unpooling by indices.
+        norm_cfg: normalisation; None removes every one.
+        act_cfg: activation; a PReLU has one slope a channel.
+        init_cfg: mmengine's initialisation; None is PyTorch's default.
+
+    Raises:
+        ValueError: in the forward, an image smaller than 32 in height or width.
+
+    Shapes: image (N, 3, H, W) of any size from 32 -> maps of the encoder (N, 512, H/32, W/32), rounded down
+    at every level, and of the decoder (N, 64, H, W).
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        channels: Sequence[int] = (64, 128, 256, 512, 512),
+        depths: Sequence[int] = (2, 2, 3, 3, 3),
+        unpooling: bool = True,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        init_cfg: Config = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        unit = partial(ConvNormAct, kernel_size=3, bias=True, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.unpooling = unpooling
+        encoders, decoders = [], []
+        for i, (width, depth) in enumerate(zip(channels, depths, strict=True)):
+            down = unit(channels[i - 1] if i else in_channels, width)
+            encoders.append(nn.Sequential(down, *[unit(width, width) for _ in range(depth - 1)]))
+            up = [unit(width, channels[i - 1])] if i else []
+            decoders.append(nn.Sequential(*[unit(width, width) for _ in range(depth - 1)], *up))
+        self.encoders = nn.ModuleList(encoders)
+        self.decoders = nn.ModuleList(decoders)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the deepest map and the map at full resolution."""
+        smallest = 2 ** len(self.encoders)
+        if not torch.jit.is_tracing() and min(x.shape[2:]) < smallest:
+            raise ValueError(f"height and width must be at least {smallest}, got {x.shape[2]}x{x.shape[3]}")
+        pooled = []
+        for encoder in self.encoders:
+            x = encoder(x)
+            size = x.shape[2:]
+            x, indices = F.max_pool2d(x, 2, return_indices=True)
+            pooled.append((indices, size))
+        deepest = x
+        for decoder, (indices, size) in zip(reversed(self.decoders), reversed(pooled), strict=True):
+            if self.unpooling:
+                x = unpool(x, indices, size)
+            else:
+                x = F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+            x = decoder(x)
+        return deepest, x
+
+
+@MODELS.register_module()
+class SegNetHead(BaseDecodeHead):
+    """SegNet's last convolution, a 3x3 to the classes.
+
+    Args:
+        in_channels: channels of the map.
+        num_classes: channels of the result.
+        kwargs: of mmseg's ``BaseDecodeHead``.
+
+    Shapes: map (N, in_channels, H, W) -> logits (N, num_classes, H, W).
+    """
+
+    def __init__(self, in_channels: int = 64, *, num_classes: int, init_cfg: Config = None, **kwargs) -> None:
+        super().__init__(
+            in_channels=in_channels,
+            channels=in_channels,
+            num_classes=num_classes,
+            dropout_ratio=0,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+        self.conv_seg = nn.Conv2d(in_channels, num_classes, 3, padding=1)
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the logits at the resolution of the map."""
+        return self.cls_seg(self._transform_inputs(inputs))

@@ -1,0 +1,167 @@
+"""ShelfNet: fast semantic segmentation by two encoder-decoder columns behind a trunk.
+
+Paper: Zhuang et al., ICCV workshops 2019, arXiv:1811.11254. Authors' code:
+github.com/juntang-zhuang/ShelfNet. What is reproduced here, and proven equal to, is a **third party's
+re-implementation** with ResNet-18, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6),
+not the authors' code. With 19 classes 16.04 M parameters, where the paper has 23.5 M.
+
+The re-implementation differs from the paper, and the defaults here follow it:
+
+* The two convolutions of a residual block have weights of their own; the paper's share them
+  (``shared_weights=True``), and have dropout between them.
+* It refuses sizes whose maps have an odd height or width above 1/32. Here an upsampled map is cropped to the
+  one it is added to, which is the same where theirs runs.
+
+The trunk is MMSegmentation's ``ResNet`` with ``depth=18``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from lednet_mm.layers import Config, ConvNormAct, TransposedConvNormAct, crop_like, make_activation
+
+BATCH_NORM = {"type": "BN"}
+RELU = {"type": "ReLU"}
+
+
+class SBlock(nn.Module):
+    """A residual block of two 3x3 convolutions.
+
+    Shapes: (N, channels, H, W) -> (N, channels, H, W).
+    """
+
+    def __init__(self, channels: int, *, shared_weights: bool, norm_cfg: Config, act_cfg: Config) -> None:
+        super().__init__()
+        self.conv1 = ConvNormAct(channels, channels, 3, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.conv2 = ConvNormAct(channels, channels, 3, norm_cfg=norm_cfg)
+        if shared_weights:
+            self.conv2.conv = self.conv1.conv
+        self.act = make_activation(act_cfg, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output, of the input's shape."""
+        return self.act(x + self.conv2(self.conv1(x)))
+
+
+class UpColumn(nn.Module):
+    """A column from the deepest map to the finest: a block at every level, an upsampling between two.
+
+    Shapes: maps (N, channels[i], h/2^i, w/2^i), the finest first -> the same shapes.
+    """
+
+    def __init__(
+        self, channels: Sequence[int], *, shared_weights: bool, norm_cfg: Config, act_cfg: Config
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            SBlock(width, shared_weights=shared_weights, norm_cfg=norm_cfg, act_cfg=act_cfg)
+            for width in channels
+        )
+        self.ups = nn.ModuleList(
+            TransposedConvNormAct(deep, shallow, norm_cfg=norm_cfg, act_cfg=act_cfg)
+            for shallow, deep in pairwise(channels)
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Return the column's maps."""
+        results = [self.blocks[-1](maps[-1])]
+        for level in reversed(range(len(self.ups))):
+            below = crop_like(self.ups[level](results[0]), maps[level])
+            results.insert(0, self.blocks[level](maps[level] + below))
+        return results
+
+
+class DownColumn(nn.Module):
+    """A column from the finest map to the deepest, whose last level is a strided convolution alone.
+
+    Shapes: maps (N, channels[i], h/2^i, w/2^i), the finest first and the last unused -> the same shapes.
+    """
+
+    def __init__(
+        self, channels: Sequence[int], *, shared_weights: bool, norm_cfg: Config, act_cfg: Config
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            SBlock(width, shared_weights=shared_weights, norm_cfg=norm_cfg, act_cfg=act_cfg)
+            for width in channels[:-1]
+        )
+        self.downs = nn.ModuleList(
+            ConvNormAct(shallow, deep, 3, stride=2, norm_cfg=norm_cfg, act_cfg=act_cfg)
+            for shallow, deep in pairwise(channels)
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Return the column's maps."""
+        results = []
+        x = maps[0]
+        for level, (block, down) in enumerate(zip(self.blocks, self.downs, strict=True)):
+            x = block(x if level == 0 else maps[level] + x)
+            results.append(x)
+            x = down(x)
+        return [*results, x]
+
+
+@MODELS.register_module()
+class ShelfNetHead(BaseDecodeHead):
+    """ShelfNet behind its trunk: up, down and up again through four resolutions.
+
+    Args:
+        in_channels: channels of the trunk's maps, the finest first.
+        num_classes: channels of the result.
+        widths: channels of the columns at these resolutions.
+        shared_weights: the paper's blocks, whose two convolutions have the same weights.
+        norm_cfg: normalisation of the head; None removes every one.
+        act_cfg: activation.
+        align_corners: of the last resizing.
+        kwargs: of mmseg's ``BaseDecodeHead``.
+
+    Shapes: maps (N, in_channels[i], h/2^i, w/2^i) of any size -> logits (N, num_classes, h, w).
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int] = (64, 128, 256, 512),
+        *,
+        num_classes: int,
+        widths: Sequence[int] = (32, 64, 128, 256),
+        shared_weights: bool = False,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        align_corners: bool = True,
+        init_cfg: Config = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            in_channels=list(in_channels),
+            in_index=list(range(len(in_channels))),
+            input_transform="multiple_select",
+            channels=widths[0],
+            num_classes=num_classes,
+            dropout_ratio=0,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            align_corners=align_corners,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+        up = partial(UpColumn, widths, shared_weights=shared_weights, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.laterals = nn.ModuleList(
+            ConvNormAct(inputs, width, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
+            for inputs, width in zip(in_channels, widths, strict=True)
+        )
+        self.up1 = up()
+        self.down = DownColumn(widths, shared_weights=shared_weights, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.up2 = up()
+        self.conv_seg = nn.Conv2d(widths[0], num_classes, 1, bias=False)
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the logits at the resolution of the finest map."""
+        maps = [lateral(x) for lateral, x in zip(self.laterals, self._transform_inputs(inputs), strict=True)]
+        return self.cls_seg(self.up2(self.down(self.up1(maps)))[0])

@@ -1,0 +1,6 @@
+"""Training: the runner and its hooks, registered in mmengine."""
+
+from lednet_mm.training import hooks
+from lednet_mm.training.runner import ReproducibleRunner
+
+__all__ = ["ReproducibleRunner", "hooks"]

@@ -1,0 +1,179 @@
+"""Hooks of a training run: randomness from the position, guards, checkpoints, records."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import get_rank, is_main_process
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.registry import HOOKS
+
+from lednet_mm.checkpoints.files import checkpoints_of
+from lednet_mm.config import run_of
+from lednet_mm.datasets.reproducible import seed_iteration
+from lednet_mm.errors import InputError
+from lednet_mm.evaluation import Accuracy, ConfusionMatrixMetric
+from lednet_mm.records import Provenance, collect_provenance, file_sha256, new_record, now, write_record
+from lednet_mm.training.runner import plain_values
+
+
+@HOOKS.register_module()
+class SeedHook(Hook):
+    """Seed PyTorch before every iteration from (seed, iteration, rank), so that nothing needs to be stored."""
+
+    priority = "VERY_HIGH"
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Plant the seed of this iteration."""
+        seed_iteration(runner.seed or 0, runner.iter, get_rank())
+
+
+@HOOKS.register_module()
+class FiniteLossHook(Hook):
+    """Stop a run whose loss is no longer a number, before a checkpoint keeps its weights."""
+
+    priority = "HIGH"
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Look at the loss of this iteration.
+
+        Raises:
+            InputError: the loss is NaN or infinite; the line names the iteration and the last checkpoint.
+        """
+        loss = (outputs or {})["loss"].item()
+        if math.isfinite(loss):
+            return
+        saved = checkpoints_of(runner.work_dir)
+        raise InputError(
+            f"the loss became {loss} at iteration {runner.iter + 1}; "
+            f"the last good checkpoint is {saved[0] if saved else 'none (none was written yet)'}; "
+            "lower the learning rate, or look at the batch with tools/check_dataset.py"
+        )
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """Checkpoints of plain values only; an old one is deleted after the new one is whole."""
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Keep what a reader can load without executing code; logged histories are in the log."""
+        info = checkpoint["message_hub"]["runtime_info"]
+        checkpoint["message_hub"] = {
+            "log_scalars": {},
+            "runtime_info": plain_values(dict(info)),
+            "resumed_keys": {},
+        }
+
+    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
+        keep, self.max_keep_ckpts = self.max_keep_ckpts, -1
+        try:
+            super()._save_checkpoint_with_step(runner, step, meta)
+        finally:
+            self.max_keep_ckpts = keep
+        if keep > 0 and is_main_process():
+            for path in checkpoints_of(self.out_dir)[keep:]:
+                path.unlink(missing_ok=True)
+
+
+@HOOKS.register_module()
+class RecordHook(Hook):
+    """Write the records of a training: how it went, and the accuracy of its last weights.
+
+    The validation curve is kept with the checkpoints, so that a resumed run knows it whole; a validation
+    that was cut off is made up for.
+    """
+
+    priority = "LOWEST"
+
+    def __init__(self) -> None:
+        self.accuracy: Accuracy | None = None
+        self.validated_at = -1
+        self.started = 0.0
+        self.provenance: Provenance
+        self.first_iter = 0
+
+    def before_train(self, runner: Any) -> None:
+        """Start the clock; validate first if the run was cut off right before a validation."""
+        runner.message_hub.update_info("miou_curve", self._curve(runner))
+        loop = runner.train_loop
+        due = runner.iter > 0 and runner.val_loop is not None and runner.iter % loop.val_interval == 0
+        if due and runner.iter not in [step for step, _ in self._curve(runner)]:
+            runner.val_loop.run()
+        self.first_iter = runner.iter
+        # The code that runs is the one that was loaded, whatever is committed meanwhile.
+        self.provenance = collect_provenance(
+            str(next(runner.model.parameters()).device),
+            "fp16" if "Amp" in type(runner.optim_wrapper).__name__ else "fp32",
+            threads=runner.threads.count,
+            dataset_fingerprint=runner.dataset_fingerprint,
+        )
+        self.started = time.perf_counter()
+
+    def after_val_epoch(self, runner: Any, metrics: dict | None = None) -> None:
+        """Remember the accuracy."""
+        self.validated_at = runner.iter
+        self.accuracy = next(
+            (m.last for m in runner.val_evaluator.metrics if isinstance(m, ConfusionMatrixMetric)), None
+        )
+        if self.accuracy is not None:
+            curve = [point for point in self._curve(runner) if point[0] != runner.iter]
+            curve.append([runner.iter, self.accuracy.values["miou_percent"]])
+            runner.message_hub.update_info("miou_curve", sorted(curve))
+
+    def after_train(self, runner: Any) -> None:
+        """Write the records of the finished run."""
+        seconds = time.perf_counter() - self.started
+        if runner.val_loop is not None and self.validated_at != runner.iter:
+            runner.val_loop.run()
+        if not is_main_process():
+            return
+        saved = checkpoints_of(runner.work_dir)
+        checkpoint = saved[0] if saved else None
+        update = {"date": now(), "checkpoint_sha256": file_sha256(checkpoint) if checkpoint else None}
+        provenance = self.provenance.model_copy(update=update)
+        run = run_of(runner.cfg, runner.seed)
+        text = runner.cfg.pretty_text
+        iterations = runner.iter - self.first_iter
+        images = iterations * runner.train_dataloader.batch_size * runner.world_size
+        values = {
+            "iterations": runner.iter,
+            "loss": runner.message_hub.get_scalar("train/loss").current() if iterations else None,
+            "seconds_this_session": seconds,
+            "iterations_this_session": iterations,
+            "images_per_second": images / seconds if iterations else None,
+            "peak_memory_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
+            "processes": runner.world_size,
+        }
+        details = {
+            "validation_curve_miou_percent": self._curve(runner),
+            "threads_reason": runner.threads.reason,
+            "checkpoint": checkpoint.name if checkpoint else None,
+        }
+        write_record(new_record("train", run, text, values, details, provenance), runner.work_dir)
+        if self.accuracy is not None:
+            path = write_accuracy_record(runner, self.accuracy, "val", provenance, runner.work_dir)
+            runner.logger.info(f"records written to {path.parent}")
+
+    def _curve(self, runner: Any) -> list:
+        return list(runner.message_hub.runtime_info.get("miou_curve", []))
+
+
+def write_accuracy_record(
+    runner: Any, accuracy: Accuracy, split: str, provenance: Any, work_dir: str | Path, **details: Any
+) -> Path:
+    """Write the accuracy record of one split and return its path."""
+    record = new_record(
+        "accuracy",
+        run_of(runner.cfg, runner.seed),
+        runner.cfg.pretty_text,
+        accuracy.values,
+        {"split": split, **accuracy.details(), **details},
+        provenance,
+    )
+    return write_record(record, work_dir)

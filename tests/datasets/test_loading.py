@@ -1,0 +1,177 @@
+"""Each fault of the data ends in one line that names the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.registry import DATASETS, TRANSFORMS
+from PIL import Image
+
+import lednet_mm  # noqa: F401
+from lednet_mm.datasets import CamVidDataset, LoadImage, LoadLabels, RandomTranslate
+from lednet_mm.errors import InputError
+from tests.datasets.small_sets import HEIGHT, WIDTH, make_camvid, write_png
+
+LOAD = [{"type": "LoadImage"}, {"type": "LoadLabels"}]
+RESIZE = {"type": "Resize", "scale": (16, 12), "keep_ratio": False}
+
+
+@pytest.fixture
+def camvid(tmp_path: Path) -> Path:
+    return make_camvid(tmp_path / "camvid")
+
+
+def first_sample(root: Path, pipeline: list | None = None, **kwargs) -> dict:
+    return CamVidDataset(data_root=str(root), pipeline=pipeline or LOAD, **kwargs)[0]
+
+
+def fault(root: Path, pipeline: list | None = None) -> str:
+    """Return the one line in which loading the first training sample ends."""
+    with pytest.raises(InputError) as caught:
+        first_sample(root, pipeline)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert "train_000.png" in line
+    return line
+
+
+def test_a_good_sample_is_what_mmseg_would_load(camvid: Path) -> None:
+    sample = first_sample(camvid)
+    image = cv2.imread(str(camvid / "train/train_000.png"))
+    ids = cv2.imread(str(camvid / "trainannot/train_000.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(sample["img"], image)
+    np.testing.assert_array_equal(sample["gt_seg_map"], np.where(ids == 11, 255, ids))
+    assert sample["gt_seg_map"].dtype == np.uint8
+    assert sample["seg_fields"] == ["gt_seg_map"]
+    assert sample["img_shape"] == sample["ori_shape"] == (HEIGHT, WIDTH)
+    theirs = first_sample(camvid, [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations"}])
+    assert theirs.keys() == sample.keys()
+    np.testing.assert_array_equal(theirs["gt_seg_map"], sample["gt_seg_map"])
+
+
+def test_loading_is_registered_and_stands_in_for_mmsegs() -> None:
+    for name in ("LoadImage", "LoadLabels", "RandomTranslate", "SeedAugmentation"):
+        assert TRANSFORMS.get(name) is not None
+    for name in ("CamVidDataset", "Cityscapes", "StreetsDataset"):
+        assert DATASETS.get(name) is not None
+    assert issubclass(LoadLabels, LoadAnnotations)
+
+
+@pytest.mark.parametrize("kept", [0, 10, 200, 0.5, -20, -5])
+def test_damaged_image(camvid: Path, kept: float) -> None:
+    path = camvid / "train/train_000.png"
+    data = path.read_bytes()
+    path.write_bytes(data[: int(kept * len(data)) if isinstance(kept, float) else kept])
+    line = fault(camvid)
+    assert "image" in line
+    assert ("empty" if kept == 0 else "truncated") in line
+
+
+@pytest.mark.parametrize("kept", [0, 10, 60, 0.5, -20])
+def test_damaged_label(camvid: Path, kept: float) -> None:
+    path = camvid / "trainannot/train_000.png"
+    data = path.read_bytes()
+    path.write_bytes(data[: int(kept * len(data)) if isinstance(kept, float) else kept])
+    line = fault(camvid)
+    assert "label" in line
+    assert "unreadable" in line
+
+
+def test_flipped_byte_in_a_label_is_noticed(camvid: Path) -> None:
+    path = camvid / "trainannot/train_000.png"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+    assert "unreadable" in fault(camvid)
+
+
+def test_garbage_label(camvid: Path) -> None:
+    (camvid / "trainannot/train_000.png").write_text("no image")
+    assert "unreadable" in fault(camvid)
+
+
+def test_colour_label(camvid: Path) -> None:
+    write_png(camvid / "trainannot/train_000.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    assert "no 8-bit image of class ids" in fault(camvid)
+
+
+def test_palette_label_is_read_as_ids(camvid: Path) -> None:
+    ids = np.arange(HEIGHT * WIDTH, dtype=np.uint8).reshape(HEIGHT, WIDTH) % 11
+    image = Image.fromarray(ids)
+    image.putpalette(bytes(range(256)) * 3)
+    image.save(camvid / "trainannot/train_000.png")
+    np.testing.assert_array_equal(first_sample(camvid)["gt_seg_map"], ids)
+
+
+def test_missing_label_and_missing_image(camvid: Path) -> None:
+    dataset = CamVidDataset(data_root=str(camvid), pipeline=LOAD)
+    (camvid / "trainannot/train_000.png").unlink()
+    with pytest.raises(InputError, match=r"label .*train_000\.png is missing"):
+        dataset[0]
+    (camvid / "train/train_000.png").unlink()
+    with pytest.raises(InputError, match=r"image .*train_000\.png is missing"):
+        dataset[0]
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        pytest.param([*LOAD, RESIZE], id="train"),
+        pytest.param([LOAD[0], RESIZE, LOAD[1]], id="val"),
+    ],
+)
+@pytest.mark.parametrize("size", [(HEIGHT, WIDTH + 1), (WIDTH, HEIGHT), (12, 16)])
+def test_label_of_another_size(camvid: Path, pipeline: list, size: tuple[int, int]) -> None:
+    write_png(camvid / "trainannot/train_000.png", np.zeros(size, np.uint8))
+    line = fault(camvid, pipeline)
+    assert f"{size[1]}x{size[0]}" in line
+    assert f"{WIDTH}x{HEIGHT}" in line
+
+
+@pytest.mark.parametrize("bad", [12, 15, 200, 254])
+def test_id_out_of_range(camvid: Path, bad: int) -> None:
+    ids = np.zeros((HEIGHT, WIDTH), np.uint8)
+    ids[3, 4] = bad
+    ids[5, 6] = 255
+    write_png(camvid / "trainannot/train_000.png", ids)
+    assert f"[{bad}]" in fault(camvid)
+
+
+def test_label_after_resize_keeps_its_size(camvid: Path) -> None:
+    sample = first_sample(camvid, [LOAD[0], RESIZE, LOAD[1]])
+    assert sample["img"].shape == (12, 16, 3)
+    assert sample["gt_seg_map"].shape == (HEIGHT, WIDTH)
+
+
+def test_subset_of_classes(camvid: Path) -> None:
+    sample = first_sample(camvid, metainfo={"classes": ("road", "car")})
+    ids = cv2.imread(str(camvid / "trainannot/train_000.png"), cv2.IMREAD_UNCHANGED)
+    expected = np.full_like(ids, 255)
+    expected[ids == 3], expected[ids == 8] = 0, 1
+    np.testing.assert_array_equal(sample["gt_seg_map"], expected)
+
+
+def test_translation_is_the_authors() -> None:
+    image = np.arange(1, 5 * 6 * 3 + 1, dtype=np.uint8).reshape(5, 6, 3)
+    labels = np.arange(30, dtype=np.uint8).reshape(5, 6)
+    seen = set()
+    np.random.seed(0)
+    for _ in range(200):
+        results = {"img": image, "gt_seg_map": labels, "seg_fields": ["gt_seg_map"]}
+        moved = RandomTranslate(max_shift=2)(results)
+        down, right = np.argwhere(moved["gt_seg_map"] == 0)[0]
+        seen.add((int(down), int(right)))
+        # The authors pad with ImageOps.expand(border=(x, y, 0, 0)) and crop to the first size.
+        expected = np.pad(labels, ((down, 0), (right, 0)), constant_values=255)[:5, :6]
+        np.testing.assert_array_equal(moved["gt_seg_map"], expected)
+        np.testing.assert_array_equal(moved["img"], np.pad(image, ((down, 0), (right, 0), (0, 0)))[:5, :6])
+    assert seen == {(down, right) for down in range(3) for right in range(3)}
+
+
+def test_missing_image_is_named() -> None:
+    with pytest.raises(InputError, match=r"image nowhere\.png is missing"):
+        LoadImage()({"img_path": "nowhere.png"})

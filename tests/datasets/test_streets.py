@@ -1,0 +1,148 @@
+"""The generated streets: deterministic, whole, all classes, and not to be solved by colour."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import lednet_mm  # noqa: F401
+from lednet_mm.datasets import StreetsDataset
+from lednet_mm.datasets.check import check_dataset
+from lednet_mm.datasets.cityscapes import TO_TRAIN_ID
+from lednet_mm.datasets.streets import FEATURED, generate_streets
+from lednet_mm.datasets.streets_scene import draw_scene
+from lednet_mm.errors import InputError
+from tests.datasets.small_sets import make_camvid
+
+SIZE = (128, 256)
+SMALL = {"train": 5, "val": 3, "size": (48, 96)}
+
+
+def contents(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def default_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("default") / "streets"
+    assert generate_streets(root)
+    return root
+
+
+def pixels(root: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return all pixels of a split: colours (N, 3) and train ids (N,)."""
+    images = [cv2.imread(str(path)) for path in sorted((root / "leftImg8bit" / split).rglob("*.png"))]
+    labels = [cv2.imread(str(p), -1) for p in sorted((root / "gtFine" / split).rglob("*TrainIds.png"))]
+    return np.stack(images).reshape(-1, 3), np.stack(labels).ravel()
+
+
+def mean_iou(truth: np.ndarray, guess: np.ndarray) -> float:
+    kept = truth != 255
+    counts = np.bincount(truth[kept].astype(int) * 19 + guess[kept], minlength=361).reshape(19, 19)
+    hits = np.diag(counts)
+    return float(np.mean(hits / (counts.sum(0) + counts.sum(1) - hits)))
+
+
+def test_same_bytes_for_any_number_of_workers(tmp_path: Path) -> None:
+    for name, workers in (("a", 1), ("b", 1), ("c", 2)):
+        assert generate_streets(tmp_path / name, **SMALL, workers=workers)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b") == contents(tmp_path / "c")
+    generate_streets(tmp_path / "d", **SMALL, seed=1)
+    assert not set(contents(tmp_path / "a").values()) & set(contents(tmp_path / "d").values())
+
+
+def test_drawing_is_the_one_of_this_version() -> None:
+    """Fails with any change of a pixel: then raise VERSION in streets.py and put the new digest here."""
+    digest = hashlib.sha256()
+    for index, featured in enumerate(FEATURED):
+        for array in draw_scene(np.random.default_rng(index), SIZE, featured):
+            digest.update(array.tobytes())
+    assert digest.hexdigest()[:16] == "6437d07cd5cab74d"
+
+
+def test_an_image_does_not_depend_on_the_size_of_the_set(tmp_path: Path) -> None:
+    generate_streets(tmp_path / "few", **SMALL)
+    generate_streets(tmp_path / "more", **{**SMALL, "train": 7})
+    few, more = contents(tmp_path / "few"), contents(tmp_path / "more")
+    del few["streets.json"]
+    assert few.items() <= more.items()
+
+
+def test_nothing_is_done_twice_and_half_a_set_is_made_anew(tmp_path: Path) -> None:
+    root = tmp_path / "streets"
+    assert generate_streets(root, **SMALL)
+    before = contents(root)
+    assert not generate_streets(root, **SMALL)
+    next(root.rglob("*_leftImg8bit.png")).unlink()
+    assert generate_streets(root, **SMALL)
+    assert contents(root) == before
+    assert generate_streets(root, **{**SMALL, "val": 2})
+    assert len(list((root / "leftImg8bit/val").rglob("*.png"))) == 2
+    assert json.loads((root / "streets.json").read_text())["val"] == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["streets"]
+
+
+def test_an_interruption_leaves_the_old_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "streets"
+    generate_streets(root, **SMALL)
+    before = contents(root)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lednet_mm.datasets.streets.draw_scene", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        generate_streets(root, **SMALL, seed=5)
+    assert contents(root) == before
+    with pytest.raises(KeyboardInterrupt):
+        generate_streets(tmp_path / "new", **SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["streets"]
+
+
+def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
+    root = make_camvid(tmp_path)
+    before = contents(root)
+    with pytest.raises(InputError, match="something other than generated streets"):
+        generate_streets(root)
+    assert contents(root) == before
+    with pytest.raises(InputError, match="make no set"):
+        generate_streets(tmp_path / "none", train=0)
+
+
+def test_default_set_is_whole_and_holds_every_class(default_set: Path) -> None:
+    for split, images in (("train", 200), ("val", 60)):
+        summary = check_dataset(StreetsDataset(data_root=str(default_set), split=split))
+        assert summary.problems == []
+        assert summary.images == images
+        assert summary.image_sizes == {SIZE: images}
+        assert summary.absent_classes == []
+        assert summary.class_pixels.min() > 2000
+        assert summary.ignored_pixels > 0
+    for path in (default_set / "gtFine/val").rglob("*_labelIds.png"):
+        made = cv2.imread(str(path).replace("labelIds", "labelTrainIds"), -1)
+        np.testing.assert_array_equal(made, TO_TRAIN_ID[cv2.imread(str(path), -1)])
+
+
+def test_neither_colour_nor_a_constant_guess_solves_it(default_set: Path) -> None:
+    """A classifier by colour alone (32 levels a channel) reaches 0.08, road everywhere 0.016."""
+    colours, truth = pixels(default_set, "train")
+    val_colours, val_truth = pixels(default_set, "val")
+    kept = truth != 255
+
+    def bins(values: np.ndarray) -> np.ndarray:
+        return (values >> 3).astype(int) @ np.array([1024, 32, 1])
+
+    seen = np.bincount(bins(colours[kept]) * 19 + truth[kept], minlength=32**3 * 19).reshape(-1, 19) + 1e-3
+    for weight in (1, seen.sum(0) ** -0.5, 1 / seen.sum(0)):
+        guess = (seen * weight).argmax(1)[bins(val_colours)]
+        assert mean_iou(val_truth, guess) < 0.12
+    assert mean_iou(val_truth, np.zeros_like(val_truth, int)) < 0.03

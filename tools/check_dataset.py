@@ -1,0 +1,77 @@
+"""Check every image and label of the splits that a config uses."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import lednet_mm  # noqa: F401  (registers the datasets)
+from lednet_mm.config import load_config
+from lednet_mm.datasets.check import DatasetSummary, check_dataset
+from lednet_mm.errors import InputError, run_command
+
+EXAMPLES = """examples:
+  python tools/check_dataset.py configs/lednet_camvid.py
+  python tools/check_dataset.py configs/lednet_streets.py --split val --json streets.json
+"""
+SPLITS = ("train", "val", "test")
+SHOWN_PROBLEMS = 20
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", metavar="CONFIG")
+    parser.add_argument("--split", nargs="+", choices=SPLITS, default=SPLITS, help="default: all")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write everything found to this file")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Check, print a table and the problems; 1 if there is any problem."""
+    args = parse_args()
+    config = load_config(args.config)
+    summaries: dict[str, DatasetSummary] = {}
+    checked: list[tuple[dict, DatasetSummary]] = []
+    for split in args.split:
+        loader = config.get(f"{split}_dataloader")
+        if loader is None:
+            raise InputError(
+                f"{args.config}: no {split}_dataloader in this config: leave {split} out of --split"
+            )
+        source = {key: value for key, value in loader.dataset.items() if key != "pipeline"}
+        known = [summary for other, summary in checked if other == source]
+        summaries[split] = known[0] if known else check_dataset(loader.dataset)
+        checked.append((source, summaries[split]))
+
+    table = Table("split", "images", "sizes", "absent classes", "fingerprint", "problems")
+    for split, summary in summaries.items():
+        sizes = ", ".join(f"{width}x{height}" for height, width in sorted(summary.image_sizes))
+        table.add_row(
+            split,
+            str(summary.images),
+            sizes,
+            ", ".join(summary.absent_classes) or "none",
+            summary.fingerprint[:20],
+            str(len(summary.problems)),
+        )
+    Console().print(table)
+    problems = list(dict.fromkeys(line for summary in summaries.values() for line in summary.problems))
+    for line in problems[:SHOWN_PROBLEMS]:
+        print(line)
+    if len(problems) > SHOWN_PROBLEMS:
+        print(f"... and {len(problems) - SHOWN_PROBLEMS} more (--json OUT writes them all)")
+    if args.json:
+        facts = {split: summary.as_dict() for split, summary in summaries.items()}
+        args.json.write_text(json.dumps(facts, indent=2) + "\n")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,83 @@
+"""Bring a dataset into the layout that the configs expect."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import lednet_mm  # noqa: F401  (registers the datasets)
+from lednet_mm.datasets.base import tracked
+from lednet_mm.datasets.camvid import SPLITS, download_camvid, install_camvid
+from lednet_mm.datasets.check import check_dataset
+from lednet_mm.datasets.cityscapes import find_label_ids, write_train_ids
+from lednet_mm.datasets.streets import generate_streets
+from lednet_mm.errors import InputError, run_command
+
+EXAMPLES = """examples:
+  python tools/prepare_dataset.py streets
+  python tools/prepare_dataset.py cityscapes data/cityscapes
+  python tools/prepare_dataset.py camvid /path/to/CamVid
+"""
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
+
+    streets = names.add_parser("streets", help="generate street scenes in Cityscapes' layout (seconds)")
+    streets.add_argument("--root", type=Path, default=Path("data/streets"), help="default: %(default)s")
+    streets.add_argument("--train", type=int, default=200, help="training images, default: %(default)s")
+    streets.add_argument("--val", type=int, default=60, help="validation images, default: %(default)s")
+    streets.add_argument("--size", type=int, nargs=2, default=(128, 256), metavar=("H", "W"), help="pixels")
+    streets.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    streets.add_argument("--workers", type=int, default=1, help="processes, default: %(default)s")
+
+    cityscapes = names.add_parser("cityscapes", help="write *_labelTrainIds.png beside every *_labelIds.png")
+    cityscapes.add_argument("root", type=Path, nargs="?", default=Path("data/cityscapes"), metavar="ROOT")
+
+    camvid = names.add_parser("camvid", help="check CamVid in SegNet's layout and link or copy it")
+    camvid.add_argument(
+        "source", type=Path, nargs="?", metavar="SRC", help="folder with train, trainannot, ..."
+    )
+    camvid.add_argument("--target", type=Path, default=Path("data/camvid"), help="default: %(default)s")
+    camvid.add_argument("--copy", action="store_true", help="copy instead of linking")
+    camvid.add_argument(
+        "--download", action="store_true", help="clone SegNet's tutorial repository (needs git and network)"
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Prepare the dataset that was asked for."""
+    args = parse_args()
+    if args.name == "streets":
+        size = tuple(args.size)
+        made = generate_streets(args.root, args.train, args.val, size, args.seed, args.workers)
+        state = "made" if made else "there already, nothing to do"
+        print(f"{args.root}: {args.train} train and {args.val} val images, {size[1]}x{size[0]}: {state}")
+        return 0
+    if args.name == "cityscapes":
+        files = find_label_ids(args.root)
+        written = write_train_ids(tracked(files, "labelTrainIds", len(files)))
+        print(f"{args.root}: {written} labelTrainIds written, {len(files) - written} were there")
+        return 0
+    if args.download == (args.source is not None):
+        raise InputError("camvid: give either the folder SRC of SegNet's layout, or --download")
+    if args.download:
+        download_camvid(args.target)
+    else:
+        install_camvid(args.source, args.target, args.copy)
+    problems = []
+    for split in SPLITS:
+        summary = check_dataset({"type": "CamVidDataset", "data_root": str(args.target), "split": split})
+        problems += summary.problems
+        print(f"{args.target}/{split}: {summary.images} images, {len(summary.problems)} problems")
+    print("\n".join(problems[:20]), end="\n" if problems else "")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    run_command(main)

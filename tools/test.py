@@ -1,0 +1,64 @@
+"""Test a checkpoint: class IoU, category IoU where the dataset has categories, accuracy; writes a record."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from pathlib import Path
+
+import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
+from lednet_mm.config import load_config
+from lednet_mm.errors import run_command
+from lednet_mm.training.testing import test_checkpoint
+
+
+def main() -> None:
+    """Parse the arguments, test, print the scores."""
+    from mmengine.config import DictAction
+    from rich.console import Console
+    from rich.table import Table
+
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="example:\n"
+        "  python tools/test.py configs/lednet_camvid.py work_dirs/lednet_camvid/iter_10000.pth --split test",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", help="config file, see configs/")
+    parser.add_argument("checkpoint", help="weights of that network")
+    parser.add_argument("--split", choices=["val", "test"], default="test")
+    parser.add_argument("--tta", action="store_true", help="test-time augmentation: several scales and flips")
+    parser.add_argument("--show-dir", help="write every image beside its prediction here")
+    parser.add_argument("--work-dir", help="where the record goes (default: the checkpoint's folder)")
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    os.environ.setdefault("LOCAL_RANK", str(arguments.local_rank))
+
+    config = load_config(arguments.config, arguments.cfg_options)
+    config.launcher = arguments.launcher
+    accuracy, record = test_checkpoint(
+        config,
+        arguments.checkpoint,
+        split=arguments.split,
+        work_dir=arguments.work_dir or Path(arguments.checkpoint).parent,
+        tta=arguments.tta,
+        show_dir=arguments.show_dir,
+    )
+    if record is None:
+        return
+    table = Table("class", "IoU (%)", title=f"{arguments.split}: {len(accuracy.images)} images")
+    for name, iou in accuracy.details()["class_iou_percent"].items():
+        table.add_row(name, "absent" if math.isnan(iou) else f"{iou:.2f}")
+    table.add_section()
+    for name, value in accuracy.values.items():
+        table.add_row(name.removesuffix("_percent").replace("_", " "), f"{value:.2f}")
+    console = Console()
+    console.print(table)
+    console.print(f"record: {record}", soft_wrap=True, highlight=False)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,51 @@
+"""Train a network; leaves checkpoints, logs and records in the work folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
+from lednet_mm.errors import run_command
+from lednet_mm.training.training import train
+
+
+def main() -> None:
+    """Parse the arguments and train."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="examples:\n"
+        "  python tools/train.py configs/lednet_camvid.py\n"
+        "  python tools/train.py configs/lednet_camvid.py --resume\n"
+        "  python tools/train.py configs/lednet_camvid.py --seed 1 --work-dir work_dirs/lednet_camvid_seed1 \\\n"
+        "      --cfg-options train_cfg.max_iters=2000 train_dataloader.batch_size=4",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    from mmengine.config import DictAction
+
+    parser.add_argument("config", help="config file, see configs/")
+    parser.add_argument("--work-dir", help="where results go (default work_dirs/<name of the config>)")
+    parser.add_argument("--resume", action="store_true", help="continue from the newest readable checkpoint")
+    parser.add_argument("--seed", type=int, help="of weights, data order, augmentation, dropout (default 0)")
+    parser.add_argument("--amp", action="store_true", help="automatic mixed precision (needs a GPU)")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the training step")
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    os.environ.setdefault("LOCAL_RANK", str(arguments.local_rank))
+    train(
+        arguments.config,
+        work_dir=arguments.work_dir or Path("work_dirs") / Path(arguments.config).stem,
+        resume=arguments.resume,
+        seed=arguments.seed,
+        amp=arguments.amp,
+        compile_step=arguments.compile,
+        launcher=arguments.launcher,
+        options=arguments.cfg_options,
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)
