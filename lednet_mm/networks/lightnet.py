@@ -197,6 +197,9 @@ class LightNetHead(BaseDecodeHead):
         align_corners: of every bilinear resizing.
         kwargs: of mmseg's ``BaseDecodeHead``.
 
+    Raises:
+        ValueError: an unknown context block.
+
     Shapes: maps (N, C, 2h, 2w) and (N, C', h, w), or one (N, C', h, w) -> logits (N, num_classes, 2h, 2w).
     The skip map may be of an odd size, 2h - 1 or 2w - 1, and the logits then are of it. With ``quarters``
     maps of 4N quarters give logits (N, num_classes, 4h, 4w).
@@ -219,6 +222,8 @@ class LightNetHead(BaseDecodeHead):
         init_cfg: Config = None,
         **kwargs,
     ) -> None:
+        if context not in CONTEXTS:
+            raise ValueError(f"context must be one of {', '.join(CONTEXTS)}, not {context!r}")
         *skip, deep = in_channels
         width = context_channels + sum(skip)
         super().__init__(

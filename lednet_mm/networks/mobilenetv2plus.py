@@ -167,7 +167,7 @@ class MobileNetV2Plus(BaseModule):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps at 1/4 and 1/8."""
         if self.quarters:
-            # A traced size is no number; whoever exports runs the network once before.
+            # A check of a traced size would be written down as a constant.
             if not torch.jit.is_tracing() and (x.shape[2] % 16 or x.shape[3] % 16):
                 raise ValueError(
                     f"height and width must be multiples of 16, got {x.shape[2]}x{x.shape[3]}"

@@ -141,6 +141,18 @@ def test_id_out_of_range(camvid: Path, bad: int) -> None:
     assert f"[{bad}]" in fault(camvid)
 
 
+def test_the_first_id_that_is_no_class(tmp_path: Path) -> None:
+    results = {"num_classes": 19, "label_map": None, "ori_shape": (1, 3), "reduce_zero_label": False}
+    for last, fits in ((18, True), (19, False)):
+        write_png(tmp_path / "label.png", np.array([[0, 255, last]], np.uint8))
+        sample = {**results, "seg_map_path": str(tmp_path / "label.png"), "seg_fields": []}
+        if fits:
+            assert LoadLabels()(sample)["gt_seg_map"].tolist() == [[0, 255, 18]]
+        else:
+            with pytest.raises(InputError, match=r"ids \[19\]"):
+                LoadLabels()(sample)
+
+
 def test_label_after_resize_keeps_its_size(camvid: Path) -> None:
     sample = first_sample(camvid, [LOAD[0], RESIZE, LOAD[1]])
     assert sample["img"].shape == (12, 16, 3)

@@ -5,7 +5,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest
+from tests.networks.base import NetworkTest, layers
 
 
 class TestDABNet(NetworkTest):
@@ -17,10 +17,6 @@ class TestDABNet(NetworkTest):
 def dabnet(**arguments):
     torch.manual_seed(0)
     return MODELS.build({"type": "DABNet", **arguments}).eval()
-
-
-def convolutions(network):
-    return [m for m in network.modules() if isinstance(m, nn.Conv2d)]
 
 
 def widths(network):
@@ -44,23 +40,22 @@ class TestSwitches:
 
     def test_no_dilation(self):
         flat = dabnet(dilations=((1,) * 3, (1,) * 6))
-        assert {m.dilation for m in convolutions(flat)} == {(1, 1)}
-        assert len(convolutions(flat)) == len(convolutions(dabnet()))
+        assert {m.dilation for m in layers(flat, nn.Conv2d)} == {(1, 1)}
+        assert len(layers(flat, nn.Conv2d)) == len(layers(dabnet(), nn.Conv2d))
 
     def test_square_kernels(self):
-        kernels = {m.kernel_size for m in convolutions(dabnet(asymmetric=False))}
+        kernels = {m.kernel_size for m in layers(dabnet(asymmetric=False), nn.Conv2d)}
         assert kernels == {(3, 3), (1, 1)}
-        assert (3, 1) in {m.kernel_size for m in convolutions(dabnet())}
+        assert (3, 1) in {m.kernel_size for m in layers(dabnet(), nn.Conv2d)}
 
     def test_no_local_branch(self):
-        removed = len(convolutions(dabnet())) - len(convolutions(dabnet(local_branch=False)))
+        removed = len(layers(dabnet(), nn.Conv2d)) - len(layers(dabnet(local_branch=False), nn.Conv2d))
         assert removed == 2 * 9  # a 3x1 and a 1x3 in each block
 
     def test_no_norm(self):
-        assert not any(isinstance(m, nn.BatchNorm2d) for m in dabnet(norm_cfg=None).modules())
+        assert layers(dabnet(norm_cfg=None), nn.BatchNorm2d) == []
 
     def test_relu(self):
-        modules = list(dabnet(act_cfg={"type": "ReLU"}).modules())
-        assert not any(isinstance(m, nn.PReLU) for m in modules)
-        slopes = [m.weight for m in dabnet().modules() if isinstance(m, nn.PReLU)]
-        assert sum(isinstance(m, nn.ReLU) for m in modules) == len(slopes)
+        plain = dabnet(act_cfg={"type": "ReLU"})
+        assert layers(plain, nn.PReLU) == []
+        assert len(layers(plain, nn.ReLU)) == len(layers(dabnet(), nn.PReLU))

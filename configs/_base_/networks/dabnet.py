@@ -1,5 +1,6 @@
 """DABNet as released (arXiv:1907.11357), 0.76 M parameters."""
 
+network = "dabnet"
 model = dict(
     type="Segmentor",
     backbone=dict(type="DABNet"),

@@ -1,0 +1,68 @@
+"""Scores against an independent count, pixel by pixel, and cityscapesScripts' definitions."""
+
+import numpy as np
+import pytest
+
+from lednet_mm.datasets.cityscapes import Cityscapes
+from lednet_mm.evaluation.confusion import class_iou, confusion_matrix, merge_classes, pack, scores, unpack
+
+
+@pytest.fixture
+def pair():
+    random = np.random.default_rng(5)
+    label = random.integers(0, 19, (40, 60)).astype(np.uint8)
+    prediction = np.where(random.random(label.shape) < 0.7, label, random.integers(0, 19, label.shape))
+    label[random.random(label.shape) < 0.1] = 255
+    return prediction.astype(np.uint8), label
+
+
+def iou_by_sets(prediction, label, ids):
+    """Count one class (or category) with sets of pixels, as the definition reads."""
+    labelled = label != 255
+    predicted = np.isin(prediction, ids) & labelled
+    true = np.isin(label, ids) & labelled
+    return (predicted & true).sum() / (predicted | true).sum()
+
+
+def test_class_iou_is_the_definition(pair):
+    matrix = confusion_matrix(*pair, 19)
+    assert matrix.sum() == (pair[1] != 255).sum()
+    assert class_iou(matrix) == pytest.approx([iou_by_sets(*pair, [c]) for c in range(19)], abs=1e-15)
+
+
+def test_category_iou_is_the_definition(pair):
+    categories = Cityscapes.METAINFO["categories"]
+    expected = [iou_by_sets(*pair, ids) for ids in categories.values()]
+    matrix = confusion_matrix(*pair, 19)
+    assert class_iou(merge_classes(matrix, list(categories.values()))) == pytest.approx(expected, abs=1e-15)
+    assert scores(matrix, categories)["category_iou_percent"] == pytest.approx(100 * np.mean(expected))
+
+
+def test_a_class_that_does_not_occur_is_left_out():
+    matrix = confusion_matrix(np.array([[0, 1]]), np.array([[0, 0]]), 3)
+    assert class_iou(matrix)[:2] == pytest.approx([0.5, 0.0])
+    assert np.isnan(class_iou(matrix)[2])
+    assert scores(matrix)["miou_percent"] == pytest.approx(25)
+    assert scores(matrix)["mean_accuracy_percent"] == pytest.approx(50)
+
+
+def test_nothing_labelled_is_not_a_score():
+    matrix = confusion_matrix(np.zeros((2, 2), int), np.full((2, 2), 255), 3)
+    assert all(np.isnan(value) for value in scores(matrix).values())
+
+
+@pytest.mark.parametrize(
+    ("prediction", "label"), [([[0, 1]], [[0, 7]]), ([[0, 5]], [[0, 1]]), ([[0]], [[0, 1]]), ([[-1]], [[0]])]
+)
+def test_ids_out_of_range_and_other_shapes_are_refused(prediction, label):
+    with pytest.raises(ValueError, match=r"ids|shape"):
+        confusion_matrix(np.array(prediction), np.array(label), 3)
+
+
+def test_packing_keeps_every_count():
+    matrices = np.random.default_rng(0).integers(0, 10**6, (7, 11, 11))
+    assert (unpack(pack(matrices)) == matrices).all()
+    with pytest.raises(ValueError, match="damaged"):
+        unpack({**pack(matrices), "zlib_base64": "AAAA"})
+    with pytest.raises(ValueError, match="32 bits"):
+        pack(np.array([[2**31]]))
