@@ -48,6 +48,7 @@ def prepare() -> None:
         ".*MultiScaleDeformableAttention.*",
         ".*align_corners=True, the output would more aligned.*",
         r".*`torch\.jit\.\w+` is deprecated.*",
+        ".*`broadcast_buffers` is deprecated.*",
         ".*Default ``avg_non_ignore`` is False.*",
     ):
         warnings.filterwarnings("ignore", message=noise)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
 from torch import Tensor, nn
@@ -120,13 +122,8 @@ class ConvPoolDownsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the map at half resolution."""
-        convolved, pooled = self.conv(x), self.pool(x)
-        bottom = convolved.shape[2] - pooled.shape[2]
-        right = convolved.shape[3] - pooled.shape[3]
-        # A trace must pad for every size, so that an exported network takes any; a plain run skips the copy.
-        if torch.jit.is_tracing() or bottom or right:
-            pooled = F.pad(pooled, (0, right, 0, bottom))
-        return self.act(self.norm(torch.cat([convolved, pooled], dim=1)))
+        convolved = self.conv(x)
+        return self.act(self.norm(torch.cat([convolved, pad_like(self.pool(x), convolved)], dim=1)))
 
 
 class DownsampleUnit(nn.Module):
@@ -157,7 +154,7 @@ class DownsampleUnit(nn.Module):
 
 
 class ImagePyramid(nn.Module):
-    """The image at 1/2, 1/4, 1/8 ... of its size, each a 3x3 average pooling of the one before (ESPNet's line).
+    """The image at 1/2, 1/4, 1/8 ... of its size, each a 3x3 average pooling of the one before.
 
     The zeros of the padding count in the mean.
 
@@ -205,6 +202,32 @@ def match_size(x: Tensor, reference: Tensor, align_corners: bool) -> Tensor:
 def crop_like(x: Tensor, reference: Tensor) -> Tensor:
     """Cut off the rows at the bottom and columns at the right that ``reference`` does not have."""
     return x[:, :, : reference.shape[2], : reference.shape[3]]
+
+
+def pad_like(x: Tensor, reference: Tensor) -> Tensor:
+    """Append the rows at the bottom and columns at the right that ``x`` lacks to ``reference``, as zeros."""
+    bottom = reference.shape[2] - x.shape[2]
+    right = reference.shape[3] - x.shape[3]
+    # A trace must pad for every size, so that an exported network takes any; a plain run skips the copy.
+    return F.pad(x, (0, right, 0, bottom)) if torch.jit.is_tracing() or bottom or right else x
+
+
+def unpool(x: Tensor, indices: Tensor, size: Sequence[int]) -> Tensor:
+    """Put every value where max pooling found it, zeros elsewhere.
+
+    Does what ``F.max_unpool2d`` does where the pooling windows do not overlap, and exports to ONNX.
+
+    Args:
+        x: (N, C, h, w).
+        indices: of ``F.max_pool2d``, of the shape of ``x``.
+        size: height and width of the map that was pooled.
+
+    Returns:
+        (N, C, *size).
+    """
+    n, channels = x.shape[:2]
+    zeros = x.new_zeros(n, channels, size[0] * size[1])
+    return zeros.scatter(2, indices.flatten(2), x.flatten(2)).reshape(n, channels, size[0], size[1])
 
 
 def _bin_averages(length: int, bins: int) -> Tensor:

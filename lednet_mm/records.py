@@ -22,7 +22,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 
 SCHEMA = 1
 Kind = Literal["train", "accuracy", "complexity", "latency"]
@@ -241,7 +250,9 @@ def write_atomically(path: Path, data: bytes) -> None:
 def write_record(record: Record, run_dir: str | Path) -> Path:
     """Write a record to ``<run_dir>/records/<kind>-<id>.json`` and return the path."""
     path = Path(run_dir) / "records" / f"{record.kind}-{record.id}.json"
-    text = json.dumps(record.model_dump(by_alias=True), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(
+        record.model_dump(by_alias=True), allow_nan=False, separators=(",", ":"), ensure_ascii=False
+    )
     write_atomically(path, text.encode())
     return path
 

@@ -20,7 +20,11 @@ from lednet_mm.records import (
 
 @pytest.fixture
 def record():
-    values = {"miou_percent": np.float32(48.75), "params": torch.tensor(925663), "category_iou_percent": float("nan")}
+    values = {
+        "miou_percent": np.float32(48.75),
+        "params": torch.tensor(925663),
+        "category_iou_percent": float("nan"),
+    }
     details = {"class_iou_percent": {"road": np.float64(90.5)}, "shape": (360, 480)}
     run = Run(network="lednet", dataset="camvid", seed=0)
     return new_record("accuracy", run, "x = 1", values, details, collect_provenance())

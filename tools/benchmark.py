@@ -31,11 +31,15 @@ def main() -> None:
     parser.add_argument("configs", nargs="+", metavar="CONFIG", help="config files, see configs/")
     parser.add_argument("--shape", nargs=2, type=int, default=[512, 1024], metavar=("H", "W"))
     parser.add_argument("--batch-size", type=int, default=1)
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)"
+    )
     parser.add_argument("--samples", type=int, default=100, help="of each network (default 100)")
     parser.add_argument("--seconds", type=float, default=10.0, help="at most, for each network (default 10)")
     parser.add_argument("--work-dir", help="where records go (default work_dirs/<name of the config>)")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config"
+    )
     arguments = parser.parse_args()
 
     threads = choose_threads()

@@ -28,7 +28,9 @@ def main() -> None:
     parser.add_argument("--shape", nargs=2, type=int, default=[512, 1024], metavar=("H", "W"))
     parser.add_argument("--json", metavar="OUT", help="write all counts to this file")
     parser.add_argument("--work-dir", help="where records go (default work_dirs/<name of the config>)")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config"
+    )
     arguments = parser.parse_args()
 
     height, width = arguments.shape

@@ -35,7 +35,9 @@ def main() -> None:
         "--as", dest="form", choices=["color", "overlay", "ids"], default="overlay", help="what is written"
     )
     parser.add_argument("--legend", action="store_true", help="put the classes' colours under each picture")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)"
+    )
     arguments = parser.parse_args()
 
     choose_threads()

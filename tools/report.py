@@ -18,7 +18,9 @@ def main() -> None:
     )
     parser.add_argument("folders", nargs="*", default=["work_dirs"], help="work folders (default work_dirs)")
     parser.add_argument("--out", default="reports", help="folder of the report (default reports)")
-    parser.add_argument("--title", default="Comparison", help="of tables and plots; name a smaller setting here")
+    parser.add_argument(
+        "--title", default="Comparison", help="of tables and plots; name a smaller setting here"
+    )
     arguments = parser.parse_args()
     report = write_report(arguments.folders, arguments.out, arguments.title)
     for path, reason in report.problems.items():

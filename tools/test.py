@@ -31,7 +31,9 @@ def main() -> None:
     parser.add_argument("--tta", action="store_true", help="test-time augmentation: several scales and flips")
     parser.add_argument("--show-dir", help="write every image beside its prediction here")
     parser.add_argument("--work-dir", help="where the record goes (default: the checkpoint's folder)")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config"
+    )
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -39,7 +41,7 @@ def main() -> None:
 
     config = load_config(arguments.config, arguments.cfg_options)
     config.launcher = arguments.launcher
-    accuracy, record = test_checkpoint(
+    result = test_checkpoint(
         config,
         arguments.checkpoint,
         split=arguments.split,
@@ -47,8 +49,9 @@ def main() -> None:
         tta=arguments.tta,
         show_dir=arguments.show_dir,
     )
-    if record is None:
+    if result is None:
         return
+    accuracy, record = result
     table = Table("class", "IoU (%)", title=f"{arguments.split}: {len(accuracy.images)} images")
     for name, iou in accuracy.details()["class_iou_percent"].items():
         table.add_row(name, "absent" if math.isnan(iou) else f"{iou:.2f}")

@@ -30,7 +30,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="of weights, data order, augmentation, dropout (default 0)")
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision (needs a GPU)")
     parser.add_argument("--compile", action="store_true", help="torch.compile the training step")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config"
+    )
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -59,9 +59,7 @@ def model_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
         if isinstance(state.get(key), Mapping):
             state = state[key]
             break
-    return {
-        name.removeprefix("module."): value for name, value in state.items() if isinstance(value, Tensor)
-    }
+    return {name.removeprefix("module."): value for name, value in state.items() if isinstance(value, Tensor)}
 
 
 def load_model(model: nn.Module, path: str | Path) -> dict[str, Any]:
@@ -93,12 +91,18 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str) -> Non
     surplus = sorted(state.keys() - ours.keys())
     reshaped = [n for n in sorted(ours.keys() & state.keys()) if ours[n].shape != state[n].shape]
     faults = []
-    for names, fault in ((missing, "missing"), (surplus, "not in this network"), (reshaped, "of another shape")):
+    for names, fault in (
+        (missing, "missing"),
+        (surplus, "not in this network"),
+        (reshaped, "of another shape"),
+    ):
         if names:
             shown = ", ".join(names[:2]) + (", ..." if len(names) > 2 else "")
             faults.append(f"{len(names)} tensors {fault} ({shown})")
     if faults:
-        raise InputError(f"{where}: a checkpoint of another network or number of classes: {'; '.join(faults)}")
+        raise InputError(
+            f"{where}: a checkpoint of another network or number of classes: {'; '.join(faults)}"
+        )
     model.load_state_dict(dict(state))
 
 

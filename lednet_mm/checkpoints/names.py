@@ -12,7 +12,7 @@ from torch import Tensor
 from lednet_mm.errors import InputError
 
 Rule = tuple[str, str | Callable[[re.Match], str]]
-Output = Callable[[Any, Sequence[Tensor], Tensor], Tensor]
+Output = Callable[[Any, Sequence[Tensor], Tensor], Tensor | Sequence[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class AuthorsNetwork:
         deviations: where that code differs from the paper, a sentence each; it is followed by default here.
         unused: patterns of authors' tensors that are built but play no part, and that we do not build.
         outputs: for names of outputs in the reference vectors that the common rule (parity.py) does not know:
-            pattern -> function of (model, feature maps, image) that computes it.
+            pattern -> function of (model, feature maps, image) that computes it, or all that match the
+            pattern, in the vector's order.
         dropout_is_built_but_unused: the authors' code makes dropout layers that its forward leaves out.
         training_tolerance: largest accepted error in training mode, for a network whose figures there hang
             on the last bit of rounding; None is the tolerance of evaluation mode.
@@ -87,7 +88,7 @@ def convert_state(
                 f"this network's {renamed} {tuple(ours[renamed].shape)}"
             )
         converted[renamed] = tensor
-    for name in ours.keys() - converted.keys():
+    for name in sorted(ours.keys() - converted.keys()):
         if not name.endswith("num_batches_tracked"):
             raise InputError(f"nothing in the file for {name}")
         converted[name] = ours[name]

@@ -13,8 +13,9 @@ import math
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -234,7 +235,13 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
             functions = [next((f for p, f in outputs.items() if re.search(p, name)), None) for name in names]
             if None in functions:
                 raise InputError(f"{vector['network']}: output {names[functions.index(None)]!r} is not known")
-            return [function(model, maps, image) for function in functions if function]
+            # A function that makes several outputs runs once and serves their names in turn.
+            made: dict[Output, Iterator[Tensor]] = {}
+            for function in filter(None, functions):
+                if function not in made:
+                    value = function(model, maps, image)
+                    made[function] = repeat(value) if isinstance(value, Tensor) else iter(value)
+            return [next(made[function]) for function in functions if function]
 
         if case["mode"] == "grad":
             result.errors[where] = _check_gradients(case, vector, network, model, trainable, run, compare)

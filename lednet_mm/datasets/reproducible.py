@@ -33,6 +33,7 @@ class Draw(int):
     seed: int
 
     def __new__(cls, index: int, seed: int = 0) -> Draw:
+        """Make the index, then put the seed on it: an ``int`` cannot be changed in ``__init__``."""
         draw = super().__new__(cls, index)
         draw.seed = seed
         return draw

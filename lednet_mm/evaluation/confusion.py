@@ -2,6 +2,9 @@
 
 TP / (TP + FP + FN) per class; the mean goes over the classes that occur in truth or prediction. Pixels
 without a label count nowhere. Integers throughout, so that images can be added in any order.
+
+Outputs of a network that are no class of the dataset are columns after the C classes: a pixel in one of them
+is a miss of its true class and a false alarm of none. So matrices are (C, P) with P >= C.
 """
 
 from __future__ import annotations
@@ -14,18 +17,23 @@ import numpy as np
 
 
 def confusion_matrix(
-    prediction: np.ndarray, label: np.ndarray, num_classes: int, ignore_index: int = 255
+    prediction: np.ndarray,
+    label: np.ndarray,
+    num_classes: int,
+    ignore_index: int = 255,
+    num_outputs: int | None = None,
 ) -> np.ndarray:
     """Count pixels by (true class, predicted class).
 
     Args:
-        prediction: (H, W) class ids in [0, num_classes).
-        label: (H, W) class ids, ``ignore_index`` where there is no label.
+        prediction: (H, W) class ids in [0, num_outputs).
+        label: (H, W) class ids in [0, num_classes), ``ignore_index`` where there is no label.
         num_classes: of the dataset.
         ignore_index: see ``label``.
+        num_outputs: of the network, if it has more than the dataset has classes (one for void, say).
 
     Returns:
-        (num_classes, num_classes) int64, rows truth, columns prediction.
+        (num_classes, num_outputs) int64, rows truth, columns prediction.
 
     Raises:
         ValueError: another shape, or an id out of range.
@@ -35,29 +43,30 @@ def confusion_matrix(
     labelled = label != ignore_index
     truth = label[labelled].astype(np.int64)
     answer = prediction[labelled].astype(np.int64)
-    for name, ids in (("label", truth), ("prediction", answer)):
-        if ids.size and not 0 <= ids.min() <= ids.max() < num_classes:
-            raise ValueError(f"{name} ids {ids.min()} to {ids.max()} with {num_classes} classes")
-    counts = np.bincount(truth * num_classes + answer, minlength=num_classes**2)
-    return counts.reshape(num_classes, num_classes)
+    columns = num_outputs or num_classes
+    for name, ids, limit in (("label", truth, num_classes), ("prediction", answer, columns)):
+        if ids.size and not 0 <= ids.min() <= ids.max() < limit:
+            raise ValueError(f"{name} ids {ids.min()} to {ids.max()} with {limit} classes")
+    counts = np.bincount(truth * columns + answer, minlength=num_classes * columns)
+    return counts.reshape(num_classes, columns)
 
 
 def class_iou(matrix: np.ndarray) -> np.ndarray:
     """Return the IoU of each class in [0, 1]; NaN for a class absent from truth and prediction.
 
     Args:
-        matrix: (..., C, C) counts.
+        matrix: (..., C, P) counts.
 
     Returns:
         (..., C) float64.
     """
     hits = np.diagonal(matrix, axis1=-2, axis2=-1).astype(np.float64)
-    union = matrix.sum(-1) + matrix.sum(-2) - hits
+    union = matrix.sum(-1) + matrix.sum(-2)[..., : hits.shape[-1]] - hits
     return np.divide(hits, union, out=np.full_like(hits, np.nan), where=union > 0)
 
 
 def mean_iou(matrix: np.ndarray) -> np.ndarray:
-    """Return the mean of :func:`class_iou` over the classes that occur: (..., C, C) -> (...)."""
+    """Return the mean of :func:`class_iou` over the classes that occur: (..., C, P) -> (...)."""
     iou = class_iou(matrix)
     occurs = ~np.isnan(iou)
     count = occurs.sum(-1)
@@ -66,23 +75,26 @@ def mean_iou(matrix: np.ndarray) -> np.ndarray:
 
 
 def merge_classes(matrix: np.ndarray, groups: Sequence[Sequence[int]]) -> np.ndarray:
-    """Add up classes into groups: (..., C, C) -> (..., G, G)."""
-    member = np.zeros((len(groups), matrix.shape[-1]), dtype=matrix.dtype)
-    for row, group in enumerate(groups):
+    """Add up classes into groups: (..., C, P) -> (..., G, G + P - C)."""
+    classes, outputs = matrix.shape[-2:]
+    columns = [*groups, *([extra] for extra in range(classes, outputs))]
+    member = np.zeros((len(columns), outputs), dtype=matrix.dtype)
+    for row, group in enumerate(columns):
         member[row, list(group)] = 1
-    return member @ matrix @ member.T
+    return member[: len(groups), :classes] @ matrix @ member.T
 
 
 def scores(matrix: np.ndarray, categories: Mapping[str, Sequence[int]] | None = None) -> dict[str, float]:
     """Return the scores of a split in percent.
 
     Args:
-        matrix: (C, C) counts over all images.
+        matrix: (C, P) counts over all images.
         categories: name -> class ids, where the dataset has categories.
 
     Returns:
         ``miou_percent``, ``mean_accuracy_percent`` (over classes that occur in the truth),
-        ``pixel_accuracy_percent`` and, with categories, ``category_iou_percent``. NaN where nothing is defined.
+        ``pixel_accuracy_percent`` and, with categories, ``category_iou_percent``. NaN where
+        nothing is defined.
     """
     hits, truth = np.diagonal(matrix).astype(np.float64), matrix.sum(1)
     recall = hits[truth > 0] / truth[truth > 0]
@@ -92,7 +104,9 @@ def scores(matrix: np.ndarray, categories: Mapping[str, Sequence[int]] | None = 
         "pixel_accuracy_percent": 100 * float(hits.sum() / matrix.sum()) if matrix.any() else float("nan"),
     }
     if categories:
-        result["category_iou_percent"] = 100 * float(mean_iou(merge_classes(matrix, list(categories.values()))))
+        result["category_iou_percent"] = 100 * float(
+            mean_iou(merge_classes(matrix, list(categories.values())))
+        )
     return result
 
 

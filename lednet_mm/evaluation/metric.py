@@ -21,7 +21,7 @@ class Accuracy:
         values: scores in percent, see :func:`lednet_mm.evaluation.confusion.scores`.
         classes: names in the order of the matrices.
         images: file names in the order of ``per_image``.
-        per_image: (images, C, C) int64, rows truth, columns prediction.
+        per_image: (images, C, P) int64, rows truth, columns prediction (P > C: see ``num_outputs`` below).
     """
 
     values: dict[str, float]
@@ -34,7 +34,7 @@ class Accuracy:
         iou = 100 * class_iou(self.per_image.sum(0))
         return {
             "images": len(self.images),
-            "class_iou_percent": {name: value for name, value in zip(self.classes, iou, strict=True)},
+            "class_iou_percent": dict(zip(self.classes, iou, strict=True)),
             "absent_classes": [n for n, value in zip(self.classes, iou, strict=True) if np.isnan(value)],
             "per_image_names": list(self.images),
             "per_image_confusion": pack(self.per_image),
@@ -49,15 +49,22 @@ class ConfusionMatrixMetric(BaseMetric):
 
     Args:
         ignore_index: label of pixels that count nowhere.
+        num_outputs: of a network with more outputs than the dataset has classes (one for void, say). A labelled
+            pixel in one of those is a miss of its true class and a false alarm of none.
         collect_device: mmengine's, ``cpu`` or ``gpu``.
         prefix: of the names in the log.
     """
 
     def __init__(
-        self, ignore_index: int = 255, collect_device: str = "cpu", prefix: str | None = None
+        self,
+        ignore_index: int = 255,
+        num_outputs: int | None = None,
+        collect_device: str = "cpu",
+        prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.ignore_index = ignore_index
+        self.num_outputs = num_outputs
         self.last: Accuracy | None = None
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
@@ -66,7 +73,7 @@ class ConfusionMatrixMetric(BaseMetric):
         for sample in data_samples:
             prediction = sample["pred_sem_seg"]["data"].squeeze(0).cpu().numpy()
             label = sample["gt_sem_seg"]["data"].squeeze(0).cpu().numpy()
-            matrix = confusion_matrix(prediction, label, num_classes, self.ignore_index)
+            matrix = confusion_matrix(prediction, label, num_classes, self.ignore_index, self.num_outputs)
             self.results.append((Path(sample["img_path"]).name, matrix))
 
     def compute_metrics(self, results: list) -> dict[str, float]:

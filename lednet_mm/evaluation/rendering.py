@@ -32,7 +32,7 @@ def overlay(image: np.ndarray, ids: np.ndarray, palette: Sequence[Sequence[int]]
 
 def with_legend(picture: np.ndarray, classes: Sequence[str], palette: Sequence[Sequence[int]]) -> np.ndarray:
     """Put a legend of all classes under a picture: (H, W, 3) -> (H + rows, W, 3) uint8 RGB."""
-    height, width = picture.shape[:2]
+    width = picture.shape[1]
     scale = max(0.35, min(0.6, width / 1600))
     entry = int(300 * scale)
     columns = max(1, width // entry)

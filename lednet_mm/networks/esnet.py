@@ -36,9 +36,12 @@ RELU = {"type": "ReLU"}
 class FactorizedUnit(nn.Module):
     """Factorised convolution unit (FCU): two factorised kxk convolutions and a residual sum.
 
+    With k = 3 it is ERFNet's non-bottleneck-1D.
+
     Args:
         channels: channels of input and output.
         kernel_size: k of both convolutions.
+        dilation: of the second convolution.
         dropout_ratio: probability of zeroing a channel before the sum.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
@@ -47,13 +50,20 @@ class FactorizedUnit(nn.Module):
     """
 
     def __init__(
-        self, channels: int, kernel_size: int, *, dropout_ratio: float, norm_cfg: Config, act_cfg: Config
+        self,
+        channels: int,
+        kernel_size: int = 3,
+        dilation: int = 1,
+        *,
+        dropout_ratio: float,
+        norm_cfg: Config,
+        act_cfg: Config,
     ) -> None:
         super().__init__()
         self.conv1 = FactorizedConv(channels, kernel_size, act_cfg=act_cfg)
         self.norm1 = make_norm(norm_cfg, channels)
         self.act1 = make_activation(act_cfg, channels)
-        self.conv2 = FactorizedConv(channels, kernel_size, act_cfg=act_cfg)
+        self.conv2 = FactorizedConv(channels, kernel_size, dilation, act_cfg=act_cfg)
         self.norm2 = make_norm(norm_cfg, channels)
         self.dropout = nn.Dropout2d(dropout_ratio)
         self.act2 = make_activation(act_cfg, channels)

@@ -202,7 +202,7 @@ class LightNetHead(BaseDecodeHead):
 
     Shapes: maps (N, C, 2h, 2w) and (N, C', h, w), or one (N, C', h, w) -> logits (N, num_classes, 2h, 2w).
     The skip map may be of an odd size, 2h - 1 or 2w - 1, and the logits then are of it. With ``quarters``
-    maps of 4N quarters give logits (N, num_classes, 4h, 4w).
+    maps of 4N quarters give logits (N, num_classes, 4h, 4w), the skip map's size twice.
     """
 
     def __init__(

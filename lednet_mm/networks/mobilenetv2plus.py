@@ -1,14 +1,15 @@
 """MobileNetV2Plus: a dilated MobileNetV2 whose stages are all concatenated, with ASPP or receptive fields.
 
-No paper; MobileNetV2 is arXiv:1801.04381. Authors' code: github.com/ansleliu/LightNet (commit 58353b2). With 19
-classes 8.30 M parameters and 86.65 G multiply-adds at 512x1024, 8.64 M and 90.22 G with the receptive-field
-block (RF-MobileNetV2Plus), 8.30 M and 86.78 G on quarters of the image (MobileNetV2Share). The head is
-:class:`lednet_mm.networks.lightnet.LightNetHead`, whose file says what the whole collection deviates in.
+No paper; MobileNetV2 is arXiv:1801.04381. Authors' code: github.com/ansleliu/LightNet (commit 58353b2).
+With 19 classes 8.30 M parameters and 86.65 G multiply-adds at 512x1024, 8.64 M and 90.22 G with the
+receptive-field block (RF-MobileNetV2Plus), 8.30 M and 86.78 G on quarters of the image (MobileNetV2Share).
+The head is :class:`lednet_mm.networks.lightnet.LightNetHead`; what the whole collection deviates in is said
+there.
 
 * MobileNetV2's first block has no expansion; here it has (``expand_first``).
 * The authors accept heights and widths that are multiples of 8. Here the pooling of skipped maps rounds up as
   the strided convolutions do, the same where theirs runs.
-* Quarters of the image need multiples of 16, as there.
+* On quarters of the image they accept multiples of 16; here multiples of 8.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class InvertedResidual(nn.Module):
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
-        expansion: width of the depth-wise convolution over ``in_channels``; None leaves the 1x1 before it out.
+        expansion: width of the depth-wise convolution over ``in_channels``; None: 1, without a 1x1 before it.
         stride: of the depth-wise convolution.
         dilation: of the depth-wise convolution.
         norm_cfg: mmcv's normalisation config; None leaves it out.
@@ -114,8 +115,8 @@ class MobileNetV2Plus(BaseModule):
         init_cfg: mmengine's initialisation; None is PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 40, H/4, W/4), (N, 712, H/8, W/8), each rounded up.
-    With ``quarters`` the height and width are multiples of 16 and every map is that of a quarter of the
-    image: (4N, 40, H/8, W/8), (4N, 712, H/16, W/16).
+    With ``quarters`` the height and width are multiples of 8 and every map is that of a quarter of the
+    image: (4N, 40, H/8, W/8), (4N, 712, H/16, W/16), the last rounded up.
 
     Raises:
         ValueError: with ``quarters``, an image of another size.
@@ -168,10 +169,8 @@ class MobileNetV2Plus(BaseModule):
         """Return the maps at 1/4 and 1/8."""
         if self.quarters:
             # A check of a traced size would be written down as a constant.
-            if not torch.jit.is_tracing() and (x.shape[2] % 16 or x.shape[3] % 16):
-                raise ValueError(
-                    f"height and width must be multiples of 16, got {x.shape[2]}x{x.shape[3]}"
-                )
+            if not torch.jit.is_tracing() and (x.shape[2] % 8 or x.shape[3] % 8):
+                raise ValueError(f"height and width must be multiples of 8, got {x.shape[2]}x{x.shape[3]}")
             x = to_quarters(x)
         x = self.stem(x)
         maps = []

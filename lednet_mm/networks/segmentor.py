@@ -43,14 +43,20 @@ class WeightedCrossEntropy(nn.Module):
         Args:
             logits: (N, classes, H, W).
             label: (N, H, W), class ids; ``ignore_index`` marks pixels without a label.
-            weight: unused, in mmseg's call for its pixel samplers.
+            weight: (N, H, W), one factor a pixel, from mmseg's pixel samplers; None weighs all alike.
             ignore_index: see ``label``.
         """
         weights = None if self.class_weight is None else logits.new_tensor(self.class_weight)
-        total = F.cross_entropy(logits, label, weights, ignore_index=ignore_index, reduction="sum")
         labelled = label != ignore_index
+        if weight is None:
+            total = F.cross_entropy(logits, label, weights, ignore_index=ignore_index, reduction="sum")
+            norm = labelled.sum() if weights is None else weights[label[labelled]].sum()
+        else:
+            losses = F.cross_entropy(logits, label, weights, ignore_index=ignore_index, reduction="none")
+            total = (losses * weight).sum()
+            share = weight[labelled] if weights is None else weight[labelled] * weights[label[labelled]]
+            norm = share.sum()
         # A batch without one labelled pixel gives 0, not 0/0.
-        norm = labelled.sum() if weights is None else weights[label[labelled]].sum()
         return self.loss_weight * total / norm.clamp(min=1e-6)
 
 
@@ -59,10 +65,12 @@ class Segmentor(EncoderDecoder):
     """``EncoderDecoder`` whose heads all learn the same classes with the same class weights.
 
     Args:
-        num_classes: given to every head.
-        class_weight: given to every loss of every head; None weighs all classes alike.
+        num_classes: given to every head that does not state its own (one for edges, say).
+        class_weight: given to every :class:`WeightedCrossEntropy`; None weighs all classes alike.
         decode_head: as in ``EncoderDecoder``; without ``loss_decode`` it gets :class:`WeightedCrossEntropy`.
         auxiliary_head: the same, one or a list.
+        size_multiple: what the backbone needs the image's height and width to be a multiple of. Other images
+            are padded with zeros at the bottom and right for it, and its maps cropped to their part of them.
         kwargs: of ``EncoderDecoder``.
 
     Shapes: images (N, 3, H, W) -> logits (N, num_classes, H, W) in ``predict``.
@@ -75,15 +83,20 @@ class Segmentor(EncoderDecoder):
         decode_head: dict,
         auxiliary_head: dict | Sequence[dict] | None = None,
         class_weight: Sequence[float] | None = None,
+        size_multiple: int = 1,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
         **kwargs,
     ) -> None:
+        def weigh(loss: dict) -> dict:
+            takes_it = loss["type"] == "WeightedCrossEntropy"
+            return {**loss, "class_weight": class_weight} if takes_it else loss
+
         def complete(head: Any) -> dict:
             losses = head.get("loss_decode", {"type": "WeightedCrossEntropy"})
             several = isinstance(losses, (list, tuple))
-            weighted = [{**loss, "class_weight": class_weight} for loss in (losses if several else [losses])]
-            return {**head, "num_classes": num_classes, "loss_decode": weighted if several else weighted[0]}
+            weighted = [weigh(loss) for loss in losses] if several else weigh(losses)
+            return {"num_classes": num_classes, **head, "loss_decode": weighted}
 
         if isinstance(auxiliary_head, (list, tuple)):
             auxiliary_head = [complete(head) for head in auxiliary_head]
@@ -96,6 +109,22 @@ class Segmentor(EncoderDecoder):
             test_cfg=ConfigDict(test_cfg or {"mode": "whole"}),
             **kwargs,
         )
+        self.size_multiple = size_multiple
+
+    def extract_feat(self, inputs: Tensor) -> Any:
+        """Return the maps that the heads take, of whatever size the image has."""
+        if self.size_multiple == 1:
+            return super().extract_feat(inputs)
+        height, width = inputs.shape[2:]
+        bottom, right = -height % self.size_multiple, -width % self.size_multiple
+        maps = super().extract_feat(F.pad(inputs, (0, right, 0, bottom)))
+
+        def crop(x: Tensor) -> Tensor:
+            rows = (x.shape[2] * height + height + bottom - 1) // (height + bottom)
+            columns = (x.shape[3] * width + width + right - 1) // (width + right)
+            return x[:, :, :rows, :columns]
+
+        return crop(maps) if isinstance(maps, Tensor) else type(maps)(crop(x) for x in maps)
 
     def logits(self, images: Tensor) -> Tensor:
         """Return what is measured and deployed: logits at input resolution.

@@ -20,28 +20,10 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lednet_mm.layers import Config, ConvNormAct
+from lednet_mm.layers import Config, ConvNormAct, unpool
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
-
-
-def unpool(x: Tensor, indices: Tensor, size: Sequence[int]) -> Tensor:
-    """Put every value where max pooling found it, zeros elsewhere.
-
-    Does what ``F.max_unpool2d`` does where the pooling windows do not overlap, and exports to ONNX.
-
-    Args:
-        x: (N, C, h, w).
-        indices: of ``F.max_pool2d``, of the shape of ``x``.
-        size: height and width of the map that was pooled.
-
-    Returns:
-        (N, C, *size).
-    """
-    n, channels = x.shape[:2]
-    zeros = x.new_zeros(n, channels, size[0] * size[1])
-    return zeros.scatter(2, indices.flatten(2), x.flatten(2)).reshape(n, channels, size[0], size[1])
 
 
 @MODELS.register_module()

@@ -35,8 +35,7 @@ class Condition:
         threads = f", {self.threads} thread{'s' if self.threads != 1 else ''}" if self.threads else ""
         height, width = self.shape
         return (
-            f"{self.device}{threads}, {self.engine}, {self.precision}, "
-            f"{self.batch_size}x3x{height}x{width}"
+            f"{self.device}{threads}, {self.engine}, {self.precision}, {self.batch_size}x3x{height}x{width}"
         )
 
 
@@ -166,6 +165,9 @@ def to_markdown(comparison: Comparison, title: str) -> str:
     if comparison.condition:
         lines += [f"Speed: {comparison.condition}; logits at input resolution.", ""]
     if shapes := sorted({s for s in table["macs_shape"] if isinstance(s, str)}):
-        lines += [f"Multiply-adds (fvcore) of one image of {', '.join(shapes)}, final upsampling included.", ""]
+        lines += [
+            f"Multiply-adds (fvcore) of one image of {', '.join(shapes)}, final upsampling included.",
+            "",
+        ]
     lines += [f"Note: {note}." for note in comparison.notes]
     return "\n".join(lines).rstrip() + "\n"

@@ -71,7 +71,8 @@ class SafeCheckpointHook(CheckpointHook):
         }
 
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
-        keep, self.max_keep_ckpts = self.max_keep_ckpts, -1
+        keep: int = self.max_keep_ckpts
+        self.max_keep_ckpts = -1
         try:
             super()._save_checkpoint_with_step(runner, step, meta)
         finally:
@@ -138,7 +139,7 @@ class RecordHook(Hook):
         update = {"date": now(), "checkpoint_sha256": file_sha256(checkpoint) if checkpoint else None}
         provenance = self.provenance.model_copy(update=update)
         run = run_of(runner.cfg, runner.seed)
-        text = runner.cfg.pretty_text
+        text = runner.config_text
         iterations = runner.iter - self.first_iter
         images = iterations * runner.train_dataloader.batch_size * runner.world_size
         values = {
@@ -171,7 +172,7 @@ def write_accuracy_record(
     record = new_record(
         "accuracy",
         run_of(runner.cfg, runner.seed),
-        runner.cfg.pretty_text,
+        runner.config_text,
         accuracy.values,
         {"split": split, **accuracy.details(), **details},
         provenance,

@@ -23,6 +23,7 @@ from mmengine.runner import Runner
 from torch import distributed, nn
 
 from lednet_mm.checkpoints.files import checkpoints_of, load_state, model_state, read_checkpoint
+from lednet_mm.config import config_text
 from lednet_mm.environment import Threads, choose_threads
 from lednet_mm.errors import InputError
 from lednet_mm.training.preflight import preflight
@@ -64,6 +65,8 @@ class ReproducibleRunner(Runner):
 
     threads: Threads
     dataset_fingerprint: str | None = None
+    config_text: str
+    """The config as it was given."""
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> ReproducibleRunner:
@@ -72,6 +75,7 @@ class ReproducibleRunner(Runner):
         Every schedule without an end runs to the last iteration. Without a GPU the loaders get no processes
         of their own: they would take the cores that the network computes on.
         """
+        text = config_text(cfg)
         schedules = cfg.get("param_scheduler") or []
         max_iters = (cfg.get("train_cfg") or {}).get("max_iters")
         for schedule in schedules if isinstance(schedules, (list, tuple)) else [schedules]:
@@ -81,7 +85,9 @@ class ReproducibleRunner(Runner):
             for split in ("train", "val", "test"):
                 if cfg.get(f"{split}_dataloader"):
                     cfg[f"{split}_dataloader"].update(num_workers=0, persistent_workers=False)
-        return super().from_cfg(cfg)
+        runner = super().from_cfg(cfg)
+        runner.config_text = text
+        return runner
 
     def setup_env(self, env_cfg: dict) -> None:
         """Choose the threads, and start distributed training on CPUs where there is no GPU."""

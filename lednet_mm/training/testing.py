@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
+from lednet_mm.config import config_text
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation import Accuracy, ConfusionMatrixMetric
@@ -24,7 +25,7 @@ def test_checkpoint(
     work_dir: str | Path,
     tta: bool = False,
     show_dir: str | Path | None = None,
-) -> tuple[Accuracy, Path | None]:
+) -> tuple[Accuracy, Path] | None:
     """Evaluate a checkpoint on one split and write an accuracy record.
 
     Args:
@@ -36,7 +37,7 @@ def test_checkpoint(
         show_dir: where to write each image beside its prediction; None writes none.
 
     Returns:
-        The accuracy, and the record's path (None on all processes but the first).
+        The accuracy and the record's path; None on all processes of a distributed test but the first.
 
     Raises:
         InputError: a split or test-time augmentation that the config lacks, data or checkpoint at fault.
@@ -47,6 +48,7 @@ def test_checkpoint(
     summary = check_dataset(loader["dataset"], quick=True)
     if summary.problems:
         raise InputError(f"{split} data: {summary.problems[0]}")
+    text = config_text(config)
     config = config.copy()
     config.test_dataloader = loader
     config.test_evaluator = config.get(f"{split}_evaluator", config.get("val_evaluator"))
@@ -62,14 +64,22 @@ def test_checkpoint(
         config.default_hooks.visualization = {"type": "SegVisualizationHook", "draw": True, "interval": 1}
         config.visualizer.save_dir = str(show_dir)
     # Nothing is trained: without these the runner would build the training data and optimizer too.
-    for key in ("train_dataloader", "train_cfg", "optim_wrapper", "val_dataloader", "val_cfg", "val_evaluator"):
+    for key in (
+        "train_dataloader",
+        "train_cfg",
+        "optim_wrapper",
+        "val_dataloader",
+        "val_cfg",
+        "val_evaluator",
+    ):
         config[key] = None
     config.param_scheduler, config.custom_hooks = None, []
     runner: Any = RUNNERS.build(config)
+    runner.config_text = text
     runner.test()
     metric = next(m for m in runner.test_evaluator.metrics if isinstance(m, ConfusionMatrixMetric))
     if runner.rank != 0 or metric.last is None:
-        return metric.last, None
+        return None
     provenance = collect_provenance(
         "cuda:0" if torch.cuda.is_available() else "cpu",
         threads=runner.threads.count,

@@ -39,7 +39,7 @@ def train(
     Raises:
         InputError: anything the user gave is wrong, the data are faulty, or the loss is no longer a number.
     """
-    config = load_config(config_path, options)
+    config = load_config(config_path, options, seed)
     if not config.get("train_dataloader"):
         raise InputError(f"{config_path}: no train_dataloader in this config")
     earlier = checkpoints_of(work_dir)
@@ -54,8 +54,6 @@ def train(
         config.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
     if compile_step:
         config.compile = True
-    if seed is not None:
-        config.randomness = {**config.get("randomness", {}), "seed": seed}
     config.work_dir, config.resume, config.launcher = str(work_dir), resume, launcher
     config.setdefault("runner_type", "ReproducibleRunner")
     RUNNERS.build(config).train()

@@ -1,4 +1,4 @@
-"""MobileNetV2Plus: parity of three versions, and what the switches change, those of LightNet's head included."""
+"""MobileNetV2Plus: parity of three versions, and what its switches and those of LightNet's head change."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ class TestMobileNetV2Share(NetworkTest):
     """On the quarters of the image."""
 
     vector = "mobilenetv2share"
-    multiple = 16
+    multiple = 8
 
 
 def encoder(**arguments):
@@ -60,6 +60,12 @@ class TestBackbone:
     def test_maps(self):
         maps = encoder()(torch.randn(1, 3, 37, 61))
         assert [tuple(m.shape[1:]) for m in maps] == [(40, 10, 16), (712, 5, 8)]
+
+    def test_quarters_that_are_no_multiple_of_8(self):
+        image = torch.randn(1, 3, 40, 48)
+        maps = encoder(quarters=True)(image)
+        assert [tuple(m.shape) for m in maps] == [(4, 40, 5, 6), (4, 712, 3, 3)]
+        assert head(in_channels=(40, 712), quarters=True)(maps).shape == (1, 11, 10, 12)
 
     def test_quarters_are_separate_images(self):
         image = torch.randn(2, 3, 32, 64)

@@ -1,4 +1,4 @@
-"""The one recipe for all networks on the generated streets: AdamW 2e-3, poly 0.9, 2,000 iterations of 8 images."""
+"""The one recipe for all networks on the generated streets: AdamW 2e-3, poly 0.9, 2,000 iterations of 8."""
 
 _base_ = "../runtime.py"
 

@@ -7,7 +7,12 @@ classifier (configs/ablations has the two stages); this is the second stage from
 _base_ = "../runtime.py"
 
 data_preprocessor = dict(
-    type="SegDataPreProcessor", mean=[0.0] * 3, std=[255.0] * 3, bgr_to_rgb=True, seg_pad_val=255, size=(512, 1024)
+    type="SegDataPreProcessor",
+    mean=[0.0] * 3,
+    std=[255.0] * 3,
+    bgr_to_rgb=True,
+    seg_pad_val=255,
+    size=(512, 1024),
 )
 optim_wrapper = dict(
     type="OptimWrapper", optimizer=dict(type="Adam", lr=5e-4, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-4)

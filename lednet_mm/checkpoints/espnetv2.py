@@ -1,0 +1,42 @@
+"""ESPNetv2's names."""
+
+from lednet_mm.checkpoints.names import AuthorsNetwork, Rule
+from lednet_mm.layers import resize_like
+
+BLOCK: list[Rule] = [
+    (r"\.proj_1x1\.", ".reduce."),
+    (r"\.spp_dw\.(\d)\.conv\.", r".branches.\1."),
+    (r"\.br_after_cat\.", ".norm_act."),
+    (r"\.conv_1x1_exp\.", ".expand."),
+    (r"\.module_act\.", ".act."),
+]
+
+NETWORKS = {
+    "espnetv2": AuthorsNetwork(
+        title="ESPNetv2 (s=1.0)",
+        paper="arXiv:1811.11431",
+        repository="github.com/sacmehta/ESPNetv2",
+        model={"backbone": {"type": "ESPNetv2"}, "decode_head": {"type": "ESPNetv2Head"}},
+        rules=[
+            (r"^net\.", "backbone."),
+            (r"\.level(\d)_0\.", r".down\1."),
+            (r"\.eesp\.", ".block."),
+            (r"\.inp_reinf\.", ".reinforce."),
+            (r"^proj_L4_C\.", "decode_head.project4."),
+            (r"^pspMod\.0\.", "decode_head.fuse."),
+            (r"^pspMod\.1\.stages\.(\d)\.conv\.", r"decode_head.pyramid.convs.\1."),
+            (r"^pspMod\.1\.", "decode_head.pyramid."),
+            (r"^project_l([13])\.1\.conv\.", r"decode_head.project\1."),
+            (r"^project_l2\.", "decode_head.project2."),
+            (r"^act_l3\.", "decode_head.norm_act3."),
+            *BLOCK,
+            (r"\.bn\.", ".norm."),
+        ],
+        unused=[r"level\d_0\.eesp\.module_act\."],
+        outputs={
+            r"^training output 1": lambda model, maps, image: resize_like(
+                model.decode_head.enlarge(model.decode_head.coarse(maps), maps), image, align_corners=True
+            ),
+        },
+    ),
+}

@@ -1,0 +1,31 @@
+"""SEWideResNetV2's names."""
+
+from lednet_mm.checkpoints.lightnet import ASPP, BORDER, REPOSITORY, SE
+from lednet_mm.checkpoints.names import AuthorsNetwork
+
+NETWORKS = {
+    "sewrnetv2": AuthorsNetwork(
+        title="SE-WideResNetV2",
+        paper="none; wide residual networks: arXiv:1605.07146, arXiv:1611.10080",
+        repository=REPOSITORY,
+        deviations=["The ASPP has a ReLU, the rest a leaky ReLU.", BORDER],
+        model={"backbone": {"type": "SEWideResNetV2"}, "decode_head": {"type": "SEWideResNetHead"}},
+        rules=[
+            (r"^mod1\.conv1\.", "backbone.stem."),
+            (r"^bn_out\.bn\.", "backbone.norm_act.norm."),
+            (
+                r"^mod(\d)\.block(\d)\.",
+                lambda match: f"backbone.stages.{int(match[1]) - 2}.{int(match[2]) - 1}.",
+            ),
+            (r"\.bn1\.bn\.", ".norm_act.norm."),
+            (r"\.convs\.bn(\d)\.bn\.", r".branch.norm_act\1.norm."),
+            (r"\.convs\.", ".branch."),
+            (r"\.proj_conv\.", ".project."),
+            (r"^stg3_fusion\.", "decode_head.reduce."),
+            (r"^score\.conv\.", "decode_head.conv_seg."),
+            (r"^aspp\.aspp\.", "decode_head.context."),
+            *SE,
+            *ASPP,
+        ],
+    ),
+}

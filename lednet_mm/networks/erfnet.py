@@ -1,0 +1,88 @@
+"""ERFNet: an encoder-decoder of factorised residual blocks.
+
+Paper: Romera et al., T-ITS 2018 (10.1109/TITS.2017.2750080). Authors' code: github.com/Eromera/erfnet_pytorch
+(train/erfnet.py, commit d4a46fa): with 20 outputs, as released, 2.067 M parameters and 26.74 G multiply-adds
+at 512x1024.
+
+mmseg has an ``ERFNet`` of its own, which is another network (config ``erfnet_mmseg``), so that this one is
+registered as ``ERFNetEncoder``. mmseg's ends in a 3x3 convolution to 128 channels, normalisation and a 1x1
+classifier at half resolution instead of a transposed convolution to full resolution (2.084 M parameters,
+29.35 G multiply-adds), drops single values with one rate of 0.1 instead of whole channels with 0.03 and 0.3,
+shares one activation object between the layers of a block, and takes no notice of its arguments ``norm_cfg``
+and ``act_cfg``.
+
+* The authors' code accepts heights and widths that are multiples of 8. Here every size works: pooled maps are
+  padded (:class:`~lednet_mm.layers.ConvPoolDownsample`), and the decoder ends at the next multiple of 8.
+* The decoder is ESNet's, which took it over and enlarged its kernels: ``ESNetHead`` with
+  ``kernel_sizes=(3, 3)``.
+* The authors first train the encoder with a 1x1 classifier at 1/8, then all with an encoder pretrained on
+  ImageNet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from lednet_mm.layers import Config, ConvPoolDownsample
+from lednet_mm.networks.esnet import BATCH_NORM, RELU, FactorizedUnit
+
+
+@MODELS.register_module()
+class ERFNetEncoder(BaseModule):
+    """ERFNet's encoder.
+
+    Args:
+        in_channels: channels of the image.
+        channels: channels at 1/2, 1/4 and 1/8 of the input.
+        blocks: number of blocks at 1/4.
+        dilations: one block at 1/8 for each; all 1 removes the dilation.
+        dropout_ratio: at 1/4, and at 1/8.
+        norm_cfg: normalisation; None removes every one.
+        act_cfg: activation; a PReLU has one slope a channel.
+        init_cfg: mmengine's initialisation; None is PyTorch's default, as the authors'.
+
+    Shapes: image (N, 3, H, W) of any size -> maps (N, 16, H/2, W/2), (N, 64, H/4, W/4), (N, 128, H/8, W/8),
+    each rounded up.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        channels: Sequence[int] = (16, 64, 128),
+        blocks: int = 5,
+        dilations: Sequence[int] = (2, 4, 8, 16, 2, 4, 8, 16),
+        dropout_ratio: Sequence[float] = (0.03, 0.3),
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        init_cfg: Config = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        downsample = partial(ConvPoolDownsample, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        block = partial(FactorizedUnit, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        low, high = dropout_ratio
+        wide, middle, deep = channels
+        self.stages = nn.ModuleList(
+            [
+                downsample(in_channels, wide),
+                nn.Sequential(
+                    downsample(wide, middle), *[block(middle, dropout_ratio=low) for _ in range(blocks)]
+                ),
+                nn.Sequential(
+                    downsample(middle, deep),
+                    *[block(deep, dilation=dilation, dropout_ratio=high) for dilation in dilations],
+                ),
+            ]
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps at 1/2, 1/4 and 1/8."""
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return tuple(maps)

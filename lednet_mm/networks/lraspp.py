@@ -1,0 +1,50 @@
+"""LR-ASPP's head for images of any size; the network itself is MMSegmentation's MobileNetV3.
+
+Paper: Howard et al., ICCV 2019, arXiv:1905.02244.
+"""
+
+from __future__ import annotations
+
+from mmseg.models.decode_heads import LRASPPHead
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ClippedAveragePool(nn.Module):
+    """Average pooling whose window is at most the map.
+
+    Args:
+        kernel_size: height and width of the window.
+        stride: (height, width).
+
+    Shapes: (N, C, H, W) -> (N, C, h, w), where an axis shorter than ``kernel_size`` becomes 1.
+    """
+
+    def __init__(self, kernel_size: int, stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the averages."""
+        window = [min(self.kernel_size, int(length)) for length in x.shape[2:]]
+        return F.avg_pool2d(x, window, self.stride)
+
+
+@MODELS.register_module()
+class AnySizeLRASPPHead(LRASPPHead):
+    """mmseg's ``LRASPPHead``, which fails where the deepest map is smaller than its pooling window of 49.
+
+    That is CamVid at 480x360 already. Larger maps give the same result in both.
+
+    Args:
+        kwargs: of mmseg's ``LRASPPHead``.
+
+    Shapes: maps (N, C, H, W) of several resolutions -> logits at the resolution of the first.
+    """
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        pool = self.image_pool[0]
+        self.image_pool[0] = ClippedAveragePool(pool.kernel_size, pool.stride)

@@ -1,0 +1,66 @@
+"""PIDNet's head with edges from the labels; the network itself is MMSegmentation's.
+
+Paper: Xu et al., CVPR 2023, arXiv:2206.02066.
+"""
+
+from __future__ import annotations
+
+import torch
+from mmseg.models.decode_heads import PIDHead
+from mmseg.registry import MODELS
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def label_edges(labels: Tensor, width: int, ignore_index: int = 255) -> Tensor:
+    """Find the pixels around borders between classes, as mmseg's ``GenerateEdge``.
+
+    Args:
+        labels: (N, 1, H, W), class ids.
+        width: of the edges in pixels.
+        ignore_index: marks pixels without a label, which border on nothing.
+
+    Returns:
+        (N, 1, H, W) of 0 and 1.
+    """
+
+    def border(one: Tensor, other: Tensor) -> Tensor:
+        return ((one != other) & (one != ignore_index) & (other != ignore_index)).float()
+
+    vertical = border(labels[..., 1:, :], labels[..., :-1, :])
+    horizontal = border(labels[..., :, :-1], labels[..., :, 1:])
+    falling = border(labels[..., :-1, :-1], labels[..., 1:, 1:])
+    rising = border(labels[..., :-1, 1:], labels[..., 1:, :-1])
+    # Each pair marks one of its two pixels: the lower one, the left one, the upper one.
+    marks = [
+        F.pad(vertical, (0, 0, 1, 0)),
+        F.pad(horizontal, (0, 1, 0, 0)),
+        F.pad(falling, (0, 1, 0, 1)),
+        F.pad(rising, (1, 0, 0, 1)),
+    ]
+    edges = torch.stack(marks).amax(dim=0)
+    # OpenCV's dilation: of an even width it takes one pixel more before than after.
+    before = width // 2
+    after = width - 1 - before
+    return F.max_pool2d(F.pad(edges, (before, after, before, after)), width, stride=1).to(labels.dtype)
+
+
+@MODELS.register_module()
+class PIDNetHead(PIDHead):
+    """mmseg's ``PIDHead``, which learns from labels alone: it needs no ``GenerateEdge`` in the pipeline.
+
+    Args:
+        edge_width: of the edges that the boundary loss is for, in pixels.
+        kwargs: of mmseg's ``PIDHead``.
+
+    Shapes: in evaluation a map (N, in_channels, h, w) -> logits (N, num_classes, h, w); in training the maps
+    of the proportional, integral and derivative branch -> logits of the classes, twice, and of the edges.
+    """
+
+    def __init__(self, *, edge_width: int = 4, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.edge_width = edge_width
+
+    def _stack_batch_gt(self, batch_data_samples: list) -> tuple[Tensor, Tensor]:
+        labels = torch.stack([sample.gt_sem_seg.data for sample in batch_data_samples])
+        return labels, label_edges(labels, self.edge_width, self.ignore_index)

@@ -1,0 +1,1 @@
+"""Studies: plan -> execute (local, Ray), and the statistics of their results."""

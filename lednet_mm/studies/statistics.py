@@ -1,0 +1,170 @@
+"""What a study's numbers say: means and spreads over seeds, paired differences with an interval, ranks.
+
+Pure functions of arrays. S is the number of seeds, I of images, C of classes, R of resamples, N of networks,
+T of tasks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+
+RESAMPLES = 2000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A difference with its interval, in the unit of what was compared.
+
+    Attributes:
+        difference: on all seeds and images as they are.
+        low: lower end.
+        high: upper end.
+    """
+
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.low > 0 or self.high < 0
+
+
+def mean(values: np.ndarray) -> np.ndarray:
+    """Return the mean over seeds: (..., S) -> (...)."""
+    return np.asarray(values, dtype=np.float64).mean(-1)
+
+
+def sample_std(values: np.ndarray) -> np.ndarray:
+    """Return the sample standard deviation (divisor S - 1) over seeds: (..., S) -> (...); NaN for one seed."""
+    values = np.asarray(values, dtype=np.float64)
+    if values.shape[-1] < 2:
+        return np.full(values.shape[:-1], np.nan)
+    return values.std(-1, ddof=1)
+
+
+def paired_difference(variant: dict[int, float], baseline: dict[int, float]) -> dict[int, float]:
+    """Return variant minus baseline on each seed that both have, by seed in ascending order."""
+    return {seed: variant[seed] - baseline[seed] for seed in sorted(variant.keys() & baseline.keys())}
+
+
+def hits_and_unions(matrices: np.ndarray) -> np.ndarray:
+    """Return what IoU needs of confusion matrices, in a form that adds up over images.
+
+    Args:
+        matrices: (..., C, C), rows truth, columns prediction.
+
+    Returns:
+        (..., 2, C) float64: TP, and TP + FP + FN.
+    """
+    hits = np.diagonal(matrices, axis1=-2, axis2=-1).astype(np.float64)
+    union = matrices.sum(-1) + matrices.sum(-2) - hits
+    return np.stack([hits, union], axis=-2)
+
+
+def _mean_iou(counts: np.ndarray) -> np.ndarray:
+    """Return the mean IoU over the classes that occur: (..., 2, C) -> (...)."""
+    hits, union = counts[..., 0, :], counts[..., 1, :]
+    iou = np.divide(hits, union, out=np.zeros_like(hits), where=union > 0)
+    return iou.sum(-1) / np.maximum((union > 0).sum(-1), 1)
+
+
+def resample_weights(rng: np.random.Generator, resamples: int, size: int) -> np.ndarray:
+    """Return how often each of ``size`` things is drawn in ``size`` draws with replacement: (R, size)."""
+    return rng.multinomial(size, np.full(size, 1 / size), size=resamples).astype(np.float64)
+
+
+def seed_widening(seeds: int, level: float = LEVEL) -> float:
+    """Return by how much deviations of resampled seeds are stretched so that few seeds give no false confidence.
+
+    Resampling S values understates the variance of their mean by (S - 1) / S, and its quantiles are those of a
+    normal distribution where Student's t with S - 1 degrees of freedom is due.
+
+    Args:
+        seeds: at least 1; one seed has no deviations, and the factor is 1.
+        level: of the interval.
+    """
+    if seeds < 2:
+        return 1.0
+    tail = (1 + level) / 2
+    return float(np.sqrt(seeds / (seeds - 1)) * stats.t.ppf(tail, seeds - 1) / stats.norm.ppf(tail))
+
+
+def miou_difference(
+    variant: np.ndarray,
+    baseline: np.ndarray,
+    *,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    widen: bool = True,
+    random_seed: int = 0,
+) -> Interval:
+    """Return the difference of the mean IoU in percent points, with its paired bootstrap interval.
+
+    Every resample draws seeds and images with replacement, the same ones for both networks; the IoU is
+    that of the summed matrices, averaged over classes that occur, then over seeds.
+
+    Args:
+        variant: (S, I, C, C) confusion matrices, rows truth; seeds and images in the baseline's order.
+        baseline: (S, I, C, C).
+        resamples: R.
+        level: of the interval.
+        widen: stretch the deviations of resampled seeds by :func:`seed_widening`. Without it this is the plain
+            percentile bootstrap, which claims too much from few seeds (see below).
+        random_seed: of the resampling; the same gives the same interval.
+
+    Returns:
+        variant - baseline.
+
+    Raises:
+        ValueError: shapes that differ, or that have no seed or image.
+
+    How often the 95% interval holds the true difference, over 2000 simulated studies of 60 images
+    (tests/studies/test_statistics.py repeats it in short):
+
+    {COVERAGE}
+
+    With one seed only the images are resampled: the interval then says how sure the difference between
+    these two trainings is, and nothing about other seeds.
+    """
+    if variant.shape != baseline.shape or variant.ndim != 4 or 0 in variant.shape:
+        raise ValueError(
+            f"matrices of one shape (S, I, C, C) are needed, not {variant.shape} and {baseline.shape}"
+        )
+    seeds, images = variant.shape[:2]
+    counts = np.stack([hits_and_unions(variant), hits_and_unions(baseline)])  # (2, S, I, 2, C)
+    both = 100 * _mean_iou(counts.sum(2))  # (2, S)
+    rng = np.random.default_rng(random_seed)
+    image_weights = resample_weights(rng, resamples, images)  # (R, I)
+    seed_weights = resample_weights(rng, resamples, seeds) / seeds  # (R, S)
+    drawn = np.tensordot(image_weights, counts, axes=(1, 2))  # (R, 2, S, 2, C)
+    miou = 100 * _mean_iou(drawn)  # (R, 2, S)
+    by_seed = miou[:, 0] - miou[:, 1]  # (R, S)
+    stretch = seed_widening(seeds, level) if widen else 1.0
+    # With a stretch of 1 this is sum(seed_weights * by_seed), the mean over the drawn seeds.
+    differences = by_seed.mean(1) + stretch * ((seed_weights - 1 / seeds) * by_seed).sum(1)
+    low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float((both[0] - both[1]).mean()), float(low), float(high))
+
+
+def average_ranks(scores: np.ndarray) -> np.ndarray:
+    """Return each network's mean rank over tasks; 1 is best, ties share their mean rank.
+
+    Args:
+        scores: (N, T), higher is better; NaN where a network has no score: it is left out of that task.
+
+    Returns:
+        (N,); NaN for a network without any score.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    ranks = stats.rankdata(-scores, axis=0, nan_policy="omit")
+    known = ~np.isnan(scores)
+    total = np.where(known, ranks, 0).sum(1)
+    count = known.sum(1)
+    return np.divide(total, count, out=np.full(len(scores), np.nan), where=count > 0)

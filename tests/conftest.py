@@ -1,0 +1,70 @@
+"""What several tests share: a small generated dataset, configs on it, and tools run in this process."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lednet_mm.datasets.streets import generate_streets
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def small_streets(tmp_path_factory) -> Path:
+    """A streets set of 6 training and 2 validation images, 64x128."""
+    folder = tmp_path_factory.mktemp("data") / "streets"
+    generate_streets(folder, train=6, val=2, size=(64, 128), seed=1)
+    return folder
+
+
+@pytest.fixture
+def small_config(small_streets, tmp_path) -> Callable[..., Path]:
+    """Write a config that trains on the small set in seconds: ``write(*more lines of the config)``."""
+
+    def write(*lines: str, base: str = "configs/lednet_streets.py", data: Path = small_streets) -> Path:
+        splits = [
+            f"{split}_dataloader = dict(dataset=dict(data_root={str(data)!r}))" for split in ("val", "test")
+        ]
+        text = [
+            f"_base_ = {str(ROOT / base)!r}",
+            f"train_dataloader = dict(batch_size=2, dataset=dict(data_root={str(data)!r}))",
+            *splits,
+            "train_cfg = dict(max_iters=8, val_interval=4)",
+            "default_hooks = dict(checkpoint=dict(interval=2, max_keep_ckpts=3), logger=dict(interval=2))",
+            "model = dict(data_preprocessor=dict(size=(64, 128)))",
+            *lines,
+        ]
+        path = tmp_path / "small.py"
+        path.write_text("\n".join(text))
+        return path
+
+    return write
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a tool ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def tool(capsys, monkeypatch) -> Callable[..., Outcome]:
+    """Run a command of tools/ in this process."""
+
+    def run(name: str, *arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", [str(ROOT / "tools" / f"{name}.py"), *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(ROOT / "tools" / f"{name}.py"), run_name="__main__")
+        captured = capsys.readouterr()
+        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run

@@ -1,0 +1,38 @@
+"""CGNet: MMSegmentation's, as configured here, is its authors' network."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lednet_mm.checkpoints import authors_network
+from lednet_mm.checkpoints.parity import build_model
+from lednet_mm.config import load_config
+from lednet_mm.cost.complexity import build_network
+from tests.networks.base import NetworkTest, layers
+
+CONFIG = Path(__file__).resolve().parents[2] / "configs/cgnet_camvid.py"
+
+
+class TestCGNet(NetworkTest):
+    """As released."""
+
+    vector = "cgnet"
+
+
+def test_the_config_builds_the_proven_network():
+    ours, proven = build_network(load_config(CONFIG)), build_model(authors_network("cgnet"), 11).eval()
+    ours.load_state_dict(proven.state_dict())
+    image = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        assert torch.equal(ours.logits(image), proven.logits(image))
+
+
+def test_it_starts_as_the_authors_network_does():
+    torch.manual_seed(0)
+    model = build_network(load_config(CONFIG))
+    model.init_weights()
+    assert {slope for m in layers(model, nn.PReLU) for slope in m.weight.unique().tolist()} == {0.25}
+    for conv in (model.backbone.level1[0].conv1x1.conv, model.decode_head.conv_seg):
+        deviation = (2 / conv.weight[0].numel()) ** 0.5  # Kaiming, by the inputs
+        assert abs(conv.weight.std().item() / deviation - 1) < 0.05

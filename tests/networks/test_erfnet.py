@@ -1,0 +1,48 @@
+"""ERFNet: parity, and every switch an ablation turns."""
+
+import torch
+from mmseg.registry import MODELS
+from torch import nn
+
+from tests.networks.base import NetworkTest, count, layers
+
+
+class TestERFNet(NetworkTest):
+    """As released."""
+
+    vector = "erfnet"
+
+
+def erfnet(**changes):
+    torch.manual_seed(0)
+    return MODELS.build({"type": "ERFNetEncoder", **changes}).eval()
+
+
+class TestSwitches:
+    """Each switch changes exactly what it names."""
+
+    def test_no_norm(self):
+        network, without = erfnet(), erfnet(norm_cfg=None)
+        assert not layers(without, nn.BatchNorm2d)
+        norms = layers(network, nn.BatchNorm2d)
+        assert len(norms) == 3 + 13 * 2
+        assert count(network) - count(without) == sum(2 * m.num_features for m in norms)
+
+    def test_prelu(self):
+        slopes = layers(erfnet(act_cfg={"type": "PReLU"}), nn.PReLU)
+        assert len(slopes) == len(layers(erfnet(), nn.ReLU)) == 3 + 13 * 4
+        assert len({id(p.weight) for p in slopes}) == len(slopes)
+
+    def test_dilations(self):
+        flat = erfnet(dilations=(1,) * 8)
+        assert {m.dilation for m in layers(flat, nn.Conv2d)} == {(1, 1)}
+        assert count(flat) == count(erfnet())
+        assert len({m.dilation for m in layers(erfnet(), nn.Conv2d)}) == 1 + 2 * 4
+        assert len(erfnet(dilations=(2, 4)).stages[2]) == 1 + 2
+
+    def test_blocks(self):
+        assert len(erfnet(blocks=2).stages[1]) == 1 + 2
+
+    def test_dropout_ratios(self):
+        ratios = [m.p for m in layers(erfnet(dropout_ratio=(0.1, 0.2)), nn.Dropout2d)]
+        assert ratios == [0.1] * 5 + [0.2] * 8

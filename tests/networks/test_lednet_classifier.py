@@ -1,0 +1,66 @@
+"""LEDNet's ImageNet classifier: parity, a step of training, and its encoder in a segmentor."""
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper
+from mmseg.registry import MODELS
+
+from lednet_mm.checkpoints import authors_network
+from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
+from tests.networks.base import DATA
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return build_model(authors_network("lednet_imagenet"), num_classes=7)
+
+
+def test_parity_with_the_authors():
+    facts = read_vector(DATA / "lednet_imagenet.json")
+    result = check_parity(facts)
+    assert result.misses == []
+    assert len(result.errors) == len(facts["cases"])
+
+
+@torch.inference_mode()
+def test_sizes_that_the_authors_refuse(model):
+    assert model.eval()(torch.randn(2, 3, 75, 133)).shape == (2, 7)
+
+
+def test_a_step_of_mmengine(model):
+    # One image a class: a few steps must lower the loss.
+    batch = [torch.randn(7, 3, 32, 32), torch.arange(7)]
+    wrapper = OptimWrapper(torch.optim.Adam(model.parameters(), 2e-3))
+    losses = [model.train_step(batch, wrapper)["loss"].item() for _ in range(4)]
+    assert losses[-1] < losses[0]
+
+
+@torch.inference_mode()
+def test_modes(model):
+    images = torch.randn(2, 3, 32, 32)
+    scores = model.eval()(images)
+    first, second = model(images, mode="predict")
+    assert torch.allclose(torch.stack([first, second]).log(), scores.log_softmax(1), atol=1e-5)
+    assert model(images, torch.tensor([1, 2]), mode="loss")["loss_ce"] == pytest.approx(
+        -(first[1].log() + second[2].log()).item() / 2, rel=1e-4
+    )
+
+
+def test_a_segmentor_takes_the_encoder_over(model, tmp_path):
+    path = str(tmp_path / "classifier.pth")
+    torch.save(model.state_dict(), path)
+    pretrained = {"type": "Pretrained", "checkpoint": path, "prefix": "backbone."}
+    encoder = MODELS.build({"type": "LEDNet", "init_cfg": pretrained})
+    encoder.init_weights()
+    expected = model.backbone.state_dict()
+    assert encoder.state_dict().keys() == expected.keys()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in encoder.state_dict().items())
+
+
+def test_another_encoder():
+    small = {"type": "LEDNet", "channels": (16, 32, 64), "norm_cfg": None}
+    network = MODELS.build(
+        {"type": "LEDNetClassifier", "num_classes": 5, "backbone": small, "in_channels": 64}
+    )
+    assert network(torch.randn(1, 3, 32, 32)).shape == (1, 5)

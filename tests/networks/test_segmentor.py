@@ -1,0 +1,85 @@
+"""The segmentor and its loss."""
+
+import pytest
+import torch
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch.nn import functional as F
+
+from lednet_mm.networks.segmentor import WeightedCrossEntropy
+
+HEAD = {"type": "ClassifierHead", "in_channels": 128}
+
+
+def segmentor(**changes):
+    torch.manual_seed(0)
+    config = {"type": "Segmentor", "num_classes": 3, "backbone": {"type": "LEDNet"}, "decode_head": HEAD}
+    return MODELS.build({**config, **changes})
+
+
+class TestWeightedCrossEntropy:
+    """Against PyTorch's weighted mean."""
+
+    @pytest.fixture
+    def batch(self):
+        torch.manual_seed(0)
+        labels = torch.randint(0, 3, (2, 5, 6))
+        labels[0, :2] = 255
+        return torch.randn(2, 3, 5, 6), labels
+
+    @pytest.mark.parametrize("class_weight", [None, [1.0, 2.0, 5.0]])
+    def test_mean_over_the_labelled_pixels(self, batch, class_weight):
+        weights = None if class_weight is None else torch.tensor(class_weight)
+        expected = F.cross_entropy(*batch, weights, ignore_index=255)
+        assert torch.allclose(WeightedCrossEntropy(class_weight)(*batch), expected)
+        assert torch.allclose(WeightedCrossEntropy(class_weight, loss_weight=0.4)(*batch), 0.4 * expected)
+
+    @pytest.mark.parametrize("class_weight", [None, [1.0, 2.0, 5.0]])
+    def test_mean_over_the_pixels_that_a_sampler_picked(self, batch, class_weight):
+        logits, labels = batch
+        picked = torch.rand(labels.shape) < 0.5
+        without = WeightedCrossEntropy(class_weight)(logits, labels.where(picked, 255))
+        assert torch.allclose(
+            WeightedCrossEntropy(class_weight)(logits, labels, weight=picked.float()), without
+        )
+
+    @pytest.mark.parametrize("weight", [None, torch.zeros(2, 5, 6)])
+    def test_nothing_to_learn_from_gives_zero(self, batch, weight):
+        labels = torch.full((2, 5, 6), 255)
+        assert WeightedCrossEntropy([1.0, 2.0, 5.0])(batch[0], labels, weight=weight) == 0
+
+
+class TestSegmentor:
+    """What it says once for all heads, and images of any size."""
+
+    def test_heads_get_the_classes_and_weights(self):
+        own = {**HEAD, "num_classes": 2, "loss_decode": {"type": "DiceLoss"}}
+        quiet = {**HEAD, "loss_decode": {"type": "WeightedCrossEntropy", "loss_weight": 0.4}}
+        model = segmentor(auxiliary_head=[quiet, own], class_weight=[1, 2, 3])
+        assert [head.num_classes for head in (model.decode_head, *model.auxiliary_head)] == [3, 3, 2]
+        assert model.decode_head.loss_decode.class_weight == [1, 2, 3]
+        assert model.auxiliary_head[0].loss_decode.class_weight == [1, 2, 3]
+        assert model.auxiliary_head[0].loss_decode.loss_weight == 0.4
+        assert not hasattr(model.auxiliary_head[1].loss_decode, "class_weight")
+
+    def test_multiples_are_left_alone(self):
+        plain, padding = segmentor().eval(), segmentor(size_multiple=16).eval()
+        image = torch.randn(1, 3, 48, 64)
+        with torch.inference_mode():
+            for ours, theirs in zip(padding.extract_feat(image), plain.extract_feat(image), strict=True):
+                assert torch.equal(ours, theirs)
+
+    def test_other_sizes_are_padded_and_cropped(self):
+        model = segmentor(size_multiple=32).eval()
+        image = torch.randn(1, 3, 75, 133)
+        whole = F.pad(image, (0, 27, 0, 21))
+        with torch.inference_mode():
+            maps, padded = model.extract_feat(image), model.extract_feat(whole)
+            assert [tuple(x.shape[2:]) for x in maps] == [(38, 67), (19, 34), (10, 17)]
+            for ours, large in zip(maps, padded, strict=True):
+                assert torch.equal(ours, large[:, :, : ours.shape[2], : ours.shape[3]])
+            assert model.logits(image).shape == (1, 3, 75, 133)
+        labels = torch.zeros(1, 75, 133, dtype=torch.long)
+        losses = model.train().loss(image, [SegDataSample(gt_sem_seg=PixelData(data=labels))])
+        assert losses["decode.loss_ce"].isfinite()

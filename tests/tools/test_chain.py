@@ -1,0 +1,73 @@
+"""Train, test, predict, count, time, report: the whole chain on a small generated set."""
+
+import json
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from lednet_mm.datasets.cityscapes import LABEL_ID_OF_TRAIN_ID
+from lednet_mm.records import read_records
+
+
+@pytest.fixture
+def trained(small_config, tool, tmp_path):
+    """A config and the checkpoint of its short training."""
+    config = small_config("train_cfg = dict(max_iters=4, val_interval=4)")
+    assert tool("train", config, "--work-dir", tmp_path / "run").status == 0
+    return config, tmp_path / "run" / "iter_4.pth"
+
+
+def test_the_chain(trained, tool, tmp_path, small_streets):
+    config, checkpoint = trained
+    run = tmp_path / "run"
+    assert tool("test", config, checkpoint, "--split", "test").status == 0
+    counted = tool(
+        "get_flops", config, "--shape", 64, 128, "--work-dir", run, "--json", tmp_path / "flops.json"
+    )
+    assert counted.status == 0
+    timed = tool("benchmark", config, "--shape", 64, 128, "--samples", 5, "--seconds", 2, "--work-dir", run)
+    assert timed.status == 0
+    assert "FPS" in timed.out
+
+    records, problems = read_records([run])
+    assert problems == {}
+    assert sorted(r.kind for r in records) == ["accuracy", "accuracy", "complexity", "latency", "train"]
+    (val, test) = (r for r in records if r.kind == "accuracy")
+    # Validation after training and the test tool see the same weights and, on streets, the same images.
+    assert (val.details["split"], test.details["split"]) == ("val", "test")
+    assert val.values == test.values
+    assert val.provenance.checkpoint_sha256 == test.provenance.checkpoint_sha256
+    (row,) = json.loads((tmp_path / "flops.json").read_text())
+    assert row["network"] == "lednet"
+    assert row["macs"] == sum(row["counters"]["fvcore"].values())
+
+    assert tool("report", run, "--out", tmp_path / "report").status == 0
+    table = pd.read_csv(tmp_path / "report" / "comparison.csv")
+    assert len(table) == 1
+    line = table.iloc[0]
+    assert (line.network, line.variant, line.seed) == ("lednet", "baseline", 0)
+    assert line.miou_percent == pytest.approx(test.values["miou_percent"], abs=1e-4)
+    assert line.params == row["params"]
+    assert line.macs == row["macs"]
+    assert line.fps_p50 > 0
+    assert (tmp_path / "report" / "accuracy_over_speed.png").stat().st_size > 5000
+
+    first = {p.name: p.read_bytes() for p in (tmp_path / "report").iterdir()}
+    assert tool("report", run, "--out", tmp_path / "again").status == 0
+    assert {p.name: p.read_bytes() for p in (tmp_path / "again").iterdir()} == first
+
+
+@pytest.mark.parametrize("form", ["color", "overlay", "ids"])
+def test_predictions_as_pictures(form, trained, tool, tmp_path, small_streets):
+    config, checkpoint = trained
+    images = small_streets / "leftImg8bit" / "val"
+    out = tmp_path / form
+    assert tool("predict", config, checkpoint, images, "--out", out, "--as", form).status == 0
+    written = sorted(out.rglob("*.png"))
+    assert len(written) == 2
+    picture = cv2.imread(str(written[0]), cv2.IMREAD_UNCHANGED)
+    assert picture.shape == ((64, 128) if form == "ids" else (64, 128, 3))
+    if form == "ids":
+        assert set(np.unique(picture)) <= set(LABEL_ID_OF_TRAIN_ID)

@@ -1,0 +1,45 @@
+"""Convert an authors' checkpoint to this project's names, strictly and without executing code from it."""
+
+from __future__ import annotations
+
+import argparse
+
+import lednet_mm  # noqa: F401  (registers the networks)
+from lednet_mm.checkpoints import NETWORKS
+from lednet_mm.checkpoints.convert import convert_checkpoint
+from lednet_mm.errors import run_command
+
+
+def main() -> None:
+    """Parse the arguments, convert, say what was done."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=f"networks: {', '.join(sorted(NETWORKS))}\n\n"
+        "example:\n"
+        "  python tools/convert_checkpoint.py espnet espnet_p_2_q_8_camvid.pth espnet_camvid.pth\n"
+        "  python tools/test.py configs/espnet_camvid_author.py espnet_camvid.pth",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("network", metavar="NETWORK", help="whose checkpoint it is (list below)")
+    parser.add_argument("source", metavar="SRC", help="the authors' file")
+    parser.add_argument("target", metavar="DST", help="the file to write")
+    parser.add_argument("--num-classes", type=int, metavar="N", help="default: read from the tensors' shapes")
+    parser.add_argument(
+        "--keep-auxiliary", action="store_true", help="keep heads that only training uses (default: leave out)"
+    )
+    arguments = parser.parse_args()
+    done = convert_checkpoint(
+        arguments.network,
+        arguments.source,
+        arguments.target,
+        num_classes=arguments.num_classes,
+        keep_auxiliary=arguments.keep_auxiliary,
+    )
+    print(f"{arguments.target}: {done.network} with {done.num_classes} outputs, {done.tensors} tensors")
+    for names, why in ((done.unused, "play no part in the network"), (done.auxiliary, "only serve training")):
+        if names:
+            print(f"left out: {len(names)} tensors that {why} ({names[0]}{', ...' if len(names) > 1 else ''})")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,84 @@
+"""The demo: train, test, measure and report three networks on generated streets, in minutes on any CPU.
+
+What is finished is kept: started again after an interruption it goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
+from lednet_mm.datasets.streets import generate_streets
+from lednet_mm.errors import InputError, run_command
+from lednet_mm.records import read_records
+
+TOOLS = Path(__file__).resolve().parent
+CONFIGS = TOOLS.parent / "configs"
+NETWORKS = ("lednet_streets", "erfnet_streets", "ablations/lednet_no_apn_streets")
+HEIGHT, WIDTH = 128, 256
+
+
+def tool(name: str, *arguments: object) -> None:
+    """Run another command of this folder in a process of its own.
+
+    Raises:
+        InputError: it failed; what was wrong it has said itself.
+    """
+    command = [sys.executable, str(TOOLS / f"{name}.py"), *map(str, arguments)]
+    if status := subprocess.run(command).returncode:
+        raise InputError(f"tools/{name}.py ended with status {status}; what is finished is kept")
+
+
+def finished(run: Path, kind: str) -> bool:
+    """Say whether a run already has a record of a kind."""
+    return any(record.kind == kind for record in read_records([run])[0])
+
+
+def main() -> None:
+    """Run what is not finished, then write the report."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="example:\n  make demo",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--work-dir", default="work_dirs/demo", help="where runs and report go")
+    parser.add_argument("--iterations", type=int, default=300, help="of each network (default 300)")
+    arguments = parser.parse_args()
+    work_dir, begin = Path(arguments.work_dir), time.monotonic()
+
+    generate_streets("data/streets")
+    runs = {CONFIGS / f"{name}.py": work_dir / Path(name).name for name in NETWORKS}
+    for number, (config, run) in enumerate(runs.items(), start=1):
+        print(f"[{number}/{len(runs)}] {run.name}: {arguments.iterations} iterations", flush=True)
+        if not finished(run, "train"):
+            tool(
+                *(
+                    "train",
+                    config,
+                    "--work-dir",
+                    run,
+                    *(["--resume"] if run.exists() else []),
+                    "--cfg-options",
+                ),
+                *("train_dataloader.batch_size=4", "train_dataloader.dataset.pipeline.5.crop_size=(96,192)"),
+                *("model.data_preprocessor.size=(96,192)", "model.class_weight=None"),
+                *(f"train_cfg.max_iters={arguments.iterations}", "train_cfg.val_interval=100000"),
+                *("default_hooks.checkpoint.interval=50", "default_hooks.logger.interval=25"),
+            )
+        if not finished(run, "complexity"):
+            tool("get_flops", config, "--shape", HEIGHT, WIDTH, "--work-dir", run)
+    if not finished(work_dir / "latency", "latency"):
+        print("timing all networks, interleaved", flush=True)
+        tool("benchmark", *runs, "--shape", HEIGHT, WIDTH, "--work-dir", work_dir / "latency")
+    title = f"Demo: generated streets at {WIDTH}x{HEIGHT}, {arguments.iterations} iterations on a CPU"
+    tool("report", work_dir, "--out", work_dir / "report", "--title", title)
+    print(f"\n{(work_dir / 'report' / 'comparison.md').read_text()}")
+    print(f"done in {(time.monotonic() - begin) / 60:.1f} minutes; the report is in {work_dir / 'report'}/")
+
+
+if __name__ == "__main__":
+    run_command(main)
