@@ -34,7 +34,9 @@ from pydantic import (
 )
 
 SCHEMA = 1
-Kind = Literal["train", "accuracy", "complexity", "latency"]
+Kind = Literal["train", "accuracy", "complexity", "latency", "failure"]
+"""A failure says why a run of a study ended early; it stands until a newer record of the run follows."""
+
 Value = StrictBool | StrictInt | FiniteFloat | StrictStr | None
 
 LIBRARIES = {

@@ -6,17 +6,15 @@ import argparse
 from pathlib import Path
 
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.config import load_config, run_of
-from lednet_mm.cost.complexity import Inference, build_network
-from lednet_mm.cost.latency import measure, summarise
+from lednet_mm.config import load_config
+from lednet_mm.cost.measuring import latency_records
 from lednet_mm.environment import choose_threads, resolve_device
 from lednet_mm.errors import run_command
-from lednet_mm.records import collect_provenance, new_record, write_record
+from lednet_mm.records import write_record
 
 
 def main() -> None:
     """Parse the arguments, measure, print a table."""
-    import torch
     from mmengine.config import DictAction
     from rich.console import Console
     from rich.progress import Progress
@@ -45,23 +43,18 @@ def main() -> None:
     threads = choose_threads()
     device = resolve_device(arguments.device)
     height, width = arguments.shape
-    images = torch.randn(arguments.batch_size, 3, height, width, device=device)
     configs = {path: load_config(path, arguments.cfg_options) for path in arguments.configs}
-    networks = {path: Inference(build_network(config)).to(device) for path, config in configs.items()}
-
-    def one_call(network: torch.nn.Module) -> None:
-        with torch.inference_mode():
-            network(images)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("timing", total=1.0)
-        times = measure(
-            {path: lambda network=network: one_call(network) for path, network in networks.items()},
-            min_samples=arguments.samples,
-            max_seconds=arguments.seconds,
+        records = latency_records(
+            configs,
+            shape=(height, width),
+            batch_size=arguments.batch_size,
+            device=device,
+            threads=threads,
+            samples=arguments.samples,
+            seconds=arguments.seconds,
             advance=lambda done: progress.update(task, completed=done),
         )
     where = f"{device} with {threads.count} threads" if device.type == "cpu" else str(device)
@@ -71,9 +64,8 @@ def main() -> None:
     )
     for column in ("network", "variant", "p50 (ms)", "p90 (ms)", "p99 (ms)", "FPS (p50)", "samples", ""):
         table.add_column(column, justify="left" if column in ("network", "variant", "") else "right")
-    for path, config in configs.items():
-        run, values = run_of(config), summarise(times[path])
-        values["fps_p50"] *= arguments.batch_size
+    for path, record in records.items():
+        run, values = record.run, record.values
         table.add_row(
             run.network,
             run.variant,
@@ -82,17 +74,6 @@ def main() -> None:
             str(values["samples"]),
             "[yellow]unstable" if values["unstable"] else "",
         )
-        details = {
-            "shape": [height, width],
-            "batch_size": arguments.batch_size,
-            "engine": "eager",
-            "timed": "normalised images to logits at input resolution",
-            "threads_reason": threads.reason,
-            "interleaved_with": [Path(other).stem for other in configs if other != path],
-            "samples_ms": [round(1000 * t, 4) for t in times[path]],
-        }
-        provenance = collect_provenance(str(device), threads=threads.count)
-        record = new_record("latency", run, config.pretty_text, values, details, provenance)
         write_record(record, arguments.work_dir or Path("work_dirs") / Path(path).stem)
     console.print(table)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.config import load_config, run_of
 from lednet_mm.cost.complexity import count_complexity
+from lednet_mm.cost.measuring import complexity_record
 from lednet_mm.errors import run_command
-from lednet_mm.records import collect_provenance, new_record, write_atomically, write_record
+from lednet_mm.records import write_atomically, write_record
 
 
 def main() -> None:
@@ -49,11 +50,8 @@ def main() -> None:
             f"{counted.params_train / 1e6:.3f}",
             f"{counted.macs / 1e9:.3f}",
         )
-        details = {"shape": [height, width], "counters": counted.counters, "missed": counted.missed}
-        rows.append({"network": run.network, "variant": run.variant, **counted.values(), **details})
-        record = new_record(
-            "complexity", run, config.pretty_text, counted.values(), details, collect_provenance()
-        )
+        record = complexity_record(config, counted)
+        rows.append({"network": run.network, "variant": run.variant, **counted.values(), **record.details})
         write_record(record, arguments.work_dir or Path("work_dirs") / Path(path).stem)
     Console().print(table)
     if arguments.json:

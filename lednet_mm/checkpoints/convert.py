@@ -70,10 +70,7 @@ def convert_checkpoint(
         raise InputError(f"{source}: no tensors under 'state_dict', 'model' or at the top of this file")
     classes = num_classes or count_classes(table, state)
     if classes is None:
-        raise InputError(
-            f"{source}: nothing in it tells the number of classes of {network}{_fitting(network, state)}; "
-            "give --num-classes if the network is right"
-        )
+        raise InputError(f"{source}: no tensor in it is a classifier of {network}{_fitting(network, state)}")
     try:
         converted = convert_state(table, state, build_model(table, classes).state_dict())
     except ValueError as error:

@@ -1,8 +1,9 @@
 """ESPNet's names: whole, its encoder alone, and the versions whose weights the authors released.
 
-The weights for Cityscapes (``espnet_p_2_q_3.pth``, ``..._5.pth``, ``..._8.pth``; 20 classes, the last is void)
-are of ``espnet_q3``, ``espnet_q5`` and ``espnet_q8``; those for CamVid (12 classes, the last is void) of
-``espnet``. Their tensors have no prefix and no counters of batch normalisation.
+The weights for Cityscapes (``espnet_p_2_q_3.pth``, ``..._5.pth``, ``..._8.pth``; 20 classes, the last is
+void) are of ``espnet_q3``, ``espnet_q5`` and ``espnet_q8``; those for CamVid (``espnet_p_2_q_8_camvid.pth``;
+12 classes, the last is void) of ``espnet``. Their tensors have no prefix, and there are no counters of batch
+normalisation.
 """
 
 from lednet_mm.checkpoints.names import AuthorsNetwork, Rule

@@ -1,8 +1,8 @@
 """ENet: a deep neural network architecture for real-time semantic segmentation.
 
 Paper: Paszke et al., arXiv:1606.02147. The authors' code is in Lua (github.com/e-lab/ENet-training); what is
-followed here is its port to PyTorch, github.com/davidtvs/PyTorch-ENet (commit e17d404). With 20 classes 0.352 M
-parameters and 4.18 G multiply-adds at 512x1024.
+followed here is its port to PyTorch, github.com/davidtvs/PyTorch-ENet (commit e17d404). With 20 classes
+0.352 M parameters and 4.18 G multiply-adds at 512x1024.
 
 The port differs from the Lua code, and the defaults here follow the port:
 
@@ -186,7 +186,7 @@ class ENet(BaseModule):
         act_after_expansion: False leaves out the activation after the last convolution of a branch.
         unpooling: False resizes bilinearly instead of unpooling by indices.
         norm_cfg: normalisation; None removes every one.
-        act_cfg: activation in the encoder; a PReLU has one slope a channel if ``num_parameters`` is not given.
+        act_cfg: activation in the encoder; a PReLU without ``num_parameters`` has one slope a channel.
         decoder_act_cfg: activation in the decoder.
         init_cfg: mmengine's initialisation; None is PyTorch's default.
 

@@ -1,7 +1,7 @@
 """ESPNetv2: a light-weight, power efficient and general purpose convolutional network, for segmentation.
 
-Paper: Mehta et al., CVPR 2019, arXiv:1811.11431. Authors' code: github.com/sacmehta/ESPNetv2 (commit b78e323).
-With 20 classes and width s=1.0 0.341 M parameters and 1.83 G multiply-adds at 512x1024.
+Paper: Mehta et al., CVPR 2019, arXiv:1811.11431. Authors' code: github.com/sacmehta/ESPNetv2 (commit
+b78e323). With 20 classes and width s=1.0 0.341 M parameters and 1.83 G multiply-adds at 512x1024.
 
 * The authors' strided blocks hold activations that their forward leaves out; they are not built here.
 * The authors' decoder accepts heights and widths that are multiples of 16. Here every map is resized to the
@@ -137,8 +137,8 @@ class ESPNetv2(BaseModule):
         act_cfg: activation; a PReLU has one slope a channel.
         init_cfg: mmengine's initialisation; None is PyTorch's default.
 
-    Shapes: image (N, 3, H, W) of any size -> maps (N, 32, H/2, W/2), (N, 64, H/4, W/4), (N, 128, H/8, W/8) and
-    (N, 256, H/16, W/16), each rounded up.
+    Shapes: image (N, 3, H, W) of any size -> maps (N, 32, H/2, W/2), (N, 64, H/4, W/4), (N, 128, H/8, W/8)
+    and (N, 256, H/16, W/16), each rounded up.
     """
 
     def __init__(

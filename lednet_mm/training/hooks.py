@@ -61,6 +61,8 @@ class FiniteLossHook(Hook):
 class SafeCheckpointHook(CheckpointHook):
     """Checkpoints of plain values only; an old one is deleted after the new one is whole."""
 
+    max_keep_ckpts: int
+
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Keep what a reader can load without executing code; logged histories are in the log."""
         info = checkpoint["message_hub"]["runtime_info"]

@@ -1,4 +1,4 @@
-"""BiSeNetV2 (arXiv:2004.02147), MMSegmentation's, 3.4 M parameters (training 14.8 M); BN instead of SyncBN."""
+"""BiSeNetV2 (arXiv:2004.02147), MMSegmentation's, 3.4 M parameters (training 14.8 M); BN, not SyncBN."""
 
 network = "bisenetv2"
 norm_cfg = dict(type="BN")

@@ -1,0 +1,34 @@
+"""Does the machinery work? Two networks and one ablation on small generated streets, two seeds, about a minute.
+
+Needs `python tools/prepare_dataset.py streets`. The trainings are far too short to say anything about networks.
+"""
+
+title = "Smoke test: generated streets at 64x128, 24 iterations of 2 images"
+runs = [
+    dict(configs=["../lednet_streets.py"], variants=["baseline", "no_apn"], seeds=[0, 1]),
+    dict(configs=["../erfnet_streets.py"], seeds=[0, 1]),
+]
+options = {
+    "train_cfg.max_iters": 24,
+    "train_cfg.val_interval": 12,
+    "train_dataloader.batch_size": 2,
+    "train_dataloader.dataset.pipeline": [
+        dict(type="SeedAugmentation"),
+        dict(type="LoadImage"),
+        dict(type="LoadLabels"),
+        dict(type="RandomCrop", crop_size=(64, 128)),
+        dict(type="RandomFlip", prob=0.5),
+        dict(type="PackSegInputs"),
+    ],
+    "val_dataloader.dataset.indices": 8,
+    "model.data_preprocessor.size": (64, 128),
+    "default_hooks.checkpoint.interval": 4,
+    "default_hooks.logger.interval": 4,
+}
+measure = dict(
+    accuracy="val",
+    complexity=dict(shape=(128, 256)),
+    latency=dict(shape=(128, 256), samples=20, seconds=2.0),
+)
+baseline = dict(network="lednet")
+expectations = dict(no_apn="no difference that 24 iterations could resolve")

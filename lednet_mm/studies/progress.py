@@ -1,0 +1,198 @@
+"""How far running jobs are, read from their logs, as a live table or as lines."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from lednet_mm.studies.jobs import Job, State
+
+STYLES = {"running": "cyan", "finished": "green", "failed": "red", "elsewhere": "magenta", "cut off": "yellow"}
+LINE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        iteration: the last one that was logged.
+        seconds: of an iteration, lately.
+        miou_percent: of the last validation.
+    """
+
+    iteration: int = 0
+    seconds: float | None = None
+    miou_percent: float | None = None
+
+
+def read_progress(folder: Path) -> Progress:
+    """Read how far the training in a folder is, from the ends of its logs."""
+    iteration, seconds, miou = 0, None, None
+    for line in _newest_lines(folder):
+        if miou is None and isinstance(line.get("mIoU"), float):
+            miou = line["mIoU"]
+        if "iter" in line and "time" in line:
+            iteration, seconds = int(line["iter"]), float(line["time"])
+            break
+    return Progress(iteration, seconds, miou)
+
+
+def _newest_lines(folder: Path) -> Iterator[dict]:
+    """Yield the last entries of mmengine's logs, newest first; each resume has begun a file of its own."""
+    for path in sorted(folder.glob("*/vis_data/scalars.json"), reverse=True):
+        try:
+            with path.open("rb") as file:
+                size = file.seek(0, 2)
+                file.seek(max(0, size - 8192))
+                lines = file.read().splitlines()
+        except OSError:
+            continue
+        for line in reversed(lines):
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue  # cut at the beginning of what was read, or being written
+            if isinstance(entry, dict):
+                yield entry
+
+
+def duration(seconds: float) -> str:
+    """Return a duration for people: ``42 s``, ``7 min``, ``3 h 05 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+@dataclass
+class _Row:
+    state: State = "waiting"
+    reason: str = ""
+    started: float = 0.0
+    progress: Progress = field(default_factory=Progress)
+
+
+class Board:
+    """Shows the jobs of a study while they run: ``with Board(title, jobs, slots) as board``.
+
+    A terminal gets a table that changes, anything else a line for every change and one a minute.
+
+    Args:
+        title: of the study.
+        jobs: all of them.
+        slots: how many run side by side.
+        console: where to.
+    """
+
+    def __init__(self, title: str, jobs: Sequence[Job], slots: int, console: Console) -> None:
+        self.title = title
+        self.jobs = {job.name: job for job in jobs}
+        self.rows = {name: _Row() for name in self.jobs}
+        self.slots = slots
+        self.console = console
+        self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self.lock = threading.Lock()
+        self.last_line = time.monotonic()
+        self.last_read = 0.0
+
+    def __enter__(self) -> Board:
+        if self.live is not None:
+            self.live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.live is not None:
+            self._read()
+            self.live.update(self._table(everything=True), refresh=True)
+            self.live.stop()
+
+    def notify(self, job: Job, state: State, reason: str) -> None:
+        """Take note of a change; called from several threads."""
+        with self.lock:
+            row = self.rows[job.name]
+            before, row.state, row.reason = row.state, state, reason
+            if state == "running":
+                row.started = time.monotonic()
+            elif state == "finished":
+                miou = job.status().miou_percent
+                row.progress = Progress(job.max_iters, row.progress.seconds, miou)
+            if self.live is None and (before == "running" or state in ("running", "failed")):
+                took = f" after {duration(time.monotonic() - row.started)}" if before == "running" else ""
+                miou = row.progress.miou_percent if state == "finished" else None
+                score = f", mIoU {miou:.2f}" if miou is not None else ""
+                why = f": {reason}" if reason else ""
+                self._line(f"[{self._count('finished')}/{len(self.jobs)}] {job.name} {state}{took}{score}{why}")
+
+    def tick(self) -> None:
+        """Look at the logs and draw again."""
+        if time.monotonic() - self.last_read < 2:
+            return
+        with self.lock:
+            self._read()
+            if self.live is not None:
+                self.live.update(self._table(), refresh=True)
+            elif time.monotonic() - self.last_line > LINE_SECONDS:
+                self._line(self._summary())
+
+    def _line(self, text: str) -> None:
+        self.console.print(f"{time.strftime('%H:%M:%S')} {text}", soft_wrap=True, markup=False, highlight=False)
+        self.last_line = time.monotonic()
+
+    def _read(self) -> None:
+        for name, row in self.rows.items():
+            if row.state in ("running", "elsewhere", "cut off", "stopped"):
+                row.progress = read_progress(self.jobs[name].folder)
+        self.last_read = time.monotonic()
+
+    def _count(self, state: State) -> int:
+        return sum(row.state == state for row in self.rows.values())
+
+    def _eta(self) -> float | None:
+        """Return the seconds that all that is left will take, by the mean speed so far."""
+        speeds = [row.progress.seconds for row in self.rows.values() if row.progress.seconds]
+        if not speeds:
+            return None
+        left = sum(
+            max(0, self.jobs[name].max_iters - row.progress.iteration)
+            for name, row in self.rows.items()
+            if row.state not in ("finished", "failed")
+        )
+        return left * sum(speeds) / len(speeds) / self.slots
+
+    def _summary(self) -> str:
+        counts = Counter(row.state for row in self.rows.values())
+        parts = [f"{count} {state}" for state, count in sorted(counts.items())]
+        eta = self._eta()
+        return ", ".join(parts) + (f"; about {duration(eta)} left" if eta else "")
+
+    def _table(self, everything: bool = False) -> Table:
+        table = Table(title=self.title, caption=self._summary())
+        for column in ("run", "state", "iteration", "ETA", "mIoU (%)", ""):
+            table.add_column(column, justify="right" if column in ("iteration", "ETA", "mIoU (%)") else "left")
+        rows = list(self.rows.items())
+        room = self.console.height - 8
+        if not everything and len(rows) > room:
+            quiet = ("waiting", "finished")
+            rows = [item for item in rows if item[1].state not in quiet][: max(room, 1)]
+        for name, row in rows:
+            job, progress = self.jobs[name], row.progress
+            eta = ""
+            if row.state == "running" and progress.seconds:
+                eta = duration((job.max_iters - progress.iteration) * progress.seconds)
+            iteration = f"{progress.iteration}/{job.max_iters}" if job.max_iters and progress.iteration else ""
+            miou = f"{progress.miou_percent:.2f}" if progress.miou_percent is not None else ""
+            style = STYLES.get(row.state)
+            state = f"[{style}]{row.state}[/]" if style else row.state
+            table.add_row(name, state, iteration, eta, miou, escape(row.reason))
+        return table
