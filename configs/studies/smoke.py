@@ -10,7 +10,7 @@ runs = [
 ]
 options = {
     "train_cfg.max_iters": 24,
-    "train_cfg.val_interval": 12,
+    "train_cfg.val_interval": 24,
     "train_dataloader.batch_size": 2,
     "train_dataloader.dataset.pipeline": [
         dict(type="SeedAugmentation"),
@@ -20,7 +20,6 @@ options = {
         dict(type="RandomFlip", prob=0.5),
         dict(type="PackSegInputs"),
     ],
-    "val_dataloader.dataset.indices": 8,
     "model.data_preprocessor.size": (64, 128),
     "default_hooks.checkpoint.interval": 4,
     "default_hooks.logger.interval": 4,

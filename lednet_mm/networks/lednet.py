@@ -30,6 +30,7 @@ from lednet_mm.layers import (
     Config,
     ConvNormAct,
     ConvPoolDownsample,
+    TransposedConvNormAct,
     channel_shuffle,
     make_activation,
     make_norm,
@@ -216,6 +217,8 @@ class APNHead(BaseDecodeHead):
         factorized: every kxk convolution of the pyramid as a kx1 and a 1xk (the third-party version in
             Efficient-Segmentation-Networks; needs ``pyramid_width=1``).
         global_pooling: whether the branch of global average pooling is there.
+        upsampling: from 1/8 to full resolution; ``bilinear`` as the authors (mmseg's resizing), or three
+            ``transposed`` convolutions.
         bias: whether the convolutions have a bias.
         norm_cfg: normalisation; None removes every one.
         act_cfg: activation at the end of every branch.
@@ -223,9 +226,10 @@ class APNHead(BaseDecodeHead):
         kwargs: of mmseg's ``BaseDecodeHead``.
 
     Raises:
-        ValueError: a factorised pyramid of more than one channel.
+        ValueError: a factorised pyramid of more than one channel, or an unknown upsampling.
 
-    Shapes: map (N, in_channels, h, w) of any size -> logits (N, num_classes, h, w).
+    Shapes: map (N, in_channels, h, w) of any size -> logits (N, num_classes, h, w), or
+    (N, num_classes, 8h, 8w) with transposed convolutions.
     """
 
     def __init__(
@@ -237,6 +241,7 @@ class APNHead(BaseDecodeHead):
         pyramid_width: int = 1,
         factorized: bool = False,
         global_pooling: bool = True,
+        upsampling: str = "bilinear",
         bias: bool = True,
         norm_cfg: Config = BATCH_NORM,
         act_cfg: Config = RELU,
@@ -246,6 +251,8 @@ class APNHead(BaseDecodeHead):
     ) -> None:
         if factorized and pyramid_width != 1:
             raise ValueError(f"a factorised pyramid has one channel, not pyramid_width={pyramid_width}")
+        if upsampling not in ("bilinear", "transposed"):
+            raise ValueError(f"upsampling is bilinear or transposed, not {upsampling!r}")
         super().__init__(
             in_channels=in_channels,
             channels=in_channels,
@@ -256,6 +263,16 @@ class APNHead(BaseDecodeHead):
             align_corners=align_corners,
             init_cfg=init_cfg,
             **kwargs,
+        )
+        up = partial(TransposedConvNormAct, num_classes, num_classes, bias=bias)
+        self.upsample = (
+            nn.Sequential(
+                up(norm_cfg=norm_cfg, act_cfg=act_cfg),
+                up(norm_cfg=norm_cfg, act_cfg=act_cfg),
+                up(norm_cfg=None, act_cfg=None),
+            )
+            if upsampling == "transposed"
+            else nn.Identity()
         )
         self.attention_pyramid = attention_pyramid
         if not attention_pyramid:
@@ -292,12 +309,12 @@ class APNHead(BaseDecodeHead):
         return resize_like(y, x, self.align_corners)
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Return the logits at the resolution of the deepest map."""
+        """Return the logits at the resolution of the deepest map (eight times it with transposed ones)."""
         x = self._transform_inputs(inputs)
         if not self.attention_pyramid:
-            return self.cls_seg(x)
+            return self.upsample(self.cls_seg(x))
         y = self.attention(x) * self.middle(x)
         if self.pooled is not None:
             # A map of one pixel resized to h x w is the same value everywhere: the sum broadcasts it.
             y = y + self.pooled(x.mean(dim=(2, 3), keepdim=True))
-        return y
+        return self.upsample(y)

@@ -184,6 +184,7 @@ def run_in_process(job: Job, slot: Slot, known: Status, stop: threading.Event) -
         try:
             with log.open("ab") as output:
                 output.write(f"=== {now()} {slot.name}\n".encode())
+                output.flush()  # before the process writes to the same file
                 start = output.tell()
                 exit_status = _run(job.command(), output, {**os.environ, **slot.environment}, lock.fd, stop)
         except OSError as error:

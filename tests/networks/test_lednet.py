@@ -5,7 +5,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest
+from tests.networks.base import NetworkTest, count, layers
 
 
 class TestLEDNet(NetworkTest):
@@ -41,21 +41,13 @@ def lednet(backbone=None, head=None):
     )
 
 
-def count(module):
-    return sum(p.numel() for p in module.parameters())
-
-
-def kinds(module, kind):
-    return sum(isinstance(m, kind) for m in module.modules())
-
-
 class TestSwitches:
     """Each switch changes exactly what it names."""
 
     def test_no_norm_removes_every_norm_and_nothing_else(self):
         plain, head = lednet()
         without, bare = lednet({"norm_cfg": None}, {"norm_cfg": None})
-        assert kinds(without, nn.BatchNorm2d) == kinds(bare, nn.BatchNorm2d) == 0
+        assert len(layers(without, nn.BatchNorm2d)) == len(layers(bare, nn.BatchNorm2d)) == 0
         norms = [m for m in [*plain.modules(), *head.modules()] if isinstance(m, nn.BatchNorm2d)]
         assert len(norms) == 13 * 4 + 3 + 8
         assert count(plain) + count(head) - count(without) - count(bare) == sum(
@@ -63,13 +55,13 @@ class TestSwitches:
         )
 
     def test_norm_only_outside_the_blocks(self):
-        assert kinds(lednet({"norm_in_blocks": False})[0], nn.BatchNorm2d) == 3
+        assert len(layers(lednet({"norm_in_blocks": False})[0], nn.BatchNorm2d)) == 3
 
     def test_prelu_in_the_encoder_only(self):
         encoder, head = lednet({"act_cfg": {"type": "PReLU"}})
-        assert kinds(encoder, nn.ReLU) == 0
-        assert kinds(encoder, nn.PReLU) == kinds(lednet()[0], nn.ReLU)
-        assert kinds(head, nn.PReLU) == 0
+        assert len(layers(encoder, nn.ReLU)) == 0
+        assert len(layers(encoder, nn.PReLU)) == len(layers(lednet()[0], nn.ReLU))
+        assert len(layers(head, nn.PReLU)) == 0
         slopes = [p for m in encoder.modules() if isinstance(m, nn.PReLU) for p in m.parameters()]
         assert len({id(p) for p in slopes}) == len(slopes)
         assert count(encoder) == count(lednet()[0]) + sum(p.numel() for p in slopes)
@@ -123,6 +115,14 @@ class TestSwitches:
         assert torch.allclose(
             difference, with_pooling.pooled(x.mean((2, 3), keepdim=True)).expand_as(difference)
         )
+
+    def test_transposed_upsampling_ends_at_full_resolution(self):
+        head = lednet(head={"upsampling": "transposed"})[1]
+        assert head((torch.randn(1, 128, 6, 7),)).shape == (1, 11, 48, 56)
+        added = 3 * (11 * 11 * 9 + 11) + 2 * 2 * 11
+        assert count(head) - count(lednet()[1]) == added
+        with pytest.raises(ValueError, match="bilinear or transposed"):
+            lednet(head={"upsampling": "nearest"})
 
     def test_a_wide_pyramid_is_not_factorised(self):
         with pytest.raises(ValueError, match="pyramid_width=128"):

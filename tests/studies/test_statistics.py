@@ -60,7 +60,10 @@ def test_equals_scipy_where_the_statistic_is_linear(over):
     variant, baseline = rng.integers(30, 90, 12), rng.integers(20, 80, 12)
     shape = (1, -1, 2, 2) if over == "images" else (-1, 1, 2, 2)
     ours = miou_difference(
-        linear_case(variant).reshape(shape), linear_case(baseline).reshape(shape), resamples=20000, widen=False
+        linear_case(variant).reshape(shape),
+        linear_case(baseline).reshape(shape),
+        resamples=20000,
+        widen=False,
     )
 
     def statistic(x, y, axis):
@@ -92,7 +95,9 @@ def test_few_seeds_are_widened_to_student_t():
     assert seed_widening(1000) == pytest.approx(1, abs=0.003)
 
 
-def simulate(rng: np.random.Generator, seeds: int, images: int, seed_sd: float, image_sd: float) -> np.ndarray:
+def simulate(
+    rng: np.random.Generator, seeds: int, images: int, seed_sd: float, image_sd: float
+) -> np.ndarray:
     """Simulate a study of three classes: (2, seeds, images, 3, 3), baseline and a variant that is better."""
     pixels = np.round(10000 * rng.dirichlet(np.ones(3), images))
     shift = 0.15 * np.arange(2).reshape(2, 1, 1, 1)
