@@ -13,7 +13,8 @@ from lednet_mm.records import Record
 KEY = ["study", "dataset", "network", "variant", "seed"]
 COLUMNS = [
     *("network", "variant", "dataset", "seed", "split"),
-    *("miou_percent", "category_iou_percent", "pixel_accuracy_percent"),
+    *("miou_percent", "category_iou_percent", "pixel_accuracy_percent", "mean_accuracy_percent"),
+    "miou_val_percent",
     *("params", "params_train", "macs", "macs_shape"),
     *("fps_p50", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99", "unstable"),
     *("iterations", "study"),
@@ -54,6 +55,38 @@ class Comparison:
     notes: tuple[str, ...]
 
 
+def newest_accuracies(records: Iterable[Record]) -> dict[tuple, dict[str, Record]]:
+    """Return the newest accuracy of each run and split: key as in ``KEY`` -> split -> record.
+
+    Args:
+        records: of any kinds, oldest first.
+    """
+    found: dict[tuple, dict[str, Record]] = {}
+    for record in records:
+        if record.kind == "accuracy":
+            key = (record.run.study, *_network(record), record.run.seed)
+            found.setdefault(key, {})[record.details["split"]] = record
+    return found
+
+
+def class_table(records: Iterable[Record]) -> pd.DataFrame:
+    """Make the table of class IoUs: one row a run and split, one column a class.
+
+    Args:
+        records: of any kinds, oldest first.
+    """
+    rows = [
+        {**dict(zip(KEY, key, strict=True)), "split": split, **record.details["class_iou_percent"]}
+        for key, splits in newest_accuracies(records).items()
+        for split, record in splits.items()
+    ]
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return table
+    table["seed"] = table["seed"].astype("Int64")
+    return table.sort_values([*KEY, "split"], na_position="first", ignore_index=True)
+
+
 def _condition(record: Record) -> Condition:
     details, provenance = record.details, record.provenance
     # Threads tell CPU measurements apart; on a GPU they do not matter.
@@ -83,7 +116,7 @@ def compare(records: Iterable[Record]) -> Comparison:
     Args:
         records: of any kinds and studies, oldest first.
     """
-    records = list(records)
+    records = sorted(records, key=lambda record: (record.provenance.date, record.id))
     notes: list[str] = []
     conditions = Counter(
         condition for condition, _ in {(_condition(r), _network(r)) for r in records if r.kind == "latency"}
@@ -102,9 +135,10 @@ def compare(records: Iterable[Record]) -> Comparison:
         elif record.kind == "latency":
             if _condition(record) == condition:
                 latency[_network(record)] = record
-        else:
-            slot = record.kind if record.kind == "train" else record.details["split"]
-            runs.setdefault((run.study, *_network(record), run.seed), {})[slot] = record
+        elif record.kind == "train":
+            runs.setdefault((run.study, *_network(record), run.seed), {})["train"] = record
+    for key, splits in newest_accuracies(records).items():
+        runs.setdefault(key, {}).update(splits)
     trained = {key[1:4] for key in runs}
     for network in sorted({*complexity, *latency} - trained):
         runs[(None, *network, None)] = {}
@@ -131,6 +165,8 @@ def _row(key: Sequence, found: dict[str, Record], complexity: dict, latency: dic
     if accuracy is not None:
         row["split"] = accuracy.details["split"]
         row.update(accuracy.values)
+    if "val" in found:
+        row["miou_val_percent"] = found["val"].values["miou_percent"]
     if "train" in found:
         row["iterations"] = found["train"].values["iterations"]
     if (counted := complexity.get((dataset, network, variant))) is not None:
@@ -150,7 +186,11 @@ def to_markdown(comparison: Comparison, title: str) -> str:
             "variant": table["variant"],
             "dataset": table["dataset"],
             "seed": table["seed"].astype("string"),
+            "split": table["split"],
             "mIoU (%)": table["miou_percent"].map("{:.2f}".format, na_action="ignore"),
+            "mIoU on val (%)": table["miou_val_percent"]
+            .where(table["split"] == "test")
+            .map("{:.2f}".format, na_action="ignore"),
             "category IoU (%)": table["category_iou_percent"].map("{:.2f}".format, na_action="ignore"),
             "parameters (M)": (table["params"] / 1e6).map("{:.3f}".format, na_action="ignore"),
             "MACs (G)": (table["macs"] / 1e9).map("{:.2f}".format, na_action="ignore"),
@@ -159,7 +199,7 @@ def to_markdown(comparison: Comparison, title: str) -> str:
             "": table["unstable"].map({True: "unstable"}),
         }
     )
-    shown = shown.fillna("").dropna(axis=1, how="all")
+    shown = shown.astype(object).where(shown.notna(), "")
     shown = shown.loc[:, (shown != "").any()]
     lines = [f"# {title}", "", shown.to_markdown(index=False, disable_numparse=True), ""]
     if comparison.condition:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lednet_mm.errors import InputError
 from lednet_mm.records import read_records, write_atomically
-from lednet_mm.reports.comparison import compare, to_markdown
+from lednet_mm.reports.comparison import class_table, compare, to_markdown
 from lednet_mm.reports.plots import plot_accuracy_over_speed, save
 
 
@@ -28,7 +28,7 @@ class Report:
 
 
 def write_report(folders: Sequence[str | Path], out: str | Path, title: str = "Comparison") -> Report:
-    """Write ``comparison.csv``, ``comparison.md`` and the plots.
+    """Write ``comparison.csv``, ``comparison.md``, ``class_iou.csv`` and the plots.
 
     Args:
         folders: work folders or studies; every record below them goes in.
@@ -52,6 +52,11 @@ def write_report(folders: Sequence[str | Path], out: str | Path, title: str = "C
     table = comparison.table.to_csv(index=False, lineterminator="\n", float_format="%.4f")
     write_atomically(files[0], table.encode())
     write_atomically(files[1], to_markdown(comparison, title).encode())
+    classes = class_table(records)
+    if not classes.empty:
+        files.append(out / "class_iou.csv")
+        text = classes.to_csv(index=False, lineterminator="\n", float_format="%.4f")
+        write_atomically(files[-1], text.encode())
     figure = plot_accuracy_over_speed(comparison, title)
     if figure is not None:
         files += save(figure, out / "accuracy_over_speed")
