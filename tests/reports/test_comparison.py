@@ -111,7 +111,9 @@ def test_deleting_a_record_changes_only_what_depended_on_it(tmp_path):
     write_report([tmp_path], tmp_path / "before")
     path.unlink()  # erfnet's latency
     write_report([tmp_path], tmp_path / "after")
-    before, after = (pd.read_csv(tmp_path / name / "comparison.csv") for name in ("before", "after"))
+    before, after = (
+        pd.read_csv(tmp_path / name / "comparison.csv", dtype=str) for name in ("before", "after")
+    )
     assert after[after.network == "lednet"].equals(before[before.network == "lednet"])
     changed = [c for c in before if not before.loc[0, [c]].equals(after.loc[0, [c]])]
     assert changed == ["fps_p50", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99", "unstable"]
