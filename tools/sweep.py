@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument(
         "--jobs",
         type=int,
-        help="runs side by side (default: one a GPU, without a GPU one a core; with ray: what the cluster takes)",
+        help="runs side by side (default: one a GPU, else one a core; with ray what the cluster takes)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     parser.add_argument("--retry-failed", action="store_true", help="take up runs that failed before")
@@ -63,7 +63,10 @@ def main() -> int:
     console.print(f"{counts['finished']} of {len(outcomes)} finished in {plan.work_dir}", highlight=False)
     for name, outcome in outcomes.items():
         if outcome.state != "finished":
-            print(f"{name} {outcome.state}: {outcome.reason} (log: {plan.work_dir / name / 'log.txt'})", file=sys.stderr)
+            print(
+                f"{name} {outcome.state}: {outcome.reason} (log: {plan.work_dir / name / 'log.txt'})",
+                file=sys.stderr,
+            )
     if counts["failed"]:
         print("--retry-failed takes them up again", file=sys.stderr)
     return 0 if counts["finished"] == len(outcomes) else 1
@@ -104,9 +107,13 @@ def show_plan(plan: Plan, slots: list[Slot], console) -> None:
         table.add_row(job.name, str(job.source), str(job.max_iters), status.state, status.reason)
     if plan.latency:
         status = plan.latency.status()
-        table.add_row(plan.latency.name, f"{len(plan.latency.runs)} networks", "", status.state, status.reason)
+        table.add_row(
+            plan.latency.name, f"{len(plan.latency.runs)} networks", "", status.state, status.reason
+        )
     console.print(table)
-    console.print(f"in {plan.work_dir}, on {len(slots)} slots: {', '.join(s.name for s in slots)}", highlight=False)
+    console.print(
+        f"in {plan.work_dir}, on {len(slots)} slots: {', '.join(s.name for s in slots)}", highlight=False
+    )
 
 
 if __name__ == "__main__":

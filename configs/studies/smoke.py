@@ -1,6 +1,6 @@
-"""Does the machinery work? Two networks and one ablation on small generated streets, two seeds, about a minute.
+"""Does the machinery work? Two networks and an ablation on generated streets, two seeds, about a minute.
 
-Needs `python tools/prepare_dataset.py streets`. The trainings are far too short to say anything about networks.
+Needs `python tools/prepare_dataset.py streets`. The trainings are too short to say anything about networks.
 """
 
 title = "Smoke test: generated streets at 64x128, 24 iterations of 2 images"

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from lednet_mm.errors import InputError
 
+OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""What files written by PyTorch before 1.6, which are no zip archives, begin with."""
+
 
 def read_checkpoint(path: str | Path, map_location: str | torch.device = "cpu") -> dict[str, Any]:
     """Read a checkpoint that holds tensors and plain values only.
@@ -34,7 +37,9 @@ def read_checkpoint(path: str | Path, map_location: str | torch.device = "cpu") 
         content = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL (\S+)", str(error))
-        if found and zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            of_pytorch = zipfile.is_zipfile(path) or file.read(len(OLD_FORMAT)) == OLD_FORMAT
+        if found and of_pytorch:
             raise InputError(
                 f"{path}: refused: loading it would execute code ({found[1]}); "
                 "ask for a file that holds only tensors and plain values"

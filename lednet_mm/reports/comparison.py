@@ -152,9 +152,9 @@ def compare(records: Iterable[Record]) -> Comparison:
     shapes = sorted({s for s in table["macs_shape"] if isinstance(s, str)})
     if len(shapes) > 1:
         notes.append(f"multiply-adds are of several image sizes ({', '.join(shapes)}): see macs_shape")
-    splits = sorted({s for s in table["split"] if isinstance(s, str)})
-    if len(splits) > 1:
-        notes.append(f"accuracies are of several splits ({', '.join(splits)}): see split")
+    tested = sorted({s for s in table["split"] if isinstance(s, str)})
+    if len(tested) > 1:
+        notes.append(f"accuracies are of several splits ({', '.join(tested)}): see split")
     return Comparison(table, condition, tuple(notes))
 
 

@@ -203,7 +203,11 @@ def run_in_process(job: Job, slot: Slot, known: Status, stop: threading.Event) -
 
 
 def _run(
-    command: Sequence[str], output: IO[bytes], environment: Mapping[str, str], lock_fd: int, stop: threading.Event
+    command: Sequence[str],
+    output: IO[bytes],
+    environment: Mapping[str, str],
+    lock_fd: int,
+    stop: threading.Event,
 ) -> int:
     """Run a command to its end and return its exit status, negative for a signal."""
     process = subprocess.Popen(

@@ -11,7 +11,15 @@ from typing import Literal
 
 from lednet_mm.checkpoints.files import checkpoints_of
 from lednet_mm.errors import InputError
-from lednet_mm.records import Record, Run, collect_provenance, new_record, read_records, write_atomically, write_record
+from lednet_mm.records import (
+    Record,
+    Run,
+    collect_provenance,
+    new_record,
+    read_records,
+    write_atomically,
+    write_record,
+)
 
 Shape = tuple[int, int]
 State = Literal["waiting", "cut off", "running", "elsewhere", "stopped", "failed", "finished"]
@@ -96,7 +104,15 @@ class TrainingJob:
 
     def command(self) -> list[str]:
         """Return the command line of the run's process."""
-        arguments = [sys.executable, "-m", "lednet_mm.studies.worker", "train", str(self.folder), "--test", self.split]
+        arguments = [
+            sys.executable,
+            "-m",
+            "lednet_mm.studies.worker",
+            "train",
+            str(self.folder),
+            "--test",
+            self.split,
+        ]
         if self.shape is not None:
             arguments += ["--complexity", *map(str, self.shape)]
         return arguments
@@ -175,9 +191,25 @@ class LatencyJob:
 
     def command(self) -> list[str]:
         """Return the command line of the timing's process."""
-        numbers = ["--shape", *map(str, self.shape), "--samples", str(self.samples), "--seconds", str(self.seconds)]
+        numbers = [
+            "--shape",
+            *map(str, self.shape),
+            "--samples",
+            str(self.samples),
+            "--seconds",
+            str(self.seconds),
+        ]
         folders = [str(run.folder) for run in self.runs]
-        return [sys.executable, "-m", "lednet_mm.studies.worker", "time", str(self.folder), *numbers, "--", *folders]
+        return [
+            sys.executable,
+            "-m",
+            "lednet_mm.studies.worker",
+            "time",
+            str(self.folder),
+            *numbers,
+            "--",
+            *folders,
+        ]
 
     def prepare(self) -> None:
         """Leave the configs where the process looks for them, also of runs that did not get so far."""
@@ -187,7 +219,9 @@ class LatencyJob:
     def status(self) -> Status:
         """Look into the folder: finished when each of these configs has been timed at this shape."""
         records, _ = read_records([self.folder])
-        timed = {r.config.sha256 for r in records if r.kind == "latency" and r.details["shape"] == list(self.shape)}
+        timed = {
+            r.config.sha256 for r in records if r.kind == "latency" and r.details["shape"] == list(self.shape)
+        }
         lacking = sum(sha256(run.text) not in timed for run in self.runs)
         return Status("waiting", f"{lacking} networks to time") if lacking else Status("finished")
 

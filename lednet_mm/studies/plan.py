@@ -61,7 +61,7 @@ class Measure(_Part):
 
 
 class Baseline(_Part):
-    """What every run is compared with, on its own dataset and seed; without a network, that of its own network."""
+    """What every run is compared with on its dataset and seed; no ``network`` means the run's own."""
 
     network: str | None = None
     variant: str = "baseline"
@@ -126,7 +126,9 @@ def read_study(path: str | Path) -> Study:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path}: no such study; the ones that come with the project are in configs/studies/")
+        raise InputError(
+            f"{path}: no such study; the ones that come with the project are in configs/studies/"
+        )
     try:
         content = Config.fromfile(str(path)).to_dict()
     except Exception as error:  # a study is code: anything may come out of it
@@ -189,8 +191,8 @@ def check_folders(plan: Plan) -> None:
             changed.append(run.folder)
     if changed:
         raise InputError(
-            f"{len(changed)} folders hold runs of another config, the study or its configs have changed since "
-            f"(first: {changed[0]}); move them away or choose another --work-dir"
+            f"{len(changed)} folders hold runs of another config "
+            f"(first: {changed[0]}): the study or a config has changed since; move them away or choose another --work-dir"
         )
 
 

@@ -17,7 +17,13 @@ from rich.table import Table
 
 from lednet_mm.studies.jobs import Job, State
 
-STYLES = {"running": "cyan", "finished": "green", "failed": "red", "elsewhere": "magenta", "cut off": "yellow"}
+STYLES = {
+    "running": "cyan",
+    "finished": "green",
+    "failed": "red",
+    "elsewhere": "magenta",
+    "cut off": "yellow",
+}
 LINE_SECONDS = 60.0
 
 
@@ -132,7 +138,9 @@ class Board:
                 miou = row.progress.miou_percent if state == "finished" else None
                 score = f", mIoU {miou:.2f}" if miou is not None else ""
                 why = f": {reason}" if reason else ""
-                self._line(f"[{self._count('finished')}/{len(self.jobs)}] {job.name} {state}{took}{score}{why}")
+                self._line(
+                    f"[{self._count('finished')}/{len(self.jobs)}] {job.name} {state}{took}{score}{why}"
+                )
 
     def tick(self) -> None:
         """Look at the logs and draw again."""
@@ -146,7 +154,9 @@ class Board:
                 self._line(self._summary())
 
     def _line(self, text: str) -> None:
-        self.console.print(f"{time.strftime('%H:%M:%S')} {text}", soft_wrap=True, markup=False, highlight=False)
+        self.console.print(
+            f"{time.strftime('%H:%M:%S')} {text}", soft_wrap=True, markup=False, highlight=False
+        )
         self.last_line = time.monotonic()
 
     def _read(self) -> None:
@@ -179,7 +189,9 @@ class Board:
     def _table(self, everything: bool = False) -> Table:
         table = Table(title=self.title, caption=self._summary())
         for column in ("run", "state", "iteration", "ETA", "mIoU (%)", ""):
-            table.add_column(column, justify="right" if column in ("iteration", "ETA", "mIoU (%)") else "left")
+            table.add_column(
+                column, justify="right" if column in ("iteration", "ETA", "mIoU (%)") else "left"
+            )
         rows = list(self.rows.items())
         room = self.console.height - 8
         if not everything and len(rows) > room:
@@ -190,7 +202,9 @@ class Board:
             eta = ""
             if row.state == "running" and progress.seconds:
                 eta = duration((job.max_iters - progress.iteration) * progress.seconds)
-            iteration = f"{progress.iteration}/{job.max_iters}" if job.max_iters and progress.iteration else ""
+            iteration = (
+                f"{progress.iteration}/{job.max_iters}" if job.max_iters and progress.iteration else ""
+            )
             miou = f"{progress.miou_percent:.2f}" if progress.miou_percent is not None else ""
             style = STYLES.get(row.state)
             state = f"[{style}]{row.state}[/]" if style else row.state

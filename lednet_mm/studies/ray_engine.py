@@ -62,8 +62,9 @@ def execute_on_ray(
 ) -> dict[str, Outcome]:
     """Run the jobs that are not finished on the cluster.
 
-    Each job asks for ``threads`` cores, and for a GPU where the cluster has any. A job whose Ray worker or machine
-    dies is placed again by Ray and continues from its last checkpoint; one that fails by itself is not.
+    Each job asks for ``threads`` cores, and for a GPU where the cluster has any. A job whose Ray worker or
+    machine dies is placed again by Ray and continues from its last checkpoint; one that fails by itself is
+    not.
 
     Args:
         jobs: in the order in which they are submitted; their folders must be the same on every machine.

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-
 RESAMPLES = 2000
 LEVEL = 0.95
 
@@ -58,13 +57,13 @@ def hits_and_unions(matrices: np.ndarray) -> np.ndarray:
     """Return what IoU needs of confusion matrices, in a form that adds up over images.
 
     Args:
-        matrices: (..., C, C), rows truth, columns prediction.
+        matrices: (..., C, P), rows truth, columns prediction, P - C of them outputs that are no class.
 
     Returns:
         (..., 2, C) float64: TP, and TP + FP + FN.
     """
     hits = np.diagonal(matrices, axis1=-2, axis2=-1).astype(np.float64)
-    union = matrices.sum(-1) + matrices.sum(-2) - hits
+    union = matrices.sum(-1) + matrices.sum(-2)[..., : hits.shape[-1]] - hits
     return np.stack([hits, union], axis=-2)
 
 

@@ -1,31 +1,38 @@
-"""A stand-in for real trainings: a process that writes the records and checkpoints of a run in milliseconds."""
+"""A stand-in for real trainings: processes that write checkpoints and records of a run in milliseconds."""
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from lednet_mm.records import Provenance, Run, new_record, now, write_record
+from lednet_mm.records import Provenance, Run, new_record, now, read_records, write_atomically
+from lednet_mm.studies.execute import Slot
 from lednet_mm.studies.jobs import TrainingJob
 
 SCRIPT = Path(__file__).with_name("tiny_run.py")
+SLOTS = [Slot(f"slot {i}", {"OMP_NUM_THREADS": "1"}) for i in range(2)]
 
-PROVENANCE = Provenance(
-    commit=None, dirty=None, versions={}, device="cpu", device_count=1, threads=1, precision="fp32", date=now(),
-    command="test", host_os="test",
-)  # fmt: skip
+
+def provenance() -> Provenance:
+    return Provenance(
+        commit=None,
+        dirty=None,
+        versions={},
+        device="cpu",
+        device_count=1,
+        threads=1,
+        precision="fp32",
+        date=now(),
+        command="test",
+        host_os="test",
+    )
 
 
 @dataclass(frozen=True)
 class TinyJob(TrainingJob):
-    """A run whose process is tests/studies/tiny_run.py.
-
-    Attributes:
-        behave: what the process does, see there.
-        steps: of its training.
-        step_seconds: each takes.
-    """
+    """A run whose process is tiny_run.py; ``behave`` and the steps are explained there."""
 
     behave: str = "train"
     steps: int = 4
@@ -36,18 +43,17 @@ class TinyJob(TrainingJob):
         numbers = [str(self.run.seed), str(self.steps), str(self.step_seconds)]
         return [sys.executable, "-S", str(SCRIPT), str(self.folder), self.behave, *numbers]
 
-    def complete(self) -> None:
-        """Write the records of a finished run."""
-        write_result(self, float(self.run.seed or 0))
-
-
-def write_result(job: TrainingJob, miou: float) -> None:
-    """Write the records of a finished training."""
-    for kind, values, details in (
-        ("train", {"iterations": 4}, {}),
-        ("accuracy", {"miou_percent": miou}, {"split": "val"}),
-    ):
-        write_record(new_record(kind, job.run, job.text, values, details, PROVENANCE), job.folder)
+    def prepare(self) -> None:
+        """Leave the records that the process will complete."""
+        super().prepare()
+        records = [
+            new_record("train", self.run, self.text, {"iterations": self.steps}, {}, provenance()),
+            new_record(
+                "accuracy", self.run, self.text, {"miou_percent": 0.0}, {"split": "val"}, provenance()
+            ),
+        ]
+        text = json.dumps([record.model_dump(by_alias=True) for record in records])
+        write_atomically(self.folder / "plan" / "records.json", text.encode())
 
 
 def tiny_jobs(folder: Path, count: int, **more) -> list[TinyJob]:
@@ -64,3 +70,15 @@ def tiny_jobs(folder: Path, count: int, **more) -> list[TinyJob]:
         )
         for seed in range(count)
     ]
+
+
+def results(folder: Path) -> dict[int | None, float]:
+    """Return seed -> mIoU of the finished runs below a folder."""
+    records, problems = read_records([folder])
+    assert not problems
+    return {r.run.seed: r.values["miou_percent"] for r in records if r.kind == "accuracy"}
+
+
+def starts(job: TrainingJob) -> int:
+    """Return how often a job's process has been started."""
+    return len((job.folder / "starts").read_text().splitlines())

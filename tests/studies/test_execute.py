@@ -1,0 +1,172 @@
+"""The local engine on stand-ins for trainings: order, isolation, locks, kill and continue."""
+
+import _thread
+import multiprocessing
+import os
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from lednet_mm.records import read_records
+from lednet_mm.studies.execute import Outcome, execute, make_slots
+from lednet_mm.studies.locks import FolderLock
+from tests.studies.tiny import SLOTS, results, starts, tiny_jobs
+
+
+def wait_until(condition, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_everything_runs_once_and_nothing_twice(tmp_path):
+    jobs = tiny_jobs(tmp_path, 5)
+    seen = []
+    outcomes = execute(jobs, SLOTS, notify=lambda job, state, reason: seen.append((job.name, state)))
+    assert {outcome.state for outcome in outcomes.values()} == {"finished"}
+    assert len(results(tmp_path)) == 5
+    assert [state for name, state in seen if name == jobs[0].name] == ["waiting", "running", "finished"]
+    execute(jobs, SLOTS)
+    assert [starts(job) for job in jobs] == [1] * 5
+
+
+@pytest.mark.parametrize(
+    ("behave", "reason"),
+    [
+        ("nan", "the loss became nan at iteration 2"),
+        ("raise", "exit status 1: RuntimeError: shapes do not match"),
+        ("kill", "killed by SIGKILL"),
+        ("quiet", "ended without all its records"),
+    ],
+)
+def test_a_failure_ends_one_run_and_says_why(tmp_path, behave, reason):
+    jobs = tiny_jobs(tmp_path, 3)
+    jobs[1] = replace(jobs[1], behave=behave)
+    outcomes = execute(jobs, SLOTS)
+    assert [outcomes[job.name].state for job in jobs] == ["finished", "failed", "finished"]
+    assert outcomes[jobs[1].name].reason.startswith(reason)
+    (record,) = read_records([jobs[1].folder])[0]
+    assert record.kind == "failure"
+    assert record.run == jobs[1].run
+    assert record.values["reason"].startswith(reason)
+    assert record.values["last_checkpoint"] == (None if behave == "quiet" else "iter_1.pth")
+    if behave == "raise":
+        assert any("Traceback" in line for line in record.details["log_tail"])
+    # It stays failed until someone asks.
+    assert execute(jobs, SLOTS)[jobs[1].name].state == "failed"
+    assert starts(jobs[1]) == 1
+
+
+def test_retry_takes_failed_runs_up_from_their_checkpoint(tmp_path):
+    jobs = tiny_jobs(tmp_path, 2)
+    jobs[0] = replace(jobs[0], behave="kill once")
+    assert execute(jobs, SLOTS)[jobs[0].name].state == "failed"
+    outcomes = execute(jobs, SLOTS, retry_failed=True)
+    assert {outcome.state for outcome in outcomes.values()} == {"finished"}
+    assert [starts(job) for job in jobs] == [2, 1]
+    whole = tmp_path / "whole"
+    execute(tiny_jobs(whole, 2), SLOTS)
+    assert {seed: miou for job in jobs for seed, miou in results(job.folder).items()} == results(whole)
+
+
+def test_a_defect_of_the_engine_costs_one_run(tmp_path):
+    def launch(job, slot, known, stop):
+        if job.run.seed == 1:
+            raise OSError("no space left on device")
+        return Outcome("finished")
+
+    outcomes = execute(tiny_jobs(tmp_path, 3), SLOTS[:1], launch=launch)
+    assert [outcome.state for outcome in outcomes.values()] == ["finished", "failed", "finished"]
+
+
+def test_a_folder_of_another_config_is_left_alone(tmp_path):
+    (job,) = tiny_jobs(tmp_path, 1)
+    execute([job], SLOTS)
+    files = [path for path in job.folder.rglob("*") if path.is_file() and path.name != "lock"]
+    before = {path: path.read_bytes() for path in files}
+    outcome = execute([replace(job, text="another")], SLOTS)[job.name]
+    assert outcome.state == "failed"
+    assert "holds a run of another config" in outcome.reason
+    assert {path: path.read_bytes() for path in before} == before
+    assert job.status().state == "finished"
+
+
+def test_a_run_that_another_sweep_holds_is_waited_for(tmp_path):
+    jobs = tiny_jobs(tmp_path, 2)
+    lock = FolderLock.take(jobs[0].folder)
+    states = []
+
+    def notify(job, state, reason):
+        states.append((job.run.seed, state))
+        if (job.run.seed, state) == (0, "elsewhere"):
+            lock.__exit__()
+
+    outcomes = execute(jobs, SLOTS[:1], notify=notify, poll_seconds=0.05)
+    assert {outcome.state for outcome in outcomes.values()} == {"finished"}
+    assert states.index((0, "elsewhere")) < states.index((1, "finished")) < states.index((0, "finished"))
+
+
+def start_sweep(folder, seconds):
+    """Start a sweep of eight jobs in a process of its own; forked, as imports take seconds."""
+    arguments = (tiny_jobs(folder, 8, step_seconds=seconds), SLOTS)
+    sweep = multiprocessing.get_context("fork").Process(
+        target=execute, args=arguments, kwargs={"poll_seconds": 0.05}
+    )
+    sweep.start()
+    return sweep
+
+
+def test_two_sweeps_share_the_work_and_a_killed_one_is_continued(tmp_path):
+    both, cut = tmp_path / "both", tmp_path / "cut"
+    pair = [start_sweep(both, 0.02) for _ in range(2)]
+    for sweep in pair:
+        sweep.join()
+        assert sweep.exitcode == 0
+    assert [starts(job) for job in tiny_jobs(both, 8)] == [1] * 8
+
+    killed = start_sweep(cut, 0.1)
+    wait_until(lambda: len(results(cut)) >= 2 and len(list(cut.glob("*/iter_2.pth"))) > len(results(cut)))
+    killed.kill()  # -9: its children see the end of their standard input
+    killed.join()
+    jobs = tiny_jobs(cut, 8)
+    assert len(results(cut)) < 8
+    outcomes = execute(jobs, SLOTS, poll_seconds=0.05)
+    assert {outcome.state for outcome in outcomes.values()} == {"finished"}
+    assert 1 <= sum(starts(job) == 2 for job in jobs) <= 2, "only what was running starts again"
+    assert results(cut) == results(both)
+
+
+def test_ctrl_c_stops_the_processes_and_nothing_has_failed(tmp_path):
+    jobs = tiny_jobs(tmp_path, 4, step_seconds=0.3)
+    running = [job.folder / "starts" for job in jobs[:2]]
+
+    def interrupt():
+        wait_until(lambda: all(path.exists() for path in running))
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt).start()
+    states = []
+    with pytest.raises(KeyboardInterrupt):
+        execute(jobs, SLOTS, notify=lambda job, state, reason: (print(job.run.seed,state,reason),states.append(state)))
+    assert states.count("stopped") == 2
+    for path in running:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.read_text().split()[0]), 0)
+    assert {job.status().state for job in jobs} <= {"waiting", "cut off"}
+    outcomes = execute([replace(job, step_seconds=0) for job in jobs], SLOTS)
+    assert {outcome.state for outcome in outcomes.values()} == {"finished"}
+
+
+def test_slots_share_the_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("lednet_mm.studies.execute.usable_cores", lambda: 8)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    assert [slot.environment["OMP_NUM_THREADS"] for slot in make_slots(3)] == ["2"] * 3
+    assert len(make_slots()) == 8
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in make_slots()] == ["4", "6"]
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in make_slots(4)] == ["4", "6", "4", "6"]

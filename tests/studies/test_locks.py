@@ -1,0 +1,41 @@
+"""A folder is locked as long as any process that holds it lives, and no longer."""
+
+import os
+import subprocess
+import sys
+
+from lednet_mm.studies.locks import FolderLock, holder_of
+
+
+def test_one_holder_at_a_time(tmp_path):
+    with FolderLock.take(tmp_path / "run"):
+        assert FolderLock.take(tmp_path / "run") is None
+        assert f"process {os.getpid()} on" in holder_of(tmp_path / "run")
+        with FolderLock.take(tmp_path / "other") as other:
+            assert other is not None
+    with FolderLock.take(tmp_path / "run") as again:
+        assert again is not None
+
+
+def test_a_child_keeps_it_and_its_death_releases_it(tmp_path):
+    with FolderLock.take(tmp_path) as lock:
+        child = subprocess.Popen(
+            [sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[lock.fd]
+        )
+    try:
+        assert FolderLock.take(tmp_path) is None
+    finally:
+        child.kill()
+        child.wait()
+        child.stdin.close()
+    with FolderLock.take(tmp_path) as lock:
+        assert lock is not None
+
+
+def test_what_a_dead_process_left_is_no_lock(tmp_path):
+    (tmp_path / "lock").write_text('{"host": "elsewhere", "pid": 1, "since": "long ago"}')
+    assert holder_of(tmp_path) == "process 1 on elsewhere"
+    with FolderLock.take(tmp_path) as lock:
+        assert lock is not None
+    (tmp_path / "lock").write_text("damaged")
+    assert holder_of(tmp_path) == "another process"
