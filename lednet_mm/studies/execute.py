@@ -132,33 +132,36 @@ def execute(
             job = held.popleft()
         except IndexError:
             return None
-        stop.wait(poll_seconds)
-        return job
+        return None if stop.wait(poll_seconds) else job
 
-    def serve(slot: Slot) -> None:
-        while not stop.is_set() and (job := take()) is not None:
-            notify(job, "running", slot.name)
-            try:
-                outcome = launch(job, slot, known[job.name], stop)
-            except Exception as error:  # a defect, or a full disk: the other jobs go on
-                outcome = Outcome("failed", f"{type(error).__name__}: {error}")
-            outcomes[job.name] = outcome
-            if outcome.state == "elsewhere":
-                held.append(job)
-            notify(job, outcome.state, outcome.reason)
+    def serve(slot: Slot, over: threading.Event) -> None:
+        try:
+            while not stop.is_set() and (job := take()) is not None:
+                notify(job, "running", slot.name)
+                try:
+                    outcome = launch(job, slot, known[job.name], stop)
+                except Exception as error:  # a defect, or a full disk: the other jobs go on
+                    outcome = Outcome("failed", f"{type(error).__name__}: {error}")
+                outcomes[job.name] = outcome
+                if outcome.state == "elsewhere":
+                    held.append(job)
+                notify(job, outcome.state, outcome.reason)
+        finally:
+            over.set()
 
-    threads = [threading.Thread(target=serve, args=(slot,), daemon=True) for slot in slots]
+    # An interrupted Thread.join takes a running thread for an ended one (CPython 3.11): hence events.
+    ends = [threading.Event() for _ in slots]
+    threads = [threading.Thread(target=serve, args=both, daemon=True) for both in zip(slots, ends, strict=True)]
     try:
         for thread in threads:
             thread.start()
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(0.5)
+        for over in ends:
+            while not over.wait(0.5):
                 tick()
     except KeyboardInterrupt:
         stop.set()
-        for thread in threads:
-            thread.join()
+        for over in ends:
+            over.wait()
         raise
     return outcomes
 

@@ -191,8 +191,8 @@ def check_folders(plan: Plan) -> None:
             changed.append(run.folder)
     if changed:
         raise InputError(
-            f"{len(changed)} folders hold runs of another config "
-            f"(first: {changed[0]}): the study or a config has changed since; move them away or choose another --work-dir"
+            f"{len(changed)} folders hold runs of another config (first: {changed[0]}), as the study or a config "
+            "has changed since; move them away or choose another --work-dir"
         )
 
 

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 from lednet_mm.datasets.cityscapes import Cityscapes
+from lednet_mm.evaluation import ConfusionMatrixMetric
 from lednet_mm.evaluation.confusion import class_iou, confusion_matrix, merge_classes, pack, scores, unpack
+from lednet_mm.studies.statistics import hits_and_unions
 
 
 @pytest.fixture
@@ -57,6 +60,36 @@ def test_nothing_labelled_is_not_a_score():
 def test_ids_out_of_range_and_other_shapes_are_refused(prediction, label):
     with pytest.raises(ValueError, match=r"ids|shape"):
         confusion_matrix(np.array(prediction), np.array(label), 3)
+
+
+def test_an_output_that_is_no_class_is_a_miss_and_no_false_alarm(pair):
+    prediction, label = pair
+    prediction[::3] = 19
+    prediction[1::3] = 20
+    categories = Cityscapes.METAINFO["categories"]
+    matrix = confusion_matrix(prediction, label, 19, num_outputs=21)
+    assert matrix.shape == (19, 21)
+    assert matrix.sum() == (label != 255).sum()
+    assert class_iou(matrix) == pytest.approx([iou_by_sets(*pair, [c]) for c in range(19)], abs=1e-15)
+    expected = [iou_by_sets(*pair, ids) for ids in categories.values()]
+    result = scores(matrix, categories)
+    assert result["category_iou_percent"] == pytest.approx(100 * np.mean(expected))
+    right = (prediction == label).sum() / (label != 255).sum()
+    assert result["pixel_accuracy_percent"] == pytest.approx(100 * right)
+    assert (unpack(pack(matrix)) == matrix).all()
+    assert hits_and_unions(matrix)[0] / hits_and_unions(matrix)[1] == pytest.approx(class_iou(matrix))
+    with pytest.raises(ValueError, match="prediction ids"):
+        confusion_matrix(prediction, label, 19, num_outputs=20)
+
+
+def test_the_metric_takes_further_outputs():
+    metric = ConfusionMatrixMetric(num_outputs=3)
+    metric.dataset_meta = {"classes": ("road", "sky")}
+    label, prediction = torch.tensor([[0, 0, 1, 1, 255, 255]]), torch.tensor([[0, 2, 1, 2, 2, 0]])
+    sample = {"img_path": "a.png", "pred_sem_seg": {"data": prediction}, "gt_sem_seg": {"data": label}}
+    metric.process({}, [sample])
+    assert metric.evaluate(1) == {"mIoU": 50.0, "mAcc": 50.0, "aAcc": 50.0}
+    assert metric.last.details()["class_iou_percent"] == {"road": 50.0, "sky": 50.0}
 
 
 def test_packing_keeps_every_count():

@@ -150,7 +150,7 @@ def test_ctrl_c_stops_the_processes_and_nothing_has_failed(tmp_path):
     threading.Thread(target=interrupt).start()
     states = []
     with pytest.raises(KeyboardInterrupt):
-        execute(jobs, SLOTS, notify=lambda job, state, reason: (print(job.run.seed,state,reason),states.append(state)))
+        execute(jobs, SLOTS, notify=lambda job, state, reason: states.append(state))
     assert states.count("stopped") == 2
     for path in running:
         with pytest.raises(ProcessLookupError):
