@@ -64,8 +64,8 @@ def quiet_imports() -> Iterator[None]:
 def choose_threads(sample_seconds: float = 0.5) -> Threads:
     """Choose PyTorch's threads from the cores that are free now, and set them; subnormal numbers become zero.
 
-    Weight decay leaves weights below 1e-38 in channels that nothing needs (half of CGNet's released ones), and
-    arithmetic on such numbers takes a CPU 25 times as long.
+    Weight decay leaves weights below 1e-38 in channels that nothing needs (half of CGNet's released ones),
+    and arithmetic on such numbers takes a CPU 25 times as long.
 
     ``OMP_NUM_THREADS`` decides where it is set. Otherwise one thread a free core: the cores this process may
     use, less those that other processes keep busy during the sample, at least one.

@@ -25,7 +25,9 @@ def main() -> None:
     parser.add_argument("target", metavar="DST", help="the file to write")
     parser.add_argument("--num-classes", type=int, metavar="N", help="default: read from the tensors' shapes")
     parser.add_argument(
-        "--keep-auxiliary", action="store_true", help="keep heads that only training uses (default: leave out)"
+        "--keep-auxiliary",
+        action="store_true",
+        help="keep heads that only training uses (default: leave out)",
     )
     arguments = parser.parse_args()
     done = convert_checkpoint(
@@ -38,7 +40,9 @@ def main() -> None:
     print(f"{arguments.target}: {done.network} with {done.num_classes} outputs, {done.tensors} tensors")
     for names, why in ((done.unused, "play no part in the network"), (done.auxiliary, "only serve training")):
         if names:
-            print(f"left out: {len(names)} tensors that {why} ({names[0]}{', ...' if len(names) > 1 else ''})")
+            print(
+                f"left out: {len(names)} tensors that {why} ({names[0]}{', ...' if len(names) > 1 else ''})"
+            )
 
 
 if __name__ == "__main__":

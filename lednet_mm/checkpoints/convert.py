@@ -134,7 +134,9 @@ def _fitting(network: str, state: Mapping[str, Tensor]) -> str:
     for name, table in NETWORKS.items():
         if name == network or table.repository != authors_network(network).repository:
             continue
-        classes = count_classes(table, state)
+        ours = {name for name in _shapes(table, 23) if not name.endswith("num_batches_tracked")}
+        theirs = {table.rename(name) for name in state if not name.endswith("num_batches_tracked")} - {None}
+        classes = count_classes(table, state) if theirs == ours else None
         if classes is None:
             continue
         try:

@@ -49,8 +49,8 @@ class ConfusionMatrixMetric(BaseMetric):
 
     Args:
         ignore_index: label of pixels that count nowhere.
-        num_outputs: of a network with more outputs than the dataset has classes (one for void, say). A labelled
-            pixel in one of those is a miss of its true class and a false alarm of none.
+        num_outputs: of a network with more outputs than the dataset has classes (one for void, say). A
+            labelled pixel in one of those is a miss of its true class and a false alarm of none.
         collect_device: mmengine's, ``cpu`` or ``gpu``.
         prefix: of the names in the log.
     """

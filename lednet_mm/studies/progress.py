@@ -86,7 +86,7 @@ class _Row:
     state: State = "waiting"
     reason: str = ""
     started: float = 0.0
-    told: bool = False
+    said: set[State] = field(default_factory=set)
     progress: Progress = field(default_factory=Progress)
 
 
@@ -134,11 +134,10 @@ class Board:
             elif state == "finished":
                 miou = job.status().miou_percent
                 row.progress = Progress(job.max_iters, row.progress.seconds, miou)
-            if state in ("running", "elsewhere"):  # a run elsewhere is tried every few seconds: said once
-                told, row.told = row.told, True
-            else:
-                told = False
-            if self.live is None and not told and (before == "running" or state in ("running", "failed")):
+            # A run that another sweep holds is tried every few seconds: that is said once.
+            new = before == "running" or state in ("running", "failed")
+            if self.live is None and new and state not in row.said:
+                row.said.add(state)
                 took = f" after {duration(time.monotonic() - row.started)}" if before == "running" else ""
                 miou = row.progress.miou_percent if state == "finished" else None
                 score = f", mIoU {miou:.2f}" if miou is not None else ""

@@ -20,11 +20,13 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 
 
 class Evil:
+    """Runs a command when it is unpickled."""
+
     def __reduce__(self):
         return os.system, ("touch executed",)
 
 
-def authors_state(network: str = "edanet") -> dict:
+def authors_state(network: str = "dabnet") -> dict:
     """A state dict under the authors' names, as their code would save it."""
     vector = read_vector(DATA / f"{network}.json")
     return {name: fill(name, shape, kind, "test").float() for name, shape, kind in vector["state"]}
@@ -45,16 +47,17 @@ def save(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"epoch": 3, "model": s}, lambda s: {"state_dict": s}])
+@pytest.mark.parametrize("key", [None, "model", "state_dict"])
 @pytest.mark.parametrize("prefix", ["", "module."])
-def test_every_tensor_arrives_in_its_place(wrap, prefix, state, save, tmp_path):
-    source = save(wrap({prefix + name: tensor for name, tensor in state.items()}))
-    done = convert_checkpoint("edanet", source, tmp_path / "ours.pth")
+def test_every_tensor_arrives_in_its_place(key, prefix, state, save, tmp_path):
+    tensors = {prefix + name: tensor for name, tensor in state.items()}
+    source = save({"epoch": 3, key: tensors} if key else tensors)
+    done = convert_checkpoint("dabnet", source, tmp_path / "ours.pth")
     assert (done.num_classes, done.auxiliary, done.unused) == (19, (), ())
-    network = authors_network("edanet")
+    network = authors_network("dabnet")
     model = build_model(network, 19)
     meta = load_model(model, tmp_path / "ours.pth")["meta"]
-    assert (meta["network"], meta["num_classes"]) == ("edanet", 19)
+    assert (meta["network"], meta["num_classes"]) == ("dabnet", 19)
     assert meta["source_sha256"] == file_sha256(source)
     ours = model.state_dict()
     assert len(ours) == len(state) == done.tensors
@@ -64,7 +67,7 @@ def test_every_tensor_arrives_in_its_place(wrap, prefix, state, save, tmp_path):
 def test_files_of_old_versions_of_pytorch(state, save, tmp_path):
     without_counters = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
     source = save(without_counters, _use_new_zipfile_serialization=False)
-    done = convert_checkpoint("edanet", source, tmp_path / "ours.pth")
+    done = convert_checkpoint("dabnet", source, tmp_path / "ours.pth")
     assert done.tensors == len(state)
 
 
@@ -76,7 +79,7 @@ def test_files_of_old_versions_of_pytorch(state, save, tmp_path):
         ("reshaped", r"has shape \(40,.*this network's"),
         ("double", "both map to"),
         ("nothing", "no tensors"),
-        ("foreign", "no tensor in it is a classifier of edanet"),
+        ("foreign", "no tensor in it is a classifier of dabnet"),
     ],
 )
 def test_nothing_passes_silently(fault, message, state, save, tmp_path):
@@ -88,7 +91,7 @@ def test_nothing_passes_silently(fault, message, state, save, tmp_path):
     elif fault == "reshaped":
         state[first] = torch.zeros(40, *state[first].shape[1:])
     elif fault == "double":
-        state[authors_network("edanet").rename(first)] = state[first]
+        state[authors_network("dabnet").rename(first)] = state[first]
     elif fault == "nothing":
         state = {"epoch": 3}
     else:
@@ -96,20 +99,20 @@ def test_nothing_passes_silently(fault, message, state, save, tmp_path):
     target = tmp_path / "ours.pth"
     target.write_text("what was there")
     with pytest.raises(InputError, match=message) as raised:
-        convert_checkpoint("edanet", save(state), target)
+        convert_checkpoint("dabnet", save(state), target)
     assert "authors.pth" in str(raised.value)
     assert "\n" not in str(raised.value)
     assert target.read_text() == "what was there"
 
 
 def test_another_number_of_classes_than_said(state, save, tmp_path):
-    with pytest.raises(InputError, match="not edanet with 11 classes"):
-        convert_checkpoint("edanet", save(state), tmp_path / "ours.pth", num_classes=11)
+    with pytest.raises(InputError, match="not dabnet with 11 classes"):
+        convert_checkpoint("dabnet", save(state), tmp_path / "ours.pth", num_classes=11)
 
 
 def test_the_network_that_fits_is_named(save, tmp_path):
     source = save(authors_state("espnet"))
-    with pytest.raises(InputError, match="not espnet_q3 with 20 classes: .*; it is espnet$"):
+    with pytest.raises(InputError, match=r"not espnet_q3 with 20 classes: .*; it is espnet$"):
         convert_checkpoint("espnet_q3", source, tmp_path / "ours.pth")
 
 
@@ -118,7 +121,7 @@ def test_code_in_a_file_is_not_executed(old, save, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source = save({"model": Evil()}, _use_new_zipfile_serialization=not old)
     with pytest.raises(InputError, match=r"refused: loading it would execute code \(posix.system\)"):
-        convert_checkpoint("edanet", source, tmp_path / "ours.pth")
+        convert_checkpoint("dabnet", source, tmp_path / "ours.pth")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["authors.pth"]
 
 
@@ -132,7 +135,9 @@ def test_heads_of_training_are_left_out_unless_asked_for(save, tmp_path):
     assert names - read_checkpoint(tmp_path / "ours.pth")["state_dict"].keys() == set(done.auxiliary)
 
 
-@pytest.mark.parametrize("vector", ["cgnet", "enet", "espnet", "espnetv2", "fpenet", "lednet_no_bn", "linknet"])
+@pytest.mark.parametrize(
+    "vector", ["cgnet", "enet", "espnet", "espnetv2", "fpenet", "lednet_no_bn", "linknet"]
+)
 def test_the_number_of_classes_is_in_the_shapes(vector):
     facts = read_vector(DATA / f"{vector}.json")
     shapes = {name: torch.empty(shape, device="meta") for name, shape, _ in facts["state"]}
@@ -141,14 +146,14 @@ def test_the_number_of_classes_is_in_the_shapes(vector):
 
 def test_the_command(tool, state, save, tmp_path):
     source, target = save(state), tmp_path / "ours.pth"
-    done = tool("convert_checkpoint", "edanet", source, target)
+    done = tool("convert_checkpoint", "dabnet", source, target)
     assert done.status == 0
-    assert "edanet with 19 outputs" in done.out
+    assert "dabnet with 19 outputs" in done.out
     for arguments in (
-        ("dabnet", source, target),
-        ("edanet", tmp_path / "none.pth", target),
-        ("edanet", source, source),
-        ("edanet", source, "/proc/no/such/folder/ours.pth"),
+        ("cgnet", source, target),
+        ("dabnet", tmp_path / "none.pth", target),
+        ("dabnet", source, source),
+        ("dabnet", source, "/proc/no/such/folder/ours.pth"),
         ("ednet", source, target),
     ):
         failed = tool("convert_checkpoint", *arguments)

@@ -1,4 +1,4 @@
-"""The authors' released weights give the authors' figures; needs the files in ../shared and CamVid in data/."""
+"""The authors' released weights give the authors' figures (with the files in ../shared and in data/camvid)."""
 
 from __future__ import annotations
 
