@@ -11,7 +11,6 @@ from mmengine.config import Config
 from lednet_mm.errors import InputError
 from lednet_mm.records import Run
 
-
 WHERE = ("work_dir", "resume", "launcher")
 """Keys that say where and how a config is run; they are no part of it."""
 

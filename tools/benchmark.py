@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="example:\n"
-        "  python tools/benchmark.py configs/lednet_cityscapes.py configs/erfnet_cityscapes.py --shape 512 1024",
+        "  python tools/benchmark.py configs/lednet_camvid.py configs/erfnet_camvid.py --shape 360 480",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("configs", nargs="+", metavar="CONFIG", help="config files, see configs/")

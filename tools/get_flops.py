@@ -22,7 +22,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="example:\n  python tools/get_flops.py configs/lednet_cityscapes.py configs/erfnet_cityscapes.py",
+        epilog="example:\n  python tools/get_flops.py configs/lednet_camvid.py configs/erfnet_camvid.py",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("configs", nargs="+", metavar="CONFIG", help="config files, see configs/")

@@ -10,7 +10,7 @@ from pathlib import Path
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.config import load_config
 from lednet_mm.errors import run_command
-from lednet_mm.training.testing import test_checkpoint
+from lednet_mm.training.testing import evaluate_checkpoint
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
 
     config = load_config(arguments.config, arguments.cfg_options)
     config.launcher = arguments.launcher
-    result = test_checkpoint(
+    result = evaluate_checkpoint(
         config,
         arguments.checkpoint,
         split=arguments.split,

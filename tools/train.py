@@ -18,7 +18,7 @@ def main() -> None:
         epilog="examples:\n"
         "  python tools/train.py configs/lednet_camvid.py\n"
         "  python tools/train.py configs/lednet_camvid.py --resume\n"
-        "  python tools/train.py configs/lednet_camvid.py --seed 1 --work-dir work_dirs/lednet_camvid_seed1 \\\n"
+        "  python tools/train.py configs/lednet_camvid.py --seed 1 --work-dir work_dirs/lednet_seed1 \\\n"
         "      --cfg-options train_cfg.max_iters=2000 train_dataloader.batch_size=4",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

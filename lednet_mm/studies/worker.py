@@ -23,7 +23,7 @@ from lednet_mm.environment import choose_threads, resolve_device
 from lednet_mm.errors import InputError
 from lednet_mm.records import read_records, write_record
 from lednet_mm.studies.jobs import CONFIG, FAILED, Shape, missing_steps, sha256
-from lednet_mm.training.testing import test_checkpoint
+from lednet_mm.training.testing import evaluate_checkpoint
 from lednet_mm.training.training import train
 
 
@@ -38,7 +38,7 @@ def train_and_measure(folder: Path, split: str, shape: Shape | None) -> None:
     if "train" in steps:
         train(path, work_dir=folder, resume=bool(checkpoints_of(folder)))
     if "test" in steps:
-        test_checkpoint(config, checkpoints_of(folder)[0], split=split, work_dir=folder)
+        evaluate_checkpoint(config, checkpoints_of(folder)[0], split=split, work_dir=folder)
 
 
 def time_networks(folder: Path, runs: Sequence[Path], shape: Shape, samples: int, seconds: float) -> None:

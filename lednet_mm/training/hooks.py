@@ -23,7 +23,7 @@ from lednet_mm.training.runner import plain_values
 
 @HOOKS.register_module()
 class SeedHook(Hook):
-    """Seed PyTorch before every iteration from (seed, iteration, rank), so that nothing needs to be stored."""
+    """Seed PyTorch before every iteration from (seed, iteration, rank): nothing needs to be stored."""
 
     priority = "VERY_HIGH"
 

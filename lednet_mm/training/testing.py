@@ -17,7 +17,7 @@ from lednet_mm.records import collect_provenance, file_sha256
 from lednet_mm.training.hooks import write_accuracy_record
 
 
-def test_checkpoint(
+def evaluate_checkpoint(
     config: Config,
     checkpoint: str | Path,
     *,

@@ -33,7 +33,7 @@ def train(
         seed: of everything random; None keeps the config's.
         amp: automatic mixed precision.
         compile_step: ``torch.compile`` the training step.
-        launcher: ``none``, or who started the processes of a distributed run: ``pytorch``, ``slurm``, ``mpi``.
+        launcher: ``none``, or what started the processes: ``pytorch``, ``slurm``, ``mpi``.
         options: changes to the config, ``{"train_cfg.max_iters": 2}``.
 
     Raises:

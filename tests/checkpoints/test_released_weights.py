@@ -1,4 +1,4 @@
-"""The authors' released weights give the authors' figures (with the files in ../shared and in data/camvid)."""
+"""The authors' released weights give the authors' figures; what is needed is in ../shared and data/camvid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from lednet_mm.checkpoints.convert import convert_checkpoint
 from lednet_mm.config import load_config
 from lednet_mm.datasets.cityscapes import find_label_ids, write_train_ids
-from lednet_mm.training.testing import test_checkpoint as run_test
+from lednet_mm.training.testing import evaluate_checkpoint as run_test
 
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ROOT.parent / "shared/checkpoints"
