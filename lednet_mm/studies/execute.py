@@ -151,7 +151,9 @@ def execute(
 
     # An interrupted Thread.join takes a running thread for an ended one (CPython 3.11): hence events.
     ends = [threading.Event() for _ in slots]
-    threads = [threading.Thread(target=serve, args=both, daemon=True) for both in zip(slots, ends, strict=True)]
+    threads = [
+        threading.Thread(target=serve, args=both, daemon=True) for both in zip(slots, ends, strict=True)
+    ]
     try:
         for thread in threads:
             thread.start()
@@ -163,7 +165,7 @@ def execute(
         for over in ends:
             over.wait()
         raise
-    return outcomes
+    return {job.name: outcomes[job.name] for job in jobs}
 
 
 def run_in_process(job: Job, slot: Slot, known: Status, stop: threading.Event) -> Outcome:

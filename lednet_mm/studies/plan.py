@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,7 +96,8 @@ class Plan:
         name: of the study: the file's.
         study: the file's content.
         work_dir: holds the folder of every job.
-        runs: the trainings, in the order in which they are taken up.
+        runs: the trainings in the order in which they are taken up: everything on its first seed, then on
+            its second, so that a study cut short still compares all.
         latency: the timing at the end, if any.
     """
 
@@ -155,7 +157,8 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
     study = read_study(path)
     folder = Path(work_dir) if work_dir is not None else Path("work_dirs") / path.stem
     runs: dict[str, TrainingJob] = {}
-    counted: set[tuple[str, str, str]] = set()
+    order: dict[str, int] = {}
+    seeds: Counter[tuple[str, str, str]] = Counter()
     missing: list[Path] = []
     for product in study.runs:
         options = {**study.options, **product.options}
@@ -168,14 +171,16 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
                     both = f"{runs[job.name].source} and {source}"
                     raise InputError(f"{path}: two runs of the name {job.name}: from {both}")
                 network = (job.run.network, job.run.variant, job.run.dataset)
-                if network in counted:  # seeds do not change what a network costs
-                    job = _without_complexity(job)
-                counted.add(network)
+                if seeds[network]:  # seeds do not change what a network costs
+                    job = replace(job, shape=None)
+                order[job.name] = seeds[network]
+                seeds[network] += 1
                 runs[job.name] = job
     if missing:
         names = ", ".join(str(source) for source in dict.fromkeys(missing))
         raise InputError(f"{path}: {len(set(missing))} of its configs do not exist: {names}")
-    return Plan(path.stem, study, folder, tuple(runs.values()), _latency(study, folder, runs))
+    ordered = sorted(runs.values(), key=lambda job: order[job.name])
+    return Plan(path.stem, study, folder, tuple(ordered), _latency(study, folder, runs))
 
 
 def check_folders(plan: Plan) -> None:
@@ -191,8 +196,8 @@ def check_folders(plan: Plan) -> None:
             changed.append(run.folder)
     if changed:
         raise InputError(
-            f"{len(changed)} folders hold runs of another config (first: {changed[0]}), as the study or a config "
-            "has changed since; move them away or choose another --work-dir"
+            f"{len(changed)} folders hold runs of another config (first: {changed[0]}), as the study or a "
+            "config has changed since; move them away or choose another --work-dir"
         )
 
 
@@ -249,10 +254,6 @@ def _jobs(
             )
         )
     return jobs
-
-
-def _without_complexity(job: TrainingJob) -> TrainingJob:
-    return TrainingJob(**{**job.__dict__, "shape": None})
 
 
 def _latency(study: Study, folder: Path, runs: Mapping[str, TrainingJob]) -> LatencyJob | None:

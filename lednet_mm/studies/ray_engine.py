@@ -24,7 +24,7 @@ def import_ray() -> Any:
     Raises:
         InputError: it is not installed.
     """
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or Ray warns of its next version
     try:
         import ray
     except ImportError:
@@ -124,7 +124,7 @@ def execute_on_ray(
         for reference in running:
             ray.cancel(reference, force=True)
         raise
-    return outcomes
+    return {job.name: outcomes[job.name] for job in jobs}
 
 
 def _collect(ray: Any, reference: Any, job: Job) -> Outcome:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -26,7 +27,9 @@ def test_progress_is_read_over_resumes(tmp_path):
     assert read_progress(tmp_path) == Progress(60, 0.7, 41.5)
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(4.4, "4 s"), (600, "10 min"), (3 * 3600 + 290, "3 h 05 min")])
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(4.4, "4 s"), (600, "10 min"), (3 * 3600 + 290, "3 h 05 min")]
+)
 def test_durations(seconds, words):
     assert duration(seconds) == words
 
@@ -34,7 +37,7 @@ def test_durations(seconds, words):
 @pytest.mark.parametrize("terminal", [False, True])
 def test_board(tmp_path, terminal):
     jobs = [*tiny_jobs(tmp_path, 2), *tiny_jobs(tmp_path / "bad", 1, behave="nan")]
-    jobs[2] = jobs[2].__class__(**{**jobs[2].__dict__, "folder": tmp_path / "bad" / "bad-run"})
+    jobs[2] = replace(jobs[2], folder=tmp_path / "bad" / "bad-run")
     write_log(jobs[0].folder, "20260101_000000", {"iter": 2, "time": 60.0, "loss": 1.0})
     out = io.StringIO()
     console = Console(file=out, width=120, height=40, force_terminal=terminal)

@@ -29,7 +29,7 @@ def main() -> None:
     folder, behave, seed, steps, step_seconds = Path(sys.argv[1]), sys.argv[2], *sys.argv[3:]
     threading.Thread(target=end_with_parent, daemon=True).start()
     with (folder / "starts").open("a") as file:
-        file.write(f"{os.getpid()} {os.environ['OMP_NUM_THREADS']}\n")
+        file.write(f"{os.getpid()} {os.getppid()}\n")
     saved = checkpoints(folder)
     first, state = json.loads(saved[-1].read_text()) if saved else (0, int(seed))
     if behave == "quiet":

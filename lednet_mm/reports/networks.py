@@ -1,0 +1,295 @@
+"""The page of all networks, docs/networks.md: size, proof, published numbers, known deviations."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from lednet_mm.checkpoints import NETWORKS
+from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
+from lednet_mm.config import load_config
+from lednet_mm.cost.complexity import build_network, count_complexity, trainable_parameters
+from lednet_mm.errors import InputError
+
+CLASSES = 19
+SHAPE = (512, 1024)
+ODD_SHAPE = (107, 157)  # a multiple of nothing
+
+PUBLISHED = Path(__file__).with_name("published.csv")
+
+# Where a row of published.csv and our network are not called the same.
+OUR_NAMES = {
+    "MobileNetV3-Large LR-ASPP": "mobilenetv3_lraspp",
+    "LightNet ShuffleNetPlus": "shufflenetv2plus",
+    "LightNet SE-WResNetV2": "sewrnetv2",
+}
+
+HEADER = """\
+# The networks
+
+Made by `python tools/document_networks.py`; published numbers are in `lednet_mm/reports/published.csv`.
+
+* **Parameters** (millions) and **MACs** (billions of multiply-adds, by fvcore): inference with 19 classes at
+  512x1024, final upsampling included.
+* **Parity**: `tools/verify_parity.py` on the vector of that name in `tests/data/`. The error is the largest
+  difference of an output (in training mode also of a gradient) from that of the code in the repository named,
+  relative to the spread of that output, in float64; rounded up to a power of ten. A dash: there is no vector,
+  and the network is not proven.
+* **Published** numbers are their sources', with their recipes, input sizes and machines: no measurements of
+  this project, and no comparison of one row with another.
+* Every network with a vector exports to ONNX (`tests/networks/`).
+
+## Authors' weights
+
+`python tools/convert_checkpoint.py NETWORK SRC DST` turns an authors' checkpoint into one of ours, for every
+name table below: no tensor missing or left over, nothing in the file executed. Weights with an output for
+void need a config with that many outputs (`model.num_classes`, and `num_outputs` of the metric), as the
+configs `*_author.py` have beside the authors' preprocessing. These are tested (`tests/checkpoints/`):
+
+| weights | name table | config | result |
+|---|---|---|---|
+| `espnet_p_2_q_8_camvid.pth` | `espnet` | `configs/espnet_camvid_author.py` | CamVid test 57.17 % mIoU |
+| `cgnet_m3n21_camvid.pth` | `cgnet` | `configs/cgnet_camvid_author.py` | CamVid test 65.54 % mIoU |
+| `espnet_p_2_q_8.pth` | `espnet_q8` | `configs/espnet_cityscapes_author.py` | 96.0 % of the pixels of a val image |
+
+Both CamVid figures are those of the authors' own code, class by class. `espnet_p_2_q_3.pth` and
+`espnet_p_2_q_5.pth` are `espnet_q3` and `espnet_q5`: the last config with
+`--cfg-options model.backbone.blocks=2,3` or `2,5`.
+"""
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """What the page says of one network.
+
+    Attributes:
+        name: of the config in ``configs/_base_/networks``, or of the name table where there is none.
+        title: as its paper writes it.
+        table: key in ``NETWORKS``; None for a network of MMSegmentation that is not proven here.
+        note: the docstring of the config; empty where there is none.
+        params: in inference, trainable.
+        params_train: with auxiliary heads.
+        macs: at 512x1024; None where that is no input (a classifier).
+        sizes: accepted input sizes, in words.
+        cases: of the reference vector.
+        error: worst relative error in evaluation mode; None without a vector.
+        training_error: the same in training mode, gradients included.
+    """
+
+    name: str
+    title: str
+    table: str | None
+    note: str
+    params: int
+    params_train: int
+    macs: int | None
+    sizes: str
+    cases: int
+    error: float | None
+    training_error: float | None
+
+
+def config_name(key: str) -> str:
+    """Return the name that the config of an authors' network has, if there is one."""
+    return key.removeprefix("zh320_").removesuffix("_official")
+
+
+def network_configs(folder: str | Path) -> dict[str, Path]:
+    """Return the network configs of ``configs/_base_/networks`` by name."""
+    return {path.stem: path for path in sorted(Path(folder).glob("*.py"))}
+
+
+def measure_networks(
+    configs: str | Path, vectors: str | Path, advance: Callable[[str], None] = lambda name: None
+) -> list[NetworkFacts]:
+    """Measure every network of the project.
+
+    Args:
+        configs: the folder ``configs/_base_/networks``.
+        vectors: the folder with the reference vectors.
+        advance: called with the name of each network before it is measured.
+
+    Returns:
+        Networks with a name table by title, then those without by title.
+
+    Raises:
+        InputError: a network misses its vector: the page would say what does not hold.
+    """
+    files = network_configs(configs)
+    proven = {key: files.pop(config_name(key), None) for key in NETWORKS}
+    facts = []
+    for key, path in sorted(proven.items(), key=lambda item: NETWORKS[item[0]].title.lower()):
+        advance(key)
+        facts.append(_measure(path, key, Path(vectors)))
+    others = []
+    for path in files.values():
+        advance(path.stem)
+        others.append(_measure(path, None, Path(vectors)))
+    return facts + sorted(others, key=lambda network: network.title.lower())
+
+
+def _measure(path: Path | None, key: str | None, vectors: Path) -> NetworkFacts:
+    table = NETWORKS[key] if key else None
+    note = _docstring(path) if path else ""
+    error = training_error = None
+    cases = 0
+    vector = vectors / f"{key}.json"
+    if key and vector.is_file():
+        result = check_parity(read_vector(vector))
+        if result.misses:
+            raise InputError(f"{key} is not equal to its authors' code: {result.misses[0]}")
+        cases = len(result.errors)
+        error = max(error for case, error in result.errors.items() if case.startswith("eval"))
+        training_error = max(error for case, error in result.errors.items() if not case.startswith("eval"))
+    if table and "type" in table.model:  # a classifier of images
+        params = params_train = trainable_parameters(build_model(table, 1000))
+        macs, sizes = None, "any"
+    else:
+        model = {"type": "Segmentor", **table.model} if table else {}
+        config = load_config(path) if path else Config({"model": model})
+        config.model.num_classes = CLASSES
+        counted = count_complexity(config, SHAPE)
+        params, params_train, macs = counted.params, counted.params_train, counted.macs
+        sizes = _accepted_sizes(config)
+    return NetworkFacts(
+        name=path.stem if path else str(key),
+        # A config's docstring begins with the name.
+        title=table.title if table else re.split(r" \(|,? as |, ", note)[0],
+        table=key,
+        note=note,
+        params=params,
+        params_train=params_train,
+        macs=macs,
+        sizes=sizes,
+        cases=cases,
+        error=error,
+        training_error=training_error,
+    )
+
+
+@torch.inference_mode()
+def _accepted_sizes(config: Config) -> str:
+    try:
+        build_network(config).logits(torch.zeros(1, 3, *ODD_SHAPE))
+    except ValueError as error:
+        multiple = re.search(r"multiples? of (\d+)", str(error))
+        if not multiple:
+            raise
+        return f"multiples of {multiple[1]}"
+    return "any"
+
+
+def _docstring(path: Path) -> str:
+    found = re.match(r'"""(.+?)"""', path.read_text(), re.DOTALL)
+    return " ".join(found[1].split()) if found else ""
+
+
+def read_published(path: Path = PUBLISHED) -> list[dict[str, str]]:
+    """Read the published numbers, one dict a row; cells that no source fills are empty."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def rows_of(network: NetworkFacts, rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Return the published rows of one network: called the same, but for case, hyphens and brackets."""
+
+    def plain(text: str) -> str:
+        return re.sub(r"[^a-z0-9]", "", re.sub(r" \(.*|^LightNet ", "", text).lower())
+
+    called = plain(network.title if network.table else network.name)
+    return [row for row in rows if plain(OUR_NAMES.get(row["network"], row["network"])) == called]
+
+
+def render(networks: Sequence[NetworkFacts], rows: Sequence[Mapping[str, str]]) -> str:
+    """Return the page as Markdown: what is stated once, one table, one section a network."""
+    lines = [HEADER, "## All networks", ""]
+    lines += [
+        "| network | name | parameters (M) | MACs (G) | parity error below | in training |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for network in networks:
+        macs = "–" if network.macs is None else f"{network.macs / 1e9:.2f}"
+        anchor = f"[{network.title}](#{_anchor(_heading(network))})"
+        size = f"{network.params / 1e6:.3f} | {macs}"
+        parity = f"{_below(network.error)} | {_below(network.training_error)}"
+        lines.append(f"| {anchor} | `{network.name}` | {size} | {parity} |")
+    for network in networks:
+        lines += ["", f"## {_heading(network)}", "", *_section(network, rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _heading(network: NetworkFacts) -> str:
+    return f"{network.title}: {network.name}"
+
+
+def _anchor(heading: str) -> str:
+    """Return the anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def _below(error: float | None) -> str:
+    """Round up to a power of ten: one digit that another machine's rounding does not move."""
+    if error is None:
+        return "–"
+    return f"1e{math.ceil(math.log10(error)):03d}" if error > 0 else "0"
+
+
+def _section(network: NetworkFacts, rows: Sequence[Mapping[str, str]]) -> list[str]:
+    table: AuthorsNetwork | None = NETWORKS[network.table] if network.table else None
+    lines = []
+    if network.note:
+        lines.append(f"`configs/_base_/networks/{network.name}.py`: {network.note}")
+        lines.append("")
+    if table:
+        lines.append(f"* Paper: {table.paper}. Code: {table.repository}. Name table: `{network.table}`.")
+    size = f"{network.params / 1e6:.3f} M parameters"
+    if network.params_train != network.params:
+        size += f" ({network.params_train / 1e6:.3f} M in training)"
+    macs = "" if network.macs is None else f", {network.macs / 1e9:.2f} G MACs"
+    lines.append(f"* {size}{macs}; input sizes: {network.sizes}.")
+    if network.error is not None:
+        lines.append(
+            f"* Equal to that code over {network.cases} cases: error below {_below(network.error)}, "
+            f"in training mode {_below(network.training_error)}."
+        )
+        if table and table.training_tolerance:
+            lines.append(
+                "* Its figures in training mode hang on the last bit of rounding; more is not to be had."
+            )
+    elif table:
+        lines.append("* No reference vector of its own: not proven.")
+    else:
+        lines.append("* MMSegmentation's implementation, not proven here.")
+    if table:
+        lines += [f"* Deviation: {deviation}" for deviation in table.deviations]
+    lines += [f"* Published: {_published(row)}" for row in rows_of(network, rows)]
+    return lines
+
+
+def _published(row: Mapping[str, str]) -> str:
+    """Return a row's filled cells as one sentence, and its source."""
+
+    def at(*columns: str) -> str:
+        where = ", ".join(row[column] for column in columns if row[column])
+        return f" ({where})" if where else ""
+
+    cells = (
+        ("params_m", f"{row['params_m']} M parameters"),
+        ("flops_g", f"{row['flops_g']} GFLOPs or GMACs{at('flops_at')}"),
+        ("fps", f"{row['fps']} FPS{at('fps_gpu', 'fps_at')}"),
+        ("cityscapes_val_miou", f"Cityscapes val {row['cityscapes_val_miou']} % mIoU"),
+        ("cityscapes_test_miou", f"Cityscapes test {row['cityscapes_test_miou']} % mIoU"),
+        ("cityscapes_test_category_iou", f"{row['cityscapes_test_category_iou']} % category IoU"),
+        ("camvid_test_miou", f"CamVid test {row['camvid_test_miou']} % mIoU"),
+        ("extra_data", f"extra data: {row['extra_data']}"),
+    )
+    known = "; ".join(text for column, text in cells if row[column])
+    return f"{row['network']}: {known}. Source: {row['source']}"
