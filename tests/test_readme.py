@@ -34,7 +34,9 @@ def test_a_command_of_the_readme(words):
     launcher, tool, *arguments = words
     assert (ROOT / tool).is_file()
     for argument in arguments:
-        if argument.startswith("configs/"):
+        if argument.startswith("configs/studies/"):
+            load_study(ROOT / argument)
+        elif argument.startswith("configs/"):
             load_config(ROOT / argument)
     if launcher == "bash":
         assert subprocess.run(["bash", "-n", ROOT / tool], check=False).returncode == 0

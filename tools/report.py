@@ -13,7 +13,7 @@ def main() -> None:
     """Parse the arguments and write the report."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="example:\n  python tools/report.py work_dirs/lednet_camvid work_dirs/erfnet_camvid --out reports/a",
+        epilog="example:\n  python tools/report.py work_dirs/lednet_camvid work_dirs/erfnet_camvid",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folders", nargs="*", default=["work_dirs"], help="work folders (default work_dirs)")

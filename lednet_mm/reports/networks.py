@@ -58,7 +58,7 @@ configs `*_author.py` have beside the authors' preprocessing. These are tested (
 |---|---|---|---|
 | `espnet_p_2_q_8_camvid.pth` | `espnet` | `configs/espnet_camvid_author.py` | CamVid test 57.17 % mIoU |
 | `cgnet_m3n21_camvid.pth` | `cgnet` | `configs/cgnet_camvid_author.py` | CamVid test 65.54 % mIoU |
-| `espnet_p_2_q_8.pth` | `espnet_q8` | `configs/espnet_cityscapes_author.py` | 96.0 % of the pixels of a val image |
+| `espnet_p_2_q_8.pth` | `espnet_q8` | `configs/espnet_cityscapes_author.py` | 96.0 % of a val image |
 
 Both CamVid figures are those of the authors' own code, class by class. `espnet_p_2_q_3.pth` and
 `espnet_p_2_q_5.pth` are `espnet_q3` and `espnet_q5`: the last config with
@@ -261,8 +261,9 @@ def _section(network: NetworkFacts, rows: Sequence[Mapping[str, str]]) -> list[s
             f"in training mode {_below(network.training_error)}."
         )
         if table and table.training_tolerance:
+            tolerance = f"{table.training_tolerance:.0e}"
             lines.append(
-                "* Its figures in training mode hang on the last bit of rounding; more is not to be had."
+                f"* In training mode held to {tolerance} only: the last bit of rounding grows that far."
             )
     elif table:
         lines.append("* No reference vector of its own: not proven.")

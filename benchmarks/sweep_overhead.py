@@ -1,0 +1,102 @@
+"""What a study costs beside its trainings: planning and scheduling runs that do nothing.
+
+python benchmarks/sweep_overhead.py [--runs 10000]
+
+Prints milliseconds a run at a tenth of the runs and at all of them: linear cost shows as two equal figures.
+``process`` is a tenth of that many runs with everything a real one has but the training: folder, lock, config
+and a process. Ray is measured where it is installed, with runs that do nothing on two workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import lednet_mm  # noqa: F401
+from lednet_mm.records import Run
+from lednet_mm.studies.execute import Outcome, Slot, execute
+from lednet_mm.studies.jobs import Status, TrainingJob
+from lednet_mm.studies.plan import make_plan
+
+CONFIG = Path(__file__).resolve().parents[1] / "configs" / "lednet_streets.py"
+SLOTS = [Slot(f"slot {i}", {}) for i in range(2)]
+
+
+@dataclass(frozen=True)
+class NoOp(TrainingJob):
+    """A run whose process ends at once, and which counts as finished when its log is there."""
+
+    def command(self) -> list[str]:
+        """Return a command that does nothing."""
+        return ["true"]
+
+    def status(self) -> Status:
+        """Look for the log."""
+        return Status("finished" if (self.folder / "log.txt").exists() else "waiting")
+
+
+def no_ops(count: int, folder: Path) -> list[NoOp]:
+    """Return runs that do nothing."""
+    run = Run(network="none", dataset="none")
+    return [NoOp(run, folder / f"run{i}", f"run = {i}\n", CONFIG) for i in range(count)]
+
+
+def nothing(*_: object) -> Outcome:
+    """Run a job without running it."""
+    return Outcome("finished")
+
+
+def plan(count: int, folder: Path) -> None:
+    """Plan one config with many seeds, and look at every run's folder."""
+    study = folder / "many.py"
+    study.write_text(f'title = "many"\nruns = [dict(configs=[{str(CONFIG)!r}], seeds=list(range({count})))]\n')
+    for run in make_plan(study, folder / "work").runs:
+        run.status()
+
+
+def on_ray(count: int, folder: Path) -> None:
+    """Schedule on Ray."""
+    from lednet_mm.studies.ray_engine import execute_on_ray
+
+    execute_on_ray(no_ops(count, folder), launch=nothing)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=10000)
+    runs = parser.parse_args(arguments).runs
+    rows: list[tuple[str, int, Callable[[int, Path], object]]] = [
+        ("plan", runs, plan),
+        ("schedule, local", runs, lambda n, folder: execute(no_ops(n, folder), SLOTS, launch=nothing)),
+        ("process, local", runs // 10, lambda n, folder: execute(no_ops(n, folder), SLOTS)),
+    ]
+    if find_spec("ray"):
+        import ray
+
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+        with tempfile.TemporaryDirectory() as folder:
+            on_ray(4, Path(folder))  # its workers import the package once
+        rows.append(("schedule, Ray", runs, on_ray))
+    else:
+        print("Ray is not installed: not measured", file=sys.stderr)
+    print(f"{'':16} {'runs':>7} {'ms/run':>8}   {'runs':>7} {'ms/run':>8}   total")
+    for name, count, work in rows:
+        cells = []
+        for n in (count // 10, count):
+            with tempfile.TemporaryDirectory() as folder:
+                start = time.perf_counter()
+                work(n, Path(folder))
+                cells.append((n, time.perf_counter() - start))
+        figures = "   ".join(f"{n:7} {1000 * seconds / n:8.3f}" for n, seconds in cells)
+        print(f"{name:16} {figures}   {cells[-1][1]:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
