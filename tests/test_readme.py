@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lednet_mm.config import load_config
+from lednet_mm.studies.plan import read_study
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
@@ -35,7 +36,7 @@ def test_a_command_of_the_readme(words):
     assert (ROOT / tool).is_file()
     for argument in arguments:
         if argument.startswith("configs/studies/"):
-            load_study(ROOT / argument)
+            read_study(ROOT / argument)
         elif argument.startswith("configs/"):
             load_config(ROOT / argument)
     if launcher == "bash":
