@@ -55,7 +55,9 @@ def nothing(*_: object) -> Outcome:
 def plan(count: int, folder: Path) -> None:
     """Plan one config with many seeds, and look at every run's folder."""
     study = folder / "many.py"
-    study.write_text(f'title = "many"\nruns = [dict(configs=[{str(CONFIG)!r}], seeds=list(range({count})))]\n')
+    study.write_text(
+        f'title = "many"\nruns = [dict(configs=[{str(CONFIG)!r}], seeds=list(range({count})))]\n'
+    )
     for run in make_plan(study, folder / "work").runs:
         run.status()
 
@@ -69,7 +71,9 @@ def on_ray(count: int, folder: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=10000)
     runs = parser.parse_args(arguments).runs
     rows: list[tuple[str, int, Callable[[int, Path], object]]] = [

@@ -52,7 +52,7 @@ def execute_on_ray(
     jobs: Sequence[Job],
     *,
     jobs_at_once: int | None = None,
-    threads: int = 1,
+    threads: int | None = None,
     notify: Notify = lambda job, state, reason: None,
     launch: Launch | None = None,
     retry_failed: bool = False,
@@ -69,7 +69,7 @@ def execute_on_ray(
     Args:
         jobs: in the order in which they are submitted; their folders must be the same on every machine.
         jobs_at_once: at most; None is what the cluster takes.
-        threads: of each job.
+        threads: of each job; None takes one, or beside a GPU its share of the cores, four at most.
         notify: called with every change of a job.
         launch: runs one job on a worker.
         retry_failed: take up jobs that failed before.
@@ -86,9 +86,11 @@ def execute_on_ray(
     """
     ray = import_ray()
     connect(ray)
-    gpus = 1 if ray.cluster_resources().get("GPU") else 0
-    place = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=max_retries)(_run_on_worker)
-    limit = jobs_at_once or max(1, 2 * int(ray.cluster_resources().get("CPU", 1)))
+    cluster = ray.cluster_resources()
+    cores, gpus = int(cluster.get("CPU", 1)), int(cluster.get("GPU", 0))
+    threads = threads or (max(1, min(4, cores // gpus)) if gpus else 1)
+    place = ray.remote(num_cpus=threads, num_gpus=min(gpus, 1), max_retries=max_retries)(_run_on_worker)
+    limit = jobs_at_once or max(1, 2 * cores)
     outcomes: dict[str, Outcome] = {}
     waiting: deque[tuple[Job, Status]] = deque()
     held: deque[tuple[Job, Status]] = deque()

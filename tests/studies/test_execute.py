@@ -3,6 +3,7 @@
 import _thread
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from dataclasses import replace
@@ -149,8 +150,13 @@ def test_ctrl_c_stops_the_processes_and_nothing_has_failed(tmp_path):
 
     threading.Thread(target=interrupt).start()
     states = []
-    with pytest.raises(KeyboardInterrupt):
-        execute(jobs, SLOTS, notify=lambda job, state, reason: states.append(state))
+    # A test process started in the background ignores SIGINT; a person's terminal does not.
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            execute(jobs, SLOTS, notify=lambda job, state, reason: states.append(state))
+    finally:
+        signal.signal(signal.SIGINT, ignored)
     assert states.count("stopped") == 2
     for path in running:
         with pytest.raises(ProcessLookupError):
