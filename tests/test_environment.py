@@ -44,3 +44,11 @@ def test_waiting_threads_sleep():
 def test_a_device_that_is_not_there(name):
     with pytest.raises(InputError, match=name):
         resolve_device(name)
+
+
+def test_subnormal_numbers_become_zero():
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this CPU cannot")
+    torch.set_flush_denormal(False)
+    choose_threads(0.01)
+    assert (torch.full((64,), 1e-30) * 1e-10).count_nonzero() == 0

@@ -1,8 +1,7 @@
 """LEDNet: a lightweight encoder-decoder network for real-time semantic segmentation.
 
 Paper: Wang et al., ICIP 2019, arXiv:1905.02423. Authors' code: github.com/xiaoyufenfei/LEDNet (commit
-5d900d9). With 19 classes 0.918 M parameters and 11.35 G multiply-adds at 512x1024 (docs/networks.md has
-the measured figures).
+5d900d9). 0.923 M parameters with 19 classes.
 
 The authors' code differs from the paper, and the defaults here follow the code:
 
