@@ -162,7 +162,7 @@ def _measure(path: Path | None, key: str | None, vectors: Path) -> NetworkFacts:
     return NetworkFacts(
         name=path.stem if path else str(key),
         # A config's docstring begins with the name.
-        title=table.title if table else re.split(r" \(|,? as |, ", note)[0],
+        title=table.title if table else re.split(r" \(|,? as |, ", note)[0] + " (MMSegmentation's)",
         table=key,
         note=note,
         params=params,
