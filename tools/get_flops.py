@@ -8,8 +8,7 @@ from pathlib import Path
 
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.config import load_config, run_of
-from lednet_mm.cost.complexity import count_complexity
-from lednet_mm.cost.measuring import complexity_record
+from lednet_mm.cost.complexity import complexity_record, count_complexity
 from lednet_mm.errors import run_command
 from lednet_mm.records import write_atomically, write_record
 

@@ -18,7 +18,9 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.config import config_text, run_of
 from lednet_mm.errors import InputError
+from lednet_mm.records import Record, collect_provenance, new_record
 
 
 class Inference(nn.Module):
@@ -112,4 +114,12 @@ def count_complexity(config: Config, shape: tuple[int, int] = (512, 1024)) -> Co
         counters={"fvcore": counts},
         missed={"fvcore": dict(missed)},
         shape=shape,
+    )
+
+
+def complexity_record(config: Config, counted: Complexity) -> Record:
+    """Return the record of what was counted of a config's network."""
+    details = {"shape": list(counted.shape), "counters": counted.counters, "missed": counted.missed}
+    return new_record(
+        "complexity", run_of(config), config_text(config), counted.values(), details, collect_provenance()
     )

@@ -10,18 +10,10 @@ from mmengine.config import Config
 from torch import nn
 
 from lednet_mm.config import config_text, run_of
-from lednet_mm.cost.complexity import Complexity, Inference, build_network
+from lednet_mm.cost.complexity import Inference, build_network
 from lednet_mm.cost.latency import measure, summarise
 from lednet_mm.environment import Threads
 from lednet_mm.records import Record, collect_provenance, new_record
-
-
-def complexity_record(config: Config, counted: Complexity) -> Record:
-    """Return the record of what was counted of a config's network."""
-    details = {"shape": list(counted.shape), "counters": counted.counters, "missed": counted.missed}
-    return new_record(
-        "complexity", run_of(config), config_text(config), counted.values(), details, collect_provenance()
-    )
 
 
 def latency_records(
