@@ -199,13 +199,17 @@ def read_published(path: Path = PUBLISHED) -> list[dict[str, str]]:
 
 
 def rows_of(network: NetworkFacts, rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """Return the published rows of one network: called the same, but for case, hyphens and brackets."""
+    """Return the published rows of one network."""
+    return rows_called(network.title if network.table else network.name, rows)
+
+
+def rows_called(name: str, rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Return the published rows of a name: called the same, but for case, hyphens and brackets."""
 
     def plain(text: str) -> str:
         return re.sub(r"[^a-z0-9]", "", re.sub(r" \(.*|^LightNet ", "", text).lower())
 
-    called = plain(network.title if network.table else network.name)
-    return [row for row in rows if plain(OUR_NAMES.get(row["network"], row["network"])) == called]
+    return [row for row in rows if plain(OUR_NAMES.get(row["network"], row["network"])) == plain(name)]
 
 
 def render(networks: Sequence[NetworkFacts], rows: Sequence[Mapping[str, str]]) -> str:

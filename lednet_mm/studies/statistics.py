@@ -7,6 +7,7 @@ T of tasks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -74,9 +75,35 @@ def _mean_iou(counts: np.ndarray) -> np.ndarray:
     return iou.sum(-1) / np.maximum((union > 0).sum(-1), 1)
 
 
-def resample_weights(rng: np.random.Generator, resamples: int, size: int) -> np.ndarray:
+@lru_cache(maxsize=8)
+def resample_weights(resamples: int, size: int, random_seed: int) -> np.ndarray:
     """Return how often each of ``size`` things is drawn in ``size`` draws with replacement: (R, size)."""
-    return rng.multinomial(size, np.full(size, 1 / size), size=resamples).astype(np.float64)
+    rng = np.random.default_rng(random_seed)
+    weights = rng.multinomial(size, np.full(size, 1 / size), size=resamples).astype(np.float64)
+    weights.flags.writeable = False  # shared by all callers
+    return weights
+
+
+def mean_interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """Return the interval of the mean over seeds by Student's t: (S,) -> (low, high); NaN for one seed."""
+    values = np.asarray(values, dtype=np.float64)
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * sample_std(values) / np.sqrt(len(values))
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def median_interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """Return the interval of the median between two order statistics: (samples,) -> (low, high).
+
+    How many samples lie below the median is binomial, whatever their distribution; NaN for fewer than 6
+    samples, of which no two hold the median at 95%.
+    """
+    values = np.sort(np.asarray(values, dtype=np.float64))
+    below = int(stats.binom.ppf((1 - level) / 2, len(values), 0.5)) if len(values) else 0
+    if below < 1:
+        return float("nan"), float("nan")
+    return float(values[below - 1]), float(values[len(values) - below])
 
 
 def seed_widening(seeds: int, level: float = LEVEL) -> float:
@@ -93,6 +120,55 @@ def seed_widening(seeds: int, level: float = LEVEL) -> float:
         return 1.0
     tail = (1 + level) / 2
     return float(np.sqrt(seeds / (seeds - 1)) * stats.t.ppf(tail, seeds - 1) / stats.norm.ppf(tail))
+
+
+def resampled_miou(
+    matrices: np.ndarray, *, resamples: int = RESAMPLES, random_seed: int = 0
+) -> tuple[float, np.ndarray]:
+    """Return one run's mean IoU in percent, as it is and with its images resampled.
+
+    Runs tested on the same number of images are resampled alike, so that their differences are paired.
+
+    Args:
+        matrices: (I, C, P) confusion matrices.
+        resamples: R.
+        random_seed: the same gives the same resamples.
+
+    Returns:
+        The mean IoU over the classes that occur, and (R,) of resamples.
+    """
+    counts = hits_and_unions(matrices)  # (I, 2, C)
+    drawn = np.tensordot(resample_weights(resamples, len(counts), random_seed), counts, axes=1)  # (R, 2, C)
+    return float(100 * _mean_iou(counts.sum(0))), 100 * _mean_iou(drawn)
+
+
+def paired_interval(
+    by_seed: np.ndarray,
+    resampled: np.ndarray,
+    *,
+    level: float = LEVEL,
+    widen: bool = True,
+    random_seed: int = 0,
+) -> Interval:
+    """Return the mean over seeds of paired differences, with its bootstrap interval over seeds and images.
+
+    Args:
+        by_seed: (S,) differences.
+        resampled: (R, S) the same with the images resampled.
+        level: of the interval.
+        widen: see :func:`miou_difference`.
+        random_seed: of the resampling of seeds.
+
+    Returns:
+        The mean difference and its interval.
+    """
+    resamples, seeds = resampled.shape
+    seed_weights = resample_weights(resamples, seeds, random_seed + 1) / seeds  # (R, S)
+    stretch = seed_widening(seeds, level) if widen else 1.0
+    # With a stretch of 1 this is sum(seed_weights * resampled), the mean over the drawn seeds.
+    differences = resampled.mean(1) + stretch * ((seed_weights - 1 / seeds) * resampled).sum(1)
+    low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(by_seed.mean()), float(low), float(high))
 
 
 def miou_difference(
@@ -144,20 +220,13 @@ def miou_difference(
         raise ValueError(
             f"matrices of one shape (S, I, C, C) are needed, not {variant.shape} and {baseline.shape}"
         )
-    seeds, images = variant.shape[:2]
-    counts = np.stack([hits_and_unions(variant), hits_and_unions(baseline)])  # (2, S, I, 2, C)
-    both = 100 * _mean_iou(counts.sum(2))  # (2, S)
-    rng = np.random.default_rng(random_seed)
-    image_weights = resample_weights(rng, resamples, images)  # (R, I)
-    seed_weights = resample_weights(rng, resamples, seeds) / seeds  # (R, S)
-    drawn = np.tensordot(image_weights, counts, axes=(1, 2))  # (R, 2, S, 2, C)
-    miou = 100 * _mean_iou(drawn)  # (R, 2, S)
-    by_seed = miou[:, 0] - miou[:, 1]  # (R, S)
-    stretch = seed_widening(seeds, level) if widen else 1.0
-    # With a stretch of 1 this is sum(seed_weights * by_seed), the mean over the drawn seeds.
-    differences = by_seed.mean(1) + stretch * ((seed_weights - 1 / seeds) * by_seed).sum(1)
-    low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float((both[0] - both[1]).mean()), float(low), float(high))
+    runs = [
+        [resampled_miou(run, resamples=resamples, random_seed=random_seed) for run in network]
+        for network in (variant, baseline)
+    ]
+    by_seed = np.array([a - b for (a, _), (b, _) in zip(*runs, strict=True)])  # (S,)
+    resampled = np.stack([a - b for (_, a), (_, b) in zip(*runs, strict=True)], axis=1)  # (R, S)
+    return paired_interval(by_seed, resampled, level=level, widen=widen, random_seed=random_seed)
 
 
 def average_ranks(scores: np.ndarray) -> np.ndarray:

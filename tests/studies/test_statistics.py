@@ -36,7 +36,7 @@ def test_an_interval_is_resolved_when_it_leaves_zero_out():
 
 
 def test_weights_are_draws_with_replacement():
-    weights = resample_weights(np.random.default_rng(0), 5000, 4)
+    weights = resample_weights(5000, 4, 0)
     assert (weights.sum(1) == 4).all()
     np.testing.assert_allclose(weights.mean(0), 1, atol=0.05)
     np.testing.assert_allclose(weights.var(0), 3 / 4, atol=0.05)
