@@ -5,5 +5,4 @@ The paper uses ReLU; ENet's and DABNet's use PReLU.
 
 _base_ = "../lednet_camvid.py"
 variant = "prelu"
-act_cfg = dict(type="PReLU")
-model = dict(backbone=dict(act_cfg=act_cfg), decode_head=dict(act_cfg=act_cfg))
+model = dict(backbone=dict(act_cfg=dict(type="PReLU")), decode_head=dict(act_cfg=dict(type="PReLU")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ class Runs(_Part):
     """A product of configs, variants and seeds.
 
     Attributes:
-        configs: files, relative to the study file.
+        configs: files, relative to the study file; ``../*_camvid.py`` stands for all that match.
         variants: ``baseline`` is the config as it is; any other name is the ablation beside it,
             ``ablations/<network>_<variant>_<dataset>.py``.
         seeds: one run for each.
@@ -204,8 +205,7 @@ def check_folders(plan: Plan) -> None:
 def _sources(path: Path, product: Runs) -> list[tuple[Path, str]]:
     """Return the config files of a product, each with its variant as the study names it."""
     sources = []
-    for name in product.configs:
-        config = Path(path.parent / name)
+    for config in [file for name in product.configs for file in _matching(path, name)]:
         for variant in product.variants:
             if variant == "baseline" or not config.is_file():
                 sources.append((_shorter(config), "baseline"))
@@ -214,6 +214,20 @@ def _sources(path: Path, product: Runs) -> list[tuple[Path, str]]:
             ablation = config.parent / "ablations" / f"{base.network}_{variant}_{base.dataset}.py"
             sources.append((_shorter(ablation), variant))
     return sources
+
+
+def _matching(path: Path, name: str) -> list[Path]:
+    """Return the file that a study names, or the files that its pattern matches, sorted.
+
+    Raises:
+        InputError: a pattern without a match.
+    """
+    if not set(name) & set("*?["):
+        return [path.parent / name]
+    found = sorted(Path(match) for match in glob.glob(str(path.parent / name)))
+    if not found:
+        raise InputError(f"{path}: no config matches {name}")
+    return found
 
 
 def _shorter(path: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from mmengine.dist import get_rank, is_main_process
 from mmengine.hooks import CheckpointHook, Hook
+from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
 from lednet_mm.checkpoints.files import checkpoints_of
@@ -30,6 +31,37 @@ class SeedHook(Hook):
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Plant the seed of this iteration."""
         seed_iteration(runner.seed or 0, runner.iter, get_rank())
+
+
+@HOOKS.register_module()
+class EncoderFirstHook(Hook):
+    """Train the encoder with the auxiliary head first, then encoder and decoder without it.
+
+    LEDNet's authors train so (train/main.py), each stage with a schedule of its own; here both share one
+    schedule, so that nothing else differs from a training in one stage. Needs a ``Segmentor`` with an
+    auxiliary head. The stage follows from the iteration, so a resumed run goes on as it would have.
+
+    Args:
+        share: of the iterations that are the first stage.
+    """
+
+    def __init__(self, share: float = 0.5) -> None:
+        self.share = share
+
+    def before_train(self, runner: Any) -> None:
+        """Look for the head.
+
+        Raises:
+            InputError: the model has none.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not getattr(model, "with_auxiliary_head", False):
+            raise InputError("EncoderFirstHook: the model has no auxiliary_head to train the encoder with")
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Say which head learns in this iteration."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model.learning = "auxiliary" if runner.iter < self.share * runner.max_iters else "decode"
 
 
 @HOOKS.register_module()
@@ -160,7 +192,9 @@ class RecordHook(Hook):
         }
         write_record(new_record("train", run, text, values, details, provenance), runner.work_dir)
         if self.accuracy is not None:
-            path = write_accuracy_record(runner, self.accuracy, "val", provenance, runner.work_dir)
+            path = write_accuracy_record(
+                runner, self.accuracy, "val", provenance, runner.work_dir, runner.seed
+            )
             runner.logger.info(f"records written to {path.parent}")
 
     def _curve(self, runner: Any) -> list:
@@ -168,12 +202,18 @@ class RecordHook(Hook):
 
 
 def write_accuracy_record(
-    runner: Any, accuracy: Accuracy, split: str, provenance: Any, work_dir: str | Path, **details: Any
+    runner: Any,
+    accuracy: Accuracy,
+    split: str,
+    provenance: Provenance,
+    work_dir: str | Path,
+    seed: int | None,
+    **details: Any,
 ) -> Path:
     """Write the accuracy record of one split and return its path."""
     record = new_record(
         "accuracy",
-        run_of(runner.cfg, runner.seed),
+        run_of(runner.cfg, seed),
         runner.config_text,
         accuracy.values,
         {"split": split, **accuracy.details(), **details},

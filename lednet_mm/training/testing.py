@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
+from lednet_mm.checkpoints.files import read_checkpoint
 from lednet_mm.config import config_text
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.errors import InputError
@@ -27,6 +28,8 @@ def evaluate_checkpoint(
     show_dir: str | Path | None = None,
 ) -> tuple[Accuracy, Path] | None:
     """Evaluate a checkpoint on one split and write an accuracy record.
+
+    The record belongs to the seed that the checkpoint was trained with, none for weights from elsewhere.
 
     Args:
         config: of the checkpoint's network and of the data.
@@ -48,8 +51,11 @@ def evaluate_checkpoint(
     summary = check_dataset(loader["dataset"], quick=True)
     if summary.problems:
         raise InputError(f"{split} data: {summary.problems[0]}")
-    text = config_text(config)
+    seed = (read_checkpoint(checkpoint).get("meta") or {}).get("seed")
     config = config.copy()
+    if seed is not None:
+        config.randomness = {**config.get("randomness", {}), "seed": seed}
+    text = config_text(config)
     config.test_dataloader = loader
     config.test_evaluator = config.get(f"{split}_evaluator", config.get("val_evaluator"))
     config.test_cfg = config.get("test_cfg") or {"type": "TestLoop"}
@@ -87,6 +93,6 @@ def evaluate_checkpoint(
         checkpoint_sha256=file_sha256(checkpoint),
     )
     path = write_accuracy_record(
-        runner, metric.last, split, provenance, work_dir, checkpoint=Path(checkpoint).name, tta=tta
+        runner, metric.last, split, provenance, work_dir, seed, checkpoint=Path(checkpoint).name, tta=tta
     )
     return metric.last, path

@@ -163,3 +163,21 @@ def test_the_studies_of_the_project_plan(path, tmp_path):
         assert (baseline.network, baseline.variant) in {
             (run.run.network, run.run.variant) for run in plan.runs
         }
+
+
+def test_a_pattern_stands_for_the_configs_that_match(study, tmp_path):
+    pattern = str(ROOT / "configs" / "[el]*net_streets.py")
+    plan = make_plan(study(f"runs = [dict(configs=[{pattern!r}])]"), tmp_path / "w")
+    assert [run.name for run in plan.runs] == [
+        "erfnet-baseline-streets-seed0",
+        "lednet-baseline-streets-seed0",
+    ]
+    with pytest.raises(InputError, match=r"no config matches \.\./\*_moon.py"):
+        make_plan(study('runs = [dict(configs=["../*_moon.py"])]'), tmp_path / "w")
+
+
+def test_the_studies_of_all_networks_hold_every_network(tmp_path):
+    networks = {path.stem for path in (ROOT / "configs/_base_/networks").glob("*.py")}
+    for dataset in ("camvid", "cityscapes"):
+        plan = make_plan(ROOT / f"configs/studies/networks_{dataset}.py", tmp_path / dataset)
+        assert {run.run.network for run in plan.runs} == networks

@@ -1,19 +1,7 @@
-"""The one recipe for all networks on Cityscapes at 1024x512: AdamW 2e-3, poly 0.9, 80,000 iterations."""
+"""The common recipe on Cityscapes at 1024x512: 80,000 iterations."""
 
-_base_ = "../runtime.py"
+_base_ = "common.py"
 
-data_preprocessor = dict(
-    type="SegDataPreProcessor",
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    bgr_to_rgb=True,
-    pad_val=0,
-    seg_pad_val=255,
-    size=(512, 1024),
-)
-optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="AdamW", lr=2e-3, weight_decay=1e-4))
-param_scheduler = [dict(type="PolyLR", power=0.9, eta_min=0.0, begin=0, by_epoch=False)]
+data_preprocessor = dict(size=(512, 1024))
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=80000, val_interval=4000)
-val_cfg = dict(type="ValLoop")
-test_cfg = dict(type="TestLoop")
 default_hooks = dict(checkpoint=dict(interval=4000))

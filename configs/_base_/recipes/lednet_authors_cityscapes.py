@@ -1,7 +1,7 @@
 """LEDNet's authors' recipe on Cityscapes at 1024x512: Adam 5e-4, poly 0.9, 300 epochs of 595 batches of 5.
 
 Images in [0, 1] without mean and standard deviation. The authors first train the encoder alone with a 1x1
-classifier (configs/ablations has the two stages); this is the second stage from scratch.
+classifier; this is their second stage from scratch (the ablation encoder_first has both stages).
 """
 
 _base_ = "../runtime.py"

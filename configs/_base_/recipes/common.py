@@ -1,0 +1,16 @@
+"""The one recipe for all networks, less what depends on the dataset: AdamW 2e-3, poly 0.9."""
+
+_base_ = "../runtime.py"
+
+data_preprocessor = dict(
+    type="SegDataPreProcessor",
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    bgr_to_rgb=True,
+    pad_val=0,
+    seg_pad_val=255,
+)
+optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="AdamW", lr=2e-3, weight_decay=1e-4))
+param_scheduler = [dict(type="PolyLR", power=0.9, eta_min=0.0, begin=0, by_epoch=False)]
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")
