@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from mmengine.config import ConfigDict
 from mmseg.models.segmentors import EncoderDecoder
@@ -11,7 +11,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lednet_mm.layers import resize_like
+from lednet_mm.layers import match_size
 
 
 @MODELS.register_module()
@@ -73,8 +73,14 @@ class Segmentor(EncoderDecoder):
             are padded with zeros at the bottom and right for it, and its maps cropped to their part of them.
         kwargs: of ``EncoderDecoder``.
 
+    Attributes:
+        learning: which heads the loss is of: ``all``, or in one stage of a training the ``auxiliary`` or the
+            ``decode`` head alone.
+
     Shapes: images (N, 3, H, W) -> logits (N, num_classes, H, W) in ``predict``.
     """
+
+    learning: Literal["all", "auxiliary", "decode"] = "all"
 
     def __init__(
         self,
@@ -126,9 +132,18 @@ class Segmentor(EncoderDecoder):
 
         return crop(maps) if isinstance(maps, Tensor) else type(maps)(crop(x) for x in maps)
 
+    def loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict[str, Tensor]:
+        """Return the losses of the heads that learn, by name; shapes as in ``EncoderDecoder``."""
+        if self.learning == "all":
+            return super().loss(inputs, data_samples)
+        maps = self.extract_feat(inputs)
+        if self.learning == "auxiliary":
+            return self._auxiliary_head_forward_train(maps, data_samples)
+        return self._decode_head_forward_train(maps, data_samples)
+
     def logits(self, images: Tensor) -> Tensor:
         """Return what is measured and deployed: logits at input resolution.
 
         Shapes: normalised images (N, 3, H, W) -> (N, num_classes, H, W).
         """
-        return resize_like(self.decode_head(self.extract_feat(images)), images, self.align_corners)
+        return match_size(self.decode_head(self.extract_feat(images)), images, self.align_corners)
