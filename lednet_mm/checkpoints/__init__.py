@@ -1,102 +1,27 @@
 """Authors' networks and checkpoints: name tables, parity with their code, safe loading."""
 
-from lednet_mm.checkpoints import (
-    adscnet,
-    aglnet,
-    canet,
-    cfpnet,
-    cgnet,
-    contextnet,
-    dabnet,
-    dfanet,
-    edanet,
-    enet,
-    erfnet,
-    esnet,
-    espnet,
-    espnetv2,
-    fanet,
-    farseenet,
-    fddwnet,
-    fpenet,
-    fssnet,
-    lednet,
-    lednet_classifier,
-    linknet,
-    lite_hrnet,
-    liteseg,
-    mininet,
-    mininetv2,
-    mixscaledensenet,
-    mobilenetv2plus,
-    pp_liteseg,
-    regseg,
-    sedpshufflenet,
-    segnet,
-    sewrnetv2,
-    shelfnet,
-    shufflenetv2plus,
-    sqnet,
-    swiftnet,
-)
-from lednet_mm.checkpoints.names import AuthorsNetwork, convert_state
-from lednet_mm.errors import InputError
+from lednet_mm.checkpoints.authors import NETWORKS, authors_network
 
-NETWORKS: dict[str, AuthorsNetwork] = {}
-for _module in (
-    adscnet,
-    aglnet,
-    canet,
-    cfpnet,
-    cgnet,
-    contextnet,
-    dabnet,
-    dfanet,
-    edanet,
-    enet,
-    erfnet,
-    esnet,
-    espnet,
-    espnetv2,
-    fanet,
-    farseenet,
-    fddwnet,
-    fpenet,
-    fssnet,
-    lednet,
-    lednet_classifier,
-    linknet,
-    lite_hrnet,
-    liteseg,
-    mininet,
-    mininetv2,
-    mixscaledensenet,
-    mobilenetv2plus,
-    pp_liteseg,
-    regseg,
-    sedpshufflenet,
-    segnet,
-    sewrnetv2,
-    shelfnet,
-    shufflenetv2plus,
-    sqnet,
-    swiftnet,
-):
-    NETWORKS.update(_module.NETWORKS)
+def known_as(model: Mapping, network: str) -> str | None:
+    """Return the name in the reference vectors of a config's model; None if it is none of them.
 
-
-def authors_network(name: str) -> AuthorsNetwork:
-    """Return the table of an authors' network.
+    Two models are the same network if backbone, neck and head are built with the same arguments; heads that
+    only train, losses and what depends on the data do not matter.
 
     Args:
-        name: as in the reference vectors, for example ``lednet_official``.
-
-    Raises:
-        InputError: no such network.
+        model: ``model`` of a config.
+        network: the config's own name for it, which decides between tables of one network.
     """
-    if name not in NETWORKS:
-        raise InputError(f"unknown network {name!r}; known are: {', '.join(sorted(NETWORKS))}")
-    return NETWORKS[name]
+
+    def built(model: Mapping) -> dict:
+        parts = {key: model.get(key) for key in ("backbone", "neck", "decode_head")}
+        head = dict(parts["decode_head"] or {})
+        for key in ("loss_decode", "num_classes", "sampler"):
+            head.pop(key, None)
+        return {**parts, "decode_head": head, "size_multiple": model.get("size_multiple", 1)}
+
+    names = [name for name, table in NETWORKS.items() if built(table.model) == built(plain(model))]
+    return min(names, key=lambda name: (network not in name, len(name)), default=None)
 
 
-__all__ = ["NETWORKS", "AuthorsNetwork", "authors_network", "convert_state"]
+__all__ = ["NETWORKS", "authors_network"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lednet_mm.checkpoints import NETWORKS, authors_network
+from lednet_mm.checkpoints.authors import NETWORKS, authors_network
 from lednet_mm.checkpoints.files import model_state, read_checkpoint
 from lednet_mm.checkpoints.names import AuthorsNetwork, convert_state
 from lednet_mm.checkpoints.parity import build_model

@@ -25,7 +25,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lednet_mm.checkpoints import authors_network
+from lednet_mm.checkpoints.authors import authors_network
 from lednet_mm.checkpoints.names import AuthorsNetwork, Output, convert_state
 from lednet_mm.errors import InputError
 

@@ -1,7 +1,7 @@
 """ShuffleNetV2Plus's names: with ASPP and with the receptive-field block."""
 
-from lednet_mm.checkpoints.lightnet import ASPP, BORDER, HEAD, LOST_NORMS, REPOSITORY, RFB
 from lednet_mm.checkpoints.names import AuthorsNetwork, Rule
+from lednet_mm.checkpoints.tables.lightnet import ASPP, BORDER, HEAD, LOST_NORMS, REPOSITORY, RFB
 
 TRUNK: list[Rule] = [
     (r"^conv1\.", "backbone.stem.conv."),

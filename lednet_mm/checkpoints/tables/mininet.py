@@ -1,7 +1,7 @@
 """MiniNet's names in a third party's re-implementation (zh320)."""
 
 from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.zh320 import LAST_NORM, REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.tables.zh320 import LAST_NORM, REPOSITORY, THIRD_PARTY, UNIT
 
 NETWORKS = {
     "zh320_mininet": AuthorsNetwork(

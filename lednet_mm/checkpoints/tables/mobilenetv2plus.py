@@ -1,7 +1,7 @@
 """MobileNetV2Plus's names: with ASPP, with the receptive-field block, and on quarters of the image."""
 
-from lednet_mm.checkpoints.lightnet import ASPP, BORDER, HEAD, LOST_NORMS, REPOSITORY, RFB
 from lednet_mm.checkpoints.names import AuthorsNetwork, Rule
+from lednet_mm.checkpoints.tables.lightnet import ASPP, BORDER, HEAD, LOST_NORMS, REPOSITORY, RFB
 
 TRUNK: list[Rule] = [
     (r"^mod1\.conv1\.0\.", "backbone.stem.conv."),

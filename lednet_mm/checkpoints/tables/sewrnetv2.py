@@ -1,7 +1,7 @@
 """SEWideResNetV2's names."""
 
-from lednet_mm.checkpoints.lightnet import ASPP, BORDER, REPOSITORY, SE
 from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.tables.lightnet import ASPP, BORDER, REPOSITORY, SE
 
 NETWORKS = {
     "sewrnetv2": AuthorsNetwork(

@@ -1,7 +1,7 @@
 """ERFNet's names."""
 
-from lednet_mm.checkpoints.lednet import ENCODER_STAGE
 from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.tables.lednet import ENCODER_STAGE
 
 NETWORKS = {
     "erfnet": AuthorsNetwork(

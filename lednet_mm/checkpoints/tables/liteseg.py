@@ -1,7 +1,7 @@
 """LiteSeg's names in a third party's re-implementation (zh320)."""
 
 from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.zh320 import REPOSITORY, THIRD_PARTY, UNIT, mobilenet_v2
+from lednet_mm.checkpoints.tables.zh320 import REPOSITORY, THIRD_PARTY, UNIT, mobilenet_v2
 
 NETWORKS = {
     "zh320_liteseg": AuthorsNetwork(

@@ -1,7 +1,7 @@
 """The names of LEDNet's ImageNet classifier."""
 
-from lednet_mm.checkpoints.lednet import ENCODER, PAPER, REPOSITORY
 from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.tables.lednet import ENCODER, PAPER, REPOSITORY
 
 NETWORKS = {
     "lednet_imagenet": AuthorsNetwork(

@@ -1,7 +1,7 @@
 """MixedScaleDenseNet's names."""
 
-from lednet_mm.checkpoints.lightnet import ASPP, BORDER, HEAD, REPOSITORY
 from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.tables.lightnet import ASPP, BORDER, HEAD, REPOSITORY
 
 NETWORKS = {
     "mixscaledensenet": AuthorsNetwork(

@@ -3,7 +3,7 @@
 import re
 
 from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.zh320 import REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.tables.zh320 import REPOSITORY, THIRD_PARTY, UNIT
 
 
 def _part(match: re.Match) -> str:
