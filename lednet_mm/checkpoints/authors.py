@@ -10,6 +10,7 @@ from types import ModuleType
 from lednet_mm.checkpoints import tables
 from lednet_mm.checkpoints.names import AuthorsNetwork
 from lednet_mm.errors import InputError
+from lednet_mm.records import plain
 
 
 def collect_networks(modules: Iterable[ModuleType]) -> dict[str, AuthorsNetwork]:
@@ -45,3 +46,26 @@ def authors_network(name: str) -> AuthorsNetwork:
     if name not in NETWORKS:
         raise InputError(f"unknown network {name!r}; known are: {', '.join(sorted(NETWORKS))}")
     return NETWORKS[name]
+
+
+def known_as(model: Mapping, network: str) -> str | None:
+    """Return the name in the reference vectors of a config's model; None if it is none of them.
+
+    Two models are the same network if backbone, neck and head are built with the same arguments; heads that
+    only train, losses and what depends on the data do not matter.
+
+    Args:
+        model: ``model`` of a config.
+        network: the config's own name for it, which decides between tables of one network.
+    """
+
+    def built(model: Mapping) -> dict:
+        model = plain(model)
+        parts = {key: model.get(key) for key in ("backbone", "neck", "decode_head")}
+        head = dict(parts["decode_head"] or {})
+        for key in ("loss_decode", "num_classes", "sampler"):
+            head.pop(key, None)
+        return {**parts, "decode_head": head, "size_multiple": model.get("size_multiple", 1)}
+
+    names = [name for name, table in NETWORKS.items() if built(table.model) == built(model)]
+    return min(names, key=lambda name: (network not in name, len(name)), default=None)

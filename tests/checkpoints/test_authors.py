@@ -40,5 +40,5 @@ def test_two_tables_of_one_name_are_refused():
 
 
 def test_an_unknown_network_names_the_known_ones():
-    with pytest.raises(InputError, match="unknown network 'dabnett'.*dabnet, "):
+    with pytest.raises(InputError, match=r"unknown network 'dabnett'.*dabnet, "):
         authors_network("dabnett")
