@@ -266,19 +266,29 @@ def read_record(path: str | Path) -> Record:
         ValueError: damaged, foreign, or of another schema; the message is one line without the path.
     """
     try:
-        content = json.loads(Path(path).read_bytes())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"not readable as JSON ({error})") from None
-    if not isinstance(content, dict) or "schema" not in content:
-        raise ValueError("not a record of this project")
-    if content["schema"] != SCHEMA:
-        raise ValueError(f"schema {content['schema']}, this version reads {SCHEMA}")
-    try:
-        return Record.model_validate(content)
+        data = Path(path).read_bytes()
+        record = Record.model_validate_json(data)
+    except OSError as error:
+        raise ValueError(f"not readable ({error})") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"damaged record: {where}: {first['msg']}") from None
+        raise ValueError(_fault(data, error)) from None
+    if record.schema_version != SCHEMA:
+        raise ValueError(f"schema {record.schema_version}, this version reads {SCHEMA}")
+    return record
+
+
+def _fault(data: bytes, error: ValidationError) -> str:
+    """Say in one line why a file's content is no record."""
+    try:
+        content = json.loads(data)
+    except ValueError as invalid:
+        return f"not readable as JSON ({invalid})"
+    if not isinstance(content, dict) or "schema" not in content:
+        return "not a record of this project"
+    if content["schema"] != SCHEMA:
+        return f"schema {content['schema']}, this version reads {SCHEMA}"
+    first = error.errors()[0]
+    return f"damaged record: {'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def find_records(folders: Iterable[str | Path]) -> list[Path]:

@@ -1,11 +1,13 @@
-"""Make a report from records: comparison tables (CSV, Markdown) and a plot of accuracy over speed."""
+"""Make a report from records: tables, plots and one HTML page."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
+import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.errors import run_command
+from lednet_mm.reports.ablation import Baseline
 from lednet_mm.reports.report import write_report
 
 
@@ -13,19 +15,45 @@ def main() -> None:
     """Parse the arguments and write the report."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="example:\n  python tools/report.py work_dirs/lednet_camvid work_dirs/erfnet_camvid",
+        epilog="examples:\n"
+        "  python tools/report.py work_dirs/lednet_camvid work_dirs/erfnet_camvid\n"
+        "  python tools/report.py work_dirs/smoke --out work_dirs/smoke/report --pictures 3",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folders", nargs="*", default=["work_dirs"], help="work folders (default work_dirs)")
-    parser.add_argument("--out", default="reports", help="folder of the report (default reports)")
     parser.add_argument(
-        "--title", default="Comparison", help="of tables and plots; name a smaller setting here"
+        "folders", nargs="*", default=["work_dirs"], help="work folders or studies (default work_dirs)"
+    )
+    parser.add_argument("--out", default="reports", help="folder of the report (default reports)")
+    parser.add_argument("--title", help="of tables and plots; name a smaller setting (default: the study's)")
+    parser.add_argument(
+        "--baseline",
+        type=Baseline.parse,
+        metavar="NETWORK[:VARIANT]",
+        help="what the ablation table compares with (default: what the study says, else the network itself)",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=0,
+        metavar="N",
+        help="show N images of each dataset with the predictions of the networks whose checkpoints are there",
     )
     arguments = parser.parse_args()
-    report = write_report(arguments.folders, arguments.out, arguments.title)
+    report = write_report(
+        arguments.folders,
+        arguments.out,
+        arguments.title,
+        baseline=arguments.baseline,
+        pictures=arguments.pictures,
+    )
     for path, reason in report.problems.items():
         print(f"left out {path}: {reason}", file=sys.stderr)
-    print(f"{report.records} records, report in {arguments.out}: {', '.join(f.name for f in report.files)}")
+    for note in report.notes:
+        print(note, file=sys.stderr)
+    print(
+        f"{report.records} records, report in {arguments.out}: {len(report.files)} files, "
+        f"{len(report.changed)} of them new or changed"
+    )
 
 
 if __name__ == "__main__":

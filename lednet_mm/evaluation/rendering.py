@@ -46,3 +46,39 @@ def with_legend(picture: np.ndarray, classes: Sequence[str], palette: Sequence[S
             legend, name, (x + line, y + line - 9), cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA
         )
     return np.concatenate([picture, legend])
+
+
+def picture_grid(
+    rows: Sequence[Sequence[np.ndarray]],
+    titles: Sequence[str],
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]],
+    width: int = 480,
+) -> np.ndarray:
+    """Put pictures side by side, a row an image, under the titles of their columns; the legend goes below.
+
+    Args:
+        rows: pictures (H, W, 3) uint8 RGB; those of a row have one shape.
+        titles: of the columns, as ``image``, ``truth`` and networks.
+        classes: names for the legend.
+        palette: (C, 3) RGB in [0, 255].
+        width: of each picture in the grid, in pixels.
+
+    Returns:
+        (H', W', 3) uint8 RGB.
+    """
+    gap, head = 8, 34
+    lines = []
+    for row in rows:
+        height = round(row[0].shape[0] * width / row[0].shape[1])
+        scaled = [cv2.resize(p, (width, height), interpolation=cv2.INTER_AREA) for p in row]
+        padded = [np.pad(p, ((0, gap), (0, gap), (0, 0)), constant_values=255) for p in scaled]
+        lines.append(np.concatenate(padded, axis=1)[:, :-gap])
+    top = np.full((head, lines[0].shape[1], 3), 255, dtype=np.uint8)
+    for i, title in enumerate(titles):
+        scale = 0.6
+        while cv2.getTextSize(title, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)[0][0] > width and scale > 0.3:
+            scale -= 0.05
+        place = (i * (width + gap) + 2, head - 11)
+        cv2.putText(top, title, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA)
+    return with_legend(np.concatenate([top, *lines]), classes, palette)

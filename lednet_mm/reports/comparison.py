@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from lednet_mm.records import Record
+from lednet_mm.reports.latencies import Condition, Latencies, collect_latencies
+from lednet_mm.reports.reading import record_name
+from lednet_mm.reports.recipes import recipe_of
+from lednet_mm.reports.tables import Column, Table
 
 KEY = ["study", "dataset", "network", "variant", "seed"]
+ACCURACIES = ["miou_percent", "category_iou_percent", "pixel_accuracy_percent", "mean_accuracy_percent"]
 COLUMNS = [
     *("network", "variant", "dataset", "seed", "split"),
-    *("miou_percent", "category_iou_percent", "pixel_accuracy_percent", "mean_accuracy_percent"),
+    *ACCURACIES,
     "miou_val_percent",
     *("params", "params_train", "macs", "macs_shape"),
-    *("fps_p50", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99", "unstable"),
-    *("iterations", "study"),
+    *("fps_p50", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99", "peak_memory_bytes", "unstable"),
+    *("iterations", "recipe", "study"),
+    *("accuracy_record", "train_record", "complexity_record", "latency_record"),
 ]
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Under what a latency was taken; only latencies of one condition stand in one column."""
-
-    device: str
-    threads: int | None
-    shape: tuple[int, int]
-    batch_size: int
-    engine: str
-    precision: str
-
-    def __str__(self) -> str:
-        threads = f", {self.threads} thread{'s' if self.threads != 1 else ''}" if self.threads else ""
-        height, width = self.shape
-        return (
-            f"{self.device}{threads}, {self.engine}, {self.precision}, {self.batch_size}x3x{height}x{width}"
-        )
 
 
 @dataclass(frozen=True)
@@ -46,64 +32,48 @@ class Comparison:
 
     Attributes:
         table: one row a run, columns as in ``COLUMNS``, sorted.
-        condition: under which the latencies in the table were taken; None without latencies.
-        notes: one line each: what was left out and why.
+        latencies: of every network under every condition.
+        notes: one line each: what is not shown and why.
     """
 
     table: pd.DataFrame
-    condition: Condition | None
+    latencies: Latencies
     notes: tuple[str, ...]
+
+    @property
+    def condition(self) -> Condition | None:
+        """Under which the latencies in ``table`` were taken; None without latencies."""
+        return next(iter(self.latencies.conditions), None)
+
+
+def sort_records(records: Iterable[Record]) -> list[Record]:
+    """Return records oldest first; the newest of the same thing counts."""
+    return sorted(records, key=lambda record: (record.provenance.date, record.id))
+
+
+def key_of(record: Record) -> tuple:
+    """Return which run a record belongs to, in the order of ``KEY``."""
+    return (record.run.study, *network_of(record), record.run.seed)
+
+
+def network_of(record: Record) -> tuple[str, str, str]:
+    """Return what complexity and latency belong to: they do not depend on seed or study."""
+    return (record.run.dataset, record.run.network, record.run.variant)
 
 
 def newest_accuracies(records: Iterable[Record]) -> dict[tuple, dict[str, Record]]:
     """Return the newest accuracy of each run and split: key as in ``KEY`` -> split -> record.
 
     Args:
-        records: of any kinds, oldest first.
+        records: of any kinds, oldest first. Accuracies with test-time augmentation are of a split of
+            their own, ``test (augmented)``.
     """
     found: dict[tuple, dict[str, Record]] = {}
     for record in records:
         if record.kind == "accuracy":
-            key = (record.run.study, *_network(record), record.run.seed)
-            found.setdefault(key, {})[record.details["split"]] = record
+            split = record.details["split"] + (" (augmented)" if record.details.get("tta") else "")
+            found.setdefault(key_of(record), {})[split] = record
     return found
-
-
-def class_table(records: Iterable[Record]) -> pd.DataFrame:
-    """Make the table of class IoUs: one row a run and split, one column a class.
-
-    Args:
-        records: of any kinds, oldest first.
-    """
-    rows = [
-        {**dict(zip(KEY, key, strict=True)), "split": split, **record.details["class_iou_percent"]}
-        for key, splits in newest_accuracies(records).items()
-        for split, record in splits.items()
-    ]
-    table = pd.DataFrame(rows)
-    if table.empty:
-        return table
-    table["seed"] = table["seed"].astype("Int64")
-    return table.sort_values([*KEY, "split"], na_position="first", ignore_index=True)
-
-
-def _condition(record: Record) -> Condition:
-    details, provenance = record.details, record.provenance
-    # Threads tell CPU measurements apart; on a GPU they do not matter.
-    threads = None if "cuda" in provenance.versions else provenance.threads
-    return Condition(
-        provenance.device,
-        threads,
-        tuple(details["shape"]),
-        details["batch_size"],
-        details["engine"],
-        provenance.precision,
-    )
-
-
-def _network(record: Record) -> tuple:
-    """Return what complexity and latency belong to: they do not depend on seed or study."""
-    return (record.run.dataset, record.run.network, record.run.variant)
 
 
 def compare(records: Iterable[Record]) -> Comparison:
@@ -111,32 +81,22 @@ def compare(records: Iterable[Record]) -> Comparison:
 
     Accuracy is that of the test split where a run has one, else of the validation split; of several records
     of the same thing the newest counts. Latencies of the condition under which most networks were measured
-    are shown, the others are named in the notes.
+    are shown; the table of latencies has the others.
 
     Args:
-        records: of any kinds and studies, oldest first.
+        records: of any kinds and studies, in any order.
     """
-    records = sorted(records, key=lambda record: (record.provenance.date, record.id))
-    notes: list[str] = []
-    conditions = Counter(
-        condition for condition, _ in {(_condition(r), _network(r)) for r in records if r.kind == "latency"}
-    )
-    ranked = sorted(conditions, key=lambda c: (-conditions[c], str(c)))
-    condition = ranked[0] if ranked else None
-    notes += [f"latencies not shown, taken under another condition: {other}" for other in ranked[1:]]
-
+    records = sort_records(records)
+    latencies = collect_latencies(records)
+    timed = latencies.frame[latencies.frame["condition"] == 0]
+    latency = {(row["dataset"], row["network"], row["variant"]): row for row in timed.to_dict("records")}
     complexity: dict[tuple, Record] = {}
-    latency: dict[tuple, Record] = {}
     runs: dict[tuple, dict[str, Record]] = {}
     for record in records:
-        run = record.run
         if record.kind == "complexity":
-            complexity[_network(record)] = record
-        elif record.kind == "latency":
-            if _condition(record) == condition:
-                latency[_network(record)] = record
+            complexity[network_of(record)] = record
         elif record.kind == "train":
-            runs.setdefault((run.study, *_network(record), run.seed), {})["train"] = record
+            runs.setdefault(key_of(record), {})["train"] = record
     for key, splits in newest_accuracies(records).items():
         runs.setdefault(key, {}).update(splits)
     trained = {key[1:4] for key in runs}
@@ -148,66 +108,91 @@ def compare(records: Iterable[Record]) -> Comparison:
     # Counts stay whole numbers although some cells are empty.
     for column in ("seed", "params", "params_train", "macs", "iterations"):
         table[column] = table[column].astype("Int64")
+    for column in (*ACCURACIES, "miou_val_percent", "fps_p50", "peak_memory_bytes"):
+        table[column] = table[column].astype("float64")
     table = table.sort_values(KEY, na_position="first", ignore_index=True)
-    shapes = sorted({s for s in table["macs_shape"] if isinstance(s, str)})
-    if len(shapes) > 1:
-        notes.append(f"multiply-adds are of several image sizes ({', '.join(shapes)}): see macs_shape")
-    tested = sorted({s for s in table["split"] if isinstance(s, str)})
-    if len(tested) > 1:
-        notes.append(f"accuracies are of several splits ({', '.join(tested)}): see split")
-    return Comparison(table, condition, tuple(notes))
+    return Comparison(table, latencies, tuple(_notes(table, latencies, records)))
 
 
 def _row(key: Sequence, found: dict[str, Record], complexity: dict, latency: dict) -> dict:
-    study, dataset, network, variant, seed = key
-    row: dict = {"study": study, "dataset": dataset, "network": network, "variant": variant, "seed": seed}
-    accuracy = found.get("test") or found.get("val")
-    if accuracy is not None:
-        row["split"] = accuracy.details["split"]
-        row.update(accuracy.values)
+    row: dict = dict(zip(KEY, key, strict=True))
+    network = tuple(key[1:4])
+    train = found.get("train")
+    splits = [split for split in ("test", "val", *sorted(found)) if split in found and split != "train"]
+    if splits:
+        accuracy = found[splits[0]]
+        row.update(accuracy.values, split=splits[0], accuracy_record=record_name(accuracy))
     if "val" in found:
         row["miou_val_percent"] = found["val"].values["miou_percent"]
-    if "train" in found:
-        row["iterations"] = found["train"].values["iterations"]
-    if (counted := complexity.get((dataset, network, variant))) is not None:
-        row.update(counted.values)
+    if train is not None:
+        row.update(iterations=train.values.get("iterations"), train_record=record_name(train))
+    if trained_by := train or (found[splits[0]] if splits else None):
+        row["recipe"] = recipe_of(trained_by.config.text)
+    if (counted := complexity.get(network)) is not None:
+        row.update(counted.values, complexity_record=record_name(counted))
         row["macs_shape"] = "{}x{}".format(*counted.details["shape"])
-    if (timed := latency.get((dataset, network, variant))) is not None:
-        row.update(timed.values)
+    if (timed := latency.get(network)) is not None:
+        row.update({name: timed[name] for name in COLUMNS if name in timed})
+        row["latency_record"] = timed["record"]
     return row
 
 
-def to_markdown(comparison: Comparison, title: str) -> str:
-    """Write the comparison for people: units in the headers, notes below."""
-    table = comparison.table
-    shown = pd.DataFrame(
-        {
-            "network": table["network"],
-            "variant": table["variant"],
-            "dataset": table["dataset"],
-            "seed": table["seed"].astype("string"),
-            "split": table["split"],
-            "mIoU (%)": table["miou_percent"].map("{:.2f}".format, na_action="ignore"),
-            "mIoU on val (%)": table["miou_val_percent"]
-            .where(table["split"] == "test")
-            .map("{:.2f}".format, na_action="ignore"),
-            "category IoU (%)": table["category_iou_percent"].map("{:.2f}".format, na_action="ignore"),
-            "parameters (M)": (table["params"] / 1e6).map("{:.3f}".format, na_action="ignore"),
-            "MACs (G)": (table["macs"] / 1e9).map("{:.2f}".format, na_action="ignore"),
-            "FPS (p50)": table["fps_p50"].map("{:.1f}".format, na_action="ignore"),
-            "latency p99 (ms)": table["latency_ms_p99"].map("{:.1f}".format, na_action="ignore"),
-            "": table["unstable"].map({True: "unstable"}),
-        }
+def _notes(table: pd.DataFrame, latencies: Latencies, records: Iterable[Record]) -> Iterable[str]:
+    if latencies.conditions:
+        yield f"Speed: {latencies.conditions[0]}."
+    yield from (
+        f"Speed under another condition, see the table of latencies: {other}."
+        for other in latencies.conditions[1:]
     )
-    shown = shown.astype(object).where(shown.notna(), "")
-    shown = shown.loc[:, (shown != "").any()]
-    lines = [f"# {title}", "", shown.to_markdown(index=False, disable_numparse=True), ""]
-    if comparison.condition:
-        lines += [f"Speed: {comparison.condition}; logits at input resolution.", ""]
-    if shapes := sorted({s for s in table["macs_shape"] if isinstance(s, str)}):
-        lines += [
-            f"Multiply-adds (fvcore) of one image of {', '.join(shapes)}, final upsampling included.",
-            "",
-        ]
-    lines += [f"Note: {note}." for note in comparison.notes]
-    return "\n".join(lines).rstrip() + "\n"
+    shapes = sorted({s for s in table["macs_shape"] if isinstance(s, str)})
+    if len(shapes) > 1:
+        yield f"Several image sizes of the multiply-adds are in this table: {', '.join(shapes)}."
+    elif shapes:
+        yield f"Multiply-adds (fvcore) of one image of {shapes[0]}, final upsampling included."
+    for column, what in (("split", "splits"), ("study", "studies")):
+        values = sorted({s for s in table[column] if isinstance(s, str)})
+        if len(values) > 1:
+            yield f"Several {what} are in this table: {', '.join(values)}."
+    for dataset, rows in table.groupby("dataset"):
+        recipes = sorted({s for s in rows["recipe"] if isinstance(s, str)})
+        if len(recipes) > 1:
+            shown = "; ".join(recipes[:4]) + ("; ..." if len(recipes) > 4 else "")
+            yield f"{len(recipes)} recipes on {dataset}, compare rows of one only: {shown}."
+    fingerprints: dict[tuple[str, str], set] = {}
+    for record in records:
+        if record.kind == "accuracy" and (fingerprint := record.provenance.dataset_fingerprint):
+            fingerprints.setdefault((record.run.dataset, record.details["split"]), set()).add(fingerprint)
+    for (dataset, split), found in sorted(fingerprints.items()):
+        # Validation at a training's end carries the fingerprint of all its data, a test that of its split.
+        if len(found) > 1 and split == "test":
+            yield f"{dataset}, {split}: accuracies come from {len(found)} different sets of images."
+
+
+def comparison_table(comparison: Comparison, title: str) -> Table:
+    """Make the table for people: one row a run."""
+    table = comparison.table.copy()
+    sources = {}
+    for kind in ("accuracy", "train", "complexity", "latency"):
+        column = f"_{kind}"
+        table[column] = [[name] if isinstance(name, str) else [] for name in table[f"{kind}_record"]]
+        sources[kind] = column
+    table["_unstable"] = table["unstable"].map({True: "unstable"})
+    table["_miou_val"] = table["miou_val_percent"].where(table["split"] != "val")
+    columns = (
+        *(Column(key, key) for key in ("study", "network", "variant", "dataset", "seed", "split")),
+        Column("miou_percent", "mIoU (%)", ".2f", source="_accuracy"),
+        Column("_miou_val", "mIoU on val (%)", ".2f"),
+        Column("category_iou_percent", "category IoU (%)", ".2f", source="_accuracy"),
+        Column("pixel_accuracy_percent", "pixel accuracy (%)", ".2f", source="_accuracy"),
+        Column("iterations", "iterations", ".0f", source="_train"),
+        Column("params", "parameters (M)", ".3f", 1e6, source="_complexity"),
+        Column("macs", "MACs (G)", ".2f", 1e9, source="_complexity"),
+        Column("fps_p50", "FPS (p50)", ".1f", source="_latency"),
+        Column("latency_ms_p99", "latency p99 (ms)", ".1f", source="_latency"),
+        Column("peak_memory_bytes", "peak memory (MiB)", ".0f", 2**20, source="_latency"),
+        Column("_unstable", "unstable"),
+        Column("recipe", "recipe"),
+    )
+    if table["recipe"].nunique() < 2:
+        columns = columns[:-1]
+    return Table("comparison", title, columns, table, comparison.notes)

@@ -1,59 +1,153 @@
-"""Plots, colour-blind safe and readable in print, each as PNG and SVG."""
+"""Plots of accuracy against cost, and of latencies, each from a frame that a table shows too."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
-import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lednet_mm.reports.comparison import Comparison
+from lednet_mm.reports.drawing import Plot, label_points, pareto_front, set_title, style
+from lednet_mm.reports.latencies import Latencies
+from lednet_mm.reports.summary import network_name
 
-# Okabe and Ito's colours (2008), distinguishable with every kind of colour vision.
-COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
-MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
-
-
-def save(figure: Figure, path: Path) -> list[Path]:
-    """Write a figure as PNG and SVG; the same figure gives the same bytes."""
-    paths = [path.with_suffix(".png"), path.with_suffix(".svg")]
-    with mpl.rc_context({"svg.hashsalt": "lednet-mm", "svg.fonttype": "none"}):
-        figure.savefig(paths[0], dpi=150, bbox_inches="tight", metadata={"Software": None})
-        figure.savefig(paths[1], bbox_inches="tight", metadata={"Date": None})
-    return paths
+PLACE = ["study", "dataset", "split"]
+MARKER_SIZE = 7
+LABELS = 60
+"""More points than these and only those of the front are named."""
+DISTRIBUTIONS = 30
 
 
-def plot_accuracy_over_speed(comparison: Comparison, title: str) -> Figure | None:
-    """Plot mIoU over FPS, one point for each network and variant, with its spread over seeds.
+def places(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Split a frame into what may stand in one plot: one study, dataset and split.
 
-    Returns:
-        The figure; None where no run has both numbers.
+    Yields:
+        Ending of the file name, words for the title, and rows, one for each; no ending where there is
+        one.
     """
-    table = comparison.table.dropna(subset=["miou_percent", "fps_p50"])
-    if table.empty:
-        return None
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    for i, ((dataset, network, variant), runs) in enumerate(table.groupby(["dataset", "network", "variant"])):
-        miou = runs["miou_percent"]
-        label = network if variant == "baseline" else f"{network}, {variant.replace('_', ' ')}"
-        if table["dataset"].nunique() > 1:
-            label += f" ({dataset})"
-        axes.errorbar(
-            runs["fps_p50"].iloc[0],
-            miou.mean(),
-            yerr=None if len(miou) < 2 else miou.std(),
-            fmt=MARKERS[i % len(MARKERS)],
-            color=COLORS[i % len(COLORS)],
-            markersize=8,
-            capsize=3,
-            label=label if pd.notna(miou.mean()) else None,
+    found = list(frame.groupby(PLACE, dropna=False, sort=True))
+    for key, rows in found:
+        words = [str(word) for word in key if isinstance(word, str)]
+        ending = "" if len(found) == 1 else "_" + "_".join(words).replace(" ", "-").replace("/", "-")
+        yield ending, ", ".join(words), rows
+
+
+def plot_tradeoffs(summary: pd.DataFrame, title: str, speed: str) -> list[Plot]:
+    """Plot mIoU over speed, parameters and multiply-adds, each with its Pareto front.
+
+    Args:
+        summary: see :func:`lednet_mm.reports.summary.summarise_runs`.
+        title: of the report.
+        speed: the condition of ``fps_0``, in words.
+    """
+    plots = []
+    for ending, place, rows in places(summary[summary["seeds"] > 0]):
+        shapes = sorted({s for s in rows["macs_shape"] if isinstance(s, str)})
+        axes = (
+            ("accuracy_over_speed", "fps_0", 1.0, "speed (frames per second, median)", f"{place}\n{speed}"),
+            ("accuracy_over_parameters", "params", 1e6, "parameters (millions)", place),
+            ("accuracy_over_macs", "macs", 1e9, f"multiply-adds (billions) at {', '.join(shapes)}", place),
         )
-    axes.set_xlabel("speed (frames per second, median)")
+        for name, key, scale, label, where in axes:
+            if key in rows and rows[key].notna().sum() > 1:
+                figure = _tradeoff(rows.dropna(subset=[key]), key, scale, label, f"{title}\n{where}")
+                plots.append(Plot(name + ending, figure))
+    return plots
+
+
+def _tradeoff(rows: pd.DataFrame, key: str, scale: float, label: str, title: str) -> Figure:
+    rows = rows.sort_values("miou_percent", ascending=False)
+    x = rows[key].astype(float).to_numpy() / scale
+    y, std = rows["miou_percent"].to_numpy(), rows["miou_percent_std"].astype(float).to_numpy()
+    names = [network_name(row) for row in rows.to_dict("records")]
+    networks = {network: i for i, network in enumerate(sorted(set(rows["network"])))}
+    front = pareto_front(x, y, smaller_x=key != "fps_0")
+
+    figure = Figure(figsize=(7, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(x[front], y[front], color="0.55", linewidth=1, linestyle="--", zorder=1)
+    crowded = len(rows) > LABELS
+    named = front if crowded else range(len(rows))
+    if crowded:
+        others = np.setdiff1d(np.arange(len(rows)), front)
+        axes.plot(x[others], y[others], ".", color="0.6", zorder=1)
+    for i in named:
+        look = style(networks[rows["network"].iloc[i]])
+        axes.errorbar(
+            x[i],
+            y[i],
+            yerr=None if np.isnan(std[i]) else std[i],
+            linestyle="none",
+            markersize=MARKER_SIZE,
+            capsize=2,
+            linewidth=0.8,
+            # Hollow: a variant of the network of that colour.
+            markerfacecolor=look["color"] if rows["variant"].iloc[i] == "baseline" else "white",
+            zorder=2,
+            **look,
+        )
+    if len(x) > 1 and x.min() > 0 and x.max() / x.min() > 20:
+        axes.set_xscale("log")
+    axes.margins(0.14)
+    axes.set_xlabel(label)
     axes.set_ylabel("mean IoU (%)")
-    axes.set_title(f"{title}\n{comparison.condition}", fontsize=9)
-    axes.margins(0.12)
+    set_title(axes, title)
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", fontsize=9, frameon=False)
+    notes = []
+    if not np.isnan(std).all():
+        notes.append("bars: standard deviation over seeds")
+    if rows["recipe"].nunique() > 1:
+        notes.append(f"{rows['recipe'].nunique()} recipes")
+    if crowded:
+        notes.append("named: the Pareto front")
+    if len(front) > 1:
+        notes.append("dashed: Pareto front")
+    figure.supxlabel("; ".join(notes), fontsize=7, color="0.35")
+    order = [*front, *np.setdiff1d(np.arange(len(x)), front)]
+    shown = front if crowded else order
+    label_points(axes, x[order], y[order], [names[i] for i in shown], MARKER_SIZE)
     return figure
+
+
+def plot_latencies(latencies: Latencies, title: str) -> list[Plot]:
+    """Plot the distribution of the samples of every network under the first condition."""
+    frame = latencies.frame[latencies.frame["condition"] == 0]
+    rows = [row for row in frame.to_dict("records") if row["record"] in latencies.samples]
+    rows.sort(key=lambda row: row["latency_ms_p50"])
+    if not rows:
+        return []
+    shown = rows[:DISTRIBUTIONS]
+    samples = [latencies.samples[row["record"]] for row in shown]
+    several = len({row["dataset"] for row in shown}) > 1
+    names = [network_name(row) + (f" ({row['dataset']})" if several else "") for row in shown]
+    figure = Figure(figsize=(7, 1.4 + 0.32 * len(shown)), layout="constrained")
+    axes = figure.add_subplot()
+    _boxes(axes, samples)
+    for i, row in enumerate(shown, start=1):
+        axes.plot(row["latency_ms_p99"], i, marker="|", color="#D55E00", markersize=10, zorder=3)
+    axes.set_yticks(range(1, len(names) + 1), names, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("latency (ms)")
+    if max(s.max() for s in samples) > 20 * min(s.min() for s in samples):
+        axes.set_xscale("log")
+    fastest = f", the fastest {DISTRIBUTIONS} of {len(rows)}" if len(rows) > DISTRIBUTIONS else ""
+    set_title(axes, f"{title}: latency{fastest}\n{latencies.conditions[0]}")
+    axes.grid(alpha=0.3, axis="x")
+    figure.supxlabel(
+        "box: quartiles; line: median; whiskers: p1 to p99; orange: p99 of the record", fontsize=7, color="0.35"
+    )
+    return [Plot("latency", figure)]
+
+
+def _boxes(axes, samples: Sequence[np.ndarray]) -> None:
+    axes.boxplot(
+        samples,
+        orientation="horizontal",
+        whis=(1, 99),
+        widths=0.6,
+        showfliers=False,
+        patch_artist=True,
+        boxprops={"facecolor": "#56B4E9", "alpha": 0.6, "linewidth": 0.8},
+        medianprops={"color": "#000000", "linewidth": 1.4},
+    )

@@ -1,15 +1,34 @@
-"""A report: tables and plots in one folder, from records alone."""
+"""A report: tables, plots and a page in one folder, from records alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lednet_mm.errors import InputError
-from lednet_mm.records import read_records, write_atomically
-from lednet_mm.reports.comparison import class_table, compare, to_markdown
-from lednet_mm.reports.plots import plot_accuracy_over_speed, save
+import pandas as pd
+
+from lednet_mm.records import write_atomically
+from lednet_mm.reports import plots, plots_accuracy
+from lednet_mm.reports.ablation import Baseline, ablation_table, compare_with_baselines
+from lednet_mm.reports.classes import class_summary_table, class_table, reported_splits, summarise_classes
+from lednet_mm.reports.comparison import Comparison, compare, comparison_table
+from lednet_mm.reports.differences import Differences
+from lednet_mm.reports.drawing import Plot, render
+from lednet_mm.reports.failures import collect_failures, failure_table, failures_markdown
+from lednet_mm.reports.latencies import latency_table
+from lednet_mm.reports.page import write_page
+from lednet_mm.reports.pictures import PictureSet, predict_pictures
+from lednet_mm.reports.published import published_table
+from lednet_mm.reports.reading import Evidence, read_evidence
+from lednet_mm.reports.summary import summarise_runs, summary_table
+from lednet_mm.reports.tables import Table, to_csv, to_latex, to_markdown
+
+PAGE = "index.html"
+# Stems of what a report writes; what an earlier report left of them and this one has not is removed.
+TABLES = ("comparison", "summary", "ablation", "class_iou", "class_summary", "latency", "published", "failures")
+PLOTS = ("accuracy_over", "ablation", "learning_curves", "class_iou", "published", "latency", "predictions")
+ENDINGS = {".csv", ".md", ".tex", ".png", ".svg"}
 
 
 @dataclass(frozen=True)
@@ -18,46 +37,158 @@ class Report:
 
     Attributes:
         files: all files of the report.
+        changed: those whose content is new.
         records: how many records went in.
-        problems: records left out, and why.
+        problems: files left out, and why.
+        notes: what could not be shown, and why.
     """
 
     files: tuple[Path, ...]
+    changed: tuple[Path, ...]
     records: int
-    problems: dict[Path, str]
+    problems: Mapping[Path, str]
+    notes: tuple[str, ...] = ()
 
 
-def write_report(folders: Sequence[str | Path], out: str | Path, title: str = "Comparison") -> Report:
-    """Write ``comparison.csv``, ``comparison.md``, ``class_iou.csv`` and the plots.
+@dataclass(frozen=True)
+class Content:
+    """All tables of a report, and the frames of its plots.
+
+    Attributes:
+        title: of everything.
+        comparison: one row a run.
+        summary: one row a network and variant.
+        ablation: differences to the baselines.
+        classes: class IoU of each run and split.
+        class_summary: the same over seeds, of the split that the summary shows.
+        curves: validation mIoU by iteration.
+        tables: for people, those with rows only.
+    """
+
+    title: str
+    comparison: Comparison
+    summary: pd.DataFrame
+    ablation: pd.DataFrame
+    classes: pd.DataFrame
+    class_summary: pd.DataFrame
+    curves: pd.DataFrame
+    tables: dict[str, Table]
+
+
+def make_content(evidence: Evidence, title: str | None = None, baseline: Baseline | None = None) -> Content:
+    """Compute everything that a report shows.
+
+    Args:
+        evidence: records and studies.
+        title: of everything; None takes the study's where there is one.
+        baseline: of the ablation table; None takes the studies'.
+    """
+    if title is None:
+        studies = list(evidence.studies.values())
+        title = studies[0].title if len(studies) == 1 else "Comparison"
+    comparison = compare(evidence.records)
+    summary = summarise_runs(comparison)
+    differences = Differences(evidence.matrices)
+    ablation = compare_with_baselines(summary, evidence.studies, differences, baseline)
+    speed = str(comparison.condition or "")
+    classes = class_table(evidence.records)
+    class_summary = reported_splits(summarise_classes(classes), summary) if len(classes) else classes
+    tables = [
+        summary_table(summary, comparison, differences, title),
+        ablation_table(ablation, title, speed),
+        *([class_summary_table(class_summary, title)] if len(class_summary) else []),
+        latency_table(comparison.latencies, title),
+        published_table(summary, title),
+        failure_table(collect_failures(evidence.records, evidence.studies), title),
+        comparison_table(comparison, title),
+    ]
+    return Content(
+        title,
+        comparison,
+        summary,
+        ablation,
+        classes,
+        class_summary,
+        plots_accuracy.learning_curves(evidence.records),
+        {table.name: table for table in tables if len(table.frame)},
+    )
+
+
+def make_plots(content: Content) -> list[Plot]:
+    """Draw every plot that the records have something for."""
+    title, latencies = content.title, content.comparison.latencies
+    drawn = plots.plot_tradeoffs(content.summary, title, str(content.comparison.condition or ""))
+    drawn += plots.plot_latencies(latencies, title)
+    drawn += plots_accuracy.plot_forest(content.ablation, title)
+    drawn += plots_accuracy.plot_curves(content.curves, title)
+    if len(content.class_summary):
+        drawn += plots_accuracy.plot_classes(content.class_summary, title)
+    if "published" in content.tables:
+        drawn += plots_accuracy.plot_published(content.tables["published"].frame, title)
+    return drawn
+
+
+def write_report(
+    folders: Sequence[str | Path],
+    out: str | Path,
+    title: str | None = None,
+    *,
+    baseline: Baseline | None = None,
+    pictures: int = 0,
+    page: bool = True,
+) -> Report:
+    """Write the report; files whose content is as it was are left alone.
 
     Args:
         folders: work folders or studies; every record below them goes in.
         out: the report's folder.
-        title: of tables and plots; it should name a smaller setting.
+        title: of tables and plots; it should name a smaller setting. None takes the study's.
+        baseline: what the ablation table compares with; None takes the studies'.
+        pictures: how many images of each dataset are predicted by the networks whose checkpoints are there.
+        page: whether the HTML page is written.
 
     Raises:
         InputError: a folder that does not exist, or no record in any.
     """
-    for folder in folders:
-        if not Path(folder).is_dir():
-            raise InputError(f"{folder}: no such folder")
-    records, problems = read_records(folders)
-    if not records:
-        seen = f" ({len(problems)} files are no records of this project)" if problems else ""
-        raise InputError(f"no records below {', '.join(map(str, folders))}{seen}: train or measure something")
-    comparison = compare(records)
+    evidence = read_evidence(folders)
+    content = make_content(evidence, title, baseline)
+    files: dict[str, bytes] = {}
+    for name, table in content.tables.items():
+        files[f"{name}.csv"] = to_csv(table).encode()
+        markdown = failures_markdown(table) if name == "failures" else to_markdown(table)
+        files[f"{name}.md"] = markdown.encode()
+        files[f"{name}.tex"] = to_latex(table).encode()
+    if len(content.classes):
+        classes = Table("class_iou", content.title, (), content.classes)
+        files["class_iou.csv"] = to_csv(classes).encode()
+    drawn = make_plots(content)
+    sets: list[PictureSet] = []
+    notes: list[str] = []
+    if pictures:
+        sets, notes = predict_pictures(evidence, pictures)
+        files |= {f"predictions_{pictured.dataset}.png": pictured.png() for pictured in sets}
+    for plot in drawn:
+        files |= {plot.name + ending: data for ending, data in render(plot.figure).items()}
+    if page:
+        files[PAGE] = write_page(content, evidence, sets).encode()
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    files = [out / "comparison.csv", out / "comparison.md"]
-    table = comparison.table.to_csv(index=False, lineterminator="\n", float_format="%.4f")
-    write_atomically(files[0], table.encode())
-    write_atomically(files[1], to_markdown(comparison, title).encode())
-    classes = class_table(records)
-    if not classes.empty:
-        files.append(out / "class_iou.csv")
-        text = classes.to_csv(index=False, lineterminator="\n", float_format="%.4f")
-        write_atomically(files[-1], text.encode())
-    figure = plot_accuracy_over_speed(comparison, title)
-    if figure is not None:
-        files += save(figure, out / "accuracy_over_speed")
-    return Report(tuple(files), len(records), problems)
+    changed = [out / name for name, data in files.items() if _write(out / name, data)]
+    _remove_stale(out, set(files))
+    written = tuple(out / name for name in files)
+    return Report(written, tuple(changed), len(evidence.records), evidence.problems, tuple(notes))
+
+
+def _write(path: Path, data: bytes) -> bool:
+    """Write a file unless it holds this already; say whether it was written."""
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    write_atomically(path, data)
+    return True
+
+
+def _remove_stale(out: Path, current: set[str]) -> None:
+    """Remove what an earlier report left in its folder and this one has nothing for."""
+    for path in out.iterdir():
+        ours = path.stem in TABLES or path.stem.startswith(PLOTS)
+        if path.name not in current and ours and path.suffix in ENDINGS and path.is_file():
+            path.unlink()

@@ -1,0 +1,218 @@
+"""The ablation table: each variant's difference to its baseline, and what was expected of it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lednet_mm.reports.differences import Differences
+from lednet_mm.reports.reading import StudyFacts
+from lednet_mm.reports.tables import Column, Table, is_missing
+
+COLUMNS = [
+    *("study", "dataset", "split", "network", "variant", "baseline", "seeds"),
+    *("difference_points", "low_points", "high_points", "verdict"),
+    *("params_change_percent", "macs_change_percent", "latency_change_percent"),
+    *("recipe_differs", "expectation", "_accuracy", "_complexity", "_latency"),
+]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What runs are compared with; ``network`` None is the run's own."""
+
+    network: str | None = None
+    variant: str = "baseline"
+
+    @classmethod
+    def parse(cls, text: str) -> Baseline:
+        """Read ``NETWORK`` or ``NETWORK:VARIANT``."""
+        network, _, variant = text.partition(":")
+        return cls(network, variant or "baseline")
+
+
+def compare_with_baselines(
+    summary: pd.DataFrame,
+    studies: Mapping[str, StudyFacts],
+    differences: Differences,
+    baseline: Baseline | None = None,
+) -> pd.DataFrame:
+    """Compare every variant with its baseline on the same study, dataset and split.
+
+    Args:
+        summary: see :func:`lednet_mm.reports.summary.summarise_runs`.
+        studies: their files say what is compared with what, and what is expected.
+        differences: takes them.
+        baseline: instead of the studies'; without either it is each network's own ``baseline``.
+
+    Returns:
+        One row a variant, sorted; columns as in ``COLUMNS``. A variant that a study plans and that has no
+        accuracy yet has a row that says so.
+    """
+    groups: dict[tuple, dict[tuple[str, str], dict[Hashable, Any]]] = {}
+    for row in summary.to_dict("records"):
+        if row["seeds"]:
+            study = None if is_missing(row["study"]) else row["study"]
+            place = groups.setdefault((study, row["dataset"], row["split"]), {})
+            name = (row["network"], row["variant"])
+            if name not in place or row["seeds"] > place[name]["seeds"]:
+                place[name] = row
+    pairs = []
+    for place, rows in groups.items():
+        asked = baseline or _asked(studies.get(place[0] or ""))
+        for (network, variant), row in rows.items():
+            other = (asked.network or network, asked.variant)
+            if other != (network, variant) and (other in rows or asked.network or place[0]):
+                pairs.append((place, row, other, rows.get(other)))
+    needed = [name for _, row, _, other in pairs if other for r in (row, other) for name in r["_accuracy"]]
+    differences.prepare(needed)
+    found = [_row(place, row, other, base, studies, differences) for place, row, other, base in pairs]
+    found += _without_accuracy(groups, studies, baseline)
+    table = pd.DataFrame(found, columns=COLUMNS)
+    return table.sort_values(COLUMNS[:5], na_position="first", ignore_index=True)
+
+
+def _asked(study: StudyFacts | None) -> Baseline:
+    if study is None:
+        return Baseline()
+    return Baseline(study.baseline.get("network"), study.baseline.get("variant") or "baseline")
+
+
+def _expectation(study: StudyFacts | None, network: str, variant: str) -> str | None:
+    """Return what a study expects of a variant, or of a network where networks are compared."""
+    return study.expectations.get(network if variant == "baseline" else variant) if study else None
+
+
+def _row(
+    place: tuple,
+    row: Mapping[Hashable, Any],
+    other: tuple[str, str],
+    base: Mapping[Hashable, Any] | None,
+    studies: Mapping[str, StudyFacts],
+    differences: Differences,
+) -> dict[str, Any]:
+    study, dataset, split = place
+    network, variant = row["network"], row["variant"]
+    found: dict[str, Any] = {
+        **{"study": study, "dataset": dataset, "split": split, "network": network, "variant": variant},
+        "baseline": other[0] if other[1] == "baseline" else f"{other[0]}, {other[1]}",
+        "expectation": _expectation(studies.get(study or ""), network, variant),
+        **{"_accuracy": [], "_complexity": [], "_latency": []},
+    }
+    if base is None:
+        return {**found, "seeds": 0, "verdict": "its baseline has no result"}
+    difference = differences.between(row["_seeds"], base["_seeds"])
+    found.update(seeds=len(difference.seeds), verdict=difference.verdict)
+    if interval := difference.interval:
+        found["difference_points"] = interval.difference
+        found["low_points"], found["high_points"] = interval.low, interval.high
+    for key in ("params", "macs"):
+        same_shape = key == "params" or row["macs_shape"] == base["macs_shape"]
+        if same_shape and not is_missing(row[key]) and not is_missing(base[key]):
+            found[f"{key}_change_percent"] = 100 * (row[key] / base[key] - 1)
+    ours, theirs = row.get("fps_0"), base.get("fps_0")
+    if not is_missing(ours) and not is_missing(theirs):
+        assert ours is not None
+        assert theirs is not None
+        found["latency_change_percent"] = 100 * (theirs / ours - 1)
+        found["_latency"] = row["_latency_0"] + base["_latency_0"]
+    found["recipe_differs"] = row["recipe"] != base["recipe"] and not is_missing(row["recipe"])
+    found["_accuracy"] = row["_accuracy"] + base["_accuracy"]
+    found["_complexity"] = row["_complexity"] + base["_complexity"]
+    return found
+
+
+def _without_accuracy(
+    groups: Mapping[tuple, Mapping[tuple[str, str], Any]],
+    studies: Mapping[str, StudyFacts],
+    baseline: Baseline | None,
+) -> list[dict[str, Any]]:
+    """Return rows for what studies plan and nothing has been measured of."""
+    rows = {}
+    for study in studies.values():
+        asked = baseline or _asked(study)
+        for run in study.runs:
+            known = groups.get((study.name, run.dataset, study.split), {})
+            own = (asked.network or run.network, asked.variant)
+            if (run.network, run.variant) in known or own == (run.network, run.variant):
+                continue
+            rows[(study.name, run.dataset, run.network, run.variant)] = {
+                **{"study": study.name, "dataset": run.dataset, "split": study.split},
+                **{"network": run.network, "variant": run.variant, "seeds": 0},
+                "baseline": own[0] if own[1] == "baseline" else f"{own[0]}, {own[1]}",
+                "verdict": "no result",
+                "expectation": _expectation(study, run.network, run.variant),
+                **{"_accuracy": [], "_complexity": [], "_latency": []},
+            }
+    return list(rows.values())
+
+
+def ablation_table(frame: pd.DataFrame, title: str, speed: str) -> Table:
+    """Make the table for people.
+
+    Args:
+        frame: of :func:`compare_with_baselines`.
+        title: of the report.
+        speed: condition of the latencies, in words; empty without any.
+    """
+
+    def change(key: str) -> dict[str, Any]:
+        return {"form": ".1f", "show": lambda row: f"{row[key]:+.1f}"}
+
+    columns = (
+        *(Column(name, name) for name in ("study",) if frame["study"].nunique(dropna=False) > 1),
+        Column("network", "network"),
+        Column("variant", "variant"),
+        *(Column(name, name) for name in ("dataset", "split")),
+        Column("baseline", "compared with"),
+        Column("seeds", "seeds", ".0f"),
+        Column(
+            "difference_points",
+            "mIoU difference (points)",
+            ".2f",
+            show=lambda row: f"{row['difference_points']:+.2f}",
+            source="_accuracy",
+        ),
+        Column(
+            "low_points",
+            "95% interval (points)",
+            ".2f",
+            show=lambda row: f"{row['low_points']:+.2f} to {row['high_points']:+.2f}",
+            source="_accuracy",
+        ),
+        Column("verdict", "result"),
+        Column("expectation", "expected"),
+        Column(
+            "params_change_percent",
+            "parameters (%)",
+            **change("params_change_percent"),
+            source="_complexity",
+        ),
+        Column("macs_change_percent", "MACs (%)", **change("macs_change_percent"), source="_complexity"),
+        Column(
+            "latency_change_percent",
+            "latency p50 (%)",
+            **change("latency_change_percent"),
+            source="_latency",
+        ),
+    )
+    notes = [
+        "The interval is a paired bootstrap over seeds and images; a difference whose interval contains "
+        "zero is not resolved."
+    ]
+    if frame["seeds"].eq(1).any():
+        notes.append(
+            "With one seed the interval speaks about these two trainings, not about the networks: it "
+            "resamples images only."
+        )
+    if frame["recipe_differs"].eq(True).any():
+        rows = frame[frame["recipe_differs"].eq(True)]
+        names = sorted({f"{n} {v}" for n, v in zip(rows["network"], rows["variant"], strict=True)})
+        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        notes.append(f"Trained by another recipe than the baseline: {shown}.")
+    if speed and frame["latency_change_percent"].notna().any():
+        notes.append(f"Latency: {speed}.")
+    return Table("ablation", f"{title}: differences to the baseline", columns, frame, tuple(notes))

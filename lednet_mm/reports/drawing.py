@@ -1,0 +1,140 @@
+"""What all plots share: colours, labels that do not overlap, files that are the same for the same data."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours (2008), distinguishable with every kind of colour vision.
+COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+DASHES = ["-", "--", ":", "-."]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure and the stem of its files."""
+
+    name: str
+    figure: Figure
+
+
+def render(figure: Figure) -> dict[str, bytes]:
+    """Return a figure as PNG and SVG, by file ending; the same figure gives the same bytes."""
+    png, svg = io.BytesIO(), io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "lednet-mm", "svg.fonttype": "none"}):
+        figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
+        figure.savefig(svg, format="svg", metadata={"Date": None})
+    return {".png": png.getvalue(), ".svg": svg.getvalue()}
+
+
+def style(index: int) -> dict[str, str]:
+    """Return colour and marker of the nth thing: 49 pairs before one comes again."""
+    return {
+        "color": COLORS[index % len(COLORS)],
+        "marker": MARKERS[(index + index // len(COLORS)) % len(MARKERS)],
+    }
+
+
+def set_title(axes: Axes, title: str) -> None:
+    """Put a title above, its lines broken to the figure's width."""
+    figure = axes.get_figure()
+    assert figure is not None
+    width = int(14 * figure.get_figwidth())
+    lines = [line for part in title.split("\n") for line in textwrap.wrap(part, width)]
+    axes.set_title("\n".join(lines), fontsize=9)
+
+
+def pareto_front(x: Sequence[float], y: Sequence[float], smaller_x: bool) -> list[int]:
+    """Return which points no other beats in both, from the cheapest to the best.
+
+    Args:
+        x: cost, or speed.
+        y: higher is better.
+        smaller_x: whether less of x is better.
+    """
+    cost = np.asarray(x, dtype=float) * (1 if smaller_x else -1)
+    best, front = -np.inf, []
+    for i in np.lexsort((-np.asarray(y, dtype=float), cost)):
+        if y[i] > best:
+            best = y[i]
+            front.append(int(i))
+    return front
+
+
+def label_points(
+    axes: Axes, x: Sequence[float], y: Sequence[float], labels: Sequence[str], points: int
+) -> None:
+    """Write a label beside each of the first ``len(labels)`` points, none over another or over a point.
+
+    A label that finds no room near its point moves away from it and gets a thin line; one that finds none
+    at all is left out.
+
+    Args:
+        axes: limits must be final.
+        x: of all points.
+        y: of all points.
+        labels: of the first points.
+        points: how large a marker is, in points.
+    """
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # fixes the layout, so that data can be turned into pixels
+    scale = figure.dpi / 72
+    places = axes.transData.transform(np.column_stack([x, y]))
+    radius = points / 2 * scale
+    taken = [(px - radius, py - radius, px + radius, py + radius) for px, py in places]
+    area = axes.get_window_extent()
+    for label, (px, py) in zip(labels, places, strict=False):
+        text = axes.annotate(label, (0, 0), fontsize=8)
+        size = text.get_window_extent(canvas.get_renderer())
+        text.remove()
+        width, height = size.width + 2, size.height
+        found = _free_place((px, py), (width, height), radius + 2 * scale, taken, area.extents)
+        if found is None:
+            continue
+        left, bottom, far = found
+        taken.append((left, bottom, left + width, bottom + height))
+        offset = ((left + 1 - px) / scale, (bottom - py) / scale)
+        line = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.6, "shrinkA": 0, "shrinkB": points / 2}
+        axes.annotate(
+            label,
+            axes.transData.inverted().transform((px, py)),
+            xytext=offset,
+            textcoords="offset points",
+            fontsize=8,
+            arrowprops=line if far else None,
+        )
+
+
+def _free_place(
+    point: tuple[float, float],
+    size: tuple[float, float],
+    gap: float,
+    taken: Sequence[tuple[float, float, float, float]],
+    area: Sequence[float],
+) -> tuple[float, float, bool] | None:
+    """Return left and bottom of the nearest free place around a point, and whether it is far from it."""
+    (x, y), (width, height) = point, size
+    boxes = np.array(taken)
+    for ring in range(9):
+        for angle in np.arange(16) * np.pi / 8:
+            distance = gap + ring * height * 0.9
+            cos, sin = np.cos(angle), np.sin(angle)
+            left = x + distance * cos - (width if cos < -0.1 else width / 2 if cos < 0.1 else 0)
+            bottom = y + distance * sin - (height if sin < -0.1 else height / 2 if sin < 0.1 else 0)
+            right, top = left + width, bottom + height
+            inside = area[0] < left and right < area[2] and area[1] < bottom and top < area[3]
+            over = (boxes[:, 0] < right) & (boxes[:, 2] > left) & (boxes[:, 1] < top) & (boxes[:, 3] > bottom)
+            if inside and not over.any():
+                return left, bottom, ring > 0
+    return None

@@ -1,0 +1,76 @@
+"""Runs that failed, with their reasons, and runs that a study plans and that are not finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from lednet_mm.records import Record
+from lednet_mm.reports.comparison import KEY, key_of, sort_records
+from lednet_mm.reports.reading import StudyFacts, record_name
+from lednet_mm.reports.tables import Column, Table, to_markdown
+
+COLUMNS = [*KEY, "state", "reason", "exit_status", "last_checkpoint", "record", "_failure", "_log_tail"]
+
+
+def collect_failures(records: Iterable[Record], studies: Mapping[str, StudyFacts]) -> pd.DataFrame:
+    """Return one row for each run that failed or, of a study's, has no accuracy yet.
+
+    A failure stands until a newer record of the run follows.
+
+    Args:
+        records: of any kinds, in any order.
+        studies: name -> study.
+    """
+    newest: dict[tuple, Record] = {}
+    tested: set[tuple] = set()
+    for record in sort_records(records):
+        if record.kind in ("train", "accuracy", "failure"):
+            newest[key_of(record)] = record
+        if record.kind == "accuracy":
+            tested.add((*key_of(record), record.details["split"]))
+    rows: list[dict[str, Any]] = []
+    failed = {key for key, record in newest.items() if record.kind == "failure"}
+    for key in failed:
+        record = newest[key]
+        values = {name: record.values.get(name) for name in ("reason", "exit_status", "last_checkpoint")}
+        name = record_name(record)
+        evidence = {"record": name, "_failure": [name], "_log_tail": record.details.get("log_tail", [])}
+        rows.append({**dict(zip(KEY, key, strict=True)), "state": "failed", **values, **evidence})
+    for study in studies.values():
+        for run in study.runs:
+            key = (study.name, run.dataset, run.network, run.variant, run.seed)
+            if key not in failed and (*key, study.split) not in tested:
+                reason = f"no accuracy on {study.split} yet: the same sweep continues it"
+                row = dict(zip(KEY, key, strict=True))
+                rows.append({**row, "state": "unfinished", "reason": reason, "_failure": [], "_log_tail": []})
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame["seed"] = frame["seed"].astype("Int64")
+    frame["exit_status"] = frame["exit_status"].astype("Int64")
+    return frame.sort_values(["state", *KEY], na_position="first", ignore_index=True)
+
+
+def failure_table(frame: pd.DataFrame, title: str) -> Table:
+    """Make the table for people."""
+    columns = (
+        *(Column(key, key) for key in ("study", "network", "variant", "dataset", "seed", "state")),
+        Column("reason", "reason", source="_failure"),
+        Column("exit_status", "exit status"),
+        Column("last_checkpoint", "last checkpoint"),
+    )
+    return Table("failures", f"{title}: runs without a result", columns, frame)
+
+
+def failures_markdown(table: Table) -> str:
+    """Write the table with the end of each failed run's log below it."""
+    parts = [to_markdown(table)]
+    for row in table.rows():
+        if row["_log_tail"]:
+            seed = "" if pd.isna(row["seed"]) else f", seed {row['seed']}"
+            tail = "\n".join(line.replace("```", "'''") for line in row["_log_tail"])
+            parts.append(
+                f"## {row['network']}, {row['variant']}, {row['dataset']}{seed}\n\n```text\n{tail}\n```\n"
+            )
+    return "\n".join(parts)

@@ -1,0 +1,213 @@
+"""Example predictions: image, truth and networks side by side, from the checkpoints beside the records.
+
+They are made on request only and stay where the report is: most datasets' images are not ours to publish.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from lednet_mm.environment import choose_threads, resolve_device
+from lednet_mm.errors import InputError
+from lednet_mm.evaluation.prediction import Predictor
+from lednet_mm.evaluation.rendering import colorize, picture_grid
+from lednet_mm.records import Record, file_sha256
+from lednet_mm.reports.comparison import key_of, newest_accuracies
+from lednet_mm.reports.reading import Evidence, record_name
+from lednet_mm.reports.summary import network_name
+
+NETWORKS = 12
+"""As many networks of a dataset are shown."""
+PAGE_WIDTH = 640
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image.
+
+    Attributes:
+        name: of its file.
+        image: (H, W, 3) uint8 RGB.
+        truth: (H, W) class ids, 255 where there is none.
+        predictions: (H, W) class ids of each network.
+    """
+
+    name: str
+    image: np.ndarray
+    truth: np.ndarray
+    predictions: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """The examples of a dataset.
+
+    Attributes:
+        dataset: as records call it.
+        split: whose images they are.
+        networks: names of the columns.
+        classes: names of the ids.
+        palette: (C, 3) RGB of the ids.
+        examples: evenly spread over the split.
+    """
+
+    dataset: str
+    split: str
+    networks: tuple[str, ...]
+    classes: Sequence[str]
+    palette: Sequence[Sequence[int]]
+    examples: tuple[Example, ...]
+
+    def png(self) -> bytes:
+        """Return all examples as one PNG with titles and legend."""
+        rows = [
+            [e.image, *(colorize(ids, self.palette) for ids in (e.truth, *e.predictions))]
+            for e in self.examples
+        ]
+        grid = picture_grid(rows, ("image", "truth", *self.networks), self.classes, self.palette)
+        return _encode(Image.fromarray(grid), "PNG")
+
+    def data(self) -> dict[str, Any]:
+        """Return the examples as the page takes them, pictures as data URLs."""
+        rows = []
+        for example in self.examples:
+            image = Image.fromarray(example.image)
+            small = image.resize(_page_size(image), Image.Resampling.LANCZOS)
+            row = [{"what": f"image {example.name}", "source": _url(_encode(small, "JPEG"), "jpeg")}]
+            for what, ids in zip(("truth", *self.networks), (example.truth, *example.predictions), strict=True):
+                row.append({"what": what, "source": _url(_encode(self._paletted(ids), "PNG"), "png")})
+            rows.append([{"name": example.name, **picture} for picture in row])
+        colors = [f"rgb({', '.join(str(int(c)) for c in color)})" for color in self.palette]
+        note = f"Images spread evenly over {self.dataset}'s split {self.split}; black has no label."
+        return {
+            "dataset": self.dataset,
+            "rows": rows,
+            "legend": list(zip(self.classes, colors, strict=True)),
+            "note": note,
+        }
+
+    def _paletted(self, ids: np.ndarray) -> Image.Image:
+        table = np.zeros((256, 3), dtype=np.uint8)
+        table[: len(self.palette)] = self.palette
+        picture = Image.fromarray(ids).convert("P")
+        picture.putpalette(table.tobytes())
+        return picture.resize(_page_size(picture), Image.Resampling.NEAREST)
+
+
+def _page_size(image: Image.Image) -> tuple[int, int]:
+    width = min(PAGE_WIDTH, image.width)
+    return width, round(image.height * width / image.width)
+
+
+def _encode(image: Image.Image, form: str) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, form, **({"quality": 85} if form == "JPEG" else {"optimize": True}))
+    return stream.getvalue()
+
+
+def _url(data: bytes, form: str) -> str:
+    return f"data:image/{form};base64,{base64.b64encode(data).decode()}"
+
+
+def predict_pictures(evidence: Evidence, count: int) -> tuple[list[PictureSet], list[str]]:
+    """Predict images with every network whose checkpoint lies where its records say.
+
+    Args:
+        evidence: records; the checkpoint must be the one that they were made from, by its sha256.
+        count: images of each dataset.
+
+    Returns:
+        One set a dataset, and one line for each network that could not be shown, with the reason.
+    """
+    choose_threads()
+    device = resolve_device("auto")
+    chosen, notes = _choose(evidence)
+    sets = []
+    for (dataset, split), runs in sorted(chosen.items()):
+        if len(runs) > NETWORKS:
+            left = ", ".join(list(runs)[NETWORKS:])
+            notes.append(f"pictures of {dataset}: {NETWORKS} networks are shown, not {left}")
+        columns: dict[str, list[np.ndarray]] = {}
+        images: list[tuple[Path, np.ndarray]] = []
+        metainfo: dict[str, Any] = {}
+        for name in list(runs)[:NETWORKS]:
+            record, checkpoint = runs[name]
+            try:
+                config = Config.fromstring(record.config.text, ".py")
+                predictor = Predictor(config, checkpoint, device)
+                if not images:
+                    images, metainfo = _labelled_images(config, split, count)
+                columns[name] = [predictor(path) for path, _ in images]
+            except InputError as error:
+                notes.append(f"no pictures of {name} on {dataset}: {error}")
+        if columns:
+            examples = [
+                Example(
+                    path.name,
+                    np.asarray(Image.open(path).convert("RGB")),
+                    truth,
+                    tuple(ids[i] for ids in columns.values()),
+                )
+                for i, (path, truth) in enumerate(images)
+            ]
+            classes, palette = metainfo["classes"], metainfo["palette"]
+            sets.append(PictureSet(dataset, split, tuple(columns), classes, palette, tuple(examples)))
+    return sets, notes
+
+
+def _choose(
+    evidence: Evidence,
+) -> tuple[dict[tuple[str, str], dict[str, tuple[Record, Path]]], list[str]]:
+    """Choose of each network and variant the first run whose checkpoint is there, by dataset and split."""
+    trained = {key_of(record): record for record in evidence.records if record.kind == "train"}
+    chosen: dict[tuple[str, str], dict[str, tuple[Record, Path]]] = {}
+    lacking: dict[tuple[str, str], str] = {}
+    accuracies = newest_accuracies(evidence.records)
+    for key in sorted(accuracies, key=lambda key: tuple(str(part) for part in key)):
+        splits = accuracies[key]
+        split = "test" if "test" in splits else "val"
+        record = splits.get(split)
+        if record is None:
+            continue
+        name = network_name(record.run.model_dump())
+        place = chosen.setdefault((record.run.dataset, split), {})
+        if name in place:
+            continue
+        file = record.details.get("checkpoint") or (
+            trained[key].details.get("checkpoint") if key in trained else None
+        )
+        checkpoint = evidence.paths[record_name(record)].parent.parent / str(file)
+        where = (record.run.dataset, name)
+        if not file or not checkpoint.is_file():
+            lacking.setdefault(where, "its checkpoint is not beside its records")
+        elif file_sha256(checkpoint) != record.provenance.checkpoint_sha256:
+            lacking[where] = f"{checkpoint} is not the checkpoint of its records"
+        else:
+            place[name] = (record, checkpoint)
+            lacking.pop(where, None)
+    notes = [f"no pictures of {name} on {dataset}: {why}" for (dataset, name), why in lacking.items()]
+    return {place: runs for place, runs in chosen.items() if runs}, notes
+
+
+def _labelled_images(
+    config: Config, split: str, count: int
+) -> tuple[list[tuple[Path, np.ndarray]], dict[str, Any]]:
+    """Return images with their labels, evenly spread over a split, and the dataset's classes and colours."""
+    settings = dict(config[f"{split}_dataloader"].dataset)
+    settings["pipeline"] = [{"type": "LoadImage"}, {"type": "LoadLabels"}]
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        dataset: Any = DATASETS.build(settings)
+    numbers = np.unique(np.linspace(0, len(dataset) - 1, count + 2).round().astype(int)[1:-1])
+    samples = [dataset[int(i)] for i in numbers]
+    return [(Path(s["img_path"]), s["gt_seg_map"]) for s in samples], dataset.metainfo

@@ -1,0 +1,163 @@
+"""A table for people and programs: one frame, written as Markdown, LaTeX (booktabs) and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+LATEX = str.maketrans(
+    {
+        **{c: f"\\{c}" for c in "&%$#_{}"},
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+        "±": r"$\pm$",
+        "−": "--",
+        "×": r"$\times$",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as people see it.
+
+    Attributes:
+        key: of the frame's column; what is sorted by.
+        header: with its unit.
+        form: of a number, a format specification (``.2f``); empty for words.
+        scale: what a number is divided by before it is shown.
+        show: makes the cell's text from the row, where one number does not.
+        lower_is_better: None where neither is.
+        source: the frame's column with the names of the records that the numbers come from.
+    """
+
+    key: str
+    header: str
+    form: str = ""
+    scale: float = 1.0
+    show: Callable[[Mapping[str, Any]], str] | None = None
+    lower_is_better: bool | None = None
+    source: str | None = None
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it holds numbers, which are aligned at the right."""
+        return bool(self.form)
+
+    def text(self, row: Mapping[str, Any]) -> str:
+        """Return the cell's text; empty where there is nothing."""
+        value = row[self.key]
+        if is_missing(value):
+            return ""
+        if self.show is not None:
+            return self.show(row)
+        return format(value / self.scale, self.form) if self.form else str(value)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        name: stem of its files.
+        title: above it.
+        columns: those that people see, in order.
+        frame: all values; columns whose name begins with ``_`` stay out of the CSV.
+        notes: one line each, below it.
+        best: (row label, column key) of cells in bold.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    best: frozenset[tuple[Hashable, str]] = field(default_factory=frozenset)
+
+    def rows(self) -> list[dict[Hashable, Any]]:
+        """Return the frame's rows as mappings, quicker to go through than a frame."""
+        return self.frame.to_dict("records")
+
+    def shown(self) -> tuple[Column, ...]:
+        """Return the columns in which any row has something."""
+        return tuple(c for c in self.columns if c.key in self.frame and self.frame[c.key].notna().any())
+
+
+def is_missing(value: Any) -> bool:
+    """Say whether a cell is empty: None, NaN, pandas' NA, or no text."""
+    return value is None or value is pd.NA or value == "" or (isinstance(value, float) and value != value)
+
+
+def _cells(table: Table, bold: Callable[[str], str], escape: Callable[[str], str]) -> list[list[str]]:
+    columns = table.shown()
+    cells = []
+    for label, row in zip(table.frame.index, table.rows(), strict=True):
+        texts = [escape(c.text(row)) for c in columns]
+        cells.append(
+            [
+                bold(text) if text and (label, c.key) in table.best else text
+                for c, text in zip(columns, texts, strict=True)
+            ]
+        )
+    return cells
+
+
+def to_markdown(table: Table, level: int = 1) -> str:
+    """Write the table as Markdown with its title and notes.
+
+    Args:
+        table: what to write.
+        level: of the title's heading; 0 leaves title out.
+    """
+    columns = table.shown()
+    cells = _cells(table, "**{}**".format, lambda text: text.replace("|", "\\|").replace("\n", " "))
+    headers = [c.header for c in columns]
+    widths = [max(3, *(len(row[i]) for row in [headers, *cells])) for i in range(len(columns))]
+    rules = [
+        "-" * (w - 1) + ":" if c.numeric else ":" + "-" * (w - 1)
+        for c, w in zip(columns, widths, strict=True)
+    ]
+
+    def line(row: list[str]) -> str:
+        padded = [
+            text.rjust(w) if c.numeric else text.ljust(w)
+            for text, c, w in zip(row, columns, widths, strict=True)
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    lines = [f"{'#' * level} {table.title}", ""] if level else []
+    lines += [line(headers), line(rules), *map(line, cells)]
+    for note in table.notes:
+        lines += ["", note]
+    return "\n".join(lines) + "\n"
+
+
+def to_latex(table: Table) -> str:
+    r"""Write the table for LaTeX; the document needs ``\usepackage{booktabs}``."""
+    columns = table.shown()
+    cells = _cells(table, r"\textbf{{{}}}".format, lambda text: text.replace("\n", " ").translate(LATEX))
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{table.title.translate(LATEX)}}}",
+        rf"\begin{{tabular}}{{{''.join('r' if c.numeric else 'l' for c in columns)}}}",
+        r"\toprule",
+        " & ".join(c.header.translate(LATEX) for c in columns) + r" \\",
+        r"\midrule",
+        *(" & ".join(row) + r" \\" for row in cells),
+        r"\bottomrule",
+        r"\end{tabular}",
+        *(rf"\par\footnotesize {note.translate(LATEX)}" for note in table.notes),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def to_csv(table: Table) -> str:
+    """Write all values of the table's frame, numbers to four places."""
+    columns = [c for c in table.frame if not str(c).startswith("_")]
+    return table.frame[columns].to_csv(index=False, lineterminator="\n", float_format="%.4f")
