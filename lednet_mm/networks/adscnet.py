@@ -20,11 +20,11 @@ from functools import partial
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from lednet_mm.layers import Config, ConvNormAct, TransposedConvNormAct, crop_like
+from lednet_mm.layers import Config, ConvNormAct, Stages, TransposedConvNormAct, crop_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -131,7 +131,7 @@ class ADSCNet(BaseModule):
             deep.append(
                 DenseDilatedContext(4 * channels, context_dilations, norm_cfg=norm_cfg, act_cfg=act_cfg)
             )
-        self.stages = nn.ModuleList(
+        self.stages = Stages(
             [
                 nn.Sequential(
                     ConvNormAct(in_channels, channels, 3, stride=2, norm_cfg=norm_cfg, act_cfg=act_cfg),
@@ -144,15 +144,11 @@ class ADSCNet(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps at 1/2, 1/4 and 1/8."""
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return tuple(maps)
+        return self.stages(x)
 
 
 @MODELS.register_module()
-class ADSCNetHead(BaseDecodeHead):
+class ADSCNetHead(DecodeHead):
     """ADSCNet's decoder: transposed convolutions and ADSC blocks, with sums from the encoder.
 
     Args:
@@ -182,20 +178,7 @@ class ADSCNetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         low, middle, deep = in_channels
-        super().__init__(
-            in_channels=list(in_channels),
-            in_index=[0, 1, 2],
-            input_transform="multiple_select",
-            channels=low,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
-        )
-        self.conv_seg = None  # the classes come from ``up3``
+        super().__init__(in_channels, low, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs)
         block = partial(AsymmetricSeparableBlock, norm_cfg=norm_cfg, act_cfg=act_cfg)
         up = partial(TransposedConvNormAct, norm_cfg=norm_cfg, act_cfg=upsample_act_cfg)
         self.up1 = nn.Sequential(up(deep, middle), block(middle))

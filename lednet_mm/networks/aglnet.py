@@ -22,7 +22,6 @@ from functools import partial
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -30,12 +29,14 @@ from lednet_mm.layers import (
     Config,
     ConvNormAct,
     DownsampleUnit,
+    Stages,
     TransposedConvNormAct,
     channel_shuffle,
     crop_like,
     make_activation,
-    resize_like,
+    pyramid_attention,
 )
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -121,7 +122,7 @@ class AGLNet(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         unit = {"norm_cfg": norm_cfg, "act_cfg": act_cfg}
-        self.stages = nn.ModuleList(
+        self.stages = Stages(
             nn.Sequential(
                 DownsampleUnit(inputs, width, **unit),
                 *[SplitShuffleBlock(width, rate, shuffle=shuffle, **unit) for rate in rates],
@@ -136,11 +137,7 @@ class AGLNet(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps at 1/2, 1/4 and 1/8."""
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return tuple(maps)
+        return self.stages(x)
 
 
 class FactorizedAttentionPyramid(nn.Module):
@@ -164,12 +161,7 @@ class FactorizedAttentionPyramid(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the weighed map."""
-        x1 = self.down1(x)
-        x2 = self.down2(x1)
-        x3 = self.down3(x2)
-        y = resize_like(self.lateral3(x3), x2, self.align_corners) + self.lateral2(x2)
-        y = resize_like(y, x1, self.align_corners) + self.lateral1(x1)
-        attention = self.widen(resize_like(y, x, self.align_corners))
+        attention = self.widen(pyramid_attention(self, x, self.align_corners))
         return x * attention + self.pooled(x.mean(dim=(2, 3), keepdim=True))
 
 
@@ -200,7 +192,7 @@ class AttentionUpsample(nn.Module):
 
 
 @MODELS.register_module()
-class AGLNetHead(BaseDecodeHead):
+class AGLNetHead(DecodeHead):
     """AGLNet's decoder: an attention pyramid at 1/8, two attention-guided upsamplings, a bare classifier.
 
     Args:
@@ -230,19 +222,7 @@ class AGLNetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         low, middle, deep = in_channels
-        super().__init__(
-            in_channels=list(in_channels),
-            in_index=[0, 1, 2],
-            input_transform="multiple_select",
-            channels=low,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
-        )
+        super().__init__(in_channels, low, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs)
         up = partial(AttentionUpsample, attention=attention_upsampling, norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.pyramid = (
             FactorizedAttentionPyramid(deep, align_corners=align_corners, norm_cfg=norm_cfg, act_cfg=act_cfg)

@@ -21,12 +21,12 @@ from functools import partial
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lednet_mm.layers import Config, ConvNormAct, TransposedConvNormAct, crop_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -83,7 +83,7 @@ class CANet(BaseModule):
 
 
 @MODELS.register_module()
-class CANetHead(BaseDecodeHead):
+class CANetHead(DecodeHead):
     """CANet's feature cross attention: positions weighed by the spatial map, channels by the context.
 
     Args:
@@ -117,19 +117,8 @@ class CANetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=[0, 1],
-            input_transform="multiple_select",
-            channels=channels,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, channels, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
-        self.conv_seg = None  # the classes come from ``classify``
         spatial, context = in_channels
         unit = partial(ConvNormAct, kernel_size=3, norm_cfg=norm_cfg)
         self.join = unit(spatial + context, channels, act_cfg=act_cfg)

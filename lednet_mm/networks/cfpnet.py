@@ -20,11 +20,11 @@ from itertools import accumulate
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from lednet_mm.layers import Config, ConvNormAct, DownsampleUnit, resize_like
+from lednet_mm.layers import Config, ConvNormAct, DownsampleUnit, Stages, resize_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 PRELU = {"type": "PReLU", "num_parameters": 1}
@@ -40,18 +40,14 @@ class FeaturePyramid(nn.Module):
         super().__init__()
         unit = partial(ConvNormAct, dilation=dilation, norm_cfg=norm_cfg, act_cfg=act_cfg)
         quarter, half = channels // 4, channels // 2
-        self.levels = nn.ModuleList(
+        self.levels = Stages(
             nn.Sequential(unit(inputs, outputs, (3, 1)), unit(outputs, outputs, (1, 3)))
             for inputs, outputs in ((channels, quarter), (quarter, quarter), (quarter, half))
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the three levels' maps."""
-        maps = []
-        for level in self.levels:
-            x = level(x)
-            maps.append(x)
-        return torch.cat(maps, dim=1)
+        return torch.cat(self.levels(x), dim=1)
 
 
 class ChannelwisePyramid(nn.Module):
@@ -142,7 +138,7 @@ class CFPNet(BaseModule):
 
 
 @MODELS.register_module()
-class CFPNetHead(BaseDecodeHead):
+class CFPNetHead(DecodeHead):
     """CFPNet's classifier: a 1x1 convolution with normalisation and activation.
 
     Args:
@@ -170,15 +166,7 @@ class CFPNetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=in_channels,
-            channels=in_channels,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, in_channels, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
         self.conv_seg = ConvNormAct(
             in_channels,

@@ -19,54 +19,22 @@ from functools import partial
 from typing import Any
 
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lednet_mm.layers import Config, ConvNormAct, DepthwiseSeparable, make_activation, resize_like
+from lednet_mm.layers import (
+    Config,
+    ConvNormAct,
+    DepthwiseSeparable,
+    InvertedResidual,
+    make_activation,
+    resize_like,
+)
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
-
-
-class LinearBottleneck(nn.Module):
-    """MobileNetV2's block: 1x1 to ``expansion`` times the width, depth-wise 3x3, 1x1 without activation.
-
-    Args:
-        in_channels: channels of the input map.
-        out_channels: channels of the output map.
-        expansion: factor of the width between; at 1 the first convolution stays.
-        stride: of the depth-wise convolution.
-        norm_cfg: mmcv's normalisation config; None leaves it out.
-        act_cfg: mmcv's activation config.
-
-    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)).
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        expansion: int,
-        stride: int = 1,
-        norm_cfg: Config,
-        act_cfg: Config,
-    ) -> None:
-        super().__init__()
-        width = in_channels * expansion
-        self.residual = stride == 1 and in_channels == out_channels
-        self.expand = ConvNormAct(in_channels, width, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        self.depth = ConvNormAct(
-            width, width, 3, stride=stride, groups=width, norm_cfg=norm_cfg, act_cfg=act_cfg
-        )
-        self.project = ConvNormAct(width, out_channels, 1, norm_cfg=norm_cfg)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output, the input added where the shapes agree."""
-        y = self.project(self.depth(self.expand(x)))
-        return x + y if self.residual else y
 
 
 def bottlenecks(
@@ -88,8 +56,8 @@ def bottlenecks(
     for width, expansion, count, first_stride in groups:
         blocks = []
         for stride in (first_stride, *[1] * (count - 1)):
-            block = LinearBottleneck(
-                in_channels, width, expansion=expansion, stride=stride, norm_cfg=norm_cfg, act_cfg=act_cfg
+            block = InvertedResidual(
+                in_channels, width, expansion, stride=stride, norm_cfg=norm_cfg, act_cfg=act_cfg
             )
             blocks.append(block)
             in_channels = width
@@ -212,7 +180,7 @@ class ContextNet(BaseModule):
 
 
 @MODELS.register_module()
-class SeparableHead(BaseDecodeHead):
+class SeparableHead(DecodeHead):
     """The classifier of ContextNet and Fast-SCNN: two depth-wise separable convolutions, dropout, 1x1.
 
     mmseg's ``DepthwiseSeparableFCNHead`` drops whole channels where these two networks drop single values.
@@ -229,6 +197,8 @@ class SeparableHead(BaseDecodeHead):
     Shapes: map (N, in_channels, h, w) of any size -> logits (N, num_classes, h, w).
     """
 
+    plain_classifier = True
+
     def __init__(
         self,
         in_channels: int = 128,
@@ -242,15 +212,7 @@ class SeparableHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=in_channels,
-            channels=in_channels,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, in_channels, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
         unit = partial(DepthwiseSeparable, in_channels, in_channels, norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.convs = nn.Sequential(unit(), unit())

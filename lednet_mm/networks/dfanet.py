@@ -22,12 +22,12 @@ from typing import Literal
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lednet_mm.layers import Config, ConvNormAct, DepthwiseSeparable, make_activation, resize_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -213,7 +213,7 @@ class DFANet(BaseModule):
 
 
 @MODELS.register_module()
-class DFANetHead(BaseDecodeHead):
+class DFANetHead(DecodeHead):
     """DFANet's decoder: logits from the sum of the encoders' first maps, plus logits from each result.
 
     Args:
@@ -241,17 +241,7 @@ class DFANetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=list(range(len(in_channels))),
-            input_transform="multiple_select",
-            channels=channels,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, channels, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
         unit = partial(ConvNormAct, kernel_size=3, norm_cfg=norm_cfg, act_cfg=act_cfg)
         firsts, results = in_channels[: len(in_channels) // 2], in_channels[len(in_channels) // 2 :]
@@ -268,6 +258,6 @@ class DFANetHead(BaseDecodeHead):
         firsts, results = maps[: len(self.lateral)], maps[len(self.lateral) :]
         resize = partial(resize_like, reference=firsts[0], align_corners=self.align_corners)
         detail = sum(resize(lateral(x)) for lateral, x in zip(self.lateral, firsts, strict=True))
-        return self.conv_seg(detail) + sum(
+        return self.cls_seg(detail) + sum(
             resize(context(x)) for context, x in zip(self.context, results, strict=True)
         )

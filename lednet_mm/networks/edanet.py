@@ -25,6 +25,7 @@ from lednet_mm.layers import (
     ConvNormAct,
     ConvPoolDownsample,
     FactorizedConv,
+    Stages,
     make_activation,
     make_norm,
 )
@@ -124,15 +125,11 @@ class EDANet(BaseModule):
                 layers.append(module(width + i * growth, growth, dilation))
             previous = width + len(rates) * growth
             stages.append(nn.Sequential(*layers))
-        self.stages = nn.ModuleList(stages)
+        self.stages = Stages(stages)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps at 1/2, 1/4 and 1/8."""
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return tuple(maps)
+        return self.stages(x)
 
 
 def _downsample(in_channels: int, out_channels: int, norm_cfg: Config, act_cfg: Config) -> nn.Module:

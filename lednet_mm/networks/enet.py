@@ -25,7 +25,6 @@ from functools import partial
 from typing import Literal
 
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -41,6 +40,7 @@ from lednet_mm.layers import (
     resize_like,
     unpool,
 )
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 PRELU = {"type": "PReLU", "num_parameters": 1}
@@ -255,7 +255,7 @@ class ENet(BaseModule):
 
 
 @MODELS.register_module()
-class ENetHead(BaseDecodeHead):
+class ENetHead(DecodeHead):
     """ENet's last convolution, a transposed 3x3 to the classes.
 
     Args:
@@ -270,14 +270,7 @@ class ENetHead(BaseDecodeHead):
         self, in_channels: Sequence[int] = (16, 3), *, num_classes: int, init_cfg: Config = None, **kwargs
     ) -> None:
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=[1, 2],
-            input_transform="multiple_select",
-            channels=in_channels[0],
-            num_classes=num_classes,
-            dropout_ratio=0,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, in_channels[0], num_classes, init_cfg=init_cfg, in_index=[1, 2], **kwargs
         )
         self.conv_seg = nn.ConvTranspose2d(
             in_channels[0], num_classes, 3, stride=2, padding=1, output_padding=1, bias=False

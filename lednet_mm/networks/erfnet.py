@@ -28,7 +28,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from lednet_mm.layers import Config, ConvPoolDownsample
+from lednet_mm.layers import Config, ConvPoolDownsample, Stages
 from lednet_mm.networks.esnet import BATCH_NORM, RELU, FactorizedUnit
 
 
@@ -66,7 +66,7 @@ class ERFNetEncoder(BaseModule):
         block = partial(FactorizedUnit, norm_cfg=norm_cfg, act_cfg=act_cfg)
         low, high = dropout_ratio
         wide, middle, deep = channels
-        self.stages = nn.ModuleList(
+        self.stages = Stages(
             [
                 downsample(in_channels, wide),
                 nn.Sequential(
@@ -81,8 +81,4 @@ class ERFNetEncoder(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps at 1/2, 1/4 and 1/8."""
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return tuple(maps)
+        return self.stages(x)

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -24,10 +23,12 @@ from lednet_mm.layers import (
     Config,
     ConvPoolDownsample,
     FactorizedConv,
+    Stages,
     TransposedConvNormAct,
     make_activation,
     make_norm,
 )
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN", "eps": 1e-3}
 RELU = {"type": "ReLU"}
@@ -165,7 +166,7 @@ class ESNet(BaseModule):
             norm_cfg=norm_cfg,
             act_cfg=act_cfg,
         )
-        self.stages = nn.ModuleList(
+        self.stages = Stages(
             [
                 nn.Sequential(
                     downsample(in_channels, wide), *[unit(wide, kernel_sizes[0]) for _ in range(blocks[0])]
@@ -181,15 +182,11 @@ class ESNet(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps at 1/2, 1/4 and 1/8."""
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return tuple(maps)
+        return self.stages(x)
 
 
 @MODELS.register_module()
-class ESNetHead(BaseDecodeHead):
+class ESNetHead(DecodeHead):
     """ESNet's decoder: two transposed convolutions, each with units after it, and a third to the classes.
 
     Args:
@@ -221,17 +218,8 @@ class ESNetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=in_channels,
-            channels=widths[-1],
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, widths[-1], num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
-        self.conv_seg = None  # the classes come from ``classifier``
         unit = partial(FactorizedUnit, dropout_ratio=0, norm_cfg=norm_cfg, act_cfg=act_cfg)
         layers: list[nn.Module] = []
         previous = in_channels

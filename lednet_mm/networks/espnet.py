@@ -19,11 +19,11 @@ from functools import partial
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from lednet_mm.layers import Config, ConvNormAct, ImagePyramid, NormAct, crop_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN", "eps": 1e-3}
 PRELU = {"type": "PReLU"}
@@ -165,7 +165,7 @@ class ESPNet(BaseModule):
 
 
 @MODELS.register_module()
-class ESPNetHead(BaseDecodeHead):
+class ESPNetHead(DecodeHead):
     """ESPNet's decoder: transposed convolutions, each result joined to the encoder's map of its size.
 
     Args:
@@ -198,18 +198,8 @@ class ESPNetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=[0, 1, 2, 3],
-            input_transform="multiple_select",
-            channels=num_classes,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, num_classes, num_classes, norm_cfg, act_cfg, init_cfg=init_cfg, **kwargs
         )
-        self.conv_seg = None  # the classes are there from the first convolution on
         self.merge_image = merge_image
         level1, x1, x2, x3 = in_channels
         double = partial(nn.ConvTranspose2d, num_classes, num_classes, 2, stride=2, bias=False)

@@ -18,11 +18,11 @@ from functools import partial
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from lednet_mm.layers import Config, ConvNormAct, ImagePyramid, NormAct, make_activation, resize_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 PRELU = {"type": "PReLU"}
@@ -206,7 +206,7 @@ class DepthwisePyramidPooling(nn.Module):
 
 
 @MODELS.register_module()
-class ESPNetv2Head(BaseDecodeHead):
+class ESPNetv2Head(DecodeHead):
     """ESPNetv2's decoder: pyramid pooling at 1/8 gives logits, which the maps at 1/4 and 1/2 refine.
 
     Args:
@@ -243,19 +243,8 @@ class ESPNetv2Head(BaseDecodeHead):
     ) -> None:
         first, second, third, fourth = in_channels
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=[0, 1, 2, 3],
-            input_transform="multiple_select",
-            channels=third,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, third, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
-        self.conv_seg = None  # ``project1`` has no bias
         self.auxiliary_weight = auxiliary_weight
         unit = partial(ConvNormAct, kernel_size=1, norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.project4 = unit(fourth, third)

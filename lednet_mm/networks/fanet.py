@@ -26,12 +26,12 @@ from functools import partial
 from typing import Literal
 
 import torch
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lednet_mm.layers import Config, ConvNormAct, TransposedConvNormAct, crop_like, resize_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -82,7 +82,7 @@ class FastAttention(nn.Module):
 
 
 @MODELS.register_module()
-class FANetHead(BaseDecodeHead):
+class FANetHead(DecodeHead):
     """FANet's decoder: fast attention on every stage's map, summed up from deep to shallow.
 
     Args:
@@ -114,16 +114,13 @@ class FANetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=list(range(len(in_channels))),
-            input_transform="multiple_select",
-            channels=classifier_channels,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
+            in_channels,
+            classifier_channels,
+            num_classes,
+            norm_cfg,
+            act_cfg,
+            align_corners,
+            init_cfg,
             **kwargs,
         )
         unit = partial(ConvNormAct, kernel_size=3, norm_cfg=norm_cfg, act_cfg=act_cfg)
@@ -147,4 +144,4 @@ class FANetHead(BaseDecodeHead):
         for i in reversed(range(len(maps) - 1)):
             maps[i] = self.fuse[i](maps[i] + crop_like(self.ups[i](maps[i + 1]), maps[i]))
         joined = torch.cat([maps[0], *[resize_like(x, maps[0], self.align_corners) for x in maps[1:]]], dim=1)
-        return self.conv_seg(self.join(joined))
+        return self.cls_seg(self.join(joined))

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from lednet_mm.layers import Config, ConvNormAct, crop_like, resize_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -69,7 +69,7 @@ def sub_pixel_convolution(in_channels: int, out_channels: int, scale: int) -> nn
 
 
 @MODELS.register_module()
-class FarSeeNetHead(BaseDecodeHead):
+class FarSeeNetHead(DecodeHead):
     """FarSee-Net's decoder: two cascaded pyramids (CF-ASPP), each followed by a super-resolution.
 
     Args:
@@ -107,17 +107,7 @@ class FarSeeNetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=[0, 1],
-            input_transform="multiple_select",
-            channels=fused_channels,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, fused_channels, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
         self.super_resolution = super_resolution
         unit = partial(ConvNormAct, norm_cfg=norm_cfg, act_cfg=act_cfg)
@@ -140,4 +130,4 @@ class FarSeeNetHead(BaseDecodeHead):
         high = self.up(self.high(high))
         high = crop_like(high, low) if self.super_resolution else resize_like(high, low, self.align_corners)
         joined = torch.cat([high, self.project_low(low)], dim=1)
-        return self.conv_seg(self.fuse(self.low(joined)))
+        return self.cls_seg(self.fuse(self.low(joined)))

@@ -24,7 +24,12 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from lednet_mm.layers import Config, ConvNormAct, DepthwiseSeparable, adaptive_average_pool, resize_like
+from lednet_mm.layers import (
+    Config,
+    ConvNormAct,
+    DepthwiseSeparable,
+    pyramid_pool,
+)
 from lednet_mm.networks.contextnet import BATCH_NORM, RELU, FeatureFusion, bottlenecks
 
 
@@ -51,10 +56,7 @@ class PyramidPooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the mixed map, of the input's shape."""
-        pooled = [
-            resize_like(level(adaptive_average_pool(x, (n, n))), x, align_corners=True)
-            for level, n in zip(self.levels, self.bins, strict=True)
-        ]
+        pooled = pyramid_pool(x, self.bins, self.levels, align_corners=True)
         return self.out(torch.cat([x, *pooled], dim=1))
 
 

@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -26,10 +25,12 @@ from lednet_mm.layers import (
     Config,
     ConvNormAct,
     DownsampleUnit,
+    Stages,
     TransposedConvNormAct,
     crop_like,
     make_activation,
 )
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -98,7 +99,7 @@ class FDDWNet(BaseModule):
         block = partial(ExtremelyEfficientBlock, norm_cfg=norm_cfg, act_cfg=act_cfg)
         wide, middle, deep = channels
         self.stem = down(in_channels, wide)
-        self.stages = nn.ModuleList(
+        self.stages = Stages(
             [
                 nn.Sequential(down(wide, middle), *[block(middle) for _ in range(blocks)]),
                 nn.Sequential(down(middle, deep), *[block(deep, dilation) for dilation in dilations]),
@@ -107,16 +108,11 @@ class FDDWNet(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps at 1/4 and 1/8."""
-        x = self.stem(x)
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return tuple(maps)
+        return self.stages(self.stem(x))
 
 
 @MODELS.register_module()
-class FDDWNetHead(BaseDecodeHead):
+class FDDWNetHead(DecodeHead):
     """FDDWNet's decoder: transposed convolutions and blocks, with a sum from the encoder at 1/4.
 
     Args:
@@ -150,20 +146,9 @@ class FDDWNetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=[0, 1],
-            input_transform="multiple_select",
-            channels=channels,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, channels, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
         self.skip = skip
-        self.conv_seg = None  # the classes come from ``classify``
         up = partial(TransposedConvNormAct, norm_cfg=norm_cfg, act_cfg=act_cfg)
         block = partial(ExtremelyEfficientBlock, norm_cfg=norm_cfg, act_cfg=act_cfg)
         middle, deep = in_channels

@@ -19,11 +19,11 @@ from functools import partial
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from lednet_mm.layers import Config, ConvNormAct, make_activation, resize_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -174,7 +174,7 @@ class FPENet(BaseModule):
 
 
 @MODELS.register_module()
-class FPENetHead(BaseDecodeHead):
+class FPENetHead(DecodeHead):
     """FPENet's decoder: two mutual embedding upsamplings and a 1x1 classifier.
 
     Args:
@@ -190,6 +190,8 @@ class FPENetHead(BaseDecodeHead):
     Shapes: maps (N, 16, H, W), (N, 32, H/2, W/2), (N, 64, H/4, W/4) -> logits (N, num_classes, H, W).
     """
 
+    plain_classifier = True
+
     def __init__(
         self,
         in_channels: Sequence[int] = (16, 32, 64),
@@ -204,17 +206,7 @@ class FPENetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=in_channels,
-            in_index=(0, 1, 2),
-            input_transform="multiple_select",
-            channels=widths[-1],
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, widths[-1], num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
         wide, middle, deep = in_channels
         up = partial(MutualEmbedding, attention=attention, norm_cfg=norm_cfg, act_cfg=act_cfg)

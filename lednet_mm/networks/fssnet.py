@@ -17,35 +17,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lednet_mm.layers import Config, ConvNormAct, make_activation, make_norm, match_size
+from lednet_mm.layers import Config, ConvNormAct, DownsampleUnit, make_activation, make_norm, match_size
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
-
-
-class InitialBlock(nn.Module):
-    """A strided 3x3 convolution with norm and activation beside the pooled image, concatenated.
-
-    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H/2), ceil(W/2)).
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, *, norm_cfg: Config, act_cfg: Config) -> None:
-        super().__init__()
-        self.conv = ConvNormAct(
-            in_channels, out_channels - in_channels, 3, stride=2, norm_cfg=norm_cfg, act_cfg=act_cfg
-        )
-        self.pool = nn.MaxPool2d(2, stride=2, ceil_mode=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the map at half resolution."""
-        return torch.cat([self.conv(x), self.pool(x)], dim=1)
 
 
 class Downsample(nn.Module):
@@ -195,7 +176,8 @@ class FSSNet(BaseModule):
         low: dict[str, Any] = {"dropout_ratio": dropout_ratio[0], "norm_cfg": norm_cfg, "act_cfg": act_cfg}
         high = {**low, "dropout_ratio": dropout_ratio[1]}
         stem_norm = None if norm_cfg is None else {**norm_cfg, "eps": stem_eps}
-        self.initial = InitialBlock(in_channels, stem, norm_cfg=stem_norm, act_cfg=act_cfg)
+        self.initial = DownsampleUnit(in_channels, stem, norm_cfg=stem_norm, act_cfg=act_cfg)
+        self.initial.pool = nn.MaxPool2d(2, stride=2, ceil_mode=True)
         self.down1 = Downsample(stem, middle, **low)
         self.blocks1 = nn.Sequential(
             *[Bottleneck(middle, factorized=True, **low) for _ in range(factorized_blocks)]
@@ -211,7 +193,7 @@ class FSSNet(BaseModule):
 
 
 @MODELS.register_module()
-class FSSNetHead(BaseDecodeHead):
+class FSSNetHead(DecodeHead):
     """FSSNet's decoder: two upsamplings with skip maps, bottlenecks after each, a transposed convolution.
 
     Args:
@@ -244,19 +226,8 @@ class FSSNetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=in_channels,
-            in_index=(0, 1, 2),
-            input_transform="multiple_select",
-            channels=widths[-1],
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, widths[-1], num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
-        self.conv_seg = None  # the classes come from ``classifier``
         options: dict[str, Any] = {"dropout_ratio": dropout_ratio, "norm_cfg": norm_cfg, "act_cfg": act_cfg}
         middle, wide = widths
         self.up1 = Upsample(in_channels[-1], middle, **options)

@@ -1,6 +1,9 @@
-"""The head of networks that end in a bare classifier."""
+"""What the heads here have in common, and the head of networks that end in a bare classifier."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
@@ -9,8 +12,69 @@ from torch import Tensor, nn
 from lednet_mm.layers import Config
 
 
+class DecodeHead(BaseDecodeHead):
+    """mmseg's ``BaseDecodeHead`` as the heads here need it: of one map or several, and without dropout.
+
+    A head makes its layers itself, and in ``forward`` the logits from ``self._transform_inputs(inputs)``,
+    which is one map, or a list of maps if ``in_channels`` are several.
+
+    Args:
+        in_channels: channels of the map, or of each map.
+        channels: of the map that is classified.
+        num_classes: channels of the result.
+        norm_cfg: normalisation of the head's layers, kept as an attribute.
+        act_cfg: activation of the head's layers, kept as an attribute.
+        align_corners: of the resizing of the logits to the image.
+        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        in_index: which of the backbone's maps are taken. None: the deepest, or as many as ``in_channels``
+            are, from the first on.
+        kwargs: of mmseg's ``BaseDecodeHead``.
+
+    Attributes:
+        plain_classifier: whether ``conv_seg``, which ``self.cls_seg(x)`` applies, is mmseg's 1x1 convolution
+            with a bias. Else it is None, until a head makes one of its own.
+    """
+
+    plain_classifier = False
+    conv_seg: nn.Module | None
+
+    def __init__(
+        self,
+        in_channels: int | Sequence[int],
+        channels: int,
+        num_classes: int,
+        norm_cfg: Config = None,
+        act_cfg: Config = None,
+        align_corners: bool = False,
+        init_cfg: Config = None,
+        in_index: int | Sequence[int] | None = None,
+        **kwargs,
+    ) -> None:
+        if isinstance(in_channels, int):
+            maps: dict[str, Any] = {
+                "in_channels": in_channels,
+                "in_index": -1 if in_index is None else in_index,
+            }
+        else:
+            order = list(range(len(in_channels))) if in_index is None else in_index
+            maps = {"in_channels": list(in_channels), "in_index": order, "input_transform": "multiple_select"}
+        super().__init__(
+            **maps,
+            channels=channels,
+            num_classes=num_classes,
+            dropout_ratio=0,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            align_corners=align_corners,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+        if not self.plain_classifier:
+            self.conv_seg = None
+
+
 @MODELS.register_module()
-class ClassifierHead(BaseDecodeHead):
+class ClassifierHead(DecodeHead):
     """A 1x1 convolution without bias (mmseg's ``FCNHead`` with ``num_convs=0`` is the same with one).
 
     Args:
@@ -22,14 +86,7 @@ class ClassifierHead(BaseDecodeHead):
     """
 
     def __init__(self, in_channels: int, *, num_classes: int, init_cfg: Config = None, **kwargs) -> None:
-        super().__init__(
-            in_channels=in_channels,
-            channels=in_channels,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            init_cfg=init_cfg,
-            **kwargs,
-        )
+        super().__init__(in_channels, in_channels, num_classes, init_cfg=init_cfg, **kwargs)
         self.conv_seg = nn.Conv2d(in_channels, num_classes, 1, bias=False)
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:

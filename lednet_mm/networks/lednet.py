@@ -21,7 +21,6 @@ from functools import partial
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -29,12 +28,14 @@ from lednet_mm.layers import (
     Config,
     ConvNormAct,
     ConvPoolDownsample,
+    Stages,
     TransposedConvNormAct,
     channel_shuffle,
     make_activation,
     make_norm,
-    resize_like,
+    pyramid_attention,
 )
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN", "eps": 1e-3}
 RELU = {"type": "ReLU"}
@@ -173,7 +174,7 @@ class LEDNet(BaseModule):
         )
         low, high = dropout_ratio
         wide, middle, deep = channels
-        self.stages = nn.ModuleList(
+        self.stages = Stages(
             [
                 nn.Sequential(
                     downsample(in_channels, wide),
@@ -192,15 +193,11 @@ class LEDNet(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps at 1/2, 1/4 and 1/8."""
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return tuple(maps)
+        return self.stages(x)
 
 
 @MODELS.register_module()
-class APNHead(BaseDecodeHead):
+class APNHead(DecodeHead):
     """LEDNet's decoder: an attention pyramid network (APN) over the deepest map.
 
     A 1x1 convolution to the classes is multiplied by a map from a pyramid of strided 7x7, 5x5 and 3x3
@@ -231,6 +228,8 @@ class APNHead(BaseDecodeHead):
     (N, num_classes, 8h, 8w) with transposed convolutions.
     """
 
+    plain_classifier = True
+
     def __init__(
         self,
         in_channels: int = 128,
@@ -253,15 +252,7 @@ class APNHead(BaseDecodeHead):
         if upsampling not in ("bilinear", "transposed"):
             raise ValueError(f"upsampling is bilinear or transposed, not {upsampling!r}")
         super().__init__(
-            in_channels=in_channels,
-            channels=in_channels,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, in_channels, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
         up = partial(TransposedConvNormAct, num_classes, num_classes, bias=bias)
         self.upsample = (
@@ -300,12 +291,7 @@ class APNHead(BaseDecodeHead):
 
     def attention(self, x: Tensor) -> Tensor:
         """Return the pyramid's map: (N, in_channels, h, w) -> (N, 1 or num_classes, h, w)."""
-        x1 = self.down1(x)
-        x2 = self.down2(x1)
-        x3 = self.down3(x2)
-        y = resize_like(self.lateral3(x3), x2, self.align_corners) + self.lateral2(x2)
-        y = resize_like(y, x1, self.align_corners) + self.lateral1(x1)
-        return resize_like(y, x, self.align_corners)
+        return pyramid_attention(self, x, self.align_corners)
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """Return the logits at the resolution of the deepest map (eight times it with transposed ones)."""

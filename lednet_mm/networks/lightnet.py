@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lednet_mm.layers import Config, NormAct, SqueezeExcitation, resize_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -178,7 +178,7 @@ CONTEXTS = {"aspp": ASPP, "rfb": ReceptiveField}
 
 
 @MODELS.register_module()
-class LightNetHead(BaseDecodeHead):
+class LightNetHead(DecodeHead):
     """The collection's common decoder: context, a skip connection, SCSE, and a classifier of two layers.
 
     Args:
@@ -205,6 +205,8 @@ class LightNetHead(BaseDecodeHead):
     maps of 4N quarters give logits (N, num_classes, 4h, 4w), the skip map's size twice.
     """
 
+    plain_classifier = True
+
     def __init__(
         self,
         in_channels: Sequence[int],
@@ -227,17 +229,7 @@ class LightNetHead(BaseDecodeHead):
         *skip, deep = in_channels
         width = context_channels + sum(skip)
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=list(range(len(in_channels))),
-            input_transform="multiple_select",
-            channels=width,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, width, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
         self.quarters = quarters
         self.context = CONTEXTS[context](

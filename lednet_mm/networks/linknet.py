@@ -15,45 +15,14 @@ from collections.abc import Sequence
 from functools import partial
 
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from lednet_mm.layers import Config, ConvNormAct, crop_like, make_activation, make_norm
+from lednet_mm.layers import BasicBlock, Config, ConvNormAct, Stages, crop_like, make_activation, make_norm
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
-
-
-class BasicBlock(nn.Module):
-    """ResNet's block of two 3x3 convolutions.
-
-    Args:
-        in_channels: channels of the input map.
-        out_channels: channels of the output map.
-        stride: of the first convolution; above 1 the shortcut is a strided 1x1 convolution with norm.
-        norm_cfg: mmcv's normalisation config; None leaves it out.
-        act_cfg: mmcv's activation config.
-
-    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)).
-    """
-
-    def __init__(
-        self, in_channels: int, out_channels: int, stride: int = 1, *, norm_cfg: Config, act_cfg: Config
-    ) -> None:
-        super().__init__()
-        self.conv1 = ConvNormAct(
-            in_channels, out_channels, 3, stride=stride, norm_cfg=norm_cfg, act_cfg=act_cfg
-        )
-        self.conv2 = ConvNormAct(out_channels, out_channels, 3, norm_cfg=norm_cfg)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride > 1 or in_channels != out_channels:
-            self.shortcut = ConvNormAct(in_channels, out_channels, 1, stride=stride, norm_cfg=norm_cfg)
-        self.act = make_activation(act_cfg, out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
-        return self.act(self.shortcut(x) + self.conv2(self.conv1(x)))
 
 
 class DecoderBlock(nn.Module):
@@ -125,18 +94,16 @@ class LinkNet(BaseModule):
             first = block(previous, width, 1 if i == 0 else 2)
             stages.append(nn.Sequential(first, *[block(width, width) for _ in range(count - 1)]))
             previous = width
-        self.stages = nn.ModuleList(stages)
+        self.stages = Stages(stages)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps of the stem and of the four stages."""
-        maps = [self.pool(self.stem(x))]
-        for stage in self.stages:
-            maps.append(stage(maps[-1]))
-        return tuple(maps)
+        x = self.pool(self.stem(x))
+        return x, *self.stages(x)
 
 
 @MODELS.register_module()
-class LinkNetHead(BaseDecodeHead):
+class LinkNetHead(DecodeHead):
     """LinkNet's decoder: four blocks, each added to the encoder's map of its size, and a full-resolution end.
 
     Args:
@@ -167,19 +134,8 @@ class LinkNetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=in_channels,
-            in_index=tuple(range(len(in_channels))),
-            input_transform="multiple_select",
-            channels=width,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, width, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
-        self.conv_seg = None  # the classes come from ``classifier``
         self.links = links
         shallower, deeper = in_channels[:-1], in_channels[1:]
         self.blocks = nn.ModuleList(

@@ -23,7 +23,6 @@ from itertools import pairwise
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -36,6 +35,7 @@ from lednet_mm.layers import (
     channel_shuffle,
     resize_like,
 )
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -266,7 +266,7 @@ class LiteHRNet(BaseModule):
 
 
 @MODELS.register_module()
-class LiteHRNetHead(BaseDecodeHead):
+class LiteHRNetHead(DecodeHead):
     """All maps resized to the finest and joined, a depth-wise separable convolution, a classifier.
 
     Args:
@@ -294,17 +294,7 @@ class LiteHRNetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=list(range(len(in_channels))),
-            input_transform="resize_concat",
-            channels=channels,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, channels, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
         self.fuse = DepthwiseSeparable(
             sum(in_channels), channels, point_bias=True, norm_cfg=norm_cfg, act_cfg=act_cfg
@@ -313,4 +303,6 @@ class LiteHRNetHead(BaseDecodeHead):
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """Return the logits at 1/4 of the image."""
-        return self.cls_seg(self.fuse(self._transform_inputs(inputs)))
+        maps = self._transform_inputs(inputs)
+        joined = torch.cat([resize_like(x, maps[0], self.align_corners) for x in maps], dim=1)
+        return self.cls_seg(self.fuse(joined))

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from lednet_mm.layers import Config, ConvNormAct, resize_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -76,7 +76,7 @@ class DeeperASPP(nn.Module):
 
 
 @MODELS.register_module()
-class LiteSegHead(BaseDecodeHead):
+class LiteSegHead(DecodeHead):
     """LiteSeg's decoder: DASPP on the deepest map, joined with the one at 1/8.
 
     Args:
@@ -114,17 +114,7 @@ class LiteSegHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=[0, 1],
-            input_transform="multiple_select",
-            channels=widths[-1],
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, widths[-1], num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
         low, deep = in_channels
         self.context = DeeperASPP(

@@ -22,17 +22,18 @@ from functools import partial
 import torch
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS as ROOT_MODELS
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from lednet_mm.layers import (
     Config,
     DepthwiseSeparable,
+    Stages,
     TransposedConvNormAct,
     crop_like,
     make_activation,
 )
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 SELU = {"type": "SELU"}
@@ -108,7 +109,7 @@ class MiniNet(BaseModule):
         up = partial(TransposedConvNormAct, norm_cfg=norm_cfg, act_cfg=act_cfg)
         *shallow, width, deep, deepest = channels
         inputs = [in_channels, *shallow]
-        self.downs = nn.ModuleList(down(a, b) for a, b in zip(inputs, [*shallow, width], strict=True))
+        self.downs = Stages(down(a, b) for a, b in zip(inputs, [*shallow, width], strict=True))
         self.dilated = nn.Sequential(*[module(width, dilation) for dilation in dilations])
         self.deep_down = down(width, deep)
         self.deep = nn.Sequential(
@@ -123,18 +124,14 @@ class MiniNet(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps at 1/2, 1/4, 1/8 and 1/16."""
-        maps = []
-        for down in self.downs:
-            x = down(x)
-            maps.append(x)
+        *shallow, x = self.downs(x)
         y = self.deep_down(x)
         y = self.deep_up(torch.cat([crop_like(self.deep(y), y), y], dim=1))
-        maps[-1] = torch.cat([self.dilated(x), crop_like(y, x), x], dim=1)
-        return tuple(maps)
+        return *shallow, torch.cat([self.dilated(x), crop_like(y, x), x], dim=1)
 
 
 @MODELS.register_module()
-class MiniNetHead(BaseDecodeHead):
+class MiniNetHead(DecodeHead):
     """MiniNet's decoder: upsampling units, each on the map so far and the encoder's of the same size.
 
     Args:
@@ -166,19 +163,8 @@ class MiniNetHead(BaseDecodeHead):
     ) -> None:
         first, second, third, fourth = in_channels
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=[0, 1, 2, 3],
-            input_transform="multiple_select",
-            channels=first,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, first, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
-        self.conv_seg = None  # the classes come from ``up1``
         up = partial(TransposedConvNormAct, norm_cfg=norm_cfg, act_cfg=act_cfg)
         width = 2 * third
         self.up4 = nn.Sequential(

@@ -20,11 +20,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from lednet_mm.layers import Config, ConvNormAct, DownsampleUnit, TransposedConvNormAct, crop_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -96,7 +96,7 @@ class MiniNetV2(BaseModule):
 
 
 @MODELS.register_module()
-class MiniNetV2Head(BaseDecodeHead):
+class MiniNetV2Head(DecodeHead):
     """MiniNet-v2's decoder: up to the detail map, their sum, a few blocks, up to the classes.
 
     Args:
@@ -127,19 +127,8 @@ class MiniNetV2Head(BaseDecodeHead):
     ) -> None:
         middle, high = in_channels
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=[0, 1],
-            input_transform="multiple_select",
-            channels=middle,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, middle, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
-        self.conv_seg = None  # the classes come from ``classifier``
         self.up = TransposedConvNormAct(high, middle, norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.blocks = nn.Sequential(
             *[MultiDilationBlock(middle, norm_cfg=norm_cfg, act_cfg=act_cfg) for _ in range(blocks)]

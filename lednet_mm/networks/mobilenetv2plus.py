@@ -22,60 +22,10 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lednet_mm.layers import Config, ConvNormAct
+from lednet_mm.layers import Config, ConvNormAct, InvertedResidual, Stages
 from lednet_mm.networks.lightnet import BATCH_NORM, RELU, SpatialChannelExcitation, to_quarters
 
 RELU6 = {"type": "ReLU6"}
-
-
-class InvertedResidual(nn.Module):
-    """MobileNetV2's block: 1x1 expansion, depth-wise 3x3, 1x1 projection; a shortcut where shapes allow it.
-
-    Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
-        expansion: width of the depth-wise convolution over ``in_channels``; None: 1, without a 1x1 before it.
-        stride: of the depth-wise convolution.
-        dilation: of the depth-wise convolution.
-        norm_cfg: mmcv's normalisation config; None leaves it out.
-        act_cfg: mmcv's activation config; None leaves it out.
-
-    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)).
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        expansion: int | None,
-        *,
-        stride: int = 1,
-        dilation: int = 1,
-        norm_cfg: Config,
-        act_cfg: Config,
-    ) -> None:
-        super().__init__()
-        width = in_channels * (expansion or 1)
-        self.shortcut = stride == 1 and in_channels == out_channels
-        self.expand: nn.Module = nn.Identity()
-        if expansion is not None:
-            self.expand = ConvNormAct(in_channels, width, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        self.depth = ConvNormAct(
-            width,
-            width,
-            3,
-            stride=stride,
-            dilation=dilation,
-            groups=width,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-        )
-        self.project = ConvNormAct(width, out_channels, 1, norm_cfg=norm_cfg)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
-        y = self.project(self.depth(self.expand(x)))
-        return x + y if self.shortcut else y
 
 
 class CornerMaxPool(nn.MaxPool2d):
@@ -141,7 +91,7 @@ class MobileNetV2Plus(BaseModule):
         self.quarters = quarters
         stem, *widths = channels
         self.stem = ConvNormAct(in_channels, stem, 3, stride=2, norm_cfg=norm_cfg, act_cfg=stem_act_cfg)
-        self.stages = nn.ModuleList()
+        self.stages = Stages()
         width = stem
         strides = (1, 2, 2, 1, 1, 1, 1)
         rates = (1, 1, 1, *dilations)
@@ -172,12 +122,7 @@ class MobileNetV2Plus(BaseModule):
             if not torch.jit.is_tracing() and (x.shape[2] % 8 or x.shape[3] % 8):
                 raise ValueError(f"height and width must be multiples of 8, got {x.shape[2]}x{x.shape[3]}")
             x = to_quarters(x)
-        x = self.stem(x)
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        half, quarter, *eighth = maps
+        half, quarter, *eighth = self.stages(self.stem(x))
         half = self.pool(half)  # at 1/4 from here on
         deep = torch.cat([*eighth, self.pool(half), self.pool(quarter)], dim=1)
         return torch.cat([quarter, half], dim=1), self.scse(deep)

@@ -20,11 +20,11 @@ from functools import partial
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from lednet_mm.layers import Config, ConvNormAct, adaptive_average_pool, resize_like
+from lednet_mm.layers import Config, ConvNormAct, Stages, pyramid_pool, resize_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -89,19 +89,14 @@ class PPLiteSegSTDC(BaseModule):
             ConvNormAct(in_channels, channels[0], 3, stride=2, norm_cfg=norm_cfg, act_cfg=act_cfg),
             ConvNormAct(channels[0], channels[1], 3, stride=2, norm_cfg=norm_cfg, act_cfg=act_cfg),
         )
-        self.stages = nn.ModuleList(
+        self.stages = Stages(
             nn.Sequential(block(inputs, outputs, 2), *[block(outputs, outputs) for _ in range(number - 1)])
             for inputs, outputs, number in zip(channels[1:-1], channels[2:], blocks, strict=True)
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps at 1/8, 1/16 and 1/32."""
-        x = self.stem(x)
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return tuple(maps)
+        return self.stages(self.stem(x))
 
 
 class SimplePyramidPooling(nn.Module):
@@ -131,10 +126,7 @@ class SimplePyramidPooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the context map."""
-        pooled = [
-            resize_like(branch(adaptive_average_pool(x, (size, size))), x, self.align_corners)
-            for size, branch in zip(self.pool_sizes, self.branches, strict=True)
-        ]
+        pooled = pyramid_pool(x, self.pool_sizes, self.branches, self.align_corners)
         return self.conv(torch.stack(pooled).sum(dim=0))
 
 
@@ -176,7 +168,7 @@ def _channel_max(x: Tensor) -> Tensor:
 
 
 @MODELS.register_module()
-class PPLiteSegHead(BaseDecodeHead):
+class PPLiteSegHead(DecodeHead):
     """PP-LiteSeg's decoder: pyramid pooling, then two attention fusions on the way up to 1/8.
 
     Args:
@@ -213,19 +205,8 @@ class PPLiteSegHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=[0, 1, 2],
-            input_transform="multiple_select",
-            channels=widths[-1],
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, widths[-1], num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
-        self.conv_seg = None  # the classifier is 3x3
         unit = partial(ConvNormAct, norm_cfg=norm_cfg, act_cfg=act_cfg)
         fusion = partial(UnifiedAttentionFusion, attention=attention, align_corners=align_corners)
         low, middle, deep = in_channels

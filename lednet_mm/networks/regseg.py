@@ -19,32 +19,14 @@ from functools import partial
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from lednet_mm.layers import Config, ConvNormAct, make_activation, resize_like
+from lednet_mm.layers import Config, ConvNormAct, SqueezeExcitation, Stages, make_activation, resize_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
-
-
-class SqueezeExcitation(nn.Module):
-    """Scale every channel by a weight in (0, 1) that follows from all channels' means.
-
-    Shapes: (N, channels, H, W) -> (N, channels, H, W).
-    """
-
-    def __init__(self, channels: int, act_cfg: Config) -> None:
-        super().__init__()
-        self.squeeze = nn.Linear(channels, channels // 4)
-        self.act = make_activation(act_cfg, channels // 4)
-        self.excite = nn.Linear(channels // 4, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the scaled map."""
-        weights = self.excite(self.act(self.squeeze(x.mean(dim=(2, 3))))).sigmoid()
-        return x * weights[:, :, None, None]
 
 
 class DilatedBlock(nn.Module):
@@ -91,7 +73,7 @@ class DilatedBlock(nn.Module):
             )
             for dilation in dilations
         )
-        self.se = SqueezeExcitation(out_channels, act_cfg) if squeeze_excitation else nn.Identity()
+        self.se = SqueezeExcitation(out_channels, 4, act_cfg) if squeeze_excitation else nn.Identity()
         self.conv2 = ConvNormAct(out_channels, out_channels, 1, norm_cfg=norm_cfg)
         self.shortcut = nn.Sequential()
         if stride > 1:
@@ -153,7 +135,7 @@ class RegSeg(BaseModule):
         )
         stem, low, middle, high, last = channels
         self.stem = ConvNormAct(in_channels, stem, 3, stride=2, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        self.stages = nn.ModuleList(
+        self.stages = Stages(
             [
                 nn.Sequential(block(stem, low, stride=2)),
                 nn.Sequential(
@@ -171,16 +153,11 @@ class RegSeg(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps at 1/4, 1/8 and the deepest one."""
-        x = self.stem(x)
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return tuple(maps)
+        return self.stages(self.stem(x))
 
 
 @MODELS.register_module()
-class RegSegHead(BaseDecodeHead):
+class RegSegHead(DecodeHead):
     """RegSeg's decoder: the deepest map is added to the one at 1/8, and the result joined to the one at 1/4.
 
     Args:
@@ -210,19 +187,8 @@ class RegSegHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=[0, 1, 2],
-            input_transform="multiple_select",
-            channels=channels,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, channels, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
-        self.conv_seg = None  # ``classifier`` has no bias
         unit = partial(ConvNormAct, norm_cfg=norm_cfg, act_cfg=act_cfg)
         low, middle, deep = in_channels
         self.project_deep = unit(deep, channels, 1)

@@ -19,12 +19,12 @@ from functools import partial
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lednet_mm.layers import Config, NormAct, SqueezeExcitation, channel_shuffle, resize_like
+from lednet_mm.networks.heads import DecodeHead
 from lednet_mm.networks.lightnet import ASPP, BATCH_NORM, RELU
 
 GATE_ACT = {"type": "LeakyReLU", "negative_slope": 0.1}
@@ -212,7 +212,7 @@ class Score(nn.Module):
 
 
 @MODELS.register_module()
-class SEDPNShuffleHead(BaseDecodeHead):
+class SEDPNShuffleHead(DecodeHead):
     """Three ASPPs, each over the next finer map joined with the one before, and a fusion of their logits.
 
     Args:
@@ -251,19 +251,15 @@ class SEDPNShuffleHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=[0, 1, 2],
-            input_transform="multiple_select",
-            channels=context_channels[-1],
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
+            in_channels,
+            context_channels[-1],
+            num_classes,
+            norm_cfg,
+            act_cfg,
+            align_corners,
+            init_cfg,
             **kwargs,
         )
-        self.conv_seg = None  # the classes come from the scores
         self.shuffle = shuffle
         self.deep_supervision = deep_supervision
         quarter, eighth, deep = in_channels

@@ -15,12 +15,12 @@ from functools import partial
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lednet_mm.layers import Config, ConvNormAct, unpool
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -91,7 +91,7 @@ class SegNet(BaseModule):
 
 
 @MODELS.register_module()
-class SegNetHead(BaseDecodeHead):
+class SegNetHead(DecodeHead):
     """SegNet's last convolution, a 3x3 to the classes.
 
     Args:
@@ -103,14 +103,7 @@ class SegNetHead(BaseDecodeHead):
     """
 
     def __init__(self, in_channels: int = 64, *, num_classes: int, init_cfg: Config = None, **kwargs) -> None:
-        super().__init__(
-            in_channels=in_channels,
-            channels=in_channels,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            init_cfg=init_cfg,
-            **kwargs,
-        )
+        super().__init__(in_channels, in_channels, num_classes, init_cfg=init_cfg, **kwargs)
         self.conv_seg = nn.Conv2d(in_channels, num_classes, 3, padding=1)
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:

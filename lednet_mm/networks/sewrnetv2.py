@@ -18,11 +18,11 @@ from functools import partial
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from lednet_mm.layers import Config, NormAct, SqueezeExcitation, resize_like
+from lednet_mm.networks.heads import DecodeHead
 from lednet_mm.networks.lightnet import ASPP, BATCH_NORM, RELU
 
 LEAKY_RELU = {"type": "LeakyReLU", "negative_slope": 0.1}
@@ -159,7 +159,7 @@ class SEWideResNetV2(BaseModule):
 
 
 @MODELS.register_module()
-class SEWideResNetHead(BaseDecodeHead):
+class SEWideResNetHead(DecodeHead):
     """An ASPP over the deep map, joined with the reduced map at 1/4, and a 3x3 classifier.
 
     Args:
@@ -196,17 +196,7 @@ class SEWideResNetHead(BaseDecodeHead):
     ) -> None:
         width = context_channels + skip_channels
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=[0, 1],
-            input_transform="multiple_select",
-            channels=width,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, width, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
         quarter, deep = in_channels
         self.reduce = nn.Conv2d(quarter, skip_channels, 1, bias=False)

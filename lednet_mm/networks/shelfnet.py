@@ -21,33 +21,32 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from lednet_mm.layers import Config, ConvNormAct, TransposedConvNormAct, crop_like, make_activation
+from lednet_mm.layers import (
+    BasicBlock,
+    Config,
+    ConvNormAct,
+    TransposedConvNormAct,
+    crop_like,
+)
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
 
 
-class SBlock(nn.Module):
-    """A residual block of two 3x3 convolutions.
+class SBlock(BasicBlock):
+    """ResNet's block of two 3x3 convolutions, which the paper gives the same weights.
 
     Shapes: (N, channels, H, W) -> (N, channels, H, W).
     """
 
     def __init__(self, channels: int, *, shared_weights: bool, norm_cfg: Config, act_cfg: Config) -> None:
-        super().__init__()
-        self.conv1 = ConvNormAct(channels, channels, 3, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        self.conv2 = ConvNormAct(channels, channels, 3, norm_cfg=norm_cfg)
+        super().__init__(channels, channels, norm_cfg=norm_cfg, act_cfg=act_cfg)
         if shared_weights:
             self.conv2.conv = self.conv1.conv
-        self.act = make_activation(act_cfg, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output, of the input's shape."""
-        return self.act(x + self.conv2(self.conv1(x)))
 
 
 class UpColumn(nn.Module):
@@ -109,7 +108,7 @@ class DownColumn(nn.Module):
 
 
 @MODELS.register_module()
-class ShelfNetHead(BaseDecodeHead):
+class ShelfNetHead(DecodeHead):
     """ShelfNet behind its trunk: up, down and up again through four resolutions.
 
     Args:
@@ -139,17 +138,7 @@ class ShelfNetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=list(range(len(in_channels))),
-            input_transform="multiple_select",
-            channels=widths[0],
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, widths[0], num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
         up = partial(UpColumn, widths, shared_weights=shared_weights, norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.laterals = nn.ModuleList(

@@ -22,7 +22,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from lednet_mm.layers import Config, ConvNormAct, channel_shuffle, make_activation, match_size
+from lednet_mm.layers import Config, ConvNormAct, Stages, channel_shuffle, make_activation, match_size
 from lednet_mm.networks.lightnet import BATCH_NORM, RELU, SpatialChannelExcitation
 
 
@@ -137,7 +137,7 @@ class ShuffleNetV2Plus(BaseModule):
         )
         self.max_pool = nn.MaxPool2d(3, stride=2, padding=1)
         self.average_pool = nn.AvgPool2d(3, stride=2, padding=1)
-        self.stages = nn.ModuleList()
+        self.stages = Stages()
         for i, (before, width) in enumerate(zip(channels, widths, strict=False)):
             if i == 0:
                 first = unit(before, width, stride=2, group_first=False)
@@ -151,10 +151,5 @@ class ShuffleNetV2Plus(BaseModule):
         """Return the maps at 1/4 and 1/8."""
         half = self.stem(x)
         sharp, smooth = self.max_pool(half), self.average_pool(half)
-        deep = []
-        y = sharp
-        for stage in self.stages:
-            y = stage(y)
-            deep.append(y)
-        deep += [self.average_pool(smooth), self.max_pool(sharp)]
+        deep = [*self.stages(sharp), self.average_pool(smooth), self.max_pool(sharp)]
         return torch.cat([sharp, smooth], dim=1), self.scse(torch.cat(deep, dim=1))

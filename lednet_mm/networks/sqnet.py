@@ -18,18 +18,19 @@ from functools import partial
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from lednet_mm.layers import (
     Config,
     ConvNormAct,
+    Stages,
     TransposedConvNormAct,
     make_activation,
     make_norm,
     match_size,
 )
+from lednet_mm.networks.heads import DecodeHead
 
 ELU = {"type": "ELU"}
 
@@ -125,17 +126,16 @@ class SQNet(BaseModule):
                 layers.append(Fire(previous, narrow, wide, norm_cfg=norm_cfg, act_cfg=act_cfg))
                 previous = 2 * wide
             stages.append(nn.Sequential(*layers))
-        self.stages = nn.ModuleList(stages)
+        self.stages = Stages(stages)
         self.parallel: nn.Module = nn.Identity()
         if dilations:
             self.parallel = ParallelDilated(previous, dilations, norm_cfg=norm_cfg, act_cfg=act_cfg)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps at 1/2, 1/4, 1/8 and 1/16."""
-        maps = [self.stem(x)]
-        for stage in self.stages:
-            maps.append(stage(maps[-1]))
-        return *maps[:-1], self.parallel(maps[-1])
+        x = self.stem(x)
+        *skips, deep = self.stages(x)
+        return x, *skips, self.parallel(deep)
 
 
 class Refinement(nn.Module):
@@ -173,7 +173,7 @@ class Refinement(nn.Module):
 
 
 @MODELS.register_module()
-class SQNetHead(BaseDecodeHead):
+class SQNetHead(DecodeHead):
     """SQNet's decoder: three refinements with skip maps and a transposed convolution to the classes.
 
     Args:
@@ -200,19 +200,8 @@ class SQNetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=in_channels,
-            in_index=tuple(range(len(in_channels))),
-            input_transform="multiple_select",
-            channels=2 * in_channels[0],
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, 2 * in_channels[0], num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
-        self.conv_seg = None  # the classes come from ``classifier``
         *skips, deep = in_channels
         steps: list[nn.Module] = []
         for width in reversed(skips):

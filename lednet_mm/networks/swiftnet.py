@@ -21,11 +21,11 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from lednet_mm.layers import Config, ConvNormAct, adaptive_average_pool, resize_like
+from lednet_mm.layers import Config, ConvNormAct, pyramid_pool, resize_like
+from lednet_mm.networks.heads import DecodeHead
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -65,15 +65,12 @@ class SpatialPyramidPooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the context map."""
-        pooled = [
-            resize_like(branch(adaptive_average_pool(x, (size, size))), x, self.align_corners)
-            for size, branch in zip(self.pool_sizes, self.branches, strict=True)
-        ]
+        pooled = pyramid_pool(x, self.pool_sizes, self.branches, self.align_corners)
         return self.join(torch.cat([x, *pooled], dim=1))
 
 
 @MODELS.register_module()
-class SwiftNetHead(BaseDecodeHead):
+class SwiftNetHead(DecodeHead):
     """SwiftNet's decoder: pyramid pooling, then three times resize, add the trunk's map, convolve.
 
     Args:
@@ -106,19 +103,8 @@ class SwiftNetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         super().__init__(
-            in_channels=list(in_channels),
-            in_index=list(range(len(in_channels))),
-            input_transform="multiple_select",
-            channels=channels,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            align_corners=align_corners,
-            init_cfg=init_cfg,
-            **kwargs,
+            in_channels, channels, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
-        self.conv_seg = None  # the classes come from the last of ``convs``
         *shallow, deep = in_channels
         unit = partial(ConvNormAct, norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.context = SpatialPyramidPooling(

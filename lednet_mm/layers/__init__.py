@@ -1,0 +1,51 @@
+"""Blocks that several networks truly share; what only one network has stays in that network's file."""
+
+from lednet_mm.layers.blocks import (
+    BasicBlock,
+    ConvPoolDownsample,
+    DownsampleUnit,
+    InvertedResidual,
+    SqueezeExcitation,
+    Stages,
+    channel_shuffle,
+    pyramid_attention,
+)
+from lednet_mm.layers.building import Config, Size, make_activation, make_norm, pair
+from lednet_mm.layers.convolutions import (
+    ConvNormAct,
+    DepthwiseSeparable,
+    FactorizedConv,
+    NormAct,
+    TransposedConvNormAct,
+)
+from lednet_mm.layers.pooling import ImagePyramid, adaptive_average_pool, pyramid_pool
+from lednet_mm.layers.resizing import crop_like, match_size, pad_like, resize_like, unpool
+
+__all__ = [
+    "BasicBlock",
+    "Config",
+    "ConvNormAct",
+    "ConvPoolDownsample",
+    "DepthwiseSeparable",
+    "DownsampleUnit",
+    "FactorizedConv",
+    "ImagePyramid",
+    "InvertedResidual",
+    "NormAct",
+    "Size",
+    "SqueezeExcitation",
+    "Stages",
+    "TransposedConvNormAct",
+    "adaptive_average_pool",
+    "channel_shuffle",
+    "crop_like",
+    "make_activation",
+    "make_norm",
+    "match_size",
+    "pad_like",
+    "pair",
+    "pyramid_attention",
+    "pyramid_pool",
+    "resize_like",
+    "unpool",
+]

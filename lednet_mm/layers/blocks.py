@@ -1,0 +1,218 @@
+"""Blocks of several convolutions, and how blocks are strung together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lednet_mm.layers.building import Config, make_activation, make_norm
+from lednet_mm.layers.convolutions import ConvNormAct
+from lednet_mm.layers.resizing import pad_like, resize_like
+
+
+class ConvPoolDownsample(nn.Module):
+    """Halve the resolution: a strided 3x3 convolution beside a 2x2 max pooling, concatenated.
+
+    The block of ENet's and ERFNet's line, used by LEDNet and ESNet in this form: the convolution makes
+    ``out_channels - in_channels`` maps, the pooled input is appended, then norm and activation over all.
+    For an odd height or width the pooled map is one short and is padded with zeros at the bottom or right.
+
+    Args:
+        in_channels: channels of the input map.
+        out_channels: channels of the output map, more than ``in_channels``.
+        bias: whether the convolution has a bias.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H/2), ceil(W/2)).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, bias: bool = True, norm_cfg: Config, act_cfg: Config
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels - in_channels, 3, stride=2, padding=1, bias=bias)
+        self.pool = nn.MaxPool2d(2, stride=2)
+        self.norm = make_norm(norm_cfg, out_channels)
+        self.act = make_activation(act_cfg, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the map at half resolution."""
+        convolved = self.conv(x)
+        return self.act(self.norm(torch.cat([convolved, pad_like(self.pool(x), convolved)], dim=1)))
+
+
+class DownsampleUnit(nn.Module):
+    """Halve the resolution: a strided 3x3 convolution with norm and activation beside a 3x3 max pooling.
+
+    Differs from :class:`ConvPoolDownsample` in that the pooled input, which is appended to the convolution's
+    ``out_channels - in_channels`` maps, passes neither norm nor activation.
+
+    Args:
+        in_channels: channels of the input map.
+        out_channels: channels of the output map, more than ``in_channels``.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config; None leaves it out.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H/2), ceil(W/2)).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, norm_cfg: Config, act_cfg: Config) -> None:
+        super().__init__()
+        self.conv = ConvNormAct(
+            in_channels, out_channels - in_channels, 3, stride=2, norm_cfg=norm_cfg, act_cfg=act_cfg
+        )
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the map at half resolution."""
+        return torch.cat([self.conv(x), self.pool(x)], dim=1)
+
+
+class BasicBlock(nn.Module):
+    """ResNet's block of two 3x3 convolutions.
+
+    Args:
+        in_channels: channels of the input map.
+        out_channels: channels of the output map.
+        stride: of the first convolution; above 1 the shortcut is a strided 1x1 convolution with norm.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int = 1, *, norm_cfg: Config, act_cfg: Config
+    ) -> None:
+        super().__init__()
+        self.conv1 = ConvNormAct(
+            in_channels, out_channels, 3, stride=stride, norm_cfg=norm_cfg, act_cfg=act_cfg
+        )
+        self.conv2 = ConvNormAct(out_channels, out_channels, 3, norm_cfg=norm_cfg)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or in_channels != out_channels:
+            self.shortcut = ConvNormAct(in_channels, out_channels, 1, stride=stride, norm_cfg=norm_cfg)
+        self.act = make_activation(act_cfg, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output."""
+        return self.act(self.shortcut(x) + self.conv2(self.conv1(x)))
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2's block: 1x1 expansion, depth-wise 3x3, 1x1 projection; a shortcut where shapes allow it.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        expansion: width of the depth-wise convolution over ``in_channels``; None: 1, without a 1x1 before it.
+        stride: of the depth-wise convolution.
+        dilation: of the depth-wise convolution.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config; None leaves it out.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        expansion: int | None,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        norm_cfg: Config,
+        act_cfg: Config,
+    ) -> None:
+        super().__init__()
+        width = in_channels * (expansion or 1)
+        self.shortcut = stride == 1 and in_channels == out_channels
+        self.expand: nn.Module = nn.Identity()
+        if expansion is not None:
+            self.expand = ConvNormAct(in_channels, width, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.depth = ConvNormAct(
+            width,
+            width,
+            3,
+            stride=stride,
+            dilation=dilation,
+            groups=width,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+        )
+        self.project = ConvNormAct(width, out_channels, 1, norm_cfg=norm_cfg)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output."""
+        y = self.project(self.depth(self.expand(x)))
+        return x + y if self.shortcut else y
+
+
+class SqueezeExcitation(nn.Module):
+    """Scale every channel by a weight in (0, 1) that follows from all channels' means (arXiv:1709.01507).
+
+    Args:
+        channels: channels of input and output.
+        reduction: the weights follow from ``channels // reduction`` values.
+        act_cfg: activation of these values.
+
+    Shapes: (N, channels, H, W) -> (N, channels, H, W).
+    """
+
+    def __init__(self, channels: int, reduction: int, act_cfg: Config) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(channels, channels // reduction)
+        self.act = make_activation(act_cfg, channels // reduction)
+        self.excite = nn.Linear(channels // reduction, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the scaled map."""
+        weights = self.excite(self.act(self.squeeze(x.mean(dim=(2, 3))))).sigmoid()
+        return x * weights[:, :, None, None]
+
+
+def channel_shuffle(x: Tensor, groups: int) -> Tensor:
+    """Interleave the channels of ``groups`` groups: (N, C, H, W) -> (N, C, H, W) (ShuffleNet)."""
+    # Sizes by name: a trace writes those that ``unflatten`` finds out down as constants.
+    n, channels, height, width = x.shape
+    grouped = x.reshape(n, groups, channels // groups, height, width)
+    return grouped.transpose(1, 2).reshape(n, channels, height, width)
+
+
+class Stages(nn.ModuleList):
+    """Modules that run one after the other; the result holds what each of them returns, in order.
+
+    Shapes: those of the modules.
+    """
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the result of every module."""
+        maps = []
+        for module in self:
+            x = module(x)
+            maps.append(x)
+        return tuple(maps)
+
+
+def pyramid_attention(pyramid: Any, x: Tensor, align_corners: bool) -> Tensor:
+    """Return what the attention pyramid of LEDNet makes of a map: three times down, and up with sums.
+
+    Args:
+        pyramid: has the layers ``down1`` to ``down3``, each of which halves the resolution, and ``lateral1``
+            to ``lateral3``, which give every level's share of the result.
+        x: (N, C, h, w) of any size.
+        align_corners: of every bilinear resizing.
+
+    Returns:
+        (N, channels of the pyramid, h, w).
+    """
+    x1 = pyramid.down1(x)
+    x2 = pyramid.down2(x1)
+    x3 = pyramid.down3(x2)
+    y = resize_like(pyramid.lateral3(x3), x2, align_corners) + pyramid.lateral2(x2)
+    y = resize_like(y, x1, align_corners) + pyramid.lateral1(x1)
+    return resize_like(y, x, align_corners)

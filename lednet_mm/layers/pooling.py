@@ -1,0 +1,75 @@
+"""Averages of maps: halved again and again, or over grids of bins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lednet_mm.layers.resizing import resize_like
+
+
+class ImagePyramid(nn.Module):
+    """The image at 1/2, 1/4, 1/8 ... of its size, each a 3x3 average pooling of the one before.
+
+    The zeros of the padding count in the mean.
+
+    Args:
+        levels: number of sizes.
+
+    Shapes: (N, C, H, W) -> [(N, C, H/2, W/2), (N, C, H/4, W/4), ...], each rounded up.
+    """
+
+    def __init__(self, levels: int) -> None:
+        super().__init__()
+        self.levels = levels
+        self.pool = nn.AvgPool2d(3, stride=2, padding=1)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Return the shrunken images, the largest first."""
+        images = []
+        for _ in range(self.levels):
+            image = self.pool(image)
+            images.append(image)
+        return images
+
+
+def _bin_averages(length: int, bins: int) -> Tensor:
+    """Return adaptive average pooling of one axis as a matrix of shape (bins, length)."""
+    k = torch.arange(bins)[:, None]
+    position = torch.arange(length)
+    inside = (position >= k * length // bins) & (position < ((k + 1) * length + bins - 1) // bins)
+    return inside / inside.sum(dim=1, keepdim=True)
+
+
+def adaptive_average_pool(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Average ``x`` over a grid of ``size`` bins: (N, C, H, W) -> (N, C, *size).
+
+    ONNX has no adaptive pooling: a trace gets it as two matrix products, which take maps of any size.
+    """
+    if not torch.jit.is_tracing():
+        return F.adaptive_avg_pool2d(x, size)
+    rows, columns = (_bin_averages(*axis).to(x) for axis in zip(x.shape[2:], size, strict=True))
+    return rows @ x @ columns.transpose(0, 1)
+
+
+def pyramid_pool(
+    x: Tensor, bins: Iterable[int], branches: Iterable[nn.Module], align_corners: bool
+) -> list[Tensor]:
+    """Average a map over grids, pass each average through its branch and resize it to the map again.
+
+    Args:
+        x: (N, C, H, W).
+        bins: number of bins a side, for each grid.
+        branches: one for each grid; (N, C, bins, bins) -> (N, D, bins, bins).
+        align_corners: of the bilinear resizing.
+
+    Returns:
+        A map (N, D, H, W) for each grid.
+    """
+    return [
+        resize_like(branch(adaptive_average_pool(x, (count, count))), x, align_corners)
+        for branch, count in zip(branches, bins, strict=True)
+    ]

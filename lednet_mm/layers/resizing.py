@@ -1,0 +1,53 @@
+"""Maps brought to the size of other maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def resize_like(x: Tensor, reference: Tensor, align_corners: bool) -> Tensor:
+    """Resize ``x`` bilinearly to the height and width of ``reference``."""
+    return F.interpolate(x, size=reference.shape[2:], mode="bilinear", align_corners=align_corners)
+
+
+def match_size(x: Tensor, reference: Tensor, align_corners: bool) -> Tensor:
+    """Resize ``x`` bilinearly where its height and width are not yet those of ``reference``."""
+    # A trace must resize for every size, so that an exported network takes any; a plain run skips the copy.
+    if torch.jit.is_tracing() or x.shape[2:] != reference.shape[2:]:
+        return resize_like(x, reference, align_corners)
+    return x
+
+
+def crop_like(x: Tensor, reference: Tensor) -> Tensor:
+    """Cut off the rows at the bottom and columns at the right that ``reference`` does not have."""
+    return x[:, :, : reference.shape[2], : reference.shape[3]]
+
+
+def pad_like(x: Tensor, reference: Tensor) -> Tensor:
+    """Append the rows at the bottom and columns at the right that ``x`` lacks to ``reference``, as zeros."""
+    bottom = reference.shape[2] - x.shape[2]
+    right = reference.shape[3] - x.shape[3]
+    # A trace must pad for every size, so that an exported network takes any; a plain run skips the copy.
+    return F.pad(x, (0, right, 0, bottom)) if torch.jit.is_tracing() or bottom or right else x
+
+
+def unpool(x: Tensor, indices: Tensor, size: Sequence[int]) -> Tensor:
+    """Put every value where max pooling found it, zeros elsewhere.
+
+    Does what ``F.max_unpool2d`` does where the pooling windows do not overlap, and exports to ONNX.
+
+    Args:
+        x: (N, C, h, w).
+        indices: of ``F.max_pool2d``, of the shape of ``x``.
+        size: height and width of the map that was pooled.
+
+    Returns:
+        (N, C, *size).
+    """
+    n, channels = x.shape[:2]
+    zeros = x.new_zeros(n, channels, size[0] * size[1])
+    return zeros.scatter(2, indices.flatten(2), x.flatten(2)).reshape(n, channels, size[0], size[1])
