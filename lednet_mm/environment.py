@@ -43,6 +43,7 @@ def prepare() -> None:
     Variables that the user has set stay as they are.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # the profiler reports every start and stop
     for noise in (
         ".*OneDL.*",
         ".*MultiScaleDeformableAttention.*",

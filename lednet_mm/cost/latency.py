@@ -1,8 +1,10 @@
-"""Latency by one protocol: warmed up, synchronised, several networks interleaved, medians with their spread.
+"""Latency by one protocol: warmed up, synchronised, interleaved, medians and how far they can be trusted.
 
-Every sample is one call with the input already on the device, host and device synchronised around it. The
-networks are timed in rounds of random order, so that a drift of the machine hits all alike; the garbage
-collector is off meanwhile.
+Every sample is one call with the input already on the device, host and device synchronised around it. All
+rows are timed in rounds of random order, so that a drift of the machine hits all alike; the garbage
+collector is off meanwhile. Rounds are taken in blocks: a block during which other processes had a notable
+share of the machine is taken again, and rounds go on while a row's median is not yet settled, both up to a
+limit. What is then still unsettled is marked unstable, with the reason.
 """
 
 from __future__ import annotations
@@ -10,12 +12,23 @@ from __future__ import annotations
 import gc
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
+from scipy import stats
 
 UNSTABLE = 0.05
-"""A run whose first and second half differ by more than this share of the median is marked unstable."""
+"""Share of the median within which two runs are meant to agree: see :func:`doubts`."""
+
+BUSY_ELSEWHERE = 0.05
+"""A block in which other processes used more than this share of the cores is taken again."""
+
+BLOCK_SECONDS = 0.5
+BATCHES = 10
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 def median_interval(samples: np.ndarray) -> tuple[float, float]:
@@ -32,6 +45,40 @@ def median_interval(samples: np.ndarray) -> tuple[float, float]:
     return float(ordered[low]), float(ordered[high])
 
 
+def drift_interval(samples: np.ndarray) -> float:
+    """Return the half width of a 95% interval of the median that samples in sequence do not shrink.
+
+    Times taken one after another resemble each other (the machine's clock, its other tenants), so the order
+    statistics of all samples promise too much. The medians of ten parts of the sequence vary with the drift
+    too; the interval is Student's over them.
+
+    Args:
+        samples: (n,) values in the order taken; infinite for fewer than four.
+    """
+    parts = min(BATCHES, len(samples) // 2)
+    if parts < 2:
+        return float("inf")
+    medians = [np.median(part) for part in np.array_split(samples, parts)]
+    return float(stats.t.ppf(0.975, parts - 1) * np.std(medians, ddof=1) / np.sqrt(parts))
+
+
+def doubts(samples: np.ndarray) -> list[str]:
+    """Say why a second run might give a median more than 5% away; nothing where it should not.
+
+    Args:
+        samples: (n,) times in the order taken.
+    """
+    median = np.median(samples)
+    first, second = (np.median(half) for half in np.array_split(samples, 2))
+    found = []
+    if abs(first - second) > UNSTABLE * median:
+        found.append(f"first and second half differ by {100 * abs(first - second) / median:.1f}%")
+    # The difference of two medians is by sqrt(2) wider than the interval of one.
+    if (half_width := drift_interval(samples)) > UNSTABLE / np.sqrt(2) * median:
+        found.append(f"the median is known to {100 * half_width / median:.1f}% only")
+    return found
+
+
 def summarise(seconds: np.ndarray) -> dict[str, float | bool | int]:
     """Return the numbers of a latency record.
 
@@ -41,7 +88,6 @@ def summarise(seconds: np.ndarray) -> dict[str, float | bool | int]:
     ms = 1000 * np.asarray(seconds)
     p50, p90, p99 = np.percentile(ms, [50, 90, 99])
     low, high = median_interval(ms)
-    first, second = np.median(ms[: len(ms) // 2]), np.median(ms[len(ms) // 2 :])
     return {
         "latency_ms_p50": float(p50),
         "latency_ms_p90": float(p90),
@@ -51,11 +97,11 @@ def summarise(seconds: np.ndarray) -> dict[str, float | bool | int]:
         "latency_ms_p50_high": high,
         "fps_p50": float(1000 / p50),
         "samples": len(ms),
-        "unstable": bool(abs(first - second) > UNSTABLE * p50),
+        "unstable": bool(doubts(ms)),
     }
 
 
-def warm_up(call: Callable[[], None], seconds: float = 10.0, window: int = 5) -> int:
+def warm_up(call: Callable[[], object], seconds: float = 10.0, window: int = 5) -> int:
     """Call until the median of a window stays within 2% of the window before it.
 
     Args:
@@ -79,44 +125,106 @@ def warm_up(call: Callable[[], None], seconds: float = 10.0, window: int = 5) ->
     return len(times)
 
 
+@dataclass(frozen=True)
+class Timing(Generic[Name]):
+    """What :func:`measure` took.
+
+    Attributes:
+        seconds: row -> (n,) times in the order taken, of undisturbed blocks where there are enough.
+        readings: of the machine, one a block: seconds since the start, rounds, whether the block counts, and
+            what ``read`` said.
+        disturbed: whether blocks had to count although other processes used the machine.
+    """
+
+    seconds: dict[Name, np.ndarray]
+    readings: list[dict]
+    disturbed: bool
+
+
 def measure(
-    calls: Mapping[str, Callable[[], None]],
+    calls: Mapping[Name, Callable[[], object]],
     *,
     min_samples: int = 100,
     max_seconds: float = 10.0,
+    patience: float = 3.0,
     seed: int = 0,
+    read: Callable[[], Mapping] = dict,
     advance: Callable[[float], None] = lambda done: None,
-) -> dict[str, np.ndarray]:
-    """Time calls interleaved until each has enough samples or has taken its time.
+) -> Timing[Name]:
+    """Time calls interleaved until each has enough samples or has taken its time, and its median is settled.
 
     Args:
-        calls: name -> one call that returns when the work is done (synchronised).
+        calls: row -> one call that returns when the work is done (synchronised).
         min_samples: samples of each.
         max_seconds: of each, where that many samples would take longer.
+        patience: how many times that time may be spent where medians do not settle or others disturb.
         seed: of the rounds' order.
-        advance: called after each round with the share done.
-
-    Returns:
-        name -> (n,) seconds in the order taken.
+        read: the state of the machine since it was last asked; ``busy_elsewhere`` in it is the share of the
+            cores that other processes used.
+        advance: called after each block with the share done.
     """
     for call in calls.values():
         warm_up(call, seconds=max_seconds)
-    times: dict[str, list[float]] = {name: [] for name in calls}
+    blocks: list[dict[Name, list[float]]] = []
+    readings: list[dict] = []
     order, shuffle = list(calls), random.Random(seed).shuffle
+    budget = max_seconds * len(calls)
+
+    def chosen(every: bool) -> dict[Name, np.ndarray]:
+        taken = [b for b, r in zip(blocks, readings, strict=True) if every or r["counts"]]
+        return {name: np.array([t for block in taken for t in block[name]]) for name in calls}
+
+    def rounds() -> int:
+        return sum(reading["rounds"] for reading in readings if reading["counts"])
+
+    def spent() -> float:
+        return sum(r["seconds"] for r in readings if r["counts"])
+
     collecting = gc.isenabled()
     gc.disable()
     try:
-        start, share = time.perf_counter(), 0.0
-        while share < 1:
-            shuffle(order)
-            for name in order:
-                begin = time.perf_counter()
-                calls[name]()
-                times[name].append(time.perf_counter() - begin)
-            elapsed = time.perf_counter() - start
-            share = max(len(times[order[0]]) / min_samples, elapsed / (max_seconds * len(calls)))
-            advance(min(share, 1.0))
+        read()
+        start = time.perf_counter()
+        while True:
+            block: dict[Name, list[float]] = {name: [] for name in calls}
+            begin = time.perf_counter()
+            taken = 0
+            done = rounds()
+            while not taken or (
+                time.perf_counter() - begin < BLOCK_SECONDS and not done < min_samples <= done + taken
+            ):
+                shuffle(order)
+                for name in order:
+                    before = time.perf_counter()
+                    calls[name]()
+                    block[name].append(time.perf_counter() - before)
+                taken += 1
+            end = time.perf_counter()
+            state = dict(read())
+            blocks.append(block)
+            readings.append(
+                {
+                    "at_seconds": round(begin - start, 3),
+                    "seconds": round(end - begin, 3),
+                    "rounds": taken,
+                    "counts": state.get("busy_elsewhere", 0.0) <= BUSY_ELSEWHERE,
+                    **state,
+                }
+            )
+            share = max(rounds() / min_samples, spent() / budget)
+            waited = (end - start) / (patience * budget)
+            advance(min(max(share, waited), 1.0))
+            if waited >= 1 or (share >= 1 and not any(map(_unsettled, chosen(False).values()))):
+                break
     finally:
         if collecting:
             gc.enable()
-    return {name: np.array(seconds) for name, seconds in times.items()}
+    enough = max(rounds() / min_samples, spent() / budget) >= 0.5
+    for reading in readings:
+        reading["counts"] = reading["counts"] or not enough
+    return Timing(chosen(not enough), readings, disturbed=not enough)
+
+
+def _unsettled(seconds: np.ndarray) -> bool:
+    # Half of what marks a row unstable: going on is cheaper than a mark.
+    return drift_interval(seconds) > UNSTABLE / 2 / np.sqrt(2) * np.median(seconds)

@@ -58,10 +58,10 @@ def time_networks(folder: Path, runs: Sequence[Path], shape: Shape, samples: int
             configs[run.name] = config
     threads = choose_threads()
     device = resolve_device("auto")
-    records = latency_records(
+    timed = latency_records(
         configs, shape=shape, device=device, threads=threads, samples=samples, seconds=seconds
     )
-    for record in records.values():
+    for record in timed.records.values():
         write_record(record, folder)
     if faults:
         raise InputError("; ".join(faults))

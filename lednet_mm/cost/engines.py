@@ -1,0 +1,165 @@
+"""PyTorch's ways to run a network, and the table of all engines.
+
+An engine takes a network in evaluation mode and images on a device, and prepares a call without arguments:
+one forward pass, whose answer is a tensor or array. What an engine or machine cannot do raises
+:class:`UnavailableError` with the reason; it is a line in a table, not a failure.
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lednet_mm.cost import runtimes
+from lednet_mm.cost.precision import PRECISIONS, float32_products
+from lednet_mm.cost.runtimes import UnavailableError
+
+Call = Callable[[], Any]
+
+
+def _converted(
+    network: nn.Module, images: Tensor, precision: str, memory_format: torch.memory_format
+) -> tuple[nn.Module, Tensor]:
+    dtype = PRECISIONS[precision]
+    if dtype != torch.float32 or memory_format != torch.contiguous_format:
+        network = copy.deepcopy(network).to(dtype).to(memory_format=memory_format)  # type: ignore[call-overload]
+    return network, images.to(dtype=dtype, memory_format=memory_format)
+
+
+def _in_pytorch(network: nn.Module, images: Tensor, precision: str) -> Call:
+    on_gpu = images.is_cuda
+
+    def call() -> Tensor:
+        with torch.inference_mode():
+            return network(images)
+
+    def call_on_gpu() -> Tensor:
+        with torch.inference_mode(), float32_products(precision == "tf32"):
+            return network(images)
+
+    return call_on_gpu if on_gpu else call
+
+
+def eager(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
+    """Plain PyTorch."""
+    return _in_pytorch(*_converted(network, images, precision, torch.contiguous_format), precision)
+
+
+def channels_last(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
+    """Plain PyTorch with the channels innermost in memory."""
+    return _in_pytorch(*_converted(network, images, precision, torch.channels_last), precision)
+
+
+def compiled(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
+    """``torch.compile`` for one size: weights frozen into the code on a CPU, CUDA graphs on a GPU.
+
+    Raises:
+        UnavailableError: no C++ compiler, which Inductor needs on a CPU.
+    """
+    from torch._dynamo import config as dynamo
+
+    if not images.is_cuda and not any(map(shutil.which, ("c++", "g++", "clang++", "cl"))):
+        raise UnavailableError("torch.compile needs a C++ compiler (g++)")
+    network, images = _converted(network, images, precision, torch.contiguous_format)
+    # Several networks share the code of their outermost class, and Dynamo stops compiling a piece of code
+    # after 8 versions of it, with a warning only: every version here is wanted.
+    for limit in ("recompile_limit", "cache_size_limit"):
+        if hasattr(dynamo, limit):
+            setattr(dynamo, limit, 1_000_000)
+            break
+    options: dict[str, Any] = {"triton.cudagraphs": True} if images.is_cuda else {"freezing": True}
+    compiled_network = torch.compile(network, fullgraph=True, dynamic=False, options=options)
+
+    def call() -> Tensor:
+        # Freezing is for no_grad; inference mode adds nothing to code that is compiled.
+        with torch.no_grad(), float32_products(precision == "tf32"):
+            return compiled_network(images)
+
+    call()
+    return call
+
+
+def cuda_graph(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
+    """Plain PyTorch, recorded once as a CUDA graph: the kernels without the host's work.
+
+    Raises:
+        UnavailableError: no GPU.
+    """
+    if not images.is_cuda:
+        raise UnavailableError("CUDA graphs need a GPU")
+    network, images = _converted(network, images, precision, torch.contiguous_format)
+    with torch.no_grad(), float32_products(precision == "tf32"):
+        stream = torch.cuda.Stream(images.device)
+        stream.wait_stream(torch.cuda.current_stream(images.device))
+        with torch.cuda.stream(stream):
+            for _ in range(3):  # cuDNN's search for algorithms must not be recorded
+                network(images)
+        torch.cuda.current_stream(images.device).wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            answer = network(images)
+
+    def call() -> Tensor:
+        graph.replay()
+        return answer
+
+    return call
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A way to run a network.
+
+    Attributes:
+        prepare: (network, images, precision, threads) -> call.
+        library: whose version a record names; None for PyTorch's own engines.
+        allocates: whether every call takes its memory from PyTorch's allocator, where it can be counted.
+    """
+
+    prepare: Callable[[nn.Module, Tensor, str, int], Call]
+    library: str | None = None
+    allocates: bool = False
+
+
+ENGINES = {
+    "eager": Engine(eager, allocates=True),
+    "channels_last": Engine(channels_last, allocates=True),
+    "compile": Engine(compiled),
+    "cudagraph": Engine(cuda_graph),
+    "onnxruntime": Engine(runtimes.onnx_runtime, "onnxruntime"),
+    "openvino": Engine(runtimes.openvino, "openvino"),
+    "tensorrt": Engine(runtimes.tensorrt, "tensorrt"),
+}
+
+
+def prepare_engine(name: str, network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
+    """Prepare one forward pass.
+
+    Args:
+        name: key of :data:`ENGINES`.
+        network: in evaluation mode, float32, on the images' device; it is not changed.
+        images: (N, 3, H, W) float32.
+        precision: key of :data:`PRECISIONS`.
+        threads: of a CPU.
+
+    Returns:
+        A call that gives (N, C, H, W) as tensor or array. On a GPU it returns before the work is done.
+
+    Raises:
+        UnavailableError: the engine is not installed, or not for this device, precision or network.
+    """
+    if precision == "tf32" and not images.is_cuda:
+        raise UnavailableError("tf32 needs a GPU")
+    try:
+        return ENGINES[name].prepare(network, images, precision, threads)
+    except UnavailableError:
+        raise
+    except Exception as fault:  # engines raise classes of their own; one that fails must not end the others
+        reason = (str(fault).strip() or "no message").splitlines()[0]
+        raise UnavailableError(f"fails on this network: {type(fault).__name__}: {reason}") from fault

@@ -1,0 +1,102 @@
+"""Number formats: what they round, and how far an output may be from float32's."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+PRECISIONS = {
+    "fp32": torch.float32,
+    "tf32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+}
+"""Precision -> type of weights and activations; tf32 rounds the factors of products to 10 bits."""
+
+ROUNDING = {"fp32": 2.0**-24, "tf32": 2.0**-11, "fp16": 2.0**-11, "bf16": 2.0**-8}
+"""Precision -> largest relative error of rounding one number."""
+
+TOLERANCES = {"fp32": 1e-4, "tf32": 2e-2, "fp16": 2e-2, "bf16": 1e-1}
+"""Precision -> tolerance of :func:`output_error` for a network that does not amplify rounding much."""
+
+HOPELESS = 0.5
+"""No tolerance is larger: an output as far from the right one is no evidence of anything."""
+
+
+@contextmanager
+def float32_products(tf32: bool) -> Iterator[None]:
+    """Choose whether a GPU may round the factors of float32 products to 10 bits (PyTorch's default mixes)."""
+    cudnn: Any = torch.backends.cudnn
+    matmul: Any = torch.backends.cuda.matmul
+    new = hasattr(cudnn, "conv") and hasattr(matmul, "fp32_precision")  # PyTorch 2.9; no mixing with the old
+    places = [(cudnn.conv, "fp32_precision"), (matmul, "fp32_precision")] if new else []
+    places = places or [(cudnn, "allow_tf32"), (matmul, "allow_tf32")]
+    value = ("tf32" if tf32 else "ieee") if new else tf32
+    before = [getattr(*place) for place in places]
+    benchmark, cudnn.benchmark = cudnn.benchmark, True  # one size: the fastest algorithm is looked for
+    try:
+        for owner, name in places:
+            setattr(owner, name, value)
+        yield
+    finally:
+        cudnn.benchmark = benchmark
+        for (owner, name), old in zip(places, before, strict=True):
+            setattr(owner, name, old)
+
+
+def output_error(answer: Any, expected: Tensor) -> float:
+    """Return how far an engine's answer is from eager fp32's logits: RMS of the error over their spread.
+
+    Args:
+        answer: logits of the shape of ``expected``; or class ids (N, H, W), whose error is how much lower the
+            logit of the class chosen is than the highest: near ties may fall either way.
+        expected: (N, C, H, W) float32.
+
+    Returns:
+        Root mean square of the error over the standard deviation of ``expected``; infinite where something is
+        no number or of another shape.
+    """
+    found = torch.as_tensor(answer).detach().cpu()
+    logits = found.is_floating_point()
+    if found.shape != (expected.shape if logits else expected[:, 0].shape):
+        return float("inf")
+    if logits:
+        errors = found.float() - expected
+    else:
+        errors = expected.amax(1) - expected.gather(1, found[:, None].long())[:, 0]
+    error = errors.square().mean().sqrt() / expected.std().clamp(min=1e-30)
+    return float(error) if torch.isfinite(error) else float("inf")
+
+
+def tolerance_for(precision: str, network: nn.Module, images: Tensor, expected: Tensor) -> float:
+    """Return the largest :func:`output_error` that rounding explains.
+
+    Some networks amplify an error from layer to layer, untrained ones most. How much this one does is seen by
+    running it in float32 with every weight and pixel off by a rounding error of the precision: ten times what
+    comes out is allowed, since an engine rounds in every layer.
+
+    Args:
+        precision: key of :data:`PRECISIONS`.
+        network: in evaluation mode, float32; it is not changed.
+        images: (N, 3, H, W) float32.
+        expected: (N, C, H, W), its logits.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def off(x: Tensor) -> Tensor:
+        noise = 2 * torch.rand(x.shape, generator=generator) - 1
+        return x * (1 + ROUNDING[precision] * noise.to(x))
+
+    rounded = copy.deepcopy(network)
+    with torch.no_grad():
+        for tensor in (*rounded.parameters(), *rounded.buffers()):
+            if tensor.is_floating_point():
+                tensor.copy_(off(tensor))
+    with torch.no_grad(), float32_products(tf32=False):
+        error = output_error(rounded(off(images)), expected)
+    return min(HOPELESS, max(TOLERANCES[precision], 10 * error))
