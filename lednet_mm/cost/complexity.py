@@ -2,23 +2,21 @@
 
 Parameters are trainable ones, counted once if shared: in inference (without auxiliary heads) and in training.
 Multiply-adds (MACs, not 2x) are fvcore's total, as MMSegmentation's own tool reports, with the final
-upsampling to the input's size included.
+upsampling to the input's size included where there is one; other counters stand beside it.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from fvcore.nn import FlopCountAnalysis
 from mmengine.config import Config
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from lednet_mm.config import config_text, run_of
+from lednet_mm.cost.counters import HEADLINE, Counts, count_operators
 from lednet_mm.errors import InputError
 from lednet_mm.records import Record, collect_provenance, new_record
 
@@ -49,22 +47,32 @@ class Complexity:
     Attributes:
         params: trainable values in inference.
         params_train: trainable values in training, auxiliary heads included.
-        macs: multiply-adds of one image by fvcore.
-        counters: counter -> operator -> multiply-adds.
-        missed: counter -> operators it does not count -> how often they run.
+        counts: multiply-adds of one image by every counter.
         shape: (height, width) of the image.
     """
 
     params: int
     params_train: int
-    macs: int
-    counters: dict[str, dict[str, int]]
-    missed: dict[str, dict[str, int]]
+    counts: Counts
     shape: tuple[int, int]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of one image by fvcore."""
+        return self.counts.total(HEADLINE)
 
     def values(self) -> dict[str, int]:
         """Return the numbers of a complexity record."""
         return {"params": self.params, "params_train": self.params_train, "macs": self.macs}
+
+    def details(self) -> dict[str, Any]:
+        """Return the details of a complexity record."""
+        return {
+            "shape": list(self.shape),
+            "counters": self.counts.counters,
+            "missed": self.counts.missed,
+            "failed": self.counts.failed,
+        }
 
 
 def build_network(config: Config) -> Any:
@@ -94,32 +102,27 @@ def count_complexity(config: Config, shape: tuple[int, int] = (512, 1024)) -> Co
     Raises:
         InputError: the network cannot be built, or does not take this shape.
     """
+    if min(shape) < 1:
+        raise InputError(f"--shape {shape[0]} {shape[1]}: height and width are whole numbers above 0")
     model = build_network(config)
     params_train = trainable_parameters(model)
     network = Inference(model)
-    image = torch.zeros(1, 3, *shape)
-    logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
-    analysis = FlopCountAnalysis(network, image)
+    params = trainable_parameters(network)
     try:
-        with torch.no_grad():
-            by_operator: Mapping[str, float] = analysis.by_operator()
-            missed = analysis.unsupported_ops()
-    except ValueError as error:
-        raise InputError(f"{config.filename}: {error}") from error
-    counts = {name: round(count) for name, count in by_operator.items()}
-    return Complexity(
-        params=trainable_parameters(network),
-        params_train=params_train,
-        macs=sum(counts.values()),
-        counters={"fvcore": counts},
-        missed={"fvcore": dict(missed)},
-        shape=shape,
-    )
+        counts = count_operators(network, torch.zeros(1, 3, *shape))
+    except (ValueError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise InputError(f"{config.filename}: no image of {shape[0]}x{shape[1]}: {first}") from error
+    return Complexity(params=params, params_train=params_train, counts=counts, shape=shape)
 
 
 def complexity_record(config: Config, counted: Complexity) -> Record:
     """Return the record of what was counted of a config's network."""
-    details = {"shape": list(counted.shape), "counters": counted.counters, "missed": counted.missed}
     return new_record(
-        "complexity", run_of(config), config_text(config), counted.values(), details, collect_provenance()
+        "complexity",
+        run_of(config),
+        config_text(config),
+        counted.values(),
+        counted.details(),
+        collect_provenance(),
     )

@@ -1,0 +1,385 @@
+"""Multiply-adds of a network by independent counters, by operator, and why the counters differ.
+
+Four programs count here: fvcore (over a trace; what MMSegmentation's own tool uses), ptflops with both of its
+backends (``pytorch`` hooks modules and functions, ``aten`` watches operators) and PyTorch's
+``FlopCounterMode``. Their sums are never merged: each keeps its own rules, and what separates them is read
+off their tables. All numbers are multiply-adds (MACs); ``FlopCounterMode`` counts two for one and is halved.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import logging
+import re
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+import torch
+from fvcore.nn import FlopCountAnalysis
+from ptflops import get_model_complexity_info
+from ptflops.aten_ops import ATEN_OPS_MAPPING
+from ptflops.pytorch_ops import FUNCTIONAL_MAPPING, MODULES_MAPPING, TENSOR_OPS_MAPPING
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+HEADLINE = "fvcore"
+"""The counter whose total is quoted; the others stand beside it."""
+
+AGAIN = " again"
+"""Ends the name of an operator that a counter has counted already, inside a module it counts as a whole."""
+
+BIAS = "bias"
+
+KINDS = {
+    "counted again": rf"{AGAIN}$",
+    "adding the bias": rf"^{BIAS}$",
+    "convolution": r"conv",
+    "normalisation": r"norm",
+    "resizing": r"upsampl|interpolate|grid_sampl",
+    "pooling": r"pool",
+    "matrix products": r"linear|mm$|matmul|einsum|attention",
+    "activation": r"elu|gelu|silu|sigmoid|softmax|tanh|swish",
+    "other arithmetic": r"",
+}
+"""Kind of work -> pattern of the operators' names in any counter; the first that fits."""
+
+# Operators that compute nothing: they make, copy or cut tensors. Views are known by their schemas.
+# fmt: off
+MOVES = frozenset({
+    "_to_copy", "_unsafe_view", "alias", "arange", "cat", "clone", "constant_pad_nd", "copy_",
+    "embedding", "empty", "empty_like", "empty_strided", "fill_", "full", "full_like", "gather",
+    "index", "index_select", "lift_fresh", "new_empty", "new_empty_strided", "new_full", "new_ones",
+    "new_zeros", "ones", "ones_like", "pixel_shuffle", "pixel_unshuffle", "reflection_pad2d", "repeat",
+    "replication_pad2d", "roll", "scatter", "stack", "zero_", "zeros", "zeros_like",
+})
+# fmt: on
+
+# fvcore takes these for free without naming them among the operators that it has no rule for.
+SILENT_IN_FVCORE = {"relu", "clamp", "max"}
+
+
+@dataclass
+class Counts:
+    """What the counters say of one network.
+
+    Attributes:
+        counters: counter -> operator, by that counter's name -> MACs.
+        missed: counter -> operator that it takes for free -> how often it runs.
+        failed: counter that could not count this network -> why.
+    """
+
+    counters: dict[str, dict[str, int]] = field(default_factory=dict)
+    missed: dict[str, dict[str, int]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def total(self, counter: str) -> int:
+        """Return a counter's sum over all operators."""
+        return sum(self.counters[counter].values())
+
+    def by_kind(self, counter: str) -> Counter[str]:
+        """Return kind of work (see :data:`KINDS`) -> MACs of one counter."""
+        kinds: Counter[str] = Counter()
+        for operator, macs in self.counters[counter].items():
+            kinds[kind_of(operator)] += macs
+        return kinds
+
+    def spread(self) -> float:
+        """Return the largest total less the smallest, as a share of the headline."""
+        totals = [self.total(counter) for counter in self.counters]
+        return (max(totals) - min(totals)) / self.total(HEADLINE) if self.total(HEADLINE) else 0.0
+
+    def explain(self, threshold: float = 0.001) -> dict[str, str]:
+        """Say why each counter's total is not the headline's, from the tables.
+
+        Args:
+            threshold: differences below this share of the headline are summed up in one word.
+
+        Returns:
+            counter -> one line; every difference between the totals is in it.
+        """
+        base, whole = self.by_kind(HEADLINE), self.total(HEADLINE)
+        lines = {}
+        for counter in self.counters:
+            if counter == HEADLINE:
+                continue
+            own = self.by_kind(counter)
+            parts, rest = [], 0
+            for kind in KINDS:
+                difference = own[kind] - base[kind]
+                if abs(difference) <= threshold * whole:
+                    rest += difference
+                elif not own[kind]:
+                    parts.append(f"{kind} not counted ({_giga(difference)})")
+                elif not base[kind]:
+                    parts.append(f"{kind} counted, not by {HEADLINE} ({_giga(difference)})")
+                else:
+                    parts.append(f"{kind} by another rule ({_giga(difference)})")
+            if rest:
+                parts.append(f"smaller differences ({_giga(rest)})")
+            total = self.total(counter) - whole
+            lines[counter] = f"{_giga(total)} G, {total / whole:+.1%}: {', '.join(parts) or 'nothing'}"
+        return lines
+
+
+def _giga(macs: int) -> str:
+    return f"{macs / 1e9:+.3f}"
+
+
+def kind_of(operator: str) -> str:
+    """Return the kind of work of an operator, whichever counter named it."""
+    return next(kind for kind, pattern in KINDS.items() if re.search(pattern, operator.lower()))
+
+
+def _plain_name(operator: str) -> str:
+    """Return an operator's name without what tells its versions apart (in place, native)."""
+    return re.sub(r"^aten::|^_?native_|_legit.*$|_with_indices$", "", operator).strip("_")
+
+
+class _OperatorLog(TorchDispatchMode):
+    """Notes how often each operator runs that computes something."""
+
+    def __init__(self, counts: Callable[[Any], bool]) -> None:
+        super().__init__()
+        self.counts = counts
+        self.missed: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = func._overloadpacket.__name__
+        aliases = [value.alias_info for value in func._schema.returns]
+        is_view = any(alias is not None and not alias.is_write for alias in aliases)
+        tensors = result if isinstance(result, (tuple, list)) else [result]
+        computes = any(isinstance(t, Tensor) and t.is_floating_point() for t in tensors)
+        if computes and not is_view and name not in MOVES and not self.counts(func._overloadpacket):
+            self.missed[_plain_name(name)] += 1
+        return result
+
+
+class _Watched(nn.Module):
+    """Keeps the error that a counter swallows."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.error: Exception | None = None
+
+    def forward(self, images: Tensor) -> Tensor:
+        try:
+            return self.network(images)
+        except Exception as error:
+            self.error = error
+            raise
+
+
+def count_by_fvcore(network: nn.Module, images: Tensor, counts: Counts) -> None:
+    """Count by fvcore and add the result to ``counts``."""
+    with _OperatorLog(lambda packet: False) as log:
+        network(images)
+    analysis = FlopCountAnalysis(network, images)
+    analysis.uncalled_modules_warnings(False).unsupported_ops_warnings(False)
+    operators = {name: round(macs) for name, macs in analysis.by_operator().items() if macs}
+    counts.counters["fvcore"] = operators
+    # The trace also has operators that only handle sizes: those that ran on tensors are kept.
+    unknown = {_plain_name(name): times for name, times in analysis.unsupported_ops().items()}
+    missed = {
+        name: n for name, n in log.missed.items() if _plain_name(name) in unknown.keys() | SILENT_IN_FVCORE
+    }
+    whole = {name: n for name, n in unknown.items() if kind_of(name) in ("convolution", "matrix products")}
+    counts.missed["fvcore"] = {**whole, **missed}
+
+
+def count_by_ptflops_pytorch(network: nn.Module, images: Tensor, counts: Counts) -> None:
+    """Count by ptflops' hooks on modules and functions and add the result to ``counts``.
+
+    Functions that run inside a counted module are counted by ptflops a second time, as is a module for every
+    place where it is registered; the table says so.
+    """
+    operators: Counter[str] = Counter()
+    inside: list[nn.Module] = []
+    announced = [0]
+
+    def in_module(hook: Callable) -> Callable:
+        def counted(module: Any, inputs: Any, output: Any) -> None:
+            before = module.__flops__
+            hook(module, inputs, output)
+            macs = int(module.__flops__ - before)
+            is_sum = isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)) and module.bias is not None
+            bias = output.numel() if is_sum else 0
+            operators[BIAS] += bias
+            operators[type(module).__name__] += macs - bias
+
+        return counted
+
+    def in_function(function: Callable, rule: Callable) -> Callable:
+        def counted(*args: Any, **kwargs: Any) -> int:
+            macs = int(rule(*args, **kwargs))
+            operators[function.__name__ + (AGAIN if inside else "")] += macs
+            announced[0] += not inside
+            return macs
+
+        return counted
+
+    def counts_it(packet: Any) -> bool:
+        if inside:
+            return True
+        announced[0], told = max(0, announced[0] - 1), announced[0]
+        return bool(told)
+
+    watched = _Watched(network)
+    log = _OperatorLog(counts_it)
+    with ExitStack() as stack:
+        for module in network.modules():
+            if type(module) in MODULES_MAPPING:
+                handles = (
+                    module.register_forward_pre_hook(lambda module, inputs: inside.append(module)),
+                    module.register_forward_hook(lambda *_: inside.pop() and None, always_call=True),
+                )
+                for handle in handles:
+                    stack.callback(handle.remove)
+        for mapping in (FUNCTIONAL_MAPPING, TENSOR_OPS_MAPPING):
+            ours = {function: in_function(function, rule) for function, rule in mapping.items()}
+            stack.enter_context(mock.patch.dict(mapping, ours))
+        stack.enter_context(log)
+        total, _ = get_model_complexity_info(
+            watched,
+            tuple(images.shape[1:]),
+            print_per_layer_stat=False,
+            as_strings=False,
+            backend="pytorch",
+            custom_modules_hooks={kind: in_module(hook) for kind, hook in MODULES_MAPPING.items()},
+        )
+    if total is None:
+        raise watched.error or RuntimeError("ptflops gives no reason")
+    surplus = int(total) - sum(operators.values())
+    if surplus:
+        operators["modules registered in several places" + AGAIN] = surplus
+    counts.counters["ptflops_pytorch"] = {name: macs for name, macs in operators.items() if macs}
+    counts.missed["ptflops_pytorch"] = dict(log.missed)
+
+
+def count_by_ptflops_aten(network: nn.Module, images: Tensor, counts: Counts) -> None:
+    """Count by ptflops' watch over operators and add the result to ``counts``."""
+    operators: Counter[str] = Counter()
+
+    def tallied(packet: Any, rule: Callable) -> Callable:
+        def counted(inputs: Any, outputs: Any) -> int:
+            macs = int(rule(inputs, outputs))
+            name = packet.__name__
+            bias = 0
+            if (
+                name in ("convolution", "_convolution", "addmm")
+                and inputs[0 if name == "addmm" else 2] is not None
+            ):
+                bias = outputs[0].numel()
+            operators[BIAS] += bias
+            operators[name] += macs - bias
+            return macs
+
+        return counted
+
+    watched = _Watched(network)
+    log = _OperatorLog(lambda packet: packet in ATEN_OPS_MAPPING)
+    with log:
+        total, _ = get_model_complexity_info(
+            watched,
+            tuple(images.shape[1:]),
+            print_per_layer_stat=False,
+            as_strings=False,
+            backend="aten",
+            custom_modules_hooks={packet: tallied(packet, rule) for packet, rule in ATEN_OPS_MAPPING.items()},
+        )
+    if total is None:
+        raise watched.error or RuntimeError("ptflops gives no reason")
+    counts.counters["ptflops_aten"] = {name: macs for name, macs in operators.items() if macs}
+    counts.missed["ptflops_aten"] = dict(log.missed)
+
+
+def count_by_torch(network: nn.Module, images: Tensor, counts: Counts) -> None:
+    """Count by PyTorch's ``FlopCounterMode``, halved, and add the result to ``counts``."""
+    mode = FlopCounterMode(display=False)
+    with _OperatorLog(lambda packet: packet in mode.flop_registry) as log, mode:
+        network(images)
+    table = mode.get_flop_counts().get("Global", {})
+    counts.counters["torch"] = {packet.__name__: flops // 2 for packet, flops in table.items()}
+    counts.missed["torch"] = dict(log.missed)
+
+
+COUNTERS: Mapping[str, Callable[[nn.Module, Tensor, Counts], None]] = {
+    "fvcore": count_by_fvcore,
+    "ptflops_pytorch": count_by_ptflops_pytorch,
+    "ptflops_aten": count_by_ptflops_aten,
+    "torch": count_by_torch,
+}
+
+
+@contextmanager
+def _as_it_runs() -> Any:
+    """Count what a plain run does, quietly.
+
+    Layers write themselves down differently for an export (a resizing for every size, pooling as matrix
+    products); a trace that only counts is none. Attention runs as the operators that it is made of, not as
+    one that no counter knows.
+    """
+    with (
+        mock.patch("torch.jit.is_tracing", return_value=False),
+        sdpa_kernel(SDPBackend.MATH),
+        warnings.catch_warnings(),
+        redirect_stdout(io.StringIO()),
+        redirect_stderr(io.StringIO()),
+        torch.no_grad(),
+    ):
+        warnings.simplefilter("ignore")
+        fast, level = torch.backends.mha.get_fastpath_enabled(), logging.getLogger("fvcore").level
+        torch.backends.mha.set_fastpath_enabled(False)
+        logging.getLogger("fvcore").setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            torch.backends.mha.set_fastpath_enabled(fast)
+            logging.getLogger("fvcore").setLevel(level)
+
+
+def count_operators(network: nn.Module, images: Tensor) -> Counts:
+    """Count one run of a network by every counter.
+
+    fvcore and ptflops' pytorch backend run it. The others only see shapes, on PyTorch's meta device, where
+    the network can run there.
+
+    Args:
+        network: in evaluation mode. Counters leave hooks in it: it is used up.
+        images: its input, of one image, (1, C, H, W).
+
+    Raises:
+        Exception: whatever the network raises for this input. A counter that fails where the network runs is
+            named in the result instead; for the headline's counter that is an error too.
+    """
+    counts = Counts()
+    with _as_it_runs():
+        COUNTERS[HEADLINE](network, images, counts)
+        shapes, only_shapes = copy.deepcopy(network).to("meta"), images.to("meta")
+        try:
+            shapes(only_shapes)
+        except (
+            RuntimeError,
+            NotImplementedError,
+        ):  # it looks at values, or keeps tensors that are no buffers
+            shapes, only_shapes = network, images
+        for name, count in COUNTERS.items():
+            if name == HEADLINE:
+                continue
+            try:
+                # ptflops' patched functions would count what the meta device calls to work out shapes.
+                by_functions = name == "ptflops_pytorch"
+                count(*((network, images) if by_functions else (shapes, only_shapes)), counts)
+            except Exception as error:
+                first = (str(error).strip() or "no message").splitlines()[0]
+                counts.failed[name] = f"{type(error).__name__}: {first}"
+    return counts

@@ -1,0 +1,308 @@
+"""Batch normalisation folded into the convolutions beside it, wherever a network's own data flow allows it.
+
+A network is run on small images while every operator is noted with the tensors that it takes and makes.
+Nothing is assumed of how a network is written: two layers are neighbours if a tensor passes from one to the
+other and nowhere else, in every run. Its Python code stays as it is; only weights change and layers become
+identities, so control flow on sizes, ONNX export and compilation are those of the network itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
+
+# One factor and one summand a channel pass through these: weights of a resizing sum up to one.
+PER_CHANNEL = {"upsample_bilinear2d", "upsample_nearest2d", "_upsample_nearest_exact2d", "slice", "clone"}
+
+
+@dataclass
+class _Event:
+    """One operator that ran."""
+
+    name: str
+    args: tuple
+    options: dict
+    makes: int
+
+
+@dataclass
+class _Run(TorchDispatchMode):
+    """The operators of one run, and what each tensor was made by and used for."""
+
+    events: list[_Event] = field(default_factory=list)
+    made_by: dict[int, _Event] = field(default_factory=dict)
+    uses: Counter[int] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._alive: list[Any] = []  # an id names one tensor only while that tensor lives
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self._alive.append((args, kwargs, result))
+        for tensor in tensors_in([args, kwargs]):
+            self.uses[id(tensor)] += 1
+        for tensor in tensors_in(result):
+            event = _Event(func._overloadpacket.__name__, args, kwargs or {}, id(tensor))
+            self.events.append(event)
+            self.made_by[id(tensor)] = event
+            if "batch_norm" in event.name:
+                break  # what follows are its statistics
+        return result
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """List the tensors in nested lists, tuples and dicts."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [t for item in value for t in tensors_in(item)] if isinstance(value, (list, tuple)) else []
+
+
+class _UnfoldableError(Exception):
+    """Why a normalisation stays."""
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """A convolution whose output channels are the normalisation's from ``start`` on.
+
+    Of convolutions that are added up, one takes in the summand.
+    """
+
+    convolution: Any
+    start: int
+    adds: bool
+
+
+class _Network:
+    """A network's layers by the tensors that they own."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.names: dict[nn.Module, str] = {}
+        self.convolutions: dict[int, Any] = {}
+        self.norms: dict[int, Any] = {}
+        for name, module in network.named_modules():
+            self.names[module] = name
+            if isinstance(module, CONVOLUTIONS):
+                self.convolutions[id(module.weight)] = module
+            elif type(module) in NORMS and module.running_mean is not None:
+                self.norms[id(module.running_mean)] = module
+
+    def convolution(self, event: _Event) -> Any:
+        """Return the layer that an event is a call of, or raise."""
+        module = self.convolutions.get(id(event.args[1])) if event.name == "convolution" else None
+        if module is None:
+            raise _UnfoldableError(f"it follows {event.name}")
+        bias = event.args[2]
+        if bias is not module.bias:
+            raise _UnfoldableError("the convolution before it adds another bias")
+        return module
+
+    def norm(self, event: _Event) -> Any:
+        """Return the normalisation that an event is a call of, or None."""
+        if "batch_norm" not in event.name:
+            return None
+        return self.norms.get(id(event.args[3]))
+
+
+def observe(network: nn.Module, images: Tensor) -> tuple[_Run, Any]:
+    """Run a network and note its operators; return them and its output."""
+    run = _Run()
+    with torch.no_grad(), run:
+        output = network(images)
+    for tensor in tensors_in(output):
+        run.uses[id(tensor)] += 1
+    return run, output
+
+
+def _before(run: _Run, network: _Network, tensor: Tensor, start: int = 0, adds: bool = True) -> list[_Fold]:
+    """Return the convolutions that made a tensor's channels and that nothing else uses, or raise."""
+    event = run.made_by.get(id(tensor))
+    if event is None:
+        raise _UnfoldableError("it follows the input")
+    if run.uses[id(tensor)] != 1:
+        raise _UnfoldableError(f"the result of {event.name} before it is used elsewhere too")
+    if event.name == "cat" and event.args[1:] in ((1,), (-3,)):
+        folds = []
+        for part in event.args[0]:
+            folds += _before(run, network, part, start, adds)
+            start += part.shape[1]
+        return folds
+    if event.name == "add" and not event.options:
+        terms = event.args
+        if all(isinstance(term, Tensor) and term.shape == tensor.shape for term in terms):
+            return [
+                fold
+                for i, term in enumerate(terms)
+                for fold in _before(run, network, term, start, adds and i == 0)
+            ]
+    if event.name in PER_CHANNEL and not (event.name == "slice" and event.args[1:2] not in ((2,), (3,))):
+        return _before(run, network, event.args[0], start, adds)
+    return [_Fold(network.convolution(event), start, adds)]
+
+
+def _neighbours(run: _Run, network: _Network) -> tuple[dict[Any, set[_Fold]], dict[Any, str]]:
+    """Return normalisation -> convolutions before it that take it in, and normalisation -> why it stays."""
+    folds: dict[Any, set[_Fold]] = defaultdict(set)
+    reasons: dict[Any, str] = {}
+    calls: Counter[Any] = Counter()
+    taken: dict[Any, Counter[Any]] = defaultdict(Counter)
+    for event in run.events:
+        if event.name == "convolution" and id(event.args[1]) in network.convolutions:
+            calls[network.convolutions[id(event.args[1])]] += 1
+        norm = network.norm(event)
+        if norm is None:
+            continue
+        try:
+            found = _before(run, network, event.args[0])
+        except _UnfoldableError as reason:
+            reasons.setdefault(norm, str(reason))
+            continue
+        folds[norm] |= set(found)
+        taken[norm].update(fold.convolution for fold in found)
+    for norm in list(folds):
+        if len({fold.convolution for fold in folds[norm]}) < len(folds[norm]) or any(
+            calls[convolution] != times for convolution, times in taken[norm].items()
+        ):
+            reasons.setdefault(norm, "the convolution before it also runs elsewhere")
+    return {norm: found for norm, found in folds.items() if norm not in reasons}, reasons
+
+
+def _followers(run: _Run, network: _Network) -> dict[Any, set[Any]]:
+    """Return normalisation -> convolutions without padding that are all that use it, for those it has."""
+    users: dict[int, list[_Event]] = defaultdict(list)
+    for event in run.events:
+        if event.name == "convolution":
+            users[id(event.args[0])].append(event)
+    calls = Counter(id(event.args[1]) for event in run.events if event.name == "convolution")
+    found: dict[Any, set[Any]] = {}
+    refused = set()
+    for event in run.events:
+        norm = network.norm(event)
+        if norm is None:
+            continue
+        after = users[event.makes]
+        try:
+            modules = {network.convolution(user) for user in after}
+        except _UnfoldableError:
+            modules = set()
+        plain = [
+            not any(user.args[4]) and not user.args[6] and calls[id(user.args[1])] == 1 for user in after
+        ]
+        if not after or not all(plain) or run.uses[event.makes] != len(after) or norm in found:
+            refused.add(norm)  # a padding of zeros is no padding of shifted zeros
+        found[norm] = modules
+    return {norm: modules for norm, modules in found.items() if norm not in refused and modules}
+
+
+def affine(norm: Any) -> tuple[Tensor, Tensor]:
+    """Return a normalisation as (factor, summand) of each channel, in float64."""
+    factor = (norm.running_var.double() + norm.eps).rsqrt()
+    if norm.weight is not None:
+        factor = factor * norm.weight.double()
+    summand = -norm.running_mean.double() * factor
+    return factor, summand if norm.bias is None else summand + norm.bias.double()
+
+
+def _set(module: Any, weight: Tensor, bias: Tensor) -> None:
+    dtype = module.weight.dtype
+    module.weight = nn.Parameter(weight.to(dtype), requires_grad=False)
+    module.bias = nn.Parameter(bias.to(dtype), requires_grad=False)
+
+
+def _bias(module: Any) -> Tensor:
+    return (
+        module.weight.new_zeros(module.out_channels).double() if module.bias is None else module.bias.double()
+    )
+
+
+def scale_outputs(module: Any, factor: Tensor, summand: Tensor) -> None:
+    """Change a convolution so that it gives ``factor * output + summand``, one value a channel."""
+    weight = module.weight.double()
+    if isinstance(module, nn.ConvTranspose2d):
+        grouped = weight.unflatten(0, (module.groups, -1))  # (groups, in / groups, out / groups, kh, kw)
+        weight = (grouped * factor.reshape(module.groups, 1, -1, 1, 1)).flatten(0, 1)
+    else:
+        weight = weight * factor[:, None, None, None]
+    _set(module, weight, _bias(module) * factor + summand)
+
+
+def scale_inputs(module: nn.Conv2d, factor: Tensor, summand: Tensor) -> None:
+    """Change a convolution without padding so that it takes x for ``factor * x + summand``."""
+    weight = module.weight.double()
+    per_output = module.out_channels // module.groups
+
+    def of_each_output(values: Tensor) -> Tensor:
+        return values.reshape(module.groups, -1).repeat_interleave(per_output, dim=0)[:, :, None, None]
+
+    bias = _bias(module) + (weight * of_each_output(summand)).sum(dim=(1, 2, 3))
+    _set(module, weight * of_each_output(factor), bias)
+
+
+def replace_modules(network: nn.Module, replacements: dict[nn.Module, nn.Module]) -> None:
+    """Put other modules in the place of some, wherever they are registered."""
+    for parent in list(network.modules()):
+        for name, child in parent._modules.items():
+            if child in replacements:
+                parent._modules[name] = replacements[child]
+
+
+def fold_batch_norms(network: nn.Module, images: Sequence[Tensor]) -> dict[str, str]:
+    """Fold batch normalisations into convolutions before or after them, in place.
+
+    Exact but for rounding: through concatenations, sums, resizing and cropping between the two, and into a
+    convolution after it only where that does not pad.
+
+    Args:
+        network: in evaluation mode.
+        images: one run is noted for each; what holds in all of them is done.
+
+    Returns:
+        Name of each normalisation that ran and stays -> why.
+    """
+    while True:
+        layers = _Network(network)
+        runs = [observe(network, image)[0] for image in images]
+        before = [_neighbours(run, layers) for run in runs]
+        after = [_followers(run, layers) for run in runs]
+        norms = [norm for norm in layers.norms.values() if any(norm in found for found in before[0])]
+        busy: set[Any] = set()
+        done: dict[nn.Module, nn.Module] = {}
+        for norm in norms:
+            takers = [folds.get(norm) for folds, _ in before]
+            users = [found.get(norm) for found in after]
+            if takers[0] and all(taker == takers[0] for taker in takers):
+                modules: set[Any] = {fold.convolution for fold in takers[0]}
+                if modules & busy:
+                    continue  # in the next round
+                factor, summand = affine(norm)
+                for fold in takers[0]:
+                    part = slice(fold.start, fold.start + fold.convolution.out_channels)
+                    scale_outputs(fold.convolution, factor[part], summand[part] * fold.adds)
+            elif users[0] and all(user == users[0] for user in users):
+                modules = users[0]
+                if modules & busy:
+                    continue
+                for module in modules:
+                    scale_inputs(module, *affine(norm))
+            else:
+                continue
+            busy |= modules
+            done[norm] = nn.Identity()
+        if not done:
+            reasons = {norm: why for _, stays in before for norm, why in stays.items()}
+            return {
+                layers.names[n]: reasons.get(n, "its neighbours depend on the image's size") for n in norms
+            }
+        replace_modules(network, done)
