@@ -6,8 +6,13 @@ imagenet-pretrain (commit 5d900d9). With 1000 classes 1.04 M parameters and 1.08
 The authors average over 14x14 pixels and so accept 224 to 231 pixels a side. Here the mean is over the whole
 map, the same where theirs runs.
 
-A segmentation config takes the encoder over with
-``backbone=dict(init_cfg=dict(type="Pretrained", checkpoint=..., prefix="backbone."))``.
+There is no config that trains it: ImageNet and its recipe belong to libraries for classification, which this
+project does not depend on. It is there so that weights trained with the authors' code can start the training
+of a segmentation network. ``tools/convert_checkpoint.py lednet_imagenet SRC DST`` gives them our names; a
+config takes the encoder over with these options, written into it or given to ``tools/train.py``::
+
+    --cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=DST
+    model.backbone.init_cfg.prefix=backbone.
 """
 
 from __future__ import annotations

@@ -1,13 +1,19 @@
 """LEDNet's ImageNet classifier: parity, a step of training, and its encoder in a segmentor."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
 from mmseg.registry import MODELS
 
 from lednet_mm.checkpoints import authors_network
-from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
+from lednet_mm.checkpoints.convert import convert_checkpoint
+from lednet_mm.checkpoints.parity import build_model, check_parity, fill, read_vector
+from lednet_mm.config import load_config
 from tests.networks.base import DATA
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
 @pytest.fixture
@@ -47,15 +53,19 @@ def test_modes(model):
     )
 
 
-def test_a_segmentor_takes_the_encoder_over(model, tmp_path):
-    path = str(tmp_path / "classifier.pth")
-    torch.save(model.state_dict(), path)
-    pretrained = {"type": "Pretrained", "checkpoint": path, "prefix": "backbone."}
-    encoder = MODELS.build({"type": "LEDNet", "init_cfg": pretrained})
-    encoder.init_weights()
-    expected = model.backbone.state_dict()
-    assert encoder.state_dict().keys() == expected.keys()
-    assert all(torch.equal(tensor, expected[name]) for name, tensor in encoder.state_dict().items())
+def test_the_authors_weights_start_a_training(tmp_path):
+    """From their file to an initialised segmentor, as the docstring of the network says."""
+    facts = read_vector(DATA / "lednet_imagenet.json")
+    state = {name: fill(name, shape, kind, "test").float() for name, shape, kind in facts["state"]}
+    torch.save(state, tmp_path / "authors.pth")
+    convert_checkpoint("lednet_imagenet", tmp_path / "authors.pth", tmp_path / "ours.pth")
+    init = {"type": "Pretrained", "checkpoint": str(tmp_path / "ours.pth"), "prefix": "backbone."}
+    options = {f"model.backbone.init_cfg.{key}": value for key, value in init.items()}
+    segmentor = MODELS.build(load_config(CONFIGS / "lednet_camvid.py", options).model)
+    segmentor.init_weights()
+    renamed = {authors_network("lednet_imagenet").rename(name): tensor for name, tensor in state.items()}
+    for name, tensor in segmentor.backbone.state_dict().items():
+        assert name.endswith("num_batches_tracked") or torch.equal(tensor, renamed[f"backbone.{name}"])
 
 
 def test_another_encoder():
