@@ -63,6 +63,11 @@ configs `*_author.py` have beside the authors' preprocessing. These are tested (
 Both CamVid figures are those of the authors' own code, class by class. `espnet_p_2_q_3.pth` and
 `espnet_p_2_q_5.pth` are `espnet_q3` and `espnet_q5`: the last config with
 `--cfg-options model.backbone.blocks=2,3` or `2,5`.
+
+Weights of LEDNet's ImageNet classifier (`lednet_imagenet`), which has no config of its own, start a training
+of LEDNet: convert them, and train any of its configs with
+`--cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=DST`
+`model.backbone.init_cfg.prefix=backbone.`
 """
 
 

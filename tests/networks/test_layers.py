@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
-from lednet_mm.layers import adaptive_average_pool, channel_shuffle, crop_like
+from lednet_mm.layers import Stages, adaptive_average_pool, channel_shuffle, crop_like, pyramid_pool
 
 SIZES = [(8, 12), (7, 5), (2, 3)]
 
@@ -31,3 +32,24 @@ def test_cropping_cuts_bottom_and_right():
     x = torch.randn(1, 2, 6, 8)
     assert torch.equal(crop_like(x, torch.empty(1, 5, 5, 7)), x[:, :, :5, :7])
     assert torch.equal(crop_like(x, x), x)
+
+
+def test_stages_return_every_map_and_are_named_as_a_list():
+    stages = Stages([nn.Conv2d(3, 4, 1), nn.MaxPool2d(2), nn.Conv2d(4, 5, 1)])
+    x = torch.randn(2, 3, 6, 8)
+    first, second, third = stages(x)
+    assert torch.equal(first, stages[0](x))
+    assert torch.equal(third, stages[2](F.max_pool2d(first, 2)))
+    assert second.shape == (2, 4, 3, 4)
+    assert list(stages.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+
+
+def test_pyramid_pooling_averages_each_grid_and_passes_it_through_its_branch():
+    x = torch.randn(2, 3, 6, 8)
+    branches = [nn.Conv2d(3, 2, 1), nn.Conv2d(3, 2, 1)]
+    coarse, fine = pyramid_pool(x, (1, 2), branches, align_corners=False)
+    assert torch.allclose(coarse, branches[0](x.mean((2, 3), keepdim=True)).expand_as(coarse), atol=1e-6)
+    expected = F.interpolate(branches[1](F.avg_pool2d(x, (3, 4))), (6, 8), mode="bilinear")
+    assert torch.allclose(fine, expected, atol=1e-6)
+    with pytest.raises(ValueError, match="zip"):
+        pyramid_pool(x, (1, 2, 3), branches, align_corners=False)
