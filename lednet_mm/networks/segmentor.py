@@ -48,16 +48,15 @@ class WeightedCrossEntropy(nn.Module):
         """
         weights = None if self.class_weight is None else logits.new_tensor(self.class_weight)
         labelled = label != ignore_index
+        # What a pixel counts for, by its label; no boolean index, which a GPU would have to wait for.
+        share = labelled if weights is None else F.pad(weights, (0, 1))[label.where(labelled, len(weights))]
         if weight is None:
             total = F.cross_entropy(logits, label, weights, ignore_index=ignore_index, reduction="sum")
-            norm = labelled.sum() if weights is None else weights[label[labelled]].sum()
         else:
             losses = F.cross_entropy(logits, label, weights, ignore_index=ignore_index, reduction="none")
-            total = (losses * weight).sum()
-            share = weight[labelled] if weights is None else weight[labelled] * weights[label[labelled]]
-            norm = share.sum()
+            total, share = (losses * weight).sum(), share * weight
         # A batch without one labelled pixel gives 0, not 0/0.
-        return self.loss_weight * total / norm.clamp(min=1e-6)
+        return self.loss_weight * total / share.sum().clamp(min=1e-6)
 
 
 @MODELS.register_module()

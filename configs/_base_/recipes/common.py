@@ -10,7 +10,9 @@ data_preprocessor = dict(
     pad_val=0,
     seg_pad_val=255,
 )
-optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="AdamW", lr=2e-3, weight_decay=1e-4))
+optim_wrapper = dict(
+    type="OptimWrapper", optimizer=dict(type="AdamW", lr=2e-3, weight_decay=1e-4, fused=True)
+)
 param_scheduler = [dict(type="PolyLR", power=0.9, eta_min=0.0, begin=0, by_epoch=False)]
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
