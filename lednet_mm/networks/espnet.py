@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
 
 import torch
 from mmengine.model import BaseModule
@@ -83,8 +84,7 @@ class ESPBlock(nn.Module):
         reduced = self.reduce(x)
         parts = [branch(reduced) for branch in self.branches]
         if self.hierarchical_fusion:
-            for i in range(2, len(parts)):
-                parts[i] = parts[i - 1] + parts[i]
+            parts = [parts[0], *accumulate(parts[1:])]
         y = torch.cat(parts, dim=1)
         return self.norm_act(x + y if self.residual else y)
 

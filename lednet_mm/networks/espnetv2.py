@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
 
 import torch
 from mmengine.model import BaseModule
@@ -76,8 +77,7 @@ class EESPBlock(nn.Module):
         reduced = self.reduce(x)
         parts = [branch(reduced) for branch in self.branches]
         if self.hierarchical_fusion:
-            for i in range(1, len(parts)):
-                parts[i] = parts[i - 1] + parts[i]
+            parts = list(accumulate(parts))
         y = self.expand(self.norm_act(torch.cat(parts, dim=1)))
         return self.act(x + y if self.residual else y)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.structures import PixelData
+from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
@@ -118,6 +119,12 @@ class NetworkTest:
 def _pixels(case: dict) -> int:
     n, _, height, width = case["input_shape"]
     return n * height * width
+
+
+def built(**config) -> nn.Module:
+    """Build a registered module, of the same values every time, in evaluation mode."""
+    torch.manual_seed(0)
+    return MODELS.build(config).eval()
 
 
 def count(module: nn.Module) -> int:

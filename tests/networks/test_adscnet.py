@@ -1,10 +1,11 @@
 """ADSCNet: parity with the re-implementation, and what its switches change."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest
+from tests.networks.base import NetworkTest, built
 
 
 class TestADSCNet(NetworkTest):
@@ -13,14 +14,8 @@ class TestADSCNet(NetworkTest):
     vector = "zh320_adscnet"
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "ADSCNet", **arguments}).eval()
-
-
-def decoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "ADSCNetHead", "num_classes": 11, **arguments}).eval()
+encoder = partial(built, type="ADSCNet")
+decoder = partial(built, type="ADSCNetHead", num_classes=11)
 
 
 def kinds(module, kind):

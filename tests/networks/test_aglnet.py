@@ -1,10 +1,11 @@
 """AGLNet: parity with the re-implementation, and what its switches change."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest
+from tests.networks.base import NetworkTest, built, count
 
 
 class TestAGLNet(NetworkTest):
@@ -13,18 +14,8 @@ class TestAGLNet(NetworkTest):
     vector = "zh320_aglnet"
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "AGLNet", **arguments}).eval()
-
-
-def decoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "AGLNetHead", "num_classes": 11, **arguments}).eval()
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters())
+encoder = partial(built, type="AGLNet")
+decoder = partial(built, type="AGLNetHead", num_classes=11)
 
 
 def maps():

@@ -1,10 +1,11 @@
 """CANet: parity with the re-implementation, and what its switches change."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest
+from tests.networks.base import NetworkTest, built, count
 
 
 class TestCANet(NetworkTest):
@@ -13,18 +14,8 @@ class TestCANet(NetworkTest):
     vector = "zh320_canet"
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "CANet", **arguments}).eval()
-
-
-def decoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "CANetHead", "num_classes": 11, **arguments}).eval()
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters())
+encoder = partial(built, type="CANet")
+decoder = partial(built, type="CANetHead", num_classes=11)
 
 
 class TestSwitches:

@@ -1,10 +1,11 @@
 """CFPNet: parity with the re-implementation, and what its switches change."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest
+from tests.networks.base import NetworkTest, built
 
 
 class TestCFPNet(NetworkTest):
@@ -13,14 +14,8 @@ class TestCFPNet(NetworkTest):
     vector = "zh320_cfpnet"
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "CFPNet", **arguments}).eval()
-
-
-def decoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "CFPNetHead", "num_classes": 11, **arguments}).eval()
+encoder = partial(built, type="CFPNet")
+decoder = partial(built, type="CFPNetHead", num_classes=11)
 
 
 class TestSwitches:

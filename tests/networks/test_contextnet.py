@@ -1,10 +1,11 @@
 """ContextNet: parity, and every switch an ablation turns."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestContextNet(NetworkTest):
@@ -13,14 +14,8 @@ class TestContextNet(NetworkTest):
     vector = "contextnet"
 
 
-def contextnet(**changes):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "ContextNet", **changes}).eval()
-
-
-def head(**changes):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "SeparableHead", "num_classes": 11, **changes}).eval()
+contextnet = partial(built, type="ContextNet")
+head = partial(built, type="SeparableHead", num_classes=11)
 
 
 class TestSwitches:

@@ -1,11 +1,12 @@
 """DABNet: parity with the authors' code, and what its switches change."""
 
+from functools import partial
+
 import pytest
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, layers
+from tests.networks.base import NetworkTest, built, layers
 
 
 class TestDABNet(NetworkTest):
@@ -14,9 +15,7 @@ class TestDABNet(NetworkTest):
     vector = "dabnet"
 
 
-def dabnet(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "DABNet", **arguments}).eval()
+dabnet = partial(built, type="DABNet")
 
 
 def widths(network):

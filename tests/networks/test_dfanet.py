@@ -1,11 +1,12 @@
 """DFANet: parity with the re-implementation, and what its switches change."""
 
+from functools import partial
+
 import pytest
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest
+from tests.networks.base import NetworkTest, built, count
 
 
 class TestDFANet(NetworkTest):
@@ -14,18 +15,8 @@ class TestDFANet(NetworkTest):
     vector = "zh320_dfanet"
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "DFANet", **arguments}).eval()
-
-
-def decoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "DFANetHead", "num_classes": 11, **arguments}).eval()
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters())
+encoder = partial(built, type="DFANet")
+decoder = partial(built, type="DFANetHead", num_classes=11)
 
 
 class TestSwitches:

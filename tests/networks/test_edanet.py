@@ -1,10 +1,11 @@
 """EDANet: parity, and every switch an ablation turns."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestEDANet(NetworkTest):
@@ -13,9 +14,7 @@ class TestEDANet(NetworkTest):
     vector = "edanet"
 
 
-def edanet(**changes):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "EDANet", **changes}).eval()
+edanet = partial(built, type="EDANet")
 
 
 class TestSwitches:

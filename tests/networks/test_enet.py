@@ -1,12 +1,14 @@
 """ENet: parity with the port, and what its switches change."""
 
+from functools import partial
+
 import pytest
 import torch
 from mmseg.registry import MODELS
 from torch import nn
 
 from lednet_mm.networks.enet import Upsample
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestENet(NetworkTest):
@@ -15,9 +17,7 @@ class TestENet(NetworkTest):
     vector = "enet"
 
 
-def enet(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "ENet", **arguments}).eval()
+enet = partial(built, type="ENet")
 
 
 class TestSwitches:

@@ -1,10 +1,10 @@
 """ERFNet: parity, and every switch an ablation turns."""
 
-import torch
-from mmseg.registry import MODELS
+from functools import partial
+
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestERFNet(NetworkTest):
@@ -13,9 +13,7 @@ class TestERFNet(NetworkTest):
     vector = "erfnet"
 
 
-def erfnet(**changes):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "ERFNetEncoder", **changes}).eval()
+erfnet = partial(built, type="ERFNetEncoder")
 
 
 class TestSwitches:

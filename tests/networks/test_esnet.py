@@ -1,10 +1,11 @@
 """ESNet: parity, and every switch an ablation turns."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestESNet(NetworkTest):
@@ -13,14 +14,8 @@ class TestESNet(NetworkTest):
     vector = "esnet"
 
 
-def esnet(**changes):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "ESNet", **changes}).eval()
-
-
-def head(**changes):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "ESNetHead", "num_classes": 11, **changes}).eval()
+esnet = partial(built, type="ESNet")
+head = partial(built, type="ESNetHead", num_classes=11)
 
 
 class TestSwitches:

@@ -1,5 +1,7 @@
 """ESPNet: parity of the whole and of its encoder, and what the switches change."""
 
+from functools import partial
+
 import pytest
 import torch
 from mmseg.registry import MODELS
@@ -7,7 +9,7 @@ from torch import nn
 
 from lednet_mm.checkpoints import authors_network
 from lednet_mm.checkpoints.parity import build_model
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestESPNet(NetworkTest):
@@ -22,9 +24,7 @@ class TestESPNetEncoder(NetworkTest):
     vector = "espnet_encoder"
 
 
-def espnet(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "ESPNet", **arguments}).eval()
+espnet = partial(built, type="ESPNet")
 
 
 class TestSwitches:

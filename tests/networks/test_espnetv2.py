@@ -1,5 +1,7 @@
 """ESPNetv2: parity of both outputs, its two losses, and what its switches change."""
 
+from functools import partial
+
 import pytest
 import torch
 from mmengine.structures import PixelData
@@ -7,7 +9,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestESPNetv2(NetworkTest):
@@ -16,9 +18,7 @@ class TestESPNetv2(NetworkTest):
     vector = "espnetv2"
 
 
-def espnetv2(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "ESPNetv2", **arguments}).eval()
+espnetv2 = partial(built, type="ESPNetv2")
 
 
 def head(**arguments):

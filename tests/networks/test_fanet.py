@@ -1,12 +1,13 @@
 """FANet: parity with the re-implementation, and what its switches change."""
 
+from functools import partial
+
 import pytest
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
 from lednet_mm.networks.fanet import FastAttention
-from tests.networks.base import NetworkTest
+from tests.networks.base import NetworkTest, built
 
 
 class TestFANet(NetworkTest):
@@ -15,9 +16,7 @@ class TestFANet(NetworkTest):
     vector = "zh320_fanet"
 
 
-def decoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "FANetHead", "num_classes": 11, **arguments}).eval()
+decoder = partial(built, type="FANetHead", num_classes=11)
 
 
 def maps():

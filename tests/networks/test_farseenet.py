@@ -1,10 +1,11 @@
 """FarSee-Net: parity with the re-implementation, and what its switches change."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest
+from tests.networks.base import NetworkTest, built
 
 
 class TestFarSeeNet(NetworkTest):
@@ -13,9 +14,7 @@ class TestFarSeeNet(NetworkTest):
     vector = "zh320_farseenet"
 
 
-def decoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "FarSeeNetHead", "num_classes": 11, **arguments}).eval()
+decoder = partial(built, type="FarSeeNetHead", num_classes=11)
 
 
 def maps():

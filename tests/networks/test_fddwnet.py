@@ -1,10 +1,11 @@
 """FDDWNet: parity with the re-implementation, and what its switches change."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest
+from tests.networks.base import NetworkTest, built, count
 
 
 class TestFDDWNet(NetworkTest):
@@ -13,18 +14,8 @@ class TestFDDWNet(NetworkTest):
     vector = "zh320_fddwnet"
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "FDDWNet", **arguments}).eval()
-
-
-def decoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "FDDWNetHead", "num_classes": 11, **arguments}).eval()
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters())
+encoder = partial(built, type="FDDWNet")
+decoder = partial(built, type="FDDWNetHead", num_classes=11)
 
 
 def maps():

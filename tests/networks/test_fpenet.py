@@ -1,10 +1,11 @@
 """FPENet: parity, and every switch an ablation turns."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestFPENet(NetworkTest):
@@ -13,14 +14,8 @@ class TestFPENet(NetworkTest):
     vector = "fpenet"
 
 
-def fpenet(**changes):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "FPENet", **changes}).eval()
-
-
-def head(**changes):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "FPENetHead", "num_classes": 19, **changes}).eval()
+fpenet = partial(built, type="FPENet")
+head = partial(built, type="FPENetHead", num_classes=19)
 
 
 class TestSwitches:

@@ -1,10 +1,10 @@
 """FSSNet: parity, and every switch an ablation turns."""
 
-import torch
-from mmseg.registry import MODELS
+from functools import partial
+
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestFSSNet(NetworkTest):
@@ -13,14 +13,8 @@ class TestFSSNet(NetworkTest):
     vector = "fssnet"
 
 
-def fssnet(**changes):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "FSSNet", **changes}).eval()
-
-
-def head(**changes):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "FSSNetHead", "num_classes": 11, **changes}).eval()
+fssnet = partial(built, type="FSSNet")
+head = partial(built, type="FSSNetHead", num_classes=11)
 
 
 class TestSwitches:

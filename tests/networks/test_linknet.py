@@ -1,10 +1,11 @@
 """LinkNet: parity, and every switch an ablation turns."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestLinkNet(NetworkTest):
@@ -13,14 +14,8 @@ class TestLinkNet(NetworkTest):
     vector = "linknet"
 
 
-def linknet(**changes):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "LinkNet", **changes}).eval()
-
-
-def head(**changes):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "LinkNetHead", "num_classes": 11, **changes}).eval()
+linknet = partial(built, type="LinkNet")
+head = partial(built, type="LinkNetHead", num_classes=11)
 
 
 class TestSwitches:

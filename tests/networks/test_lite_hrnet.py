@@ -1,10 +1,12 @@
 """Lite-HRNet: parity with the re-implementation, and what its switches change."""
 
+from functools import partial
+
 import torch
 from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, layers
+from tests.networks.base import NetworkTest, built, layers
 
 
 class TestLiteHRNet(NetworkTest):
@@ -13,9 +15,7 @@ class TestLiteHRNet(NetworkTest):
     vector = "zh320_lite_hrnet"
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "LiteHRNet", **arguments}).eval()
+encoder = partial(built, type="LiteHRNet")
 
 
 class TestSwitches:

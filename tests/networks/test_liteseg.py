@@ -1,10 +1,11 @@
 """LiteSeg: parity with the re-implementation, and what its switches change."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestLiteSeg(NetworkTest):
@@ -13,9 +14,7 @@ class TestLiteSeg(NetworkTest):
     vector = "zh320_liteseg"
 
 
-def head(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "LiteSegHead", "num_classes": 11, **arguments}).eval()
+head = partial(built, type="LiteSegHead", num_classes=11)
 
 
 MAPS = (torch.randn(1, 32, 9, 7), torch.randn(1, 320, 3, 2))

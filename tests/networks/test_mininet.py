@@ -1,10 +1,10 @@
 """MiniNet: parity with the re-implementation, and what its switches change."""
 
-import torch
-from mmseg.registry import MODELS
+from functools import partial
+
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestMiniNet(NetworkTest):
@@ -13,14 +13,8 @@ class TestMiniNet(NetworkTest):
     vector = "zh320_mininet"
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "MiniNet", **arguments}).eval()
-
-
-def head(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "MiniNetHead", "num_classes": 11, **arguments}).eval()
+encoder = partial(built, type="MiniNet")
+head = partial(built, type="MiniNetHead", num_classes=11)
 
 
 class TestSwitches:

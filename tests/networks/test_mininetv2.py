@@ -1,10 +1,11 @@
 """MiniNet-v2: parity with the re-implementation, and what its switches change."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestMiniNetV2(NetworkTest):
@@ -13,14 +14,8 @@ class TestMiniNetV2(NetworkTest):
     vector = "zh320_mininetv2"
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "MiniNetV2", **arguments}).eval()
-
-
-def head(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "MiniNetV2Head", "num_classes": 11, **arguments}).eval()
+encoder = partial(built, type="MiniNetV2")
+head = partial(built, type="MiniNetV2Head", num_classes=11)
 
 
 class TestSwitches:

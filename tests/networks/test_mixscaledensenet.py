@@ -1,10 +1,11 @@
 """MixedScaleDenseNet: parity, and what the switches change."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestMixedScaleDenseNet(NetworkTest):
@@ -13,9 +14,7 @@ class TestMixedScaleDenseNet(NetworkTest):
     vector = "mixscaledensenet"
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "MixedScaleDenseNet", **arguments}).eval()
+encoder = partial(built, type="MixedScaleDenseNet")
 
 
 class TestSwitches:

@@ -1,12 +1,14 @@
 """MobileNetV2Plus: parity of three versions, and what its switches and those of LightNet's head change."""
 
+from functools import partial
+
 import pytest
 import torch
 from mmseg.registry import MODELS
 from torch import nn
 
 from lednet_mm.networks.lightnet import ASPP, from_quarters, to_quarters
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestMobileNetV2Plus(NetworkTest):
@@ -28,9 +30,7 @@ class TestMobileNetV2Share(NetworkTest):
     multiple = 8
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "MobileNetV2Plus", **arguments}).eval()
+encoder = partial(built, type="MobileNetV2Plus")
 
 
 def head(**arguments):

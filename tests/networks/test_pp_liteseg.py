@@ -1,10 +1,11 @@
 """PP-LiteSeg: parity with the re-implementation, and what its switches change."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, layers
+from tests.networks.base import NetworkTest, built, layers
 
 
 class TestPPLiteSeg(NetworkTest):
@@ -13,14 +14,8 @@ class TestPPLiteSeg(NetworkTest):
     vector = "zh320_pp_liteseg"
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "PPLiteSegSTDC", **arguments}).eval()
-
-
-def head(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "PPLiteSegHead", "num_classes": 11, **arguments}).eval()
+encoder = partial(built, type="PPLiteSegSTDC")
+head = partial(built, type="PPLiteSegHead", num_classes=11)
 
 
 MAPS = (torch.randn(1, 256, 9, 7), torch.randn(1, 512, 5, 4), torch.randn(1, 1024, 3, 2))

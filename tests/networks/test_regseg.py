@@ -1,10 +1,12 @@
 """RegSeg: parity with the re-implementation, and what its switches change."""
 
+from functools import partial
+
 import torch
 from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestRegSeg(NetworkTest):
@@ -13,9 +15,7 @@ class TestRegSeg(NetworkTest):
     vector = "zh320_regseg"
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "RegSeg", **arguments}).eval()
+encoder = partial(built, type="RegSeg")
 
 
 def dilations(network):

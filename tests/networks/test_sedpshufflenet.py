@@ -1,16 +1,16 @@
 """SEDPNShuffleNet: parity, and what the switches change."""
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from mmengine.structures import PixelData
-from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
 from lednet_mm.checkpoints import authors_network
 from lednet_mm.checkpoints.parity import build_model
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 # The network's form with few channels and units.
 SMALL = {
@@ -38,14 +38,8 @@ class TestSEDPNShuffleNet(NetworkTest):
         return build_model(replace(authors_network(self.vector), model=model), self.num_classes)
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({**SMALL, **arguments}).eval()
-
-
-def head(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({**SMALL_HEAD, "num_classes": 5, **arguments}).eval()
+encoder = partial(built, **SMALL)
+head = partial(built, **SMALL_HEAD, num_classes=5)
 
 
 def maps():

@@ -1,14 +1,14 @@
 """SEWideResNetV2: parity, and what the switches change."""
 
 from dataclasses import replace
+from functools import partial
 
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
 from lednet_mm.checkpoints import authors_network
 from lednet_mm.checkpoints.parity import build_model
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 # The network's form with few channels and blocks.
 SMALL = {
@@ -31,14 +31,8 @@ class TestSEWideResNetV2(NetworkTest):
         return build_model(replace(authors_network(self.vector), model=model), self.num_classes)
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({**SMALL, **arguments}).eval()
-
-
-def head(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({**SMALL_HEAD, "num_classes": 5, **arguments}).eval()
+encoder = partial(built, **SMALL)
+head = partial(built, **SMALL_HEAD, num_classes=5)
 
 
 class TestSwitches:

@@ -1,10 +1,10 @@
 """ShelfNet: parity with the re-implementation, and what its switches change."""
 
-import torch
-from mmseg.registry import MODELS
+from functools import partial
+
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestShelfNet(NetworkTest):
@@ -13,9 +13,7 @@ class TestShelfNet(NetworkTest):
     vector = "zh320_shelfnet"
 
 
-def head(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "ShelfNetHead", "num_classes": 11, **arguments}).eval()
+head = partial(built, type="ShelfNetHead", num_classes=11)
 
 
 class TestSwitches:

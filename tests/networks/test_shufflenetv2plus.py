@@ -1,10 +1,11 @@
 """ShuffleNetV2Plus: parity of two versions, and what the switches change."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestShuffleNetV2Plus(NetworkTest):
@@ -19,9 +20,7 @@ class TestRFShuffleNetV2Plus(NetworkTest):
     vector = "rfshufflenetv2plus"
 
 
-def encoder(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "ShuffleNetV2Plus", **arguments}).eval()
+encoder = partial(built, type="ShuffleNetV2Plus")
 
 
 class TestSwitches:

@@ -1,10 +1,11 @@
 """SQNet: parity, and every switch an ablation turns."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestSQNet(NetworkTest):
@@ -14,14 +15,8 @@ class TestSQNet(NetworkTest):
     size = (32, 48)
 
 
-def sqnet(**changes):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "SQNet", **changes}).eval()
-
-
-def head(**changes):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "SQNetHead", "num_classes": 11, **changes}).eval()
+sqnet = partial(built, type="SQNet")
+head = partial(built, type="SQNetHead", num_classes=11)
 
 
 class TestSwitches:

@@ -1,10 +1,11 @@
 """SwiftNet: parity with the re-implementation, and what its switches change."""
 
+from functools import partial
+
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
-from tests.networks.base import NetworkTest, count, layers
+from tests.networks.base import NetworkTest, built, count, layers
 
 
 class TestSwiftNet(NetworkTest):
@@ -13,9 +14,7 @@ class TestSwiftNet(NetworkTest):
     vector = "zh320_swiftnet"
 
 
-def head(**arguments):
-    torch.manual_seed(0)
-    return MODELS.build({"type": "SwiftNetHead", "num_classes": 11, **arguments}).eval()
+head = partial(built, type="SwiftNetHead", num_classes=11)
 
 
 MAPS = [torch.randn(1, 64 * 2**i, 24 // 2**i, 16 // 2**i) for i in range(4)]
