@@ -6,7 +6,6 @@ most of a minute and keeps the weights beside the file.
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import warnings
@@ -21,25 +20,13 @@ from mmseg.registry import DATASETS
 from torch import Tensor, nn
 
 from lednet_mm.config import run_of
+from lednet_mm.cost.exportable import exportable
 from lednet_mm.cost.precision import output_error, tolerance_for
 from lednet_mm.errors import InputError
-from lednet_mm.layers import adaptive_average_pool
 from lednet_mm.records import collect_provenance, file_sha256
 
 OPSET = 17
 IMAGES, LOGITS = "images", "logits"
-
-
-class ExportableAverage(nn.Module):
-    """``nn.AdaptiveAvgPool2d`` to more than one bin, in operators that ONNX has."""
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        super().__init__()
-        self.size = size
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the averages: (N, C, H, W) -> (N, C, *size)."""
-        return adaptive_average_pool(x, self.size)
 
 
 class Normalised(nn.Module):
@@ -69,20 +56,6 @@ class Normalised(nn.Module):
         """Return the network's answer."""
         images = images.flip(1) if self.reverse else images
         return self.network((images - self.mean) / self.std)
-
-
-def exportable(network: nn.Module) -> nn.Module:
-    """Return a copy in which adaptive average pooling to several bins exports to ONNX."""
-    network = copy.deepcopy(network).eval()
-    for module in list(network.modules()):
-        for name, child in module.named_children():
-            if type(child) is nn.AdaptiveAvgPool2d:
-                size = child.output_size
-                height, width = size if isinstance(size, tuple) else (size, size)
-                # One bin is ONNX's GlobalAveragePool; None keeps the size of the map.
-                if height and width and (height, width) != (1, 1):
-                    setattr(module, name, ExportableAverage((height, width)))
-    return network
 
 
 def trace_to_onnx(network: nn.Module, images: Tensor, path: str | Path, *, dynamic: bool) -> None:

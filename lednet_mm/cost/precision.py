@@ -61,7 +61,7 @@ def output_error(answer: Any, expected: Tensor) -> float:
         Root mean square of the error over the standard deviation of ``expected``; infinite where something is
         no number or of another shape.
     """
-    found = torch.as_tensor(answer).detach().cpu()
+    found, expected = torch.as_tensor(answer).detach().cpu(), expected.cpu()
     logits = found.is_floating_point()
     if found.shape != (expected.shape if logits else expected[:, 0].shape):
         return float("inf")
@@ -76,9 +76,9 @@ def output_error(answer: Any, expected: Tensor) -> float:
 def tolerance_for(precision: str, network: nn.Module, images: Tensor, expected: Tensor) -> float:
     """Return the largest :func:`output_error` that rounding explains.
 
-    Some networks amplify an error from layer to layer, untrained ones most. How much this one does is seen by
-    running it in float32 with every weight and pixel off by a rounding error of the precision: ten times what
-    comes out is allowed, since an engine rounds in every layer.
+    Some networks amplify an error from layer to layer, untrained ones most. How much this one does is seen
+    from float32's own error, by a run in float64; for a coarser precision from a run in float32 with every
+    weight and pixel off by a rounding error of it. Ten times what comes out is allowed.
 
     Args:
         precision: key of :data:`PRECISIONS`.
@@ -86,17 +86,19 @@ def tolerance_for(precision: str, network: nn.Module, images: Tensor, expected: 
         images: (N, 3, H, W) float32.
         expected: (N, C, H, W), its logits.
     """
+    changed = copy.deepcopy(network)
     generator = torch.Generator().manual_seed(0)
 
     def off(x: Tensor) -> Tensor:
         noise = 2 * torch.rand(x.shape, generator=generator) - 1
         return x * (1 + ROUNDING[precision] * noise.to(x))
 
-    rounded = copy.deepcopy(network)
-    with torch.no_grad():
-        for tensor in (*rounded.parameters(), *rounded.buffers()):
-            if tensor.is_floating_point():
-                tensor.copy_(off(tensor))
     with torch.no_grad(), float32_products(tf32=False):
-        error = output_error(rounded(off(images)), expected)
-    return min(HOPELESS, max(TOLERANCES[precision], 10 * error))
+        if precision == "fp32":
+            answer = changed.double()(images.double())
+        else:
+            for tensor in (*changed.parameters(), *changed.buffers()):
+                if tensor.is_floating_point():
+                    tensor.copy_(off(tensor))
+            answer = changed(off(images))
+    return min(HOPELESS, max(TOLERANCES[precision], 10 * output_error(answer, expected)))

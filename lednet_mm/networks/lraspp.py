@@ -5,6 +5,7 @@ Paper: Howard et al., ICCV 2019, arXiv:1905.02244.
 
 from __future__ import annotations
 
+import torch
 from mmseg.models.decode_heads import LRASPPHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -28,8 +29,20 @@ class ClippedAveragePool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the averages."""
+        if torch.jit.is_tracing():  # a window cannot follow the map's size in a trace; products can
+            rows, columns = (
+                self._windows(*axis).to(x) for axis in zip(x.shape[2:], self.stride, strict=True)
+            )
+            return rows @ x @ columns.transpose(0, 1)
         window = [min(self.kernel_size, int(length)) for length in x.shape[2:]]
         return F.avg_pool2d(x, window, self.stride)
+
+    def _windows(self, length: Tensor, stride: int) -> Tensor:
+        """Return the pooling of one axis as a matrix of shape (windows, length)."""
+        size = length.clamp(max=self.kernel_size)
+        start = stride * torch.arange((length - size) // stride + 1)[:, None]  # type: ignore[call-overload]
+        position = torch.arange(length)  # type: ignore[call-overload]
+        return ((position >= start) & (position < start + size)) / size
 
 
 @MODELS.register_module()
