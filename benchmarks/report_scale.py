@@ -86,7 +86,7 @@ def write_runs(folder: Path, count: int) -> int:
         records.mkdir(parents=True)
         curve = [[100 * k, 40 + 2.0 * k] for k in range(1, 11)]
         found = [("train", {"iterations": 1000}, {"validation_curve_miou_percent": curve})]
-        for split, pool in pools.items():
+        for pool in pools.values():
             found.append(("accuracy", *pool[rng.integers(POOL)]))
         if seed == 0:
             values = {"params": 900_000 + 7 * i, "params_train": 900_000 + 7 * i, "macs": 10**10 + i * 10**6}
@@ -94,7 +94,12 @@ def write_runs(folder: Path, count: int) -> int:
             samples = rng.gamma(50, 1 + network / 50, 100)
             p50, p90, p99 = np.percentile(samples, [50, 90, 99])
             values = {"latency_ms_p50": p50, "latency_ms_p90": p90, "latency_ms_p99": p99}
-            details = {"shape": [360, 480], "batch_size": 1, "engine": "eager", "samples_ms": samples.tolist()}
+            details = {
+                "shape": [360, 480],
+                "batch_size": 1,
+                "engine": "eager",
+                "samples_ms": samples.tolist(),
+            }
             found.append(("latency", {**values, "fps_p50": 1000 / p50, "unstable": False}, details))
         for k, (kind, values, details) in enumerate(found):
             record = {

@@ -75,9 +75,10 @@ def main() -> None:
         print("timing all networks, interleaved", flush=True)
         tool("benchmark", *runs, "--shape", HEIGHT, WIDTH, "--work-dir", work_dir / "latency")
     title = f"Demo: generated streets at {WIDTH}x{HEIGHT}, {arguments.iterations} iterations on a CPU"
-    tool("report", work_dir, "--out", work_dir / "report", "--title", title)
-    print(f"\n{(work_dir / 'report' / 'comparison.md').read_text()}")
-    print(f"done in {(time.monotonic() - begin) / 60:.1f} minutes; the report is in {work_dir / 'report'}/")
+    tool("report", work_dir, "--out", work_dir / "report", "--title", title, "--pictures", 3)
+    print(f"\n{(work_dir / 'report' / 'summary.md').read_text()}")
+    page = work_dir / "report" / "index.html"
+    print(f"done in {(time.monotonic() - begin) / 60:.1f} minutes; the report: {page}")
 
 
 if __name__ == "__main__":

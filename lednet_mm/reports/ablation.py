@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from lednet_mm.reports.differences import Differences
 from lednet_mm.reports.reading import StudyFacts
-from lednet_mm.reports.tables import Column, Table, is_missing
+from lednet_mm.reports.tables import Column, Table, is_missing, rows_of
 
 COLUMNS = [
     *("study", "dataset", "split", "network", "variant", "baseline", "seeds"),
@@ -52,14 +52,14 @@ def compare_with_baselines(
         One row a variant, sorted; columns as in ``COLUMNS``. A variant that a study plans and that has no
         accuracy yet has a row that says so.
     """
-    groups: dict[tuple, dict[tuple[str, str], dict[Hashable, Any]]] = {}
-    for row in summary.to_dict("records"):
+    groups: dict[tuple, dict[tuple[str, str], dict[str, Any]]] = {}
+    for row in rows_of(summary):
         if row["seeds"]:
             study = None if is_missing(row["study"]) else row["study"]
-            place = groups.setdefault((study, row["dataset"], row["split"]), {})
+            known = groups.setdefault((study, row["dataset"], row["split"]), {})
             name = (row["network"], row["variant"])
-            if name not in place or row["seeds"] > place[name]["seeds"]:
-                place[name] = row
+            if name not in known or row["seeds"] > known[name]["seeds"]:
+                known[name] = row
     pairs = []
     for place, rows in groups.items():
         asked = baseline or _asked(studies.get(place[0] or ""))
@@ -88,9 +88,9 @@ def _expectation(study: StudyFacts | None, network: str, variant: str) -> str | 
 
 def _row(
     place: tuple,
-    row: Mapping[Hashable, Any],
+    row: Mapping[str, Any],
     other: tuple[str, str],
-    base: Mapping[Hashable, Any] | None,
+    base: Mapping[str, Any] | None,
     studies: Mapping[str, StudyFacts],
     differences: Differences,
 ) -> dict[str, Any]:

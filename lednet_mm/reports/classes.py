@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -11,7 +11,7 @@ from lednet_mm.records import Record
 from lednet_mm.reports.comparison import KEY, newest_accuracies, sort_records
 from lednet_mm.reports.reading import record_name
 from lednet_mm.reports.summary import with_spread
-from lednet_mm.reports.tables import Column, Table, is_missing
+from lednet_mm.reports.tables import Column, Table, is_missing, rows_of
 
 GROUP = ["study", "dataset", "network", "variant", "split"]
 
@@ -94,7 +94,7 @@ def reported_splits(frame: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Keep the rows of the splits that the summary shows of each network."""
 
     def names(table: pd.DataFrame) -> list[tuple]:
-        rows: list[dict[Hashable, Any]] = table[GROUP].to_dict("records")
+        rows: list[dict[str, Any]] = rows_of(table[GROUP])
         return [tuple(None if is_missing(value) else value for value in row.values()) for row in rows]
 
     shown = set(names(summary))

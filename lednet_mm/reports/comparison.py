@@ -11,7 +11,7 @@ from lednet_mm.records import Record
 from lednet_mm.reports.latencies import Condition, Latencies, collect_latencies
 from lednet_mm.reports.reading import record_name
 from lednet_mm.reports.recipes import recipe_of
-from lednet_mm.reports.tables import Column, Table
+from lednet_mm.reports.tables import Column, Table, rows_of
 
 KEY = ["study", "dataset", "network", "variant", "seed"]
 ACCURACIES = ["miou_percent", "category_iou_percent", "pixel_accuracy_percent", "mean_accuracy_percent"]
@@ -89,7 +89,7 @@ def compare(records: Iterable[Record]) -> Comparison:
     records = sort_records(records)
     latencies = collect_latencies(records)
     timed = latencies.frame[latencies.frame["condition"] == 0]
-    latency = {(row["dataset"], row["network"], row["variant"]): row for row in timed.to_dict("records")}
+    latency = {(row["dataset"], row["network"], row["variant"]): row for row in rows_of(timed)}
     complexity: dict[tuple, Record] = {}
     runs: dict[tuple, dict[str, Record]] = {}
     for record in records:

@@ -6,16 +6,20 @@ import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 # Okabe and Ito's colours (2008), distinguishable with every kind of colour vision.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+LABEL_SIZE = 8
 DASHES = ["-", "--", ":", "-."]
 
 
@@ -36,7 +40,7 @@ def render(figure: Figure) -> dict[str, bytes]:
     return {".png": png.getvalue(), ".svg": svg.getvalue()}
 
 
-def style(index: int) -> dict[str, str]:
+def style(index: int) -> dict[str, Any]:
     """Return colour and marker of the nth thing: 49 pairs before one comes again."""
     return {
         "color": COLORS[index % len(COLORS)],
@@ -47,10 +51,19 @@ def style(index: int) -> dict[str, str]:
 def set_title(axes: Axes, title: str) -> None:
     """Put a title above, its lines broken to the figure's width."""
     figure = axes.get_figure()
-    assert figure is not None
+    assert isinstance(figure, Figure)
     width = int(14 * figure.get_figwidth())
     lines = [line for part in title.split("\n") for line in textwrap.wrap(part, width)]
     axes.set_title("\n".join(lines), fontsize=9)
+
+
+def set_log(axes: Axes, which: str) -> None:
+    """Make an axis (``x`` or ``y``) logarithmic, with plain numbers at 1, 2 and 5."""
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def pareto_front(x: Sequence[float], y: Sequence[float], smaller_x: bool) -> list[int]:
@@ -94,26 +107,26 @@ def label_points(
     radius = points / 2 * scale
     taken = [(px - radius, py - radius, px + radius, py + radius) for px, py in places]
     area = axes.get_window_extent()
+    font = FontProperties(size=LABEL_SIZE)
     for label, (px, py) in zip(labels, places, strict=False):
-        text = axes.annotate(label, (0, 0), fontsize=8)
-        size = text.get_window_extent(canvas.get_renderer())
-        text.remove()
-        width, height = size.width + 2, size.height
+        width, height, _ = canvas.get_renderer().get_text_width_height_descent(label, font, False)
+        width, height = width + 2, height + 3
         found = _free_place((px, py), (width, height), radius + 2 * scale, taken, area.extents)
         if found is None:
             continue
         left, bottom, far = found
         taken.append((left, bottom, left + width, bottom + height))
-        offset = ((left + 1 - px) / scale, (bottom - py) / scale)
+        offset = ((left + 1 - px) / scale, (bottom + 2 - py) / scale)
         line = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.6, "shrinkA": 0, "shrinkB": points / 2}
-        axes.annotate(
+        text = axes.annotate(
             label,
-            axes.transData.inverted().transform((px, py)),
+            tuple(axes.transData.inverted().transform((px, py))),
             xytext=offset,
             textcoords="offset points",
-            fontsize=8,
+            fontsize=LABEL_SIZE,
             arrowprops=line if far else None,
         )
+        text.set_in_layout(False)  # or the axes would shrink under the labels
 
 
 def _free_place(

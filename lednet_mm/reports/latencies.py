@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from lednet_mm.studies.statistics import median_interval
 
 VALUES = (
     *("fps_p50", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99", "unstable"),
-    *("peak_memory_bytes", "energy_joule"),
+    *("peak_memory_bytes", "energy_joule", "gflop_per_s", "roofline_fraction"),
 )
 
 
@@ -82,11 +83,14 @@ class Latencies:
             the 95% interval of the median (``median_low_ms``, ``median_high_ms``), ``record``.
         conditions: that under which most networks were timed first.
         samples: record name -> milliseconds of each sample, where the record keeps them.
+        rooflines: record name -> ``operations``, ``minimum_bytes`` and ``ceilings`` of the device, where the
+            record has them.
     """
 
     frame: pd.DataFrame
     conditions: tuple[Condition, ...]
     samples: dict[str, np.ndarray]
+    rooflines: dict[str, dict[str, Any]]
 
 
 def collect_latencies(records: Iterable[Record]) -> Latencies:
@@ -103,13 +107,15 @@ def collect_latencies(records: Iterable[Record]) -> Latencies:
     counts = Counter(condition for condition, _ in newest)
     conditions = sorted(counts, key=lambda c: (-counts[c], str(c)))
     number = {condition: i for i, condition in enumerate(conditions)}
-    rows, samples = [], {}
+    rows, samples, rooflines = [], {}, {}
     for (condition, (dataset, network, variant)), record in newest.items():
         name = record_name(record)
         low = high = float("nan")
         if "samples_ms" in record.details:
             samples[name] = np.asarray(record.details["samples_ms"], dtype=np.float64)
             low, high = median_interval(samples[name])
+        if "roofline" in record.details:
+            rooflines[name] = record.details["roofline"]
         row = {"dataset": dataset, "network": network, "variant": variant, "condition": number[condition]}
         values = {key: record.values.get(key) for key in VALUES}
         rows.append({**row, **values, "median_low_ms": low, "median_high_ms": high, "record": name})
@@ -119,7 +125,7 @@ def collect_latencies(records: Iterable[Record]) -> Latencies:
     for column in (*VALUES, "median_low_ms", "median_high_ms"):
         if column != "unstable":
             frame[column] = frame[column].astype("float64")
-    return Latencies(frame, tuple(conditions), samples)
+    return Latencies(frame, tuple(conditions), samples, rooflines)
 
 
 def fastest_resolved(rows: pd.DataFrame) -> int | None:
@@ -139,12 +145,11 @@ def fastest_resolved(rows: pd.DataFrame) -> int | None:
 def latency_table(latencies: Latencies, title: str) -> Table:
     """Make the table of all latencies, one row a network and condition."""
     frame = latencies.frame.copy()
-    parts = pd.DataFrame([asdict(latencies.conditions[i]) for i in frame["condition"]], index=frame.index)
-    for column in parts:
-        frame[column] = parts[column]
-    if len(frame):
-        frame["shape"] = [f"{height}x{width}" for height, width in frame["shape"]]
-        frame["threads"] = frame["threads"].astype("Int64")
+    conditions = [latencies.conditions[i] for i in frame["condition"]]
+    for part in fields(Condition):
+        frame[part.name] = [getattr(condition, part.name) for condition in conditions]
+    frame["shape"] = [f"{height}x{width}" for height, width in frame["shape"]]
+    frame["threads"] = frame["threads"].astype("Int64")
     frame["condition"] += 1
     frame["unstable"] = frame["unstable"].eq(True)
     frame["_deployed"] = frame["deployed"].map({True: "yes"})
@@ -165,6 +170,8 @@ def latency_table(latencies: Latencies, title: str) -> Table:
         Column("latency_ms_p99", "latency p99 (ms)", ".2f", source="_record"),
         Column("peak_memory_bytes", "peak memory (MiB)", ".0f", 2**20, source="_record"),
         Column("energy_joule", "energy (J an image)", ".3f", source="_record"),
+        Column("gflop_per_s", "reached (GFLOP/s)", ".1f", source="_record"),
+        Column("roofline_fraction", "of the roofline (%)", ".1f", 0.01, source="_record"),
         Column("_unstable", "unstable"),
     )
     best = set()

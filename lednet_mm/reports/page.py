@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,20 @@ from lednet_mm.records import Record, plain
 from lednet_mm.reports.classes import GROUP, class_names
 from lednet_mm.reports.pictures import PictureSet
 from lednet_mm.reports.reading import Evidence, record_name
-from lednet_mm.reports.tables import Table, is_missing
+from lednet_mm.reports.tables import Table, is_missing, rows_of
 
 if TYPE_CHECKING:
     from lednet_mm.reports.report import Content
 
 ASSETS = Path(__file__).with_name("assets")
 STYLES = ("tabulator/tabulator.min.css", "page.css")
-SCRIPTS = ("tabulator/tabulator.min.js", "chartjs/chart.umd.min.js", "page_tables.js", "page_plot.js", "page.js")
+SCRIPTS = (
+    "tabulator/tabulator.min.js",
+    "chartjs/chart.umd.min.js",
+    "page_tables.js",
+    "page_plot.js",
+    "page.js",
+)
 LICENCES = ("tabulator/LICENSE", "chartjs/LICENSE.md")
 SHOWN = ("summary", "ablation", "class_summary", "latency", "published", "failures")
 
@@ -154,23 +160,20 @@ def _tradeoff_data(content: Content, sources: Sources) -> dict[str, Any]:
                 "accuracy": [sources.number(name) for name in row["_accuracy"]],
             }
         )
+    better_large = ("FPS", "mIoU", "category IoU", "published")
     axes = [
-        {"key": c.key, "label": c.header, "smaller": not c.header.startswith(("FPS", "published", "mIoU"))}
-        for c in columns
+        {"key": c.key, "label": c.header, "smaller": not c.header.startswith(better_large)} for c in columns
     ]
     axes += [{"key": name, "label": f"IoU of {name} (%)", "smaller": False} for name in classes]
-    for axis in axes:
-        if axis["key"].endswith("iou_percent"):
-            axis["smaller"] = False
     return {"axes": axes, "points": points}
 
 
-def _group(row: Mapping[Hashable, Any]) -> tuple:
+def _group(row: Mapping[str, Any]) -> tuple:
     return tuple(None if is_missing(row[key]) else row[key] for key in GROUP)
 
 
 def _class_values(content: Content, classes: Sequence[str]) -> dict[tuple, list[float | None]]:
-    rows: list[dict[Hashable, Any]] = content.class_summary.to_dict("records")
+    rows: list[dict[str, Any]] = rows_of(content.class_summary)
     return {_group(row): [_value(row[name], 1) for name in classes] for row in rows}
 
 

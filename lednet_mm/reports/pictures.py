@@ -84,8 +84,10 @@ class PictureSet:
         for example in self.examples:
             image = Image.fromarray(example.image)
             small = image.resize(_page_size(image), Image.Resampling.LANCZOS)
-            row = [{"what": f"image {example.name}", "source": _url(_encode(small, "JPEG"), "jpeg")}]
-            for what, ids in zip(("truth", *self.networks), (example.truth, *example.predictions), strict=True):
+            row = [{"what": "image", "source": _url(_encode(small, "JPEG"), "jpeg")}]
+            for what, ids in zip(
+                ("truth", *self.networks), (example.truth, *example.predictions), strict=True
+            ):
                 row.append({"what": what, "source": _url(_encode(self._paletted(ids), "PNG"), "png")})
             rows.append([{"name": example.name, **picture} for picture in row])
         colors = [f"rgb({', '.join(str(int(c)) for c in color)})" for color in self.palette]

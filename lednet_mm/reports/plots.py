@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lednet_mm.reports.drawing import Plot, label_points, pareto_front, set_title, style
+from lednet_mm.reports.drawing import Plot, label_points, pareto_front, set_log, set_title, style
 from lednet_mm.reports.latencies import Latencies
 from lednet_mm.reports.summary import network_name
+from lednet_mm.reports.tables import rows_of
 
 PLACE = ["study", "dataset", "split"]
 MARKER_SIZE = 7
@@ -60,7 +61,7 @@ def _tradeoff(rows: pd.DataFrame, key: str, scale: float, label: str, title: str
     rows = rows.sort_values("miou_percent", ascending=False)
     x = rows[key].astype(float).to_numpy() / scale
     y, std = rows["miou_percent"].to_numpy(), rows["miou_percent_std"].astype(float).to_numpy()
-    names = [network_name(row) for row in rows.to_dict("records")]
+    names = [network_name(row) for row in rows_of(rows)]
     networks = {network: i for i, network in enumerate(sorted(set(rows["network"])))}
     front = pareto_front(x, y, smaller_x=key != "fps_0")
 
@@ -88,7 +89,7 @@ def _tradeoff(rows: pd.DataFrame, key: str, scale: float, label: str, title: str
             **look,
         )
     if len(x) > 1 and x.min() > 0 and x.max() / x.min() > 20:
-        axes.set_xscale("log")
+        set_log(axes, "x")
     axes.margins(0.14)
     axes.set_xlabel(label)
     axes.set_ylabel("mean IoU (%)")
@@ -113,7 +114,7 @@ def _tradeoff(rows: pd.DataFrame, key: str, scale: float, label: str, title: str
 def plot_latencies(latencies: Latencies, title: str) -> list[Plot]:
     """Plot the distribution of the samples of every network under the first condition."""
     frame = latencies.frame[latencies.frame["condition"] == 0]
-    rows = [row for row in frame.to_dict("records") if row["record"] in latencies.samples]
+    rows = [row for row in rows_of(frame) if row["record"] in latencies.samples]
     rows.sort(key=lambda row: row["latency_ms_p50"])
     if not rows:
         return []
@@ -130,14 +131,60 @@ def plot_latencies(latencies: Latencies, title: str) -> list[Plot]:
     axes.invert_yaxis()
     axes.set_xlabel("latency (ms)")
     if max(s.max() for s in samples) > 20 * min(s.min() for s in samples):
-        axes.set_xscale("log")
+        set_log(axes, "x")
     fastest = f", the fastest {DISTRIBUTIONS} of {len(rows)}" if len(rows) > DISTRIBUTIONS else ""
     set_title(axes, f"{title}: latency{fastest}\n{latencies.conditions[0]}")
     axes.grid(alpha=0.3, axis="x")
     figure.supxlabel(
-        "box: quartiles; line: median; whiskers: p1 to p99; orange: p99 of the record", fontsize=7, color="0.35"
+        "box: quartiles; line: median; whiskers: p1 to p99; orange: p99 of the record",
+        fontsize=7,
+        color="0.35",
     )
     return [Plot("latency", figure)]
+
+
+def plot_rooflines(latencies: Latencies, title: str) -> list[Plot]:
+    """Plot what every network reached against what its device can do, one plot a device and precision.
+
+    Operations over bytes moved at least once, against operations a second; over the lines nothing goes.
+    """
+    groups: dict[tuple[str, str], list[dict]] = {}
+    for row in rows_of(latencies.frame):
+        if row["record"] in latencies.rooflines:
+            condition = latencies.conditions[row["condition"]]
+            groups.setdefault((condition.device, condition.precision), []).append(row)
+    plots = []
+    for number, ((device, precision), rows) in enumerate(sorted(groups.items()), start=1):
+        found = [latencies.rooflines[row["record"]] for row in rows]
+        x = np.array([work["operations"] / work["minimum_bytes"] for work in found])
+        y = np.array([row["gflop_per_s"] for row in rows])
+        # Runs of several days measured their ceilings anew: what the device has reached at its best.
+        bandwidth = max(work["ceilings"]["gb_per_s_copy"] for work in found)
+        kinds = {kind for work in found for kind in work["ceilings"] if kind.startswith("gflop")}
+        peak = max(work["ceilings"].get(kind, 0) for work in found for kind in kinds)
+        figure = Figure(figsize=(7, 4.6), layout="constrained")
+        axes = figure.add_subplot()
+        ends = np.array([min(x.min(), peak / bandwidth) / 2, max(x.max(), peak / bandwidth) * 2])
+        line = np.geomspace(*ends, 100)
+        axes.plot(line, np.minimum(peak, bandwidth * line), color="0.4", linewidth=1.2)
+        names = []
+        networks = {network: i for i, network in enumerate(sorted({row["network"] for row in rows}))}
+        for i, row in enumerate(rows):
+            axes.plot(x[i], y[i], linestyle="none", markersize=MARKER_SIZE, **style(networks[row["network"]]))
+            engine = latencies.conditions[row["condition"]].words()["engine"]
+            names.append(f"{network_name(row)} ({engine})")
+        set_log(axes, "x")
+        set_log(axes, "y")
+        axes.set_ylim(min(y.min(), bandwidth * ends[0]) / 2, peak * 2)
+        axes.set_xlabel("operations per byte moved at least once (FLOP/B)")
+        axes.set_ylabel("speed reached (GFLOP/s)")
+        set_title(axes, f"{title}: roofline\n{device}, {precision}")
+        axes.grid(alpha=0.3, which="both")
+        ceilings = f"line: measured ceilings, {peak:.0f} GFLOP/s and a copy at {bandwidth:.1f} GB/s"
+        figure.supxlabel(ceilings, fontsize=7, color="0.35")
+        label_points(axes, x, y, names if len(names) <= LABELS else [], MARKER_SIZE)
+        plots.append(Plot("roofline" if len(groups) == 1 else f"roofline_{number}", figure))
+    return plots
 
 
 def _boxes(axes, samples: Sequence[np.ndarray]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from lednet_mm.reports.comparison import KEY, key_of, sort_records
 from lednet_mm.reports.drawing import COLORS, DASHES, Plot, label_points, set_title, style
 from lednet_mm.reports.plots import MARKER_SIZE, places
 from lednet_mm.reports.summary import network_name
+from lednet_mm.reports.tables import rows_of
 
 ROWS = 40
 """As many rows are readable in one plot; the tables have all."""
@@ -35,7 +37,7 @@ def plot_forest(ablation: pd.DataFrame, title: str) -> list[Plot]:
         figure = Figure(figsize=(7, 1.5 + 0.3 * len(rows)), layout="constrained")
         axes = figure.add_subplot()
         names = []
-        for i, row in enumerate(rows.to_dict("records")):
+        for i, row in enumerate(rows_of(rows)):
             color = {"better": COLORS[0], "worse": COLORS[1]}.get(row["verdict"].split()[0], "0.45")
             low = row["difference_points"] - row["low_points"]
             high = row["high_points"] - row["difference_points"]
@@ -111,7 +113,10 @@ def plot_curves(curves: pd.DataFrame, title: str) -> list[Plot]:
         figure = Figure(figsize=(7, 4.4), layout="constrained")
         axes = figure.add_subplot()
         for i, ((network, variant), part) in enumerate(lines[:CURVES]):
-            look = {"color": COLORS[i % len(COLORS)], "linestyle": DASHES[i // len(COLORS) % len(DASHES)]}
+            look: dict[str, Any] = {
+                "color": COLORS[i % len(COLORS)],
+                "linestyle": DASHES[i // len(COLORS) % len(DASHES)],
+            }
             name = network_name({"network": network, "variant": variant})
             axes.plot(part["iteration"], part["mean"], label=name, marker=".", linewidth=1.4, **look)
             if part["size"].max() > 1:
@@ -121,11 +126,10 @@ def plot_curves(curves: pd.DataFrame, title: str) -> list[Plot]:
         axes.set_xlabel("iteration")
         axes.set_ylabel("mean IoU on val (%)")
         best = f"; the best {CURVES} of {len(lines)}" if len(lines) > CURVES else ""
-        set_title(axes, f"{title}\n{place}{best}")
+        band = "\nline: mean over seeds; band: from lowest to highest" if table["size"].max() > 1 else ""
+        set_title(axes, f"{title}\n{place}{best}{band}")
         axes.grid(alpha=0.3)
         figure.legend(loc="outside lower center", fontsize=8, frameon=False, ncols=3)
-        if table["size"].max() > 1:
-            figure.supxlabel("line: mean over seeds; band: from lowest to highest", fontsize=7, color="0.35")
         plots.append(Plot(f"learning_curves{ending}", figure))
     return plots
 
@@ -155,7 +159,7 @@ def plot_classes(classes: pd.DataFrame, title: str) -> list[Plot]:
                 text = axes.text(j, i, f"{values[i, j]:.0f}", fontsize=7, color=color)
                 text.set(ha="center", va="center", in_layout=False)  # the layout need not measure them
         axes.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
-        labels = [network_name(row) for row in rows.to_dict("records")]
+        labels = [network_name(row) for row in rows_of(rows)]
         axes.set_yticks(range(len(labels)), labels, fontsize=8)
         best = f"; the best {ROWS} of {total}" if total > ROWS else ""
         set_title(axes, f"{title}\nIoU by class (%): {place}{best}")
@@ -174,7 +178,7 @@ def plot_published(published: pd.DataFrame, title: str) -> list[Plot]:
     both = published.dropna(subset=["miou_percent", "published_miou_percent"])
     if both.empty:
         return []
-    rows = both.to_dict("records")
+    rows = rows_of(both)
     x, y = both["published_miou_percent"].to_numpy(), both["miou_percent"].to_numpy()
     figure = Figure(figsize=(5.6, 5.2), layout="constrained")
     axes = figure.add_subplot()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import pandas as pd
 
 from lednet_mm.reports.networks import read_published, rows_called
-from lednet_mm.reports.tables import Column, Table
+from lednet_mm.reports.tables import Column, Table, rows_of
 
 MIOU = {
     ("cityscapes", "val"): "cityscapes_val_miou",
@@ -50,7 +50,7 @@ def published_beside(group: Mapping[str, Any]) -> dict[str, Any]:
 def published_table(summary: pd.DataFrame, title: str) -> Table:
     """Make the table of published numbers beside ours: a row for each published row of a network measured."""
     rows = []
-    for ours in summary[summary["variant"] == "baseline"].to_dict("records"):
+    for ours in rows_of(summary[summary["variant"] == "baseline"]):
         column = MIOU.get((ours["dataset"], ours["split"]))
         for row in published_rows(ours["network"]):
             rows.append(_row(ours, row, column))
@@ -78,13 +78,13 @@ def published_table(summary: pd.DataFrame, title: str) -> Table:
     for key in ("miou_percent", "published_miou_percent", "published_params_m", "fps_0", "published_fps"):
         frame[key] = frame[key].astype("float64")
     notes = (
-        "Published numbers are their sources', with their recipes, input sizes and machines; empty is unknown.",
+        "Published numbers are their sources', with their recipes, sizes and machines; empty is unknown.",
         "Ours stand under the conditions of the summary.",
     )
     return Table("published", f"{title}: measured and published", columns, frame, notes)
 
 
-def _row(ours: Mapping[Hashable, Any], row: Mapping[str, str], column: str | None) -> dict[str, Any]:
+def _row(ours: Mapping[str, Any], row: Mapping[str, str], column: str | None) -> dict[str, Any]:
     keys = ("network", "dataset", "split", "miou_percent", "params", "macs", "macs_shape")
     sources = ("fps_0", "_accuracy", "_complexity", "_latency_0")
     return {

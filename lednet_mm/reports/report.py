@@ -26,8 +26,26 @@ from lednet_mm.reports.tables import Table, to_csv, to_latex, to_markdown
 
 PAGE = "index.html"
 # Stems of what a report writes; what an earlier report left of them and this one has not is removed.
-TABLES = ("comparison", "summary", "ablation", "class_iou", "class_summary", "latency", "published", "failures")
-PLOTS = ("accuracy_over", "ablation", "learning_curves", "class_iou", "published", "latency", "predictions")
+TABLES = (
+    "comparison",
+    "summary",
+    "ablation",
+    "class_iou",
+    "class_summary",
+    "latency",
+    "published",
+    "failures",
+)
+PLOTS = (
+    "accuracy_over",
+    "ablation",
+    "learning_curves",
+    "class_iou",
+    "published",
+    "latency",
+    "roofline",
+    "predictions",
+)
 ENDINGS = {".csv", ".md", ".tex", ".png", ".svg"}
 
 
@@ -119,6 +137,7 @@ def make_plots(content: Content) -> list[Plot]:
     title, latencies = content.title, content.comparison.latencies
     drawn = plots.plot_tradeoffs(content.summary, title, str(content.comparison.condition or ""))
     drawn += plots.plot_latencies(latencies, title)
+    drawn += plots.plot_rooflines(latencies, title)
     drawn += plots_accuracy.plot_forest(content.ablation, title)
     drawn += plots_accuracy.plot_curves(content.curves, title)
     if len(content.class_summary):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from lednet_mm.reports.comparison import ACCURACIES, Comparison
 from lednet_mm.reports.differences import Differences
 from lednet_mm.reports.latencies import Condition, fastest_resolved, short_names
 from lednet_mm.reports.published import published_beside
-from lednet_mm.reports.tables import Column, Table, is_missing
+from lednet_mm.reports.tables import Column, Table, is_missing, rows_of
 from lednet_mm.studies.statistics import mean_interval, sample_std
 
 GROUP = ["study", "dataset", "network", "variant", "split", "recipe"]
@@ -31,10 +31,10 @@ def summarise_runs(comparison: Comparison) -> pd.DataFrame:
         published numbers (``published_...``), and the records of each in ``_...``.
     """
     timed: dict[tuple, dict[int, dict]] = {}
-    for row in comparison.latencies.frame.to_dict("records"):
+    for row in rows_of(comparison.latencies.frame):
         timed.setdefault((row["dataset"], row["network"], row["variant"]), {})[row["condition"]] = row
-    groups: dict[tuple, list[dict[Hashable, Any]]] = {}
-    for row in comparison.table.to_dict("records"):
+    groups: dict[tuple, list[dict[str, Any]]] = {}
+    for row in rows_of(comparison.table):
         key = tuple(None if is_missing(row[name]) else row[name] for name in GROUP)
         groups.setdefault(key, []).append(row)
     rows = []
@@ -62,7 +62,7 @@ def summarise_runs(comparison: Comparison) -> pd.DataFrame:
     return frame
 
 
-def _accuracies(runs: Iterable[Mapping[Hashable, Any]]) -> dict[str, Any]:
+def _accuracies(runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     tested = [run for run in runs if not is_missing(run["accuracy_record"])]
     found: dict[str, Any] = {"seeds": len(tested)}
     for name in ACCURACIES:
@@ -82,7 +82,7 @@ def _names(names: Iterable[Any]) -> list[str]:
     return [name for name in names if not is_missing(name)]
 
 
-def network_name(row: Mapping[Hashable, Any]) -> str:
+def network_name(row: Mapping[str, Any]) -> str:
     """Return a network with its variant, as legends have it."""
     variant = str(row["variant"]).replace("_", " ")
     return row["network"] if variant == "baseline" else f"{row['network']}, {variant}"
@@ -109,7 +109,13 @@ def summary_table(
     """
     conditions = comparison.latencies.conditions[:CONDITIONS]
     speed = [
-        Column(f"fps_{i}", f"FPS (p50){', ' * bool(name)}{name}", ".1f", source=f"_latency_{i}")
+        Column(
+            f"fps_{i}",
+            f"FPS (p50){', ' * bool(name)}{name}",
+            ".1f",
+            show=_speed(i),
+            source=f"_latency_{i}",
+        )
         for i, name in enumerate(short_names(conditions))
     ]
 
@@ -153,6 +159,16 @@ def summary_table(
     if frame["published_source"].notna().any():
         notes.append("Published numbers have their own recipes and machines; sources: published.csv.")
     return Table("summary", title, columns, frame, tuple(notes), frozenset(best))
+
+
+def _speed(condition: int) -> Callable[[Mapping[str, Any]], str]:
+    """Return what writes a speed, and that it is unstable: its halves differ by more than 5%."""
+
+    def show(row: Mapping[str, Any]) -> str:
+        unstable = row[f"unstable_{condition}"] is True
+        return f"{row[f'fps_{condition}']:.1f}{' (unstable)' if unstable else ''}"
+
+    return show
 
 
 def _interval(row: Mapping[str, Any]) -> str:

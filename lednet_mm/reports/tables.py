@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -78,13 +78,18 @@ class Table:
     notes: tuple[str, ...] = ()
     best: frozenset[tuple[Hashable, str]] = field(default_factory=frozenset)
 
-    def rows(self) -> list[dict[Hashable, Any]]:
-        """Return the frame's rows as mappings, quicker to go through than a frame."""
-        return self.frame.to_dict("records")
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the frame's rows."""
+        return rows_of(self.frame)
 
     def shown(self) -> tuple[Column, ...]:
         """Return the columns in which any row has something."""
         return tuple(c for c in self.columns if c.key in self.frame and self.frame[c.key].notna().any())
+
+
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame's rows as mappings, quicker to go through than the frame."""
+    return cast(list[dict[str, Any]], frame.to_dict("records"))
 
 
 def is_missing(value: Any) -> bool:

@@ -1,134 +1,197 @@
-"""The comparison: joined rightly, nothing mixed silently, the same records give the same bytes."""
+"""The tables of runs and of their summary: joined rightly, nothing mixed silently, bold where resolved."""
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from lednet_mm.evaluation.confusion import pack
-from lednet_mm.records import Provenance, Run, new_record, write_record
-from lednet_mm.reports.comparison import class_table, compare, to_markdown
-from lednet_mm.reports.report import write_report
-
-PROVENANCE = Provenance(
-    commit="c0ffee",
-    dirty=False,
-    versions={"torch": "2.13.0"},
-    device="CPU A",
-    device_count=2,
-    threads=2,
-    precision="fp32",
-    date="2026-11-21T10:00:00+00:00",
-    command="python tools/test.py",
-    host_os="Linux",
-)
+from lednet_mm.evaluation.confusion import mean_iou
+from lednet_mm.reports.comparison import compare, comparison_table
+from lednet_mm.reports.differences import Differences
+from lednet_mm.reports.latencies import latency_table
+from lednet_mm.reports.published import published_table
+from lednet_mm.reports.recipes import recipe_of
+from lednet_mm.reports.summary import summarise_runs, summary_table
+from lednet_mm.reports.tables import to_markdown
+from tests.reports.made import CONFIG, accuracy, complexity, latency, matrices, train
 
 
-def at(minute):
-    return PROVENANCE.model_copy(update={"date": f"2026-11-21T10:{minute:02}:00+00:00"})
+def differences(records) -> Differences:
+    """Take differences of records that lie nowhere."""
+    from lednet_mm.evaluation.confusion import unpack
+    from lednet_mm.reports.reading import record_name
+
+    known = {record_name(r): r.details for r in records if r.kind == "accuracy"}
+
+    def load(name):
+        return tuple(known[name]["per_image_names"]), unpack(known[name]["per_image_confusion"])
+
+    return Differences(load)
 
 
-def accuracy(network="lednet", variant="baseline", seed=0, split="test", miou=50.0, minute=0):
-    import numpy as np
-
-    details = {
-        "split": split,
-        "class_iou_percent": {"road": miou + 1, "sky": miou - 1},
-        "per_image_confusion": pack(np.ones((2, 2, 2), int)),
-    }
-    run = Run(network=network, dataset="camvid", variant=variant, seed=seed)
-    values = {"miou_percent": miou, "pixel_accuracy_percent": 80.0, "mean_accuracy_percent": 60.0}
-    return new_record("accuracy", run, "", values, details, at(minute))
-
-
-def complexity(network="lednet", params=920_000, shape=(360, 480)):
-    details = {"shape": shape, "counters": {}, "missed": {}}
-    run = Run(network=network, dataset="camvid")
-    return new_record("complexity", run, "", {"params": params, "macs": 10**10}, details, PROVENANCE)
-
-
-def latency(network="lednet", fps=10.0, device="CPU A", engine="eager"):
-    values = {"fps_p50": fps, "latency_ms_p50": 1000 / fps, "latency_ms_p90": 1.0, "latency_ms_p99": 2.0}
-    details = {"shape": (360, 480), "batch_size": 1, "engine": engine}
-    run = Run(network=network, dataset="camvid")
-    provenance = PROVENANCE.model_copy(update={"device": device})
-    return new_record("latency", run, "", {**values, "unstable": False}, details, provenance)
+def summary_of(records):
+    comparison = compare(records)
+    return summary_table(summarise_runs(comparison), comparison, differences(records), "Title")
 
 
 def test_a_row_joins_what_belongs_to_a_run():
-    records = [accuracy(seed=0, miou=50), accuracy(seed=1, miou=52), complexity(), latency()]
+    records = [accuracy(seed=0), accuracy(seed=1), complexity(), latency(), train(seed=1)]
     table = compare(records).table
     assert table["seed"].tolist() == [0, 1]
-    assert table["miou_percent"].tolist() == [50, 52]
     assert table["params"].tolist() == [920_000] * 2
-    assert table["fps_p50"].tolist() == [10.0] * 2
+    assert table["fps_p50"].tolist() == pytest.approx([10] * 2, rel=0.02)
+    assert table["iterations"].tolist() == [pd.NA, 100]
+    assert table["accuracy_record"].tolist() == [f"accuracy-{r.id}" for r in records[:2]]
 
 
 def test_test_goes_before_val_and_the_newest_counts():
     records = [
-        accuracy(split="test", miou=41, minute=2),
-        accuracy(split="test", miou=40, minute=1),
-        accuracy(split="val", miou=60, minute=3),
+        accuracy(split="test", quality=0.7, minute=2),
+        accuracy(split="test", quality=0.9, minute=1),
+        accuracy(split="val", quality=0.8, minute=3),
     ]
     (row,) = compare(records).table.to_dict("records")
-    assert (row["split"], row["miou_percent"], row["miou_val_percent"]) == ("test", 41, 60)
+    assert row["split"] == "test"
+    assert row["miou_percent"] == records[0].values["miou_percent"]
+    assert row["miou_val_percent"] == records[2].values["miou_percent"]
+
+
+def test_augmented_accuracies_are_no_plain_ones():
+    records = [accuracy(quality=0.7, minute=1), accuracy(quality=0.9, minute=2, tta=True)]
+    (row,) = compare(records).table.to_dict("records")
+    assert row["miou_percent"] == records[0].values["miou_percent"]
+    (row,) = compare(records[1:]).table.to_dict("records")
+    assert row["split"] == "test (augmented)"
 
 
 def test_a_network_without_a_training_has_a_row():
-    (row,) = compare([complexity("erfnet", 2_000_000)]).table.to_dict("records")
+    (row,) = compare([complexity("erfnet", params=2_000_000)]).table.to_dict("records")
     assert row["network"] == "erfnet"
     assert pd.isna(row["miou_percent"])
 
 
-def test_latencies_of_other_conditions_are_named_and_not_mixed():
-    records = [latency("lednet"), latency("erfnet"), latency("lednet", 500, device="GPU B")]
-    comparison = compare(records)
-    assert comparison.condition.device == "CPU A"
-    assert comparison.table.set_index("network")["fps_p50"].to_dict() == {"lednet": 10, "erfnet": 10}
-    assert any("GPU B" in note for note in comparison.notes)
-    assert "GPU B" in to_markdown(comparison, "Title")
+def test_the_summary_is_over_seeds():
+    records = [accuracy(seed=s, quality=0.7 + 0.05 * s) for s in range(3)] + [accuracy("erfnet")]
+    values = np.array([r.values["miou_percent"] for r in records[:3]])
+    lednet = summary_of(records).frame.set_index("network").loc["lednet"]
+    assert lednet["seeds"] == 3
+    assert lednet["miou_percent"] == pytest.approx(values.mean())
+    assert lednet["miou_percent_std"] == pytest.approx(values.std(ddof=1))
+    expected = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
+    assert (lednet["miou_low"], lednet["miou_high"]) == pytest.approx(expected)
+    text = to_markdown(summary_of(records))
+    assert f"{values.mean():.2f} ± {values.std(ddof=1):.2f}" in text
 
 
-def test_several_splits_and_sizes_are_said():
+def test_every_condition_has_a_column_of_its_own():
+    records = [latency(), latency("erfnet"), latency(fps=50, device="GPU B"), latency(fps=20, deployed=True)]
+    table = summary_of([*records, accuracy()])
+    headers = {c.header: c.key for c in table.shown() if c.key.startswith("fps_")}
+    assert set(headers) == {
+        "FPS (p50), CPU A, eager",
+        "FPS (p50), CPU A, eager, batch normalisation folded",
+        "FPS (p50), GPU B, eager",
+    }
+    lednet = table.frame.set_index("network").loc["lednet"]
+    assert round(lednet[headers["FPS (p50), GPU B, eager"]]) == 50
+    notes = " ".join(table.notes)
+    assert "GPU B, 2 threads, eager, fp32, 1x3x360x480" in notes
+    assert [round(fps) for fps in compare(records).table["fps_p50"]] == [10, 10]
+
+
+def test_unstable_speeds_are_marked():
+    assert "(unstable)" in to_markdown(summary_of([latency(unstable=True), accuracy()]))
+
+
+def test_several_splits_sizes_recipes_and_image_sets_are_said():
     records = [
-        accuracy("lednet", split="test"),
+        accuracy("lednet"),
         accuracy("erfnet", split="val"),
+        accuracy("enet", text=CONFIG.replace("100", "200")),
         complexity("lednet"),
         complexity("erfnet", shape=(512, 1024)),
     ]
     notes = " ".join(compare(records).notes)
-    assert "test, val" in notes
+    assert "Several splits are in this table: test, val" in notes
     assert "360x480, 512x1024" in notes
-
-
-def test_class_table_has_a_column_a_class():
-    table = class_table([accuracy(), accuracy(split="val", miou=30)])
-    assert table[["split", "road", "sky"]].to_numpy().tolist() == [["test", 51, 49], ["val", 31, 29]]
-
-
-def test_deleting_a_record_changes_only_what_depended_on_it(tmp_path):
-    for network in ("lednet", "erfnet"):
-        for record in (accuracy(network), complexity(network), latency(network)):
-            path = write_record(record, tmp_path / network)
-    write_report([tmp_path], tmp_path / "before")
-    path.unlink()  # erfnet's latency
-    write_report([tmp_path], tmp_path / "after")
-    before, after = (
-        pd.read_csv(tmp_path / name / "comparison.csv", dtype=str) for name in ("before", "after")
+    assert "2 recipes on camvid" in notes
+    assert "recipe" in [c.header for c in summary_of(records).shown()]
+    first = accuracy("lednet")
+    other = first.provenance.model_copy(update={"dataset_fingerprint": "sizes:b"})
+    first = first.model_copy(
+        update={"provenance": other.model_copy(update={"dataset_fingerprint": "sizes:a"})}
     )
-    assert after[after.network == "lednet"].equals(before[before.network == "lednet"])
-    changed = [c for c in before if not before.loc[0, [c]].equals(after.loc[0, [c]])]
-    assert changed == ["fps_p50", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99", "unstable"]
+    second = accuracy("erfnet").model_copy(update={"provenance": other})
+    assert "2 different sets of images" in " ".join(compare([first, second]).notes)
 
 
-def test_damaged_records_are_left_out_and_named(tmp_path):
-    write_record(accuracy(), tmp_path)
-    (tmp_path / "records" / "accuracy-x.json").write_text("{")
-    report = write_report([tmp_path], tmp_path / "out")
-    assert report.records == 1
-    assert [path.name for path in report.problems] == ["accuracy-x.json"]
+def test_a_recipe_is_what_trains_and_not_where_data_lies():
+    described = recipe_of(CONFIG)
+    assert described.startswith("AdamW 0.002, 100 iterations of 4 images (")
+    assert recipe_of(CONFIG.replace("'data'", "'/elsewhere'") + "randomness = {'seed': 3}\n") == described
+    assert recipe_of(CONFIG.replace("'val_interval': 10", "'val_interval': 20")) == described
+    assert recipe_of(CONFIG.replace("0.002", "0.001")) != described
+    assert recipe_of("model = {}\n") is None
+
+
+def test_bold_is_only_what_is_resolved():
+    records = [accuracy("lednet", seed=s, quality=0.9) for s in range(3)]
+    close = records + [accuracy("erfnet", seed=s, quality=0.899) for s in range(3)]
+    far = records + [accuracy("erfnet", seed=s, quality=0.6) for s in range(3)]
+    assert not [key for _, key in summary_of(close).best if key == "miou_percent"]
+    table = summary_of(far)
+    ((label, _),) = [cell for cell in table.best if cell[1] == "miou_percent"]
+    assert table.frame.loc[label, "network"] == "lednet"
+    assert f"**{table.frame.loc[label, 'miou_percent']:.2f} ±" in to_markdown(table)
+
+
+def test_the_fastest_is_bold_where_the_medians_differ():
+    def best(*records):
+        table = latency_table(compare(records).latencies, "Title")
+        return {table.frame.loc[label, "network"] for label, key in table.best if key == "fps_p50"}
+
+    assert best(latency("lednet", fps=10), latency("erfnet", fps=20)) == {"erfnet"}
+    assert best(latency("lednet", fps=10), latency("erfnet", fps=10.01)) == set()
+    assert best(latency("lednet", fps=10), latency("erfnet", fps=20, unstable=True)) == set()
+
+
+def test_latency_records_of_an_older_form_are_read():
+    record = latency()
+    for key in ("batch_size", "engine", "samples_ms"):
+        del record.details[key]
+    (row,) = latency_table(compare([record]).latencies, "Title").rows()
+    assert (row["engine"], row["batch_size"]) == ("eager", 1)
+
+
+def test_published_numbers_stand_beside_ours():
+    records = [accuracy("dabnet"), accuracy("lednet", variant="no_apn"), complexity("dabnet")]
+    summary = summarise_runs(compare(records))
+    dabnet = summary.set_index("network").loc["dabnet"]
+    assert dabnet["published_miou_percent"] == 66.7
+    assert dabnet["published_where"] == "GTX 1080Ti, 512x1024"
+    assert pd.isna(summary.set_index("variant").loc["no_apn"]["published_miou_percent"])
+    (row,) = published_table(summary, "Title").rows()
+    assert row["published_as"] == "DABNet"
+    assert "arXiv:1907.11357" in row["source"]
+    (row,) = published_table(summarise_runs(compare([accuracy("dabnet", dataset="streets")])), "Title").rows()
+    assert pd.isna(row["published_miou_percent"])
+
+
+def test_differences_are_of_matching_images():
+    records = [accuracy("lednet"), accuracy("erfnet", names=[f"other{i}.png" for i in range(20)])]
+    found = differences(records).between(
+        *({0: f"accuracy-{record.id}"} for record in records),
+    )
+    assert found.interval is None
+    assert found.verdict == "tested on other images than the baseline"
+
+
+def test_the_matrices_are_what_the_scores_are_of():
+    assert accuracy().values["miou_percent"] == pytest.approx(100 * mean_iou(matrices(0.8).sum(0)))
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_the_same_records_give_the_same_bytes_in_any_order(order, tmp_path):
-    records = [accuracy(seed=s, minute=s, miou=50 + s) for s in range(3)] + [complexity(), latency()]
-    text = to_markdown(compare(records[::order]), "Title")
-    assert text == to_markdown(compare(records), "Title")
+def test_the_same_records_give_the_same_bytes_in_any_order(order):
+    records = [accuracy(seed=s, minute=s) for s in range(3)] + [complexity(), latency()]
+    text = to_markdown(comparison_table(compare(records[::order]), "Title"))
+    assert text == to_markdown(comparison_table(compare(records), "Title"))

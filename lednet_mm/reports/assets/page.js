@@ -6,6 +6,7 @@ function addPictures() {
     const place = section(`pictures-${set.dataset}`, `Predictions: ${set.dataset}`);
     const columns = set.rows[0].length;
     for (const row of set.rows) {
+      place.append(element("p", { class: "note" }, row[0].name));
       const grid = element("div", { class: "pictures" });
       grid.style.gridTemplateColumns = `repeat(${columns}, minmax(180px, 1fr))`;
       for (const picture of row) {

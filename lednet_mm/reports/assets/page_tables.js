@@ -30,7 +30,7 @@ function recordEntry(number) {
   const facts = [
     ["record", r.name],
     ["file", r.file],
-    ["values", Object.entries(r.values).map(([k, v]) => `${k} ${Number.isInteger(v) ? v : +v.toPrecision(6)}`).join(", ")],
+    ["values", Object.entries(r.values).map(([k, v]) => `${k} ${typeof v !== "number" || Number.isInteger(v) ? v : +v.toPrecision(6)}`).join(", ")],
     ["commit", r.commit === null ? null : r.commit + (r.dirty ? " (with changes not committed)" : "")],
     ["device", r.device + (r.threads ? `, ${r.threads} thread${r.threads > 1 ? "s" : ""}` : "") + `, ${r.precision}`],
     ["date", r.date],
@@ -144,11 +144,12 @@ function definition(name, table, column, i) {
   const words = [...new Set(table.rows.map((row) => row.values[i]).filter((v) => v !== null))];
   const few = !column.numeric && words.length > 1 && words.length <= 12;
   const long = !column.numeric && words.some((word) => word.length > 40);
+  const named = { elementAttributes: { "aria-label": `filter ${column.header}` } };
   const filter = column.numeric
-    ? { headerFilter: "input", headerFilterPlaceholder: "≥", headerFilterFunc: matches }
+    ? { headerFilter: "input", headerFilterPlaceholder: "≥", headerFilterFunc: matches, headerFilterParams: named }
     : few && !long
-      ? { headerFilter: "list", headerFilterParams: { values: ["", ...words.sort()], clearable: true } }
-      : { headerFilter: "input", headerFilterPlaceholder: "contains" };
+      ? { headerFilter: "list", headerFilterParams: { values: ["", ...words.sort()], clearable: true, ...named } }
+      : { headerFilter: "input", headerFilterPlaceholder: "contains", headerFilterParams: named };
   const heat = name === "class_summary" && column.numeric && column.key !== "seeds";
   return {
     title: column.header,
@@ -199,7 +200,8 @@ function addTable(name, title) {
   const same = table.columns
     .map((column, i) => [column, i])
     .filter(([column, i]) => constant(table, column, i))
-    .map(([column, i]) => `${column.header} ${table.rows[0].texts[i]}`);
+    .map(([column, i]) => [column.header, table.rows[0].texts[i]])
+    .map(([header, text]) => (header === text ? text : `${header} ${text}`));
   if (same.length) place.append(element("p", { class: "note" }, `In all rows: ${same.join("; ")}.`));
   place.append(element("div", { class: "controls" }, search, save, count), target);
   table.notes.forEach((note) => place.append(element("p", { class: "note" }, note)));

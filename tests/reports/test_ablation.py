@@ -1,0 +1,112 @@
+"""The ablation table and the failed runs: against the statistics themselves, with what was expected."""
+
+import numpy as np
+import pytest
+
+from lednet_mm.records import write_record
+from lednet_mm.reports.ablation import Baseline, ablation_table, compare_with_baselines
+from lednet_mm.reports.comparison import compare
+from lednet_mm.reports.differences import Differences
+from lednet_mm.reports.failures import collect_failures, failure_table, failures_markdown
+from lednet_mm.reports.reading import read_evidence
+from lednet_mm.reports.summary import summarise_runs
+from lednet_mm.reports.tables import to_markdown
+from lednet_mm.studies.statistics import miou_difference
+from tests.reports.made import accuracy, complexity, failure, latency, matrices, train, write_study
+
+
+def table_of(folder, baseline=None):
+    evidence = read_evidence([folder])
+    comparison = compare(evidence.records)
+    differences = Differences(evidence.matrices)
+    return compare_with_baselines(summarise_runs(comparison), evidence.studies, differences, baseline)
+
+
+def write_runs(folder, *records):
+    for number, record in enumerate(records):
+        write_record(record, folder / f"run{number}")
+
+
+def test_the_interval_is_that_of_the_statistics(tmp_path):
+    quality = {"baseline": 0.8, "no_apn": 0.7}
+    records = [accuracy(variant=v, seed=s, quality=q) for v, q in quality.items() for s in (0, 1, 2)]
+    # A seed without its baseline is no pair.
+    write_runs(tmp_path, *records, accuracy(variant="no_apn", seed=7))
+    (row,) = table_of(tmp_path).to_dict("records")
+    stacks = {v: np.stack([matrices(q, s) for s in (0, 1, 2)]) for v, q in quality.items()}
+    expected = miou_difference(stacks["no_apn"], stacks["baseline"])
+    assert row["seeds"] == 3
+    assert row["difference_points"] == pytest.approx(expected.difference)
+    assert (row["low_points"], row["high_points"]) == pytest.approx((expected.low, expected.high))
+    assert row["verdict"] == "worse"
+
+
+def test_a_difference_whose_interval_contains_zero_is_not_resolved(tmp_path):
+    write_runs(tmp_path, *(accuracy(variant=v, seed=s) for v in ("baseline", "no_shuffle") for s in (0, 1)))
+    # The same quality: the same matrices, so the difference is exactly zero.
+    (row,) = table_of(tmp_path).to_dict("records")
+    assert (row["difference_points"], row["verdict"]) == (0, "not resolved")
+
+
+def test_one_seed_says_so(tmp_path):
+    write_runs(tmp_path, accuracy(quality=0.9), accuracy(variant="no_apn", quality=0.5))
+    frame = table_of(tmp_path)
+    assert frame["verdict"].tolist() == ["worse (one seed)"]
+    assert "resamples images only" in to_markdown(ablation_table(frame, "Title", ""))
+
+
+def test_cost_changes_stand_beside(tmp_path):
+    cost = [complexity(params=1_000_000), complexity(variant="no_apn", params=900_000)]
+    speed = [latency(fps=10), latency(variant="no_apn", fps=20)]
+    write_runs(tmp_path, accuracy(), accuracy(variant="no_apn"), *cost, *speed)
+    (row,) = table_of(tmp_path).to_dict("records")
+    assert row["params_change_percent"] == pytest.approx(-10)
+    assert row["macs_change_percent"] == pytest.approx(-10)
+    assert row["latency_change_percent"] == pytest.approx(-50, abs=0.5)
+
+
+def test_expectations_stand_beside_results_and_what_is_missing_has_a_row(tmp_path):
+    write_study(tmp_path, variants=("baseline", "no_apn", "no_bn"))
+    records = [accuracy(variant=v, seed=s, study="parts") for v in ("baseline", "no_apn") for s in (0, 1)]
+    write_runs(tmp_path, *records, failure(study="parts"))
+    rows = {row["variant"]: row for row in table_of(tmp_path).to_dict("records")}
+    assert rows["no_apn"]["expectation"] == "1 to 3 points worse"
+    assert rows["no_bn"]["verdict"] == "no result"
+    text = to_markdown(ablation_table(table_of(tmp_path), "Title", ""))
+    assert "| expected " in text
+    assert "1 to 3 points worse" in text
+
+
+def test_the_baseline_can_be_chosen(tmp_path):
+    write_runs(tmp_path, accuracy(), accuracy("erfnet"), accuracy(variant="no_apn"))
+    assert table_of(tmp_path)["network"].tolist() == ["lednet"]
+    rows = table_of(tmp_path, Baseline.parse("erfnet"))
+    assert rows["baseline"].tolist() == ["erfnet", "erfnet"]
+    rows = table_of(tmp_path, Baseline.parse("lednet:no_apn"))
+    assert rows["variant"].tolist() == ["baseline", "baseline"]
+    assert Baseline.parse("lednet:no_apn") == Baseline("lednet", "no_apn")
+
+
+def test_another_recipe_is_said(tmp_path):
+    write_runs(
+        tmp_path, accuracy(), accuracy(variant="long", text=accuracy().config.text.replace("100", "200"))
+    )
+    assert "another recipe" in to_markdown(ablation_table(table_of(tmp_path), "Title", ""))
+
+
+def test_failures_stand_until_a_newer_record(tmp_path):
+    records = [failure(seed=0, minute=5), failure(seed=1, minute=5), train(variant="no_bn", seed=1, minute=6)]
+    frame = collect_failures(records, {})
+    assert frame[["seed", "state"]].to_numpy().tolist() == [[0, "failed"]]
+    text = failures_markdown(failure_table(frame, "Title"))
+    assert "the loss became nan at iteration 7" in text
+    assert "```text\niter 6\nfailed: nan\n```" in text
+
+
+def test_planned_runs_without_accuracy_are_unfinished(tmp_path):
+    write_study(tmp_path)
+    done = [(v, s) for v in ("baseline", "no_apn") for s in (0, 1)][:3]
+    write_runs(tmp_path, *(accuracy(variant=v, seed=s, study="parts") for v, s in done))
+    evidence = read_evidence([tmp_path])
+    frame = collect_failures(evidence.records, evidence.studies)
+    assert frame[["variant", "seed", "state"]].to_numpy().tolist() == [["no_apn", 1, "unfinished"]]

@@ -1,0 +1,256 @@
+"""The page: whole in one file, safe, small, and usable in a real browser where there is one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from lednet_mm.records import write_record
+from lednet_mm.reports.page import ASSETS, to_script, write_page
+from lednet_mm.reports.pictures import Example, PictureSet
+from lednet_mm.reports.reading import read_evidence
+from lednet_mm.reports.report import make_content
+from tests.reports.made import accuracy, complexity, failure, latency, write_study
+
+TITLE = 'The <b>parts</b> & "more"'
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """Write the page of a small study, with a picture."""
+    folder = tmp_path_factory.mktemp("page")
+    runs = folder / "runs"
+    write_study(runs, variants=("baseline", "no_apn", "no_bn"))
+    for name, variant, quality in (
+        ("lednet", "baseline", 0.8),
+        ("lednet", "no_apn", 0.7),
+        ("erfnet", "baseline", 0.9),
+    ):
+        for seed in (0, 1):
+            record = accuracy(name, variant, seed, quality=quality, study="parts")
+            write_record(record, runs / f"{name}-{variant}-{seed}")
+        fps = {"baseline": 10, "no_apn": 12}[variant] * (2 if name == "erfnet" else 1)
+        write_record(complexity(name, variant, params=int(1e6 * quality)), runs / f"{name}-{variant}-0")
+        write_record(latency(name, variant, fps=fps), runs / "latency")
+    write_record(failure(study="parts"), runs / "lednet-no_bn-0")
+    (runs / "latency" / "records" / "broken.json").write_text("{")
+    ids = np.arange(8 * 16, dtype=np.uint8).reshape(8, 16) % 3
+    example = Example("a.png", np.full((8, 16, 3), 90, np.uint8), ids, (ids,))
+    pictures = PictureSet("camvid", "test", ("lednet",), ("a", "b", "c"), np.eye(3) * 255, (example,))
+    evidence = read_evidence([runs])
+    path = folder / "index.html"
+    path.write_text(write_page(make_content(evidence, TITLE), evidence, [pictures]), encoding="utf-8")
+    return path
+
+
+class Links(HTMLParser):
+    """Collects what a page would load from elsewhere, and its scripts of data."""
+
+    def __init__(self):
+        super().__init__()
+        self.loaded, self.headings = [], []
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        url = found.get("src") or (found.get("href") if tag == "link" else None)
+        if url and not url.startswith("data:"):
+            self.loaded.append(url)
+
+
+def test_it_is_one_small_file(page):
+    text = page.read_text()
+    links = Links()
+    links.feed(text)
+    assert links.loaded == []
+    assert "@import" not in text
+    assert page.stat().st_size < 2**20
+    assert "sourceMappingURL" not in text
+    assert text.count("Permission is hereby granted, free of charge") == 2  # both libraries' licences
+
+
+def test_data_cannot_end_its_script(page):
+    text = page.read_text()
+    assert "<title>The &lt;b&gt;parts&lt;/b&gt; &amp; &#34;more&#34;</title>" in text
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    strings = json.loads(data)["sources"]["strings"]
+    assert "python tools/test.py </script><b>" in strings  # the command of the records
+    assert json.loads(str(to_script({"a": "</script>\u2028", "b": np.float64("nan")}))) == {
+        "a": "</script>\u2028",
+        "b": None,
+    }
+
+
+def test_the_libraries_are_the_ones_the_readme_names():
+    readme = (ASSETS / "README.md").read_text()
+    for path in sorted(ASSETS.glob("*/*.min.*")):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert digest in readme, f"{path.name}: {digest}"
+
+
+# ---- in a browser ----
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start a headless Chromium."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is installed (apt-get install chromium)")
+    with sync_api.sync_playwright() as play:
+        started = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def tab(browser, page):
+    """Open the page; no error may have been logged when the test is over."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
+    tab = context.new_page()
+    errors = []
+    tab.on("console", lambda message: errors.append(message.text) if message.type != "log" else None)
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.goto(page.as_uri())
+    tab.wait_for_function("document.documentElement.dataset.ready === 'yes'")
+    yield tab
+    context.close()
+    assert errors == []
+
+
+def column(tab, section: str, header: str) -> list[str]:
+    """Return the cells of a column in the order in which they stand."""
+    field = tab.evaluate(
+        "([name, header]) => 'c' + report.data.tables[name].columns.findIndex(c => c.header === header)",
+        [section, header],
+    )
+    return tab.locator(
+        f"#{section} .tabulator-row .tabulator-cell[tabulator-field='{field}']"
+    ).all_inner_texts()
+
+
+def test_every_section_is_there(tab):
+    titles = tab.locator("section h2").all_inner_texts()
+    assert titles == [
+        "Results",
+        "Accuracy against cost",
+        "Differences to the baseline",
+        "IoU by class",
+        "Predictions: camvid",
+        "Latency",
+        "Measured and published",
+        "Runs without a result",
+        "Files left out",
+    ]
+    assert tab.locator("h1").inner_text() == TITLE
+    assert "broken.json" in tab.locator("#left-out").inner_text()
+    shown = tab.evaluate("[...document.images].map(i => i.complete && i.naturalWidth)")
+    assert shown == [16, 16, 16]
+
+
+def test_sorting(tab):
+    assert column(tab, "summary", "network") == ["erfnet", "lednet", "lednet"]
+    header = tab.locator("#summary .tabulator-col", has_text="parameters (M)")
+    header.locator(".tabulator-col-title").click()
+    first = column(tab, "summary", "parameters (M)")
+    header.locator(".tabulator-col-title").click()
+    second = column(tab, "summary", "parameters (M)")
+    assert first == sorted(first, key=float, reverse=True)
+    assert second == first[::-1]
+
+
+def test_filtering(tab):
+    search = tab.get_by_label("search Results")
+    search.fill("no_apn")
+    tab.wait_for_function("document.querySelector('#summary .count').textContent === '1 of 3 rows'")
+    assert column(tab, "summary", "variant") == ["no_apn"]
+    search.fill("")
+    tab.wait_for_function("document.querySelector('#summary .count').textContent === '3 rows'")
+    numbers = tab.locator("#summary").get_by_label("filter FPS (p50)", exact=True)
+    numbers.fill("> 11")
+    numbers.press("Enter")
+    tab.wait_for_function("document.querySelector('#summary .count').textContent === '2 of 3 rows'")
+    assert [float(fps) > 11 for fps in column(tab, "summary", "FPS (p50)")] == [True, True]
+
+
+def test_hovering_and_choosing_axes(tab):
+    def places():
+        return tab.evaluate("report.chart.getDatasetMeta(0).data.map(p => [p.x, p.y])")
+
+    before = places()
+    canvas = tab.locator("#tradeoff canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    tab.mouse.move(box["x"] + before[0][0], box["y"] + before[0][1])
+    tab.wait_for_function("report.chart.tooltip.opacity === 1")
+    lines = tab.evaluate("report.chart.tooltip.body[0].lines")
+    assert lines[0] == "erfnet"
+    assert float(lines[1].removeprefix("FPS (p50): ")) == pytest.approx(20, rel=0.02)
+    tab.get_by_label("horizontal axis").select_option(label="parameters (M)")
+    assert places() != before
+    assert tab.evaluate("report.chart.options.scales.x.title.text") == "parameters (M)"
+    tab.get_by_label("vertical axis").select_option(label="IoU of sky (%)")
+    assert tab.evaluate("report.chart.options.scales.y.title.text") == "IoU of sky (%)"
+    tab.get_by_label("logarithmic").check()
+    assert tab.evaluate("report.chart.scales.x.type") == "logarithmic"
+    assert tab.evaluate("report.chart.data.datasets[1].data.length") > 0
+    tab.get_by_label("Pareto front").uncheck()
+    assert tab.evaluate("report.chart.data.datasets[1].data.length") == 0
+
+
+def test_where_a_number_comes_from(tab):
+    tab.locator("#summary .tabulator-row", has_text="no_apn").locator("button.sourced").first.click()
+    dialog = tab.locator("#dialog")
+    shown = dialog.inner_text()
+    assert "Computed from 2 records." in shown
+    for fact in (
+        "accuracy-",
+        "c0ffee",
+        "CPU A, 2 threads, fp32",
+        "2026-11-21",
+        "python tools/test.py </script><b>",
+    ):
+        assert fact in shown, fact
+    assert "lednet, no_apn, camvid, parts, seed 1" in shown
+    tab.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    before = tab.evaluate("report.chart.getDatasetMeta(0).data.map(p => [p.x, p.y])[0]")
+    canvas = tab.locator("#tradeoff canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    tab.mouse.click(box["x"] + before[0], box["y"] + before[1])
+    assert "latency-" in dialog.inner_text()
+
+
+def test_a_failed_run_shows_its_log(tab):
+    assert "the loss became nan at iteration 7" in tab.locator("#failures").inner_text()
+    tab.locator("#failures button.sourced", has_text="end of the log").first.click()
+    assert "failed: nan" in tab.locator("#dialog pre").inner_text()
+
+
+def test_light_and_dark(tab):
+    def ground():
+        return tab.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    light = ground()
+    tab.emulate_media(color_scheme="dark")
+    tab.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    dark = ground()
+    assert dark != light
+    tab.locator("#theme").click()
+    assert ground() == light
+
+
+def test_a_phone(browser, page):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    tab = context.new_page()
+    tab.goto(page.as_uri())
+    tab.wait_for_function("document.documentElement.dataset.ready === 'yes'")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()

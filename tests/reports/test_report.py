@@ -1,0 +1,223 @@
+"""A whole report: the same from the same records, changed only where a record did, nothing left behind."""
+
+import io
+import shutil
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+from lednet_mm.errors import InputError
+from lednet_mm.records import write_record
+from lednet_mm.reports.drawing import pareto_front, render
+from lednet_mm.reports.plots import plot_rooflines, plot_tradeoffs
+from lednet_mm.reports.plots_accuracy import learning_curves
+from lednet_mm.reports.reading import read_evidence
+from lednet_mm.reports.report import make_content, write_report
+from lednet_mm.reports.tables import Column, Table, to_csv, to_latex, to_markdown
+from tests.reports.made import accuracy, complexity, failure, latency, train, write_study
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Write a small study: a baseline and a variant on two seeds, another network, a failure."""
+    folder = tmp_path / "runs"
+    write_study(folder, variants=("baseline", "no_apn", "no_bn"), seeds=(0, 1))
+    for variant, quality in (("baseline", 0.8), ("no_apn", 0.7)):
+        for seed in (0, 1):
+            run = folder / f"lednet-{variant}-seed{seed}"
+            for split in ("val", "test"):
+                record = accuracy(variant=variant, seed=seed, split=split, quality=quality, study="parts")
+                write_record(record, run)
+            curve = [[10, 30 + seed], [20, 40 + seed]]
+            write_record(train(variant=variant, seed=seed, curve=curve, study="parts"), run)
+        write_record(complexity(variant=variant), folder / f"lednet-{variant}-seed0")
+        write_record(latency(variant=variant), folder / "latency")
+    write_record(complexity("erfnet", params=2_000_000), folder / "erfnet")
+    write_record(latency("erfnet", fps=30), folder / "latency")
+    write_record(failure(study="parts"), folder / "lednet-no_bn-seed0")
+    return folder
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_everything_is_there_and_the_same_again(runs, tmp_path):
+    report = write_report([runs], tmp_path / "a")
+    write_report([runs], tmp_path / "b")
+    files = content(tmp_path / "a")
+    assert content(tmp_path / "b") == files
+    assert {path.name for path in report.files} == set(files)
+    for table in ("comparison", "summary", "ablation", "class_summary", "latency", "published", "failures"):
+        assert {f"{table}.csv", f"{table}.md", f"{table}.tex"} <= set(files)
+    plots = {name.removesuffix(".png") for name in files if name.endswith(".png")}
+    assert plots == {
+        *("accuracy_over_speed", "accuracy_over_parameters", "accuracy_over_macs"),
+        *("ablation", "learning_curves", "class_iou", "latency"),
+    }
+    assert all(f"{plot}.svg" in files for plot in plots)
+    assert files["summary.md"].startswith(b"# The parts of LEDNet\n")
+    for plot in plots:
+        picture = matplotlib.image.imread(io.BytesIO(files[f"{plot}.png"]))
+        assert picture[..., :3].std() > 0.01, plot  # something is drawn
+
+
+def test_what_is_unchanged_is_not_written_again(runs, tmp_path):
+    write_report([runs], tmp_path / "out")
+    times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    report = write_report([runs], tmp_path / "out")
+    assert report.changed == ()
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == times
+
+
+def test_deleting_a_record_changes_only_what_depended_on_it(runs, tmp_path):
+    write_report([runs], tmp_path / "out")
+    before, tables = content(tmp_path / "out"), pd.read_csv(tmp_path / "out" / "comparison.csv", dtype=str)
+    (gone,) = (p for p in (runs / "latency" / "records").glob("*") if '"erfnet"' in p.read_text())
+    gone.unlink()
+    report = write_report([runs], tmp_path / "out")
+    changed = {path.name for path in report.changed}
+    after = pd.read_csv(tmp_path / "out" / "comparison.csv", dtype=str)
+    different = [c for c in after if not after[c].equals(tables[c])]
+    speed = ["fps_p50", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99"]
+    assert different == [*speed, "unstable", "latency_record"]
+    assert after[after.network == "lednet"].equals(tables[tables.network == "lednet"])
+    # What says nothing of speed is as it was, byte for byte.
+    assert not changed & {
+        "class_iou.csv",
+        "ablation.csv",
+        "failures.md",
+        "learning_curves.png",
+        "class_iou.svg",
+    }
+    assert {"comparison.csv", "latency.csv", "latency.png", "index.html"} <= changed
+    assert set(before) == set(content(tmp_path / "out"))
+
+
+def test_what_has_no_records_any_more_is_removed(runs, tmp_path):
+    out = tmp_path / "out"
+    write_report([runs], out)
+    (out / "mine.csv").write_text("kept")
+    for path in runs.glob("*/records/latency-*"):
+        path.unlink()
+    write_report([runs], out)
+    names = set(content(out))
+    assert not names & {"latency.csv", "latency.png", "accuracy_over_speed.svg"}
+    assert {"mine.csv", "summary.md"} <= names
+
+
+def test_damaged_and_foreign_files_are_named_and_left_out(runs, tmp_path):
+    records = runs / "erfnet" / "records"
+    (records / "accuracy-x.json").write_text("{")
+    (records / "metrics.json").write_text('{"mIoU": 70.5}')
+    (runs / "erfnet" / "study.json").write_text('{"title": 1}')
+    good = write_report([runs], tmp_path / "out")
+    assert sorted(path.name for path in good.problems) == ["accuracy-x.json", "metrics.json", "study.json"]
+    assert "accuracy-x.json" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_the_same_record_in_two_folders_counts_once(runs, tmp_path):
+    shutil.copytree(runs, tmp_path / "copy")
+    one, both = read_evidence([runs]), read_evidence([runs, tmp_path / "copy"])
+    assert len(one.records) == len(both.records)
+    assert both.problems == {}
+
+
+def test_bad_input_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        write_report([tmp_path / "nowhere"], tmp_path / "out")
+    with pytest.raises(InputError, match="no records below"):
+        write_report([tmp_path], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_curves_of_a_resumed_run_are_merged_by_iteration():
+    records = [
+        train(curve=[[10, 30.0], [20, 40.0]], minute=1),
+        train(curve=[[20, 41.0], [30, 45.0]], minute=2),
+    ]
+    curve = learning_curves(records[::-1])
+    assert curve[["iteration", "miou_percent"]].to_numpy().tolist() == [[10, 30], [20, 41], [30, 45]]
+
+
+def test_the_pareto_front():
+    speed, miou = [10, 20, 30, 30, 5], [70, 65, 60, 50, 69]
+    assert pareto_front(speed, miou, smaller_x=False) == [2, 1, 0]
+    assert pareto_front(speed, miou, smaller_x=True) == [4, 0]
+
+
+def test_labels_do_not_overlap():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Annotation
+
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            **{"study": None, "dataset": "camvid", "split": "test", "network": f"network{i}"},
+            **{"variant": "baseline", "recipe": None, "seeds": 1, "miou_percent_std": None},
+            **{"miou_percent": 60 + rng.normal(), "params": 10 ** rng.uniform(5, 7), "macs": None},
+            **{"macs_shape": None},
+        }
+        for i in range(40)
+    ]
+    (plot,) = plot_tradeoffs(pd.DataFrame(rows), "Title", "")
+    canvas = FigureCanvasAgg(plot.figure)
+    canvas.draw()
+    axes = plot.figure.axes[0]
+    texts = [child for child in axes.get_children() if isinstance(child, Annotation)]
+    assert len(texts) > 30
+    # Inked pixels only: the boxes of two lines may touch.
+    boxes = [t.get_window_extent(canvas.get_renderer()).shrunk(1, 0.7) for t in texts]
+    over = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]
+    assert over == []
+    area = axes.get_window_extent()
+    assert all(area.x0 < box.x0 and box.x1 < area.x1 for box in boxes)
+
+
+def test_a_roofline_where_records_carry_it():
+    ceilings = {"gflop_per_s_matmul": 100.0, "gflop_per_s_conv": 80.0, "gb_per_s_copy": 10.0}
+    roofline = {"operations": 2_000_000, "minimum_bytes": 100_000, "ceilings": ceilings}
+    record = latency(roofline=roofline)
+    record.values["gflop_per_s"] = 40.0
+    from lednet_mm.reports.comparison import compare
+
+    (plot,) = plot_rooflines(compare([record]).latencies, "Title")
+    axes = plot.figure.axes[0]
+    assert axes.get_lines()[0].get_ydata().max() == 100
+    assert axes.get_lines()[1].get_xydata().tolist() == [[20, 40]]
+    assert plot_rooflines(compare([latency()]).latencies, "Title") == []
+    assert render(plot.figure)[".png"].startswith(b"\x89PNG")
+
+
+def test_a_table_in_three_forms():
+    frame = pd.DataFrame({"name": ["a|b & 50%", "c_d"], "size": [1_500_000, None], "_note": ["x", "y"]})
+    columns = (Column("name", "name"), Column("size", "size (M)", ".2f", 1e6), Column("none", "none"))
+    table = Table("t", "Title_1", columns, frame, ("Note.",), frozenset({(0, "size")}))
+    assert to_markdown(table).split("\n") == [
+        *("# Title_1", ""),
+        "| name       | size (M) |",
+        "| :--------- | -------: |",
+        "| a\\|b & 50% | **1.50** |",
+        "| c_d        |          |",
+        *("", "Note.", ""),
+    ]
+    latex = to_latex(table)
+    assert r"a|b \& 50\% & \textbf{1.50} \\" in latex
+    assert r"\caption{Title\_1}" in latex
+    assert latex.index(r"\toprule") < latex.index(r"\midrule") < latex.index(r"\bottomrule")
+    assert to_csv(table) == "name,size\na|b & 50%,1500000.0000\nc_d,\n"
+
+
+def test_large_tables_name_all_and_plots_the_largest(tmp_path):
+    folder = tmp_path / "runs"
+    for i in range(45):
+        write_record(accuracy(variant=f"v{i}" if i else "baseline", quality=0.5 + i / 100), folder / str(i))
+    made = make_content(read_evidence([folder]))
+    assert len(made.tables["ablation"].frame) == 44
+    from lednet_mm.reports.plots_accuracy import plot_forest
+
+    (plot,) = plot_forest(made.ablation, "Title")
+    assert len(plot.figure.axes[0].get_yticks()) == 40
+    assert "the largest 40 of 44" in plot.figure.axes[0].get_title()
