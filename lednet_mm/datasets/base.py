@@ -11,6 +11,7 @@ from mmseg.datasets import BaseSegDataset
 from rich.console import Console
 from rich.progress import track
 
+from lednet_mm.datasets.cache import Cached, split_pipeline
 from lednet_mm.errors import InputError
 
 Item = TypeVar("Item")
@@ -35,12 +36,24 @@ class SegDataset(BaseSegDataset):
     ``label_map`` the table from ids in the file to class ids (mmseg's own key, so that mmseg's own loading
     transform reads these datasets too).
 
+    Args:
+        cache_dir: keep what the pipeline's first, deterministic transforms make, decoded, in this folder
+            (:class:`~lednet_mm.datasets.cache.Cached`); None reads the files every time.
+        kwargs: of mmseg's ``BaseSegDataset``.
+
     Raises:
         InputError: on first use, if a folder is missing or holds no file of the expected name.
     """
 
     HOW_TO_GET: ClassVar[str]
     """What a user types to get the data: a command, completing the sentence "get it with ..."."""
+
+    def __init__(self, *args: Any, cache_dir: str | Path | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if cache_dir is not None:
+            before, same_every_time, rest = split_pipeline(self.pipeline.transforms)
+            if same_every_time:
+                self.pipeline.transforms = [*before, Cached(same_every_time, cache_dir), *rest]
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """List the samples, sorted by image path."""
