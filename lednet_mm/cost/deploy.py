@@ -1,7 +1,7 @@
 """The deployment form of a network: the same function of an image, with less work.
 
-Batch normalisation is folded into convolutions, dropout is gone, auxiliary heads are not part of
-:class:`~lednet_mm.cost.complexity.Inference`, and LEDNet's encoder works without channel splits and shuffles.
+Batch normalisation is folded into convolutions, dropout and what serves training only are gone, and LEDNet's
+encoder works without channel shuffles (:mod:`~lednet_mm.cost.deployed_lednet`).
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def deploy(network: nn.Module, shapes: Sequence[tuple[int, int]] = SHAPES) -> De
     form = copy.deepcopy(network).requires_grad_(False)
     replace_modules(form, {m: nn.Identity() for m in form.modules() if isinstance(m, DROPOUT)})
     kept = fold_batch_norms(form, images)
+    drop_unused(form, images)
     deploy_lednet(form)
     left = {name for name, module in form.named_modules() if isinstance(module, NORMS)}
     deployed = Deployed(form, {name: why for name, why in kept.items() if name in left}).eval()
@@ -73,6 +74,17 @@ def deploy(network: nn.Module, shapes: Sequence[tuple[int, int]] = SHAPES) -> De
         if not error <= TOLERANCES.get(image.dtype, 0.1):
             raise RuntimeError(f"the deployment form differs by {error:.1e} of the output's spread")
     return deployed
+
+
+def drop_unused(network: nn.Module, images: Sequence[Tensor]) -> None:
+    """Replace by identities, in place, the parts with values of which no run uses any (for training only)."""
+    runs = [observe(network, image)[0] for image in images]
+
+    def is_used(module: nn.Module) -> bool:
+        values = [*module.parameters(), *module.buffers()]
+        return not values or any(run.uses[id(value)] for value in values for run in runs)
+
+    replace_modules(network, {m: nn.Identity() for m in network.modules() if not is_used(m)})
 
 
 @torch.no_grad()

@@ -1,0 +1,66 @@
+"""get_flops: tables, records, the JSON file, and mistakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from lednet_mm.records import read_records
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_several_networks_side_by_side(tool, tmp_path):
+    out = tmp_path / "flops.json"
+    outcome = tool(
+        "get_flops",
+        ROOT / "configs" / "lednet_camvid.py",
+        ROOT / "configs" / "segformer_b0_camvid.py",
+        ROOT / "configs" / "ablations" / "lednet_apn128_camvid.py",
+        *("--shape", 64, 96, "--json", out, "--work-dir", tmp_path / "work"),
+    )
+    assert outcome.status == 0, outcome.err
+    rows = json.loads(out.read_text())
+    assert [row["network"] for row in rows] == ["lednet_official", "segformer_b0", "lednet_apn128"]
+    lednet, segformer, _ = rows
+    assert lednet["shape"] == [64, 96]
+    assert lednet["macs"] == sum(lednet["counters"]["fvcore"].values())
+    assert set(lednet["counters"]) == {"fvcore", "ptflops_pytorch", "ptflops_aten", "torch"}
+    assert lednet["missed"]["torch"]["batch_norm"] == 63
+    assert lednet["params"] == lednet["params_train"] == 920_725
+    assert set(segformer["failed"]) == {"ptflops_pytorch"}
+    # What is shown is what was counted, and why the counters differ is said.
+    assert "ptflops_pytorch fails: ValueError" in outcome.out
+    assert "torch against fvcore" in outcome.out
+    assert f"{lednet['macs'] / 1e9:.3f}" in outcome.out
+    assert "final upsampling included" in outcome.out
+
+    records, faults = read_records([tmp_path / "work"])
+    assert not faults
+    assert sorted(record.values["macs"] for record in records) == sorted(row["macs"] for row in rows)
+    details = next(r.details for r in records if r.values["macs"] == lednet["macs"])
+    assert {key: details[key] for key in ("counters", "missed", "shape")} == {
+        key: lednet[key] for key in ("counters", "missed", "shape")
+    }
+
+
+def test_a_mistake_loses_nothing_that_was_counted(tool, tmp_path):
+    out = tmp_path / "flops.json"
+    outcome = tool(
+        "get_flops",
+        *(ROOT / "configs" / "nothing.py", ROOT / "configs" / "lednet_camvid.py"),
+        *("--shape", 32, 64, "--json", out, "--work-dir", tmp_path),
+    )
+    assert outcome.status == 2
+    assert outcome.err.strip().splitlines()[-1].startswith("error: ")
+    assert "nothing.py: no such config" in outcome.err
+    assert len(json.loads(out.read_text())) == 1
+    assert "lednet" in outcome.out
+
+
+def test_a_shape_without_pixels(tool, tmp_path):
+    outcome = tool(
+        "get_flops", ROOT / "configs" / "lednet_camvid.py", "--shape", 0, 64, "--work-dir", tmp_path
+    )
+    assert outcome.status == 2
+    assert "above 0" in outcome.err
