@@ -120,7 +120,7 @@ def _row(
         found["latency_change_percent"] = 100 * (theirs / ours - 1)
         found["_latency"] = row["_latency_0"] + base["_latency_0"]
     found["recipe_differs"] = row["recipe"] != base["recipe"] and not is_missing(row["recipe"])
-    found["_accuracy"] = row["_accuracy"] + base["_accuracy"]
+    found["_accuracy"] = [runs["_seeds"][seed] for seed in difference.seeds for runs in (row, base)]
     found["_complexity"] = row["_complexity"] + base["_complexity"]
     return found
 

@@ -1,13 +1,16 @@
-"""The committed reports are what the tool makes of the committed records, byte for byte."""
+"""The committed reports, and the tables of README.md and docs/, are what the records make of them."""
 
 from pathlib import Path
 
 import pytest
+from matplotlib.testing.compare import compare_images
 
-from lednet_mm.reports.report import write_report
+from lednet_mm.errors import InputError
+from lednet_mm.reports.readme import committed_reports, fill_tables, rewrite_report
 
-REPORTS = sorted(path.parent for path in (Path(__file__).resolve().parents[2] / "reports").glob("*/records"))
-TABLES = ("comparison.csv", "comparison.md", "class_iou.csv")
+ROOT = Path(__file__).resolve().parents[2]
+REPORTS = committed_reports(ROOT)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_there_are_reports():
@@ -15,9 +18,45 @@ def test_there_are_reports():
 
 
 @pytest.mark.parametrize("folder", REPORTS, ids=lambda folder: folder.name)
-def test_the_tables_are_current(folder, tmp_path):
-    title = (folder / "comparison.md").read_text().split("\n")[0].removeprefix("# ")
-    report = write_report([folder], tmp_path, title)
-    assert report.problems == {}
-    for name in TABLES:
-        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
+def test_a_report_is_current(folder, tmp_path):
+    rewrite_report(folder, tmp_path)
+    made = {path.name for path in tmp_path.iterdir()}
+    # Pictures need checkpoints, which are not committed.
+    kept = {
+        path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("predictions")
+    }
+    assert kept - {"study.json"} == made
+    for name in sorted(made):
+        if name.endswith(".png"):
+            assert compare_images(folder / name, tmp_path / name, tol=10) is None
+        elif not name.endswith(".svg"):
+            assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
+    assert all(path.stat().st_size < 2**20 for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_tables_of_a_page_are_current(page):
+    assert fill_tables(page, ROOT) == page.read_text()
+
+
+def test_the_readme_has_a_table():
+    assert "<!-- table: reports/" in (ROOT / "README.md").read_text()
+
+
+def test_a_table_is_put_between_its_markers(tmp_path):
+    name = REPORTS[0].name
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n<!-- table: reports/{name}/summary -->\nold\n<!-- end of table -->\nafter\n")
+    text = fill_tables(page, ROOT)
+    assert text.startswith("before\n")
+    assert text.endswith("<!-- end of table -->\nafter\n")
+    assert "old" not in text
+    assert "| network " in text
+    page.write_text(text)
+    assert fill_tables(page, ROOT) == text
+    page.write_text("<!-- table: reports/nothing/summary -->\n<!-- end of table -->\n")
+    with pytest.raises(InputError, match="reports/nothing is no committed report"):
+        fill_tables(page, ROOT)
+    page.write_text(f"<!-- table: reports/{name}/guesses -->\n<!-- end of table -->\n")
+    with pytest.raises(InputError, match="has no table guesses, but"):
+        fill_tables(page, ROOT)

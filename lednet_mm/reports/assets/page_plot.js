@@ -127,6 +127,9 @@ function addPlot() {
     // Room for the bars, which Chart.js does not know of.
     chart.options.scales.y.suggestedMin = Math.min(...found.map((p) => p.y - (p.bar ?? 0)));
     chart.options.scales.y.suggestedMax = Math.max(...found.map((p) => p.y + (p.bar ?? 0)));
+    const across = found.map((p) => p.x);
+    const [least, most] = [Math.min(...across), Math.max(...across)];
+    chart.options.scales.x.min = !log.checked && least >= 0 && least < 0.15 * (most - least) ? 0 : undefined;
     chart.options.scales.x.type = log.checked ? "logarithmic" : "linear";
     chart.update("none");
     const recipes = new Set(found.map((p) => p.point.recipe).filter(Boolean));

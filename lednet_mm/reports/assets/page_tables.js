@@ -163,7 +163,7 @@ function definition(name, table, column, i) {
     frozen: column.key === "network",
     minWidth: column.numeric ? 84 : 90,
     visible: !constant(table, column, i),
-    maxWidth: long ? 420 : undefined,
+    maxWidth: long ? 420 : column.numeric ? 170 : undefined,
     ...(long ? { width: 320, variableHeight: true } : {}),
     ...(words.length > 1 || column.numeric ? filter : {}),
   };

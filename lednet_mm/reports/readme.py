@@ -1,0 +1,70 @@
+"""Tables of committed reports inside Markdown pages, between markers, made by a command and not by hand.
+
+``<!-- table: reports/NAME/TABLE -->`` begins a part that holds that report's table, its notes and a link to
+it; ``<!-- end of table -->`` ends it. ``reports/NAME/records`` holds the records that it is made from.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from lednet_mm.errors import InputError
+from lednet_mm.reports.reading import read_evidence
+from lednet_mm.reports.report import make_content, write_report
+from lednet_mm.reports.tables import Table, to_markdown
+
+PART = re.compile(r"(<!-- table: (\S+)/(\w+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
+
+
+def committed_reports(root: Path) -> list[Path]:
+    """Return the folders of the committed reports: those with records of their own."""
+    return sorted(path.parent for path in (root / "reports").glob("*/records"))
+
+
+def committed_title(folder: Path) -> str | None:
+    """Return the title of a committed report, which its tables carry; None for a new one or a study's."""
+    page = folder / "comparison.md"
+    if (folder / "study.json").is_file() or not page.is_file():
+        return None
+    return page.read_text().split("\n")[0].removeprefix("# ")
+
+
+def rewrite_report(folder: Path, out: Path) -> None:
+    """Make a committed report again from its records, without its page, which is large.
+
+    Args:
+        folder: the committed report.
+        out: where to; the folder itself brings it up to date.
+    """
+    write_report([folder], out, committed_title(folder), page=False)
+
+
+def fill_tables(page: Path, root: Path) -> str:
+    """Return the text of a Markdown page with each of its tables as the records are now.
+
+    Args:
+        page: a file.
+        root: of the project.
+
+    Raises:
+        InputError: a marker names a report or a table that does not exist.
+    """
+    tables: dict[Path, dict[str, Table]] = {}
+
+    def fill(found: re.Match) -> str:
+        begin, place, name, _, end = found.groups()
+        folder = root / place
+        if folder not in committed_reports(root):
+            raise InputError(f"{page}: {place} is no committed report (reports/NAME with a folder records)")
+        if folder not in tables:
+            tables[folder] = make_content(read_evidence([folder]), committed_title(folder)).tables
+        if name not in tables[folder]:
+            raise InputError(f"{page}: {place} has no table {name}, but {', '.join(sorted(tables[folder]))}")
+        table = tables[folder][name]
+        where = Path(os.path.relpath(folder, page.parent)).as_posix()
+        link = f"[{table.title}]({where}/{name}.md), with its records."
+        return f"{begin}\n{to_markdown(table, level=0)}\n{link}\n\n{end}"
+
+    return PART.sub(fill, page.read_text())

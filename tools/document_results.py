@@ -1,0 +1,48 @@
+"""Make the committed reports again from their records, and the tables of README.md and docs/ with them."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
+from lednet_mm.errors import run_command
+from lednet_mm.reports.readme import committed_reports, fill_tables, rewrite_report
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> int:
+    """Parse the arguments, make or check; 1 if a check finds something old."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="examples:\n  python tools/document_results.py\n  python tools/document_results.py --check",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--check", action="store_true", help="change nothing; name what is not current")
+    arguments = parser.parse_args()
+    old = []
+    for folder in committed_reports(ROOT):
+        with tempfile.TemporaryDirectory() as temporary:
+            rewrite_report(folder, Path(temporary) if arguments.check else folder)
+            for made in Path(temporary).glob("*.*"):
+                kept = folder / made.name
+                # Plots depend on the version of Matplotlib: the tests compare what they show.
+                if made.suffix in (".csv", ".md", ".tex"):
+                    old += [kept] * (not kept.is_file() or kept.read_bytes() != made.read_bytes())
+                else:
+                    old += [kept] * (not kept.is_file())
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = fill_tables(page, ROOT)
+        if text != page.read_text():
+            old.append(page)
+            if not arguments.check:
+                page.write_text(text)
+    for path in old:
+        print(f"{path.relative_to(ROOT)} {'is not current' if arguments.check else 'written'}")
+    return 1 if arguments.check and old else 0
+
+
+if __name__ == "__main__":
+    run_command(main)
