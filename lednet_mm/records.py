@@ -34,8 +34,9 @@ from pydantic import (
 )
 
 SCHEMA = 1
-Kind = Literal["train", "accuracy", "complexity", "latency", "failure"]
-"""A failure says why a run of a study ended early; it stands until a newer record of the run follows."""
+Kind = Literal["train", "accuracy", "complexity", "latency", "benchmark", "failure"]
+"""A benchmark compares parts of this project. A failure says why a run of a study ended early; it stands
+until a newer record of the run follows."""
 
 Value = StrictBool | StrictInt | FiniteFloat | StrictStr | None
 

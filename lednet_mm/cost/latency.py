@@ -25,7 +25,7 @@ UNSTABLE = 0.05
 BUSY_ELSEWHERE = 0.05
 """A block in which other processes used more than this share of the cores is taken again."""
 
-BLOCK_SECONDS = 0.5
+BLOCK_SECONDS = 0.5  # at most; a kernel counts busy time in hundredths of seconds
 BATCHES = 10
 
 Name = TypeVar("Name", bound=Hashable)
@@ -68,6 +68,8 @@ def doubts(samples: np.ndarray) -> list[str]:
     Args:
         samples: (n,) times in the order taken.
     """
+    if len(samples) < 4:
+        return [f"{len(samples)} samples are too few to tell"]
     median = np.median(samples)
     first, second = (np.median(half) for half in np.array_split(samples, 2))
     found = []
@@ -169,6 +171,7 @@ def measure(
     readings: list[dict] = []
     order, shuffle = list(calls), random.Random(seed).shuffle
     budget = max_seconds * len(calls)
+    block_seconds = min(BLOCK_SECONDS, max(0.1, budget / BATCHES))
 
     def chosen(every: bool) -> dict[Name, np.ndarray]:
         taken = [b for b, r in zip(blocks, readings, strict=True) if every or r["counts"]]
@@ -191,7 +194,7 @@ def measure(
             taken = 0
             done = rounds()
             while not taken or (
-                time.perf_counter() - begin < BLOCK_SECONDS and not done < min_samples <= done + taken
+                time.perf_counter() - begin < block_seconds and not done < min_samples <= done + taken
             ):
                 shuffle(order)
                 for name in order:

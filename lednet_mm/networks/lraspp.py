@@ -30,9 +30,8 @@ class ClippedAveragePool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the averages."""
         if torch.jit.is_tracing():  # a window cannot follow the map's size in a trace; products can
-            rows, columns = (
-                self._windows(*axis).to(x) for axis in zip(x.shape[2:], self.stride, strict=True)
-            )
+            lengths = [torch.as_tensor(length) for length in x.shape[2:]]
+            rows, columns = (self._windows(n, s).to(x) for n, s in zip(lengths, self.stride, strict=True))
             return rows @ x @ columns.transpose(0, 1)
         window = [min(self.kernel_size, int(length)) for length in x.shape[2:]]
         return F.avg_pool2d(x, window, self.stride)

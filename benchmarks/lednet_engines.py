@@ -1,0 +1,84 @@
+"""How fast LEDNet runs: as trained and in its deployment form, on every engine that is here.
+
+python benchmarks/lednet_engines.py [--shape 512 1024] [--precision fp32] [--seconds 10]
+
+One run, all rows interleaved, every output checked; ratios are to plain eager LEDNet in float32. Records are
+latency records as those of tools/benchmark.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
+
+# isort: split
+from rich.progress import Progress
+
+from lednet_mm.config import load_config
+from lednet_mm.cost.engines import ENGINES
+from lednet_mm.cost.measuring import Way, latency_records
+from lednet_mm.cost.precision import PRECISIONS
+from lednet_mm.environment import choose_threads, resolve_device
+from lednet_mm.errors import run_command
+from lednet_mm.records import write_record
+
+CONFIG = Path(__file__).resolve().parents[1] / "configs" / "lednet_cityscapes.py"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--shape", nargs=2, type=int, default=[512, 1024], metavar=("H", "W"))
+    parser.add_argument("--batch-size", type=int, default=1)
+    parser.add_argument("--precision", nargs="+", choices=list(PRECISIONS), default=["fp32"])
+    parser.add_argument("--device", default="auto", help="cpu, cuda ... (default: a GPU if there is one)")
+    parser.add_argument("--samples", type=int, default=100, help="of each row (default 100)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="for each row (default 10)")
+    parser.add_argument("--work-dir", default="work_dirs/benchmarks/lednet_engines", help="for the records")
+    options = parser.parse_args(arguments)
+    threads, device = choose_threads(), resolve_device(options.device)
+    plain = Way()
+    others = [Way(*way) for way in product(ENGINES, options.precision, (False, True))]
+    height, width = options.shape
+    with Progress(transient=True) as progress:
+        task = progress.add_task("preparing", total=1.0)
+        timed = latency_records(
+            {"lednet": load_config(CONFIG)},
+            shape=(height, width),
+            batch_size=options.batch_size,
+            ways=[plain, *(way for way in others if way != plain)],
+            device=device,
+            threads=threads,
+            samples=options.samples,
+            seconds=options.seconds,
+            with_roofline=True,
+            advance=lambda step, done: progress.update(task, description=step, completed=done),
+        )
+    where = f"{threads.count} threads" if device.type == "cpu" else str(device)
+    print(f"LEDNet, {options.batch_size}x3x{height}x{width}, {where}, logits at input resolution")
+    print(
+        f"{'engine':16}{'precision':>10}{'form':>10}{'p50 (ms)':>11}{'ratio':>8}{'roofline':>10}{'error':>9}"
+    )
+    (first,) = (record.values for row, record in timed.records.items() if row.way == plain)
+    for row, record in timed.records.items():
+        values, way = record.values, row.way
+        form = "deployed" if way.deployed else "trained"
+        print(
+            f"{way.engine:16}{way.precision:>10}{form:>10}{values['latency_ms_p50']:11.2f}"
+            f"{first['latency_ms_p50'] / values['latency_ms_p50']:7.2f}x"
+            f"{values['roofline_fraction']:10.0%}{record.details['error']:9.0e}"
+            f"  {'; '.join(record.details['unstable_because'])}".rstrip()
+        )
+        write_record(record, options.work_dir)
+    for row, reason in timed.left_out.items():
+        print(f"left out: {row}: {reason}")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,97 @@
+"""Benchmarks of this project's own parts: several ways to do one thing, timed interleaved, as one record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from lednet_mm.cost.device import Monitor
+from lednet_mm.cost.latency import Timing, doubts, measure, median_interval
+from lednet_mm.cost.measuring import machine_summary
+from lednet_mm.environment import Threads
+from lednet_mm.records import Record, Run, collect_provenance, new_record
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Ways to do one thing, timed in one run.
+
+    Attributes:
+        name: of the benchmark.
+        items: how many things one call does.
+        unit: what one of them is, in the plural (``images``).
+        timing: of the ways; the first is what the others are compared with.
+    """
+
+    name: str
+    items: int
+    unit: str
+    timing: Timing[str]
+
+    def table(self) -> str:
+        """Return one line a way: median and its 95% interval, things a second, ratio to the first."""
+        lines = [f"{self.name:34} {'ms':>9} {'95% interval':>19} {self.unit + '/s':>12} {'ratio':>7}"]
+        seconds = self.timing.seconds
+        first = self._median(next(iter(seconds)))
+        for way, samples in seconds.items():
+            low, high = median_interval(1000 * samples)
+            median = self._median(way)
+            interval = f"{low:.2f} to {high:.2f}"
+            rate = 1000 * self.items / median
+            mark = "  unstable" if doubts(samples) or self.timing.disturbed else ""
+            lines.append(f"{way:34} {median:9.2f} {interval:>19} {rate:12.1f} {first / median:6.2f}x{mark}")
+        return "\n".join(lines)
+
+    def _median(self, way: str) -> float:
+        return float(1000 * np.median(self.timing.seconds[way]))
+
+    def record(self, threads: Threads, details: Mapping[str, Any]) -> Record:
+        """Return the record: medians, ratios to the first way, samples.
+
+        Args:
+            threads: that were chosen for this process.
+            details: what was compared on.
+        """
+        values: dict[str, Any] = {}
+        first = self._median(next(iter(self.timing.seconds)))
+        for way, samples in self.timing.seconds.items():
+            key = way.replace(" ", "_")
+            values[f"{key}_ms_p50"] = self._median(way)
+            values[f"{key}_ratio"] = first / self._median(way)
+            values[f"{key}_unstable"] = bool(doubts(samples)) or self.timing.disturbed
+        samples_ms = {way: [round(1000 * t, 4) for t in s] for way, s in self.timing.seconds.items()}
+        return new_record(
+            "benchmark",
+            Run(network="none", dataset="none", variant=self.name),
+            "",
+            values,
+            {
+                **details,
+                "items": self.items,
+                "unit": self.unit,
+                "threads_reason": threads.reason,
+                "machine": machine_summary(self.timing),
+                "samples_ms": samples_ms,
+            },
+            collect_provenance(threads=threads.count),
+        )
+
+
+def compare_ways(
+    name: str, ways: Mapping[str, Callable[[], object]], items: int, unit: str, *, seconds: float
+) -> Comparison:
+    """Time ways to do the same, interleaved, by the protocol of latencies.
+
+    Args:
+        name: of the benchmark.
+        ways: name -> one call; the first is what the others are compared with.
+        items: how many things one call does.
+        unit: what one of them is, in the plural.
+        seconds: for each way.
+    """
+    timing = measure(ways, min_samples=100, max_seconds=seconds, read=Monitor(torch.device("cpu")).read)
+    return Comparison(name, items, unit, timing)

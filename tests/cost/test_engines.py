@@ -1,0 +1,166 @@
+"""Engines: equal to eager or left out with a reason, and records of what was timed."""
+
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from lednet_mm.config import load_config
+from lednet_mm.cost import engines, measuring
+from lednet_mm.cost.engines import ENGINES, Engine, prepare_engine
+from lednet_mm.cost.measuring import ClassIds, Way, latency_records
+from lednet_mm.cost.precision import PRECISIONS, output_error, tolerance_for
+from lednet_mm.cost.runtimes import UnavailableError
+from lednet_mm.environment import Threads
+from lednet_mm.errors import InputError
+
+CPU = torch.device("cpu")
+ONE = Threads(1, 1, "PASSIVE", "a test")
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 5, 1)]
+    return nn.Sequential(*layers).eval()
+
+
+@pytest.fixture
+def images():
+    return torch.randn(2, 3, 24, 40, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("name", ["eager", "channels_last", "onnxruntime", "openvino"])
+@pytest.mark.parametrize("form", ["logits", "ids"])
+def test_an_engine_answers_as_eager(name, form, network, images):
+    if (library := ENGINES[name].library) is not None:
+        pytest.importorskip(library)
+    expected = network(images).detach()
+    call = prepare_engine(name, network if form == "logits" else ClassIds(network), images, "fp32", 1)
+    assert output_error(call(), expected) < 1e-5
+    assert output_error(call(), expected) < 1e-5  # the second call too
+
+
+@pytest.mark.slow
+def test_compiled_code_answers_as_eager(network, images):
+    call = prepare_engine("compile", network, images, "fp32", 1)
+    assert output_error(call(), network(images).detach()) < 1e-5
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+@pytest.mark.parametrize("name", ["cudagraph", "tensorrt"])
+def test_engines_of_a_gpu_say_so(name, network, images):
+    with pytest.raises(UnavailableError, match=r"needs? a GPU"):
+        prepare_engine(name, network, images, "fp32", 1)
+
+
+@pytest.mark.parametrize("library", ["onnxruntime", "openvino"])
+def test_an_engine_that_is_not_installed_says_so(library, network, images, monkeypatch):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(UnavailableError, match="not installed"):
+        prepare_engine(library, network, images, "fp32", 1)
+
+
+def test_the_network_stays_as_it_is(network, images):
+    before = network(images)
+    for precision in ("fp16", "bf16"):
+        prepare_engine("channels_last", network, images, precision, 1)
+    assert torch.equal(network(images), before)
+    assert network[0].weight.dtype == torch.float32
+
+
+def test_the_error_of_logits_and_of_class_ids():
+    expected = torch.tensor([[1.0, 2.0], [3.0, 0.0]]).reshape(1, 2, 1, 2)  # spread 1.29
+    spread = expected.std().item()
+    assert output_error(expected + 0.1, expected) == pytest.approx(0.1 / spread, rel=1e-4)
+    assert output_error(torch.tensor([[[1, 0]]]), expected) == 0
+    # The first pixel's class has a logit that is 2 too low, the second's is right.
+    assert output_error(torch.tensor([[[0, 0]]]), expected) == pytest.approx((2**2 / 2) ** 0.5 / spread)
+    assert output_error(expected * float("nan"), expected) == float("inf")
+    assert output_error(expected[..., :1], expected) == float("inf")
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_rounding_is_tolerated_and_a_fault_is_not(precision, network, images):
+    expected = network(images).detach()
+    tolerance = tolerance_for(precision, network, images, expected)
+    rounded = network.to(PRECISIONS[precision])(images.to(PRECISIONS[precision]))
+    assert 0 < output_error(rounded, expected) < tolerance
+    shifted = torch.roll(expected, 1, dims=3)
+    assert output_error(shifted, expected) > tolerance
+    smaller = F.interpolate(F.interpolate(expected, scale_factor=0.5), scale_factor=2)
+    assert output_error(smaller, expected) > tolerance
+
+
+@pytest.fixture
+def configs(small_config):
+    return {"small": load_config(small_config())}
+
+
+def timed(configs, **options):
+    settings = {"shape": (64, 128), "device": CPU, "threads": ONE, "samples": 3, "seconds": 0.05}
+    return latency_records(configs, **{**settings, **options})
+
+
+def test_records_of_several_ways(configs):
+    ways = [Way(), Way("onnxruntime"), Way(deployed=True), Way("cudagraph"), Way(precision="tf32")]
+    result = timed(configs, ways=ways, batch_size=2, with_roofline=True)
+    assert {row.way.engine: why for row, why in result.left_out.items()} == {
+        "cudagraph": "CUDA graphs need a GPU",
+        "eager": "tf32 needs a GPU",
+    }
+    plain, other, deployed = result.records.values()
+    assert plain.details["engine"], other.details["engine"] == ("eager", "onnxruntime")
+    assert [r.details["deployed"] for r in (plain, other, deployed)] == [False, False, True]
+    assert "onnxruntime" in other.provenance.versions
+    assert plain.values["peak_memory_bytes"] > deployed.values["peak_memory_bytes"] > 4 * 2 * 3 * 64 * 128
+    assert "peak_memory_bytes" not in other.values
+    for record in result.records.values():
+        assert record.kind == "latency"
+        assert record.details["error"] <= record.details["tolerance"]
+        assert record.values["fps_p50"] == pytest.approx(2000 / record.values["latency_ms_p50"])
+        assert len(record.details["samples_ms"]) == record.values["samples"] >= 1
+        assert len(record.details["interleaved_with"]) == 2
+        assert 0 < record.values["roofline_fraction"] < 1.5
+        assert record.details["machine"]["blocks"] >= 1
+
+
+def test_a_row_whose_output_is_wrong_is_named_and_not_timed(configs, monkeypatch):
+    def shifted(network, images, precision, threads):
+        call = engines.eager(network, images, precision, threads)
+        return lambda: call().roll(3, dims=3)
+
+    monkeypatch.setitem(measuring.ENGINES, "channels_last", Engine(shifted))
+    result = timed(configs, ways=[Way(), Way("channels_last")])
+    assert [row.way.engine for row in result.records] == ["eager"]
+    ((row, reason),) = result.left_out.items()
+    assert row.way.engine == "channels_last"
+    assert "output differs" in reason
+
+
+def test_class_ids_can_be_timed(configs):
+    (record,) = timed(configs, timed="prediction").records.values()
+    assert record.details["timed"] == "normalised images to class ids at input resolution"
+
+
+def test_a_checkpoint_belongs_to_one_config(configs, tmp_path):
+    with pytest.raises(InputError, match="give one config"):
+        timed({**configs, "other": configs["small"]}, checkpoint=tmp_path / "a.pth")
+
+
+def test_the_table_of_the_command(small_config, tool, tmp_path):
+    arguments = ["--shape", 64, 128, "--samples", 2, "--seconds", 0.05, "--work-dir", tmp_path]
+    engines_and_forms = ["--engine", "eager", "cudagraph", "--deployed", "both"]
+    outcome = tool("benchmark", small_config(), *arguments, *engines_and_forms)
+    assert outcome.status == 0
+    assert "left out: cudagraph fp32: CUDA graphs need a GPU" in outcome.out
+    assert outcome.out.count("CUDA graphs need a GPU") == 1
+    assert len(list(tmp_path.rglob("latency-*.json"))) == 2
+
+
+def test_sizes_that_are_none(small_config, tool):
+    outcome = tool("benchmark", small_config(), "--shape", 0, 128)
+    assert outcome.status == 2
+    assert "above 0" in outcome.err
