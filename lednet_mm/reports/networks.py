@@ -45,7 +45,8 @@ Made by `python tools/document_networks.py`; published numbers are in `lednet_mm
   and the network is not proven.
 * **Published** numbers are their sources', with their recipes, input sizes and machines: no measurements of
   this project, and no comparison of one row with another.
-* Every network with a vector exports to ONNX (`tests/networks/`).
+* Every network exports to ONNX with free batch size, height and width, equal to PyTorch
+  (`tests/networks/`, `tests/cost/test_export.py`).
 
 ## Authors' weights
 
