@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lednet_mm.datasets.cityscapes import Cityscapes
-from lednet_mm.evaluation import ConfusionMatrixMetric
+from lednet_mm.evaluation import ConfusionMatrixMetric, confusion
 from lednet_mm.evaluation.confusion import class_iou, confusion_matrix, merge_classes, pack, scores, unpack
 from lednet_mm.studies.statistics import hits_and_unions
 
@@ -47,6 +47,24 @@ def test_a_class_that_does_not_occur_is_left_out():
     assert np.isnan(class_iou(matrix)[2])
     assert scores(matrix)["miou_percent"] == pytest.approx(25)
     assert scores(matrix)["mean_accuracy_percent"] == pytest.approx(50)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64, ">i4"])
+def test_ids_of_any_type_and_layout_count_alike(dtype, pair, monkeypatch):
+    expected = confusion_matrix(*pair, 19)
+    assert expected.dtype == np.int64
+    prediction, label = (ids.astype(dtype) for ids in pair)
+    monkeypatch.setattr(confusion, "EXACT", 7)  # counted in many parts
+    assert np.array_equal(confusion_matrix(prediction, label, 19), expected)
+    assert np.array_equal(confusion_matrix(prediction.T, label.T, 19), expected)
+
+
+@pytest.mark.parametrize("stray", [256, -1, 1 << 40])
+def test_ids_beyond_8_bits_do_not_wrap(stray, pair):
+    prediction = pair[0].astype(np.int64)
+    prediction[3, 3] = stray
+    with pytest.raises(ValueError, match=str(stray)):
+        confusion_matrix(prediction, pair[1], 19)
 
 
 def test_nothing_labelled_is_not_a_score():
