@@ -124,22 +124,23 @@ def seed_widening(seeds: int, level: float = LEVEL) -> float:
 
 def resampled_miou(
     matrices: np.ndarray, *, resamples: int = RESAMPLES, random_seed: int = 0
-) -> tuple[float, np.ndarray]:
-    """Return one run's mean IoU in percent, as it is and with its images resampled.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean IoU in percent of runs, as they are and with their images resampled.
 
     Runs tested on the same number of images are resampled alike, so that their differences are paired.
 
     Args:
-        matrices: (I, C, P) confusion matrices.
+        matrices: (S, I, C, P) confusion matrices.
         resamples: R.
         random_seed: the same gives the same resamples.
 
     Returns:
-        The mean IoU over the classes that occur, and (R,) of resamples.
+        (S,) mean IoU over the classes that occur, and (R, S) of resamples.
     """
-    counts = hits_and_unions(matrices)  # (I, 2, C)
-    drawn = np.tensordot(resample_weights(resamples, len(counts), random_seed), counts, axes=1)  # (R, 2, C)
-    return float(100 * _mean_iou(counts.sum(0))), 100 * _mean_iou(drawn)
+    counts = hits_and_unions(matrices)  # (S, I, 2, C)
+    weights = resample_weights(resamples, counts.shape[1], random_seed)
+    drawn = np.tensordot(weights, counts, axes=(1, 1))  # (R, S, 2, C)
+    return 100 * _mean_iou(counts.sum(1)), 100 * _mean_iou(drawn)
 
 
 def paired_interval(
@@ -220,12 +221,10 @@ def miou_difference(
         raise ValueError(
             f"matrices of one shape (S, I, C, C) are needed, not {variant.shape} and {baseline.shape}"
         )
-    runs = [
-        [resampled_miou(run, resamples=resamples, random_seed=random_seed) for run in network]
-        for network in (variant, baseline)
-    ]
-    by_seed = np.array([a - b for (a, _), (b, _) in zip(*runs, strict=True)])  # (S,)
-    resampled = np.stack([a - b for (_, a), (_, b) in zip(*runs, strict=True)], axis=1)  # (R, S)
+    ours, theirs = (
+        resampled_miou(runs, resamples=resamples, random_seed=random_seed) for runs in (variant, baseline)
+    )
+    by_seed, resampled = ours[0] - theirs[0], ours[1] - theirs[1]  # (S,), (R, S)
     return paired_interval(by_seed, resampled, level=level, widen=widen, random_seed=random_seed)
 
 
