@@ -92,6 +92,33 @@ def choose_threads(sample_seconds: float = 0.5) -> Threads:
     return Threads(count, cores, policy, reason)
 
 
+def keep_freed_memory(keep: bool = True) -> bool:
+    """Let the C library keep large blocks that were freed, for the next tensor of their size.
+
+    By default glibc gives blocks above 32 MiB back to the system at once, and every next one is filled page
+    by page: a tenth to a sixth of a CPU's time for LEDNet at 512x1024 (benchmarks/training_step.py). The
+    process then holds its peak memory until it ends.
+
+    Args:
+        keep: False returns to what glibc does by itself.
+
+    Returns:
+        Whether the C library has this setting; others than glibc do not.
+    """
+    import ctypes
+
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    largest = 32 << 20  # to which glibc raises its threshold by itself
+    return bool(
+        mallopt(mmap_threshold, 1 << 30 if keep else largest)
+        and mallopt(trim_threshold, 2**31 - 1 if keep else 2 * largest)
+    )
+
+
 def resolve_device(name: str) -> torch.device:
     """Return the device a user named.
 

@@ -24,7 +24,7 @@ from torch import distributed, nn
 
 from lednet_mm.checkpoints.files import checkpoints_of, load_state, model_state, read_checkpoint
 from lednet_mm.config import config_text
-from lednet_mm.environment import Threads, choose_threads
+from lednet_mm.environment import Threads, choose_threads, keep_freed_memory
 from lednet_mm.errors import InputError
 from lednet_mm.training.preflight import preflight
 
@@ -92,6 +92,8 @@ class ReproducibleRunner(Runner):
     def setup_env(self, env_cfg: dict) -> None:
         """Choose the threads, and start distributed training on CPUs where there is no GPU."""
         self.threads = choose_threads()
+        if not torch.cuda.is_available():
+            keep_freed_memory()
         if self.distributed and not torch.cuda.is_available() and not distributed.is_initialized():
             if self.launcher != "pytorch":
                 raise InputError(f"--launcher {self.launcher} needs GPUs; on CPUs use tools/dist_train.sh")
@@ -103,7 +105,12 @@ class ReproducibleRunner(Runner):
         torch.set_num_threads(self.threads.count)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Wrap the model; distributed over CPUs, synchronised batch norm falls back to batch norm."""
+        """Wrap the model; distributed over CPUs, synchronised batch norm falls back to batch norm.
+
+        ``channels_last = True`` in the config lays out weights and maps as (N, H, W, C) in memory.
+        """
+        if self.cfg.get("channels_last"):
+            model = model.to(memory_format=torch.channels_last)
         if not self.distributed or torch.cuda.is_available():
             return super().wrap_model(model_wrapper_cfg, model)
         if any(isinstance(module, nn.SyncBatchNorm) for module in model.modules()):
