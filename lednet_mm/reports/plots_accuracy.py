@@ -197,6 +197,10 @@ def plot_published(published: pd.DataFrame, title: str) -> list[Plot]:
     figure.supxlabel(
         "published numbers have their own recipes and input sizes; dashed: equal", fontsize=7, color="0.35"
     )
-    names = [f"{row['published_as']}: {row['dataset']} {row['split']}" for row in rows]
+    sizes = [row["published_miou_at"] for row in rows]
+    names = [
+        f"{row['published_as']}, {row['dataset']} {row['split']}" + (f", {size}" if size else "")
+        for row, size in zip(rows, sizes, strict=True)
+    ]
     label_points(axes, x, y, names, MARKER_SIZE)
     return [Plot("published", figure)]

@@ -37,6 +37,7 @@ def published_beside(group: Mapping[str, Any]) -> dict[str, Any]:
     for row in published_rows(group["network"]):
         if column and row[column] and "published_miou_percent" not in found:
             found["published_miou_percent"] = float(row[column])
+            found["published_miou_at"] = _size(row, column)
         if row["fps"] and "published_fps" not in found:
             found["published_fps"] = float(row["fps"])
             # One machine and size: what else would the number mean?
@@ -61,6 +62,7 @@ def published_table(summary: pd.DataFrame, title: str) -> Table:
         Column("published_as", "published as"),
         Column("miou_percent", "mIoU (%)", ".2f", source="_accuracy"),
         Column("published_miou_percent", "published mIoU (%)", ".2f"),
+        Column("published_miou_at", "published mIoU at"),
         Column("params", "parameters (M)", ".3f", 1e6, source="_complexity"),
         Column("published_params_m", "published parameters (M)", ".2f"),
         Column("macs", "MACs (G)", ".2f", 1e9, source="_complexity"),
@@ -92,6 +94,7 @@ def _row(ours: Mapping[str, Any], row: Mapping[str, str], column: str | None) ->
         **{key: ours[key] for key in sources if key in ours},
         "published_as": row["network"],
         "published_miou_percent": _number(row[column]) if column else None,
+        "published_miou_at": _size(row, column) if column and row[column] else None,
         "published_params_m": _number(row["params_m"]),
         "published_flops_g": _number(row["flops_g"]),
         "published_flops_at": row["flops_at"] or None,
@@ -101,6 +104,11 @@ def _row(ours: Mapping[str, Any], row: Mapping[str, str], column: str | None) ->
         "extra_data": row["extra_data"] or None,
         "source": row["source"],
     }
+
+
+def _size(row: Mapping[str, str], column: str) -> str | None:
+    """Return the size of the images of a published CamVid mIoU: 360x480 and 720x960 are both in use."""
+    return (row["camvid_at"] or "unknown size") if column == "camvid_test_miou" else None
 
 
 def _number(text: str) -> float | None:

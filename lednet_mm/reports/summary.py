@@ -54,7 +54,7 @@ def summarise_runs(comparison: Comparison) -> pd.DataFrame:
     for i in range(len(comparison.latencies.conditions)):
         columns += [f"{name}_{i}" for name in ("fps", "latency_ms_p99", "peak_memory_bytes", "unstable")]
         columns.append(f"_latency_{i}")
-    columns += [f"published_{name}" for name in ("miou_percent", "fps", "where", "source")]
+    columns += [f"published_{name}" for name in ("miou_percent", "miou_at", "fps", "where", "source")]
     columns += ["_accuracy", "_train", "_complexity", "_seeds"]
     frame = pd.DataFrame(rows, columns=columns)
     for column in ("params", "params_train", "macs"):
@@ -144,6 +144,7 @@ def summary_table(
             else ()
         ),
         Column("published_miou_percent", "published mIoU (%)", ".1f"),
+        Column("published_miou_at", "published mIoU at"),
         Column("published_fps", "published FPS", ".1f"),
         Column("published_where", "published FPS on"),
         *(Column(name, name) for name in ("recipe",) if name in many),

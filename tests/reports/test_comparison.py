@@ -169,6 +169,7 @@ def test_published_numbers_stand_beside_ours():
     dabnet = summary.set_index("network").loc["dabnet"]
     assert dabnet["published_miou_percent"] == 66.7
     assert dabnet["published_where"] == "GTX 1080Ti, 512x1024"
+    assert dabnet["published_miou_at"] == "360x480"
     assert pd.isna(summary.set_index("variant").loc["no_apn"]["published_miou_percent"])
     (row,) = published_table(summary, "Title").rows()
     assert row["published_as"] == "DABNet"
