@@ -143,6 +143,36 @@ def _plain_name(operator: str) -> str:
     return re.sub(r"^aten::|^_?native_|_legit.*$|_with_indices$", "", operator).strip("_")
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What is counted.
+
+    Attributes:
+        network: in evaluation mode.
+        images: its input.
+        shapes: the network without values, on PyTorch's meta device, where it runs there; else the network.
+        image_shapes: its input.
+    """
+
+    network: nn.Module
+    images: Tensor
+    shapes: nn.Module
+    image_shapes: Tensor
+
+    @classmethod
+    def of(cls, network: nn.Module, images: Tensor) -> Subject:
+        """See whether a network runs without values."""
+        shapes, image_shapes = copy.deepcopy(network).to("meta"), images.to("meta")
+        try:
+            shapes(image_shapes)
+        except (
+            RuntimeError,
+            NotImplementedError,
+        ):  # it looks at values, or keeps tensors that are no buffers
+            return cls(network, images, network, images)
+        return cls(network, images, shapes, image_shapes)
+
+
 class _OperatorLog(TorchDispatchMode):
     """Notes how often each operator runs that computes something."""
 
@@ -179,10 +209,11 @@ class _Watched(nn.Module):
             raise
 
 
-def count_by_fvcore(network: nn.Module, images: Tensor, counts: Counts) -> None:
+def count_by_fvcore(subject: Subject, counts: Counts) -> None:
     """Count by fvcore and add the result to ``counts``."""
+    network, images = subject.network, subject.images
     with _OperatorLog(lambda packet: False) as log:
-        network(images)
+        subject.shapes(subject.image_shapes)
     analysis = FlopCountAnalysis(network, images)
     analysis.uncalled_modules_warnings(False).unsupported_ops_warnings(False)
     operators = {name: round(macs) for name, macs in analysis.by_operator().items() if macs}
@@ -196,12 +227,14 @@ def count_by_fvcore(network: nn.Module, images: Tensor, counts: Counts) -> None:
     counts.missed["fvcore"] = {**whole, **missed}
 
 
-def count_by_ptflops_pytorch(network: nn.Module, images: Tensor, counts: Counts) -> None:
+def count_by_ptflops_pytorch(subject: Subject, counts: Counts) -> None:
     """Count by ptflops' hooks on modules and functions and add the result to ``counts``.
 
     Functions that run inside a counted module are counted by ptflops a second time, as is a module for every
-    place where it is registered; the table says so.
+    place where it is registered; the table says so. On the meta device its patched functions would also count
+    what works out shapes there.
     """
+    network, images = subject.network, subject.images
     operators: Counter[str] = Counter()
     inside: list[nn.Module] = []
     announced = [0]
@@ -265,8 +298,9 @@ def count_by_ptflops_pytorch(network: nn.Module, images: Tensor, counts: Counts)
     counts.missed["ptflops_pytorch"] = dict(log.missed)
 
 
-def count_by_ptflops_aten(network: nn.Module, images: Tensor, counts: Counts) -> None:
+def count_by_ptflops_aten(subject: Subject, counts: Counts) -> None:
     """Count by ptflops' watch over operators and add the result to ``counts``."""
+    network, images = subject.shapes, subject.image_shapes
     operators: Counter[str] = Counter()
 
     def tallied(packet: Any, rule: Callable) -> Callable:
@@ -302,17 +336,17 @@ def count_by_ptflops_aten(network: nn.Module, images: Tensor, counts: Counts) ->
     counts.missed["ptflops_aten"] = dict(log.missed)
 
 
-def count_by_torch(network: nn.Module, images: Tensor, counts: Counts) -> None:
+def count_by_torch(subject: Subject, counts: Counts) -> None:
     """Count by PyTorch's ``FlopCounterMode``, halved, and add the result to ``counts``."""
     mode = FlopCounterMode(display=False)
     with _OperatorLog(lambda packet: packet in mode.flop_registry) as log, mode:
-        network(images)
+        subject.shapes(subject.image_shapes)
     table = mode.get_flop_counts().get("Global", {})
     counts.counters["torch"] = {packet.__name__: flops // 2 for packet, flops in table.items()}
     counts.missed["torch"] = dict(log.missed)
 
 
-COUNTERS: Mapping[str, Callable[[nn.Module, Tensor, Counts], None]] = {
+COUNTERS: Mapping[str, Callable[[Subject, Counts], None]] = {
     "fvcore": count_by_fvcore,
     "ptflops_pytorch": count_by_ptflops_pytorch,
     "ptflops_aten": count_by_ptflops_aten,
@@ -363,23 +397,13 @@ def count_operators(network: nn.Module, images: Tensor) -> Counts:
     """
     counts = Counts()
     with _as_it_runs():
-        COUNTERS[HEADLINE](network, images, counts)
-        shapes, only_shapes = copy.deepcopy(network).to("meta"), images.to("meta")
-        try:
-            shapes(only_shapes)
-        except (
-            RuntimeError,
-            NotImplementedError,
-        ):  # it looks at values, or keeps tensors that are no buffers
-            shapes, only_shapes = network, images
+        subject = Subject.of(network, images)
         for name, count in COUNTERS.items():
-            if name == HEADLINE:
-                continue
             try:
-                # ptflops' patched functions would count what the meta device calls to work out shapes.
-                by_functions = name == "ptflops_pytorch"
-                count(*((network, images) if by_functions else (shapes, only_shapes)), counts)
+                count(subject, counts)
             except Exception as error:
+                if name == HEADLINE:
+                    raise
                 first = (str(error).strip() or "no message").splitlines()[0]
                 counts.failed[name] = f"{type(error).__name__}: {first}"
     return counts

@@ -15,7 +15,7 @@ from lednet_mm.checkpoints import authors_network
 from lednet_mm.checkpoints.parity import build_model
 from lednet_mm.config import load_config
 from lednet_mm.cost.complexity import Inference, count_complexity, trainable_parameters
-from lednet_mm.cost.counters import Counts, count_by_torch, count_operators
+from lednet_mm.cost.counters import Counts, Subject, count_by_torch, count_operators
 from lednet_mm.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,7 +63,8 @@ def test_parameters_and_products_are_the_authors(name: str):
         counts = Counts()
         with torch.no_grad():
             network = Classifier(model) if name == "lednet_imagenet" else Inference(model)
-            count_by_torch(network, torch.zeros(1, 3, height, width), counts)
+            image = torch.zeros(1, 3, height, width)
+            count_by_torch(Subject(network, image, network, image), counts)
     table = facts["macs_by_operator"]
     assert counts.by_kind("torch")["convolution"] == pytest.approx(table["conv"], rel=1e-3)
 
@@ -88,7 +89,7 @@ def compare_totals(facts: dict) -> None:
     assert counts.counters["fvcore"]["batch_norm"] == pytest.approx(table["batch_norm"], rel=0.01)
 
 
-SMALL = [name for name, facts in FACTS.items() if published(facts)[0] < 3e9] + ["espnet_encoder"]
+SMALL = [name for name, facts in FACTS.items() if published(facts)[0] < 1.8e9] + ["espnet_encoder"]
 SMALL += ["zh320_fanet", "lednet_official"]
 
 
@@ -133,7 +134,7 @@ def test_an_upsampling_that_is_not_needed_is_not_counted():
 
 
 @pytest.mark.parametrize(
-    ("network", "shape", "line"), [("lednet", (0, 64), "above 0"), ("mobilenetv2plus", (62, 64), "multiple")]
+    ("network", "shape", "line"), [("lednet", (0, 64), "above 0"), ("mobilenetv2share", (62, 64), "multiple")]
 )
 def test_a_shape_that_does_not_fit_is_one_line(network, shape, line):
     config = load_config(ROOT / "configs" / f"{network}_camvid.py")
