@@ -7,8 +7,8 @@ thing, the last ones several. The rows are timed interleaved, so their ratios ho
 ``--compile`` adds torch.compile, which takes minutes to begin. On a CPU, processes that keep freed memory and
 processes that return it take turns with the plain step.
 
-The limit is what the arithmetic alone would take: three passes of the network's multiply-adds at the speed of
-a large matrix product on this device, measured beside the rows.
+The limit is what the arithmetic alone would take: three passes of the network's multiply-adds at the highest
+speed of a matrix product or convolution measured on this device.
 """
 
 from __future__ import annotations
@@ -27,19 +27,26 @@ import numpy as np
 import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
-from rich.console import Console
-from rich.table import Table
 
 from lednet_mm.config import load_config
+from lednet_mm.cost.comparing import compare_ways
 from lednet_mm.cost.complexity import build_network, count_complexity
-from lednet_mm.cost.latency import measure, summarise
+from lednet_mm.cost.latency import measure
+from lednet_mm.cost.roofline import measure_ceilings
 from lednet_mm.environment import choose_threads, keep_freed_memory, resolve_device
+from lednet_mm.errors import run_command
+from lednet_mm.records import write_record
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "lednet_camvid.py"
 
 
 def training_step(
-    images: torch.Tensor, labels: torch.Tensor, *, channels_last: bool, fused: bool, compiled: bool
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    channels_last: bool = False,
+    fused: bool = False,
+    compiled: bool = False,
 ) -> Callable[[], object]:
     """Return one step: loss, gradients, AdamW.
 
@@ -94,66 +101,48 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--shape", nargs=2, type=int, default=[360, 480], metavar=("H", "W"))
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--samples", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=20.0, help="at most, for each row (default 20)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for each row (default 20)")
     parser.add_argument("--compile", action="store_true", help="also torch.compile (minutes)")
     parser.add_argument("--memory", choices=["keep", "return"], help=argparse.SUPPRESS)
+    parser.add_argument("--work-dir", default="work_dirs/benchmarks/training_step", help="where records go")
     chosen = parser.parse_args(arguments)
 
     threads = choose_threads()
     device = resolve_device(chosen.device)
-    height, width = chosen.shape
-    images = torch.randn(chosen.batch_size, 3, height, width, device=device)
-    labels = torch.randint(0, 11, (chosen.batch_size, 1, height, width), device=device)
+    images = torch.randn(chosen.batch_size, 3, *chosen.shape, device=device)
+    labels = torch.randint(0, 11, (chosen.batch_size, 1, *chosen.shape), device=device)
     if chosen.memory:
         keep_freed_memory(chosen.memory == "keep")
-        step = training_step(images, labels, channels_last=False, fused=False, compiled=False)
+        step = training_step(images, labels)
         print(np.median(measure({"": step}, min_samples=5, max_seconds=chosen.seconds).seconds[""]))
         return
-    rows: dict[str, dict[str, bool]] = {
-        "plain": {},
-        "fused AdamW": {"fused": True},
-        "channels_last": {"channels_last": True},
-        "fused AdamW, channels_last": {"fused": True, "channels_last": True},
+    steps = {
+        "plain": training_step(images, labels),
+        "fused AdamW": training_step(images, labels, fused=True),
+        "channels_last": training_step(images, labels, channels_last=True),
+        "fused AdamW, channels_last": training_step(images, labels, fused=True, channels_last=True),
     }
     if chosen.compile:
-        rows["fused AdamW, torch.compile"] = {"fused": True, "compiled": True}
-    off = {"fused": False, "channels_last": False, "compiled": False}
-    steps = {name: training_step(images, labels, **{**off, **row}) for name, row in rows.items()}
+        steps["fused AdamW, torch.compile"] = training_step(images, labels, fused=True, compiled=True)
+    name = f"LEDNet, training step of {chosen.batch_size}x3x{chosen.shape[0]}x{chosen.shape[1]}"
+    compared = compare_ways(name, steps, chosen.batch_size, "images", seconds=chosen.seconds)
+    print(compared.table())
 
-    calls: dict[str, Callable[[], object]] = dict(steps)
-    square = torch.randn(2048, 2048, device=device)
-
-    def product() -> None:
-        square @ square
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-
-    calls["(matrix product)"] = product
-    timing = measure(calls, min_samples=chosen.samples, max_seconds=chosen.seconds)
-    results = {name: summarise(seconds) for name, seconds in timing.seconds.items()}
-
-    peak = 2 * 2048**3 / float(results.pop("(matrix product)")["latency_ms_p50"]) * 1e3
-    macs = count_complexity(load_config(CONFIG), (height, width)).macs
-    limit = 3 * 2 * macs * chosen.batch_size / peak
-    plain = float(results["plain"]["latency_ms_p50"])
-    where = f"{device} with {threads.count} threads" if device.type == "cpu" else str(device)
-    table = Table(title=f"LEDNet, {chosen.batch_size}x3x{height}x{width}, {where}: one training step")
-    for column in ("step", "p50 (ms)", "times plain", "of the limit", ""):
-        table.add_column(column, justify="left" if column in ("step", "") else "right")
-    for name, values in results.items():
-        p50 = float(values["latency_ms_p50"])
-        doubt = "unstable" if values["unstable"] else ""
-        table.add_row(name, f"{p50:.1f}", f"{plain / p50:.2f}", f"{1e3 * limit / p50:.0%}", doubt)
-    console = Console(width=110)
-    console.print(table)
-    console.print(
-        f"limit: {1e3 * limit:.1f} ms for 3 x {2 * macs * chosen.batch_size / 1e9:.1f} GFLOP "
-        f"at {peak / 1e9:.0f} GFLOP/s"
-    )
+    ceilings = measure_ceilings(device)
+    peak = max(ceilings.gflop_per_s.values())
+    gflop = 3 * 2 * chosen.batch_size * count_complexity(load_config(CONFIG), tuple(chosen.shape)).macs / 1e9
+    details = {
+        "shape": chosen.shape,
+        "gflop": gflop,
+        "ceilings_gflop_per_s": dict(ceilings.gflop_per_s),
+        "limit_ms": 1e3 * gflop / peak,
+    }
+    print(f"limit: {details['limit_ms']:.1f} ms for 3 x {gflop / 3:.1f} GFLOP at {peak:.0f} GFLOP/s")
     if device.type == "cpu" and keep_freed_memory(False):
-        console.print(f"freed memory kept: the plain step is {memory_ratio(chosen):.2f} times as fast")
+        details["memory_kept_ratio"] = memory_ratio(chosen)
+        print(f"freed memory kept: the plain step is {details['memory_kept_ratio']:.2f} times as fast")
+    write_record(compared.record(threads, details), chosen.work_dir)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

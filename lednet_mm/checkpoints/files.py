@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import re
 import zipfile
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lednet_mm.errors import InputError
+from lednet_mm.records import file_sha256, write_atomically
 
 OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """What files written by PyTorch before 1.6, which are no zip archives, begin with."""
@@ -109,6 +111,43 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str) -> Non
             f"{where}: a checkpoint of another network or number of classes: {'; '.join(faults)}"
         )
     model.load_state_dict(dict(state))
+
+
+def publish_checkpoint(source: str | Path, target: str | Path, half: bool = True) -> int:
+    """Write the part of a training checkpoint that a network needs: weights and statistics, no optimizer.
+
+    Args:
+        source: a checkpoint of a training.
+        target: gets ``{"state_dict": ..., "meta": ...}``, or stays as it was.
+        half: keep weights as float16; statistics of normalisations stay float32. Loading widens them.
+
+    Returns:
+        How many tensors the new file holds.
+
+    Raises:
+        InputError: unreadable or unwritable, without tensors, or a weight too large for float16.
+    """
+    if Path(source).exists() and Path(target).exists() and Path(source).samefile(target):
+        raise InputError(f"{target} is the checkpoint itself: give another name")
+    checkpoint = read_checkpoint(source)
+    state = model_state(checkpoint)
+    if not state:
+        raise InputError(f"{source}: no tensors under 'state_dict', 'model' or at the top of this file")
+    if half:
+        for name, tensor in state.items():
+            if tensor.is_floating_point() and "running_" not in name:
+                state[name] = tensor.half()
+                if not torch.isfinite(state[name]).all():
+                    raise InputError(f"{source}: {name} does not fit into float16: publish it with --full")
+    known = checkpoint.get("meta") or {}
+    meta = {key: known[key] for key in ("seed", "iter", "dataset_meta") if key in known}
+    buffer = io.BytesIO()
+    torch.save({"state_dict": state, "meta": {**meta, "source_sha256": file_sha256(source)}}, buffer)
+    try:
+        write_atomically(Path(target), buffer.getvalue())
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror}") from error
+    return len(state)
 
 
 def checkpoints_of(work_dir: str | Path) -> list[Path]:

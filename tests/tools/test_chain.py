@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lednet_mm.datasets.cityscapes import LABEL_ID_OF_TRAIN_ID
-from lednet_mm.records import read_records
+from lednet_mm.records import file_sha256, read_records
 
 
 @pytest.fixture
@@ -71,3 +71,21 @@ def test_predictions_as_pictures(form, trained, tool, tmp_path, small_streets):
     assert picture.shape == ((64, 128) if form == "ids" else (64, 128, 3))
     if form == "ids":
         assert set(np.unique(picture)) <= set(LABEL_ID_OF_TRAIN_ID)
+
+
+def test_published_weights_are_small_and_predict_alike(trained, tool, tmp_path):
+    config, checkpoint = trained
+    published = tmp_path / "published.pth"
+    made = tool("publish_model", checkpoint, published)
+    assert made.status == 0
+    assert published.stat().st_size < checkpoint.stat().st_size / 4
+    assert file_sha256(published) in made.out.replace("\n", "")
+    scores = {}
+    for name, path in (("trained", checkpoint), ("published", published)):
+        assert tool("test", config, path, "--split", "val", "--work-dir", tmp_path / name).status == 0
+        (record,) = read_records([tmp_path / name])[0]
+        assert record.run.seed == 3
+        assert record.provenance.checkpoint_sha256 == file_sha256(path)
+        scores[name] = record.values["pixel_accuracy_percent"]
+    assert scores["published"] == pytest.approx(scores["trained"], abs=0.5)
+    assert tool("publish_model", published, published).status == 2

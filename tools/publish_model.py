@@ -1,0 +1,33 @@
+"""Make a small file of a trained network for others: weights in half precision, no optimizer."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
+from lednet_mm.checkpoints.files import publish_checkpoint
+from lednet_mm.errors import run_command
+from lednet_mm.records import file_sha256
+
+
+def main() -> None:
+    """Parse the arguments, write, say what it is."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="example:\n"
+        "  python tools/publish_model.py work_dirs/lednet_camvid/iter_10000.pth lednet_camvid.pth\n"
+        "  python tools/test.py configs/lednet_camvid.py lednet_camvid.pth",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", metavar="CKPT", help="a checkpoint of a training")
+    parser.add_argument("target", metavar="OUT", help="the file to write")
+    parser.add_argument("--full", action="store_true", help="keep single precision")
+    arguments = parser.parse_args()
+    tensors = publish_checkpoint(arguments.source, arguments.target, half=not arguments.full)
+    size = Path(arguments.target).stat().st_size / 1e6
+    print(f"{arguments.target}: {tensors} tensors, {size:.2f} MB, sha256 {file_sha256(arguments.target)}")
+
+
+if __name__ == "__main__":
+    run_command(main)
