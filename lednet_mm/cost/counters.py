@@ -111,6 +111,7 @@ class Counts:
             if counter == HEADLINE:
                 continue
             own = self.by_kind(counter)
+            unseen = {kind_of(operator) for operator in self.missed.get(counter, {})}
             parts, rest = [], 0
             for kind in KINDS:
                 difference = own[kind] - base[kind]
@@ -120,6 +121,8 @@ class Counts:
                     parts.append(f"{kind} not counted ({_giga(difference)})")
                 elif not base[kind]:
                     parts.append(f"{kind} counted, not by {HEADLINE} ({_giga(difference)})")
+                elif difference < 0 and kind in unseen:
+                    parts.append(f"{kind} counted in part ({_giga(difference)})")
                 else:
                     parts.append(f"{kind} by another rule ({_giga(difference)})")
             if rest:
