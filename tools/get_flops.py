@@ -10,7 +10,8 @@ import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.checkpoints import known_as
 from lednet_mm.config import load_config, run_of
 from lednet_mm.cost.complexity import complexity_record, count_complexity
-from lednet_mm.cost.counters import COUNTERS, HEADLINE, KINDS, Counts
+from lednet_mm.cost.counters import COUNTERS
+from lednet_mm.cost.counts import HEADLINE, KINDS, Counts
 from lednet_mm.errors import InputError, run_command
 from lednet_mm.records import write_atomically, write_record
 

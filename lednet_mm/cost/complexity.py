@@ -16,7 +16,8 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from lednet_mm.config import config_text, run_of
-from lednet_mm.cost.counters import HEADLINE, Counts, count_operators
+from lednet_mm.cost.counters import count_operators
+from lednet_mm.cost.counts import HEADLINE, Counts
 from lednet_mm.errors import InputError
 from lednet_mm.records import Record, collect_provenance, new_record
 

@@ -16,7 +16,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
@@ -30,26 +30,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-HEADLINE = "fvcore"
-"""The counter whose total is quoted; the others stand beside it."""
-
-AGAIN = " again"
-"""Ends the name of an operator that a counter has counted already, inside a module it counts as a whole."""
-
-BIAS = "bias"
-
-KINDS = {
-    "counted again": rf"{AGAIN}$",
-    "adding the bias": rf"^{BIAS}$",
-    "convolution": r"conv",
-    "normalisation": r"norm",
-    "resizing": r"upsampl|interpolate|grid_sampl",
-    "pooling": r"pool",
-    "matrix products": r"linear|mm$|matmul|einsum|attention",
-    "activation": r"elu|gelu|silu|sigmoid|softmax|tanh|swish",
-    "other arithmetic": r"",
-}
-"""Kind of work -> pattern of the operators' names in any counter; the first that fits."""
+from lednet_mm.cost.counts import AGAIN, BIAS, HEADLINE, Counts, kind_of
 
 # Operators that compute nothing: they make, copy or cut tensors. Views are known by their schemas.
 # fmt: off
@@ -64,81 +45,6 @@ MOVES = frozenset({
 
 # fvcore takes these for free without naming them among the operators that it has no rule for.
 SILENT_IN_FVCORE = {"relu", "clamp", "max"}
-
-
-@dataclass
-class Counts:
-    """What the counters say of one network.
-
-    Attributes:
-        counters: counter -> operator, by that counter's name -> MACs.
-        missed: counter -> operator that it takes for free -> how often it runs.
-        failed: counter that could not count this network -> why.
-    """
-
-    counters: dict[str, dict[str, int]] = field(default_factory=dict)
-    missed: dict[str, dict[str, int]] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-
-    def total(self, counter: str) -> int:
-        """Return a counter's sum over all operators."""
-        return sum(self.counters[counter].values())
-
-    def by_kind(self, counter: str) -> Counter[str]:
-        """Return kind of work (see :data:`KINDS`) -> MACs of one counter."""
-        kinds: Counter[str] = Counter()
-        for operator, macs in self.counters[counter].items():
-            kinds[kind_of(operator)] += macs
-        return kinds
-
-    def spread(self) -> float:
-        """Return the largest total less the smallest, as a share of the headline."""
-        totals = [self.total(counter) for counter in self.counters]
-        return (max(totals) - min(totals)) / self.total(HEADLINE) if self.total(HEADLINE) else 0.0
-
-    def explain(self, threshold: float = 0.001) -> dict[str, str]:
-        """Say why each counter's total is not the headline's, from the tables.
-
-        Args:
-            threshold: differences below this share of the headline are summed up in one word.
-
-        Returns:
-            counter -> one line; every difference between the totals is in it.
-        """
-        base, whole = self.by_kind(HEADLINE), self.total(HEADLINE)
-        lines = {}
-        for counter in self.counters:
-            if counter == HEADLINE:
-                continue
-            own = self.by_kind(counter)
-            unseen = {kind_of(operator) for operator in self.missed.get(counter, {})}
-            parts, rest = [], 0
-            for kind in KINDS:
-                difference = own[kind] - base[kind]
-                if abs(difference) <= threshold * whole:
-                    rest += difference
-                elif not own[kind]:
-                    parts.append(f"{kind} not counted ({_giga(difference)})")
-                elif not base[kind]:
-                    parts.append(f"{kind} counted, not by {HEADLINE} ({_giga(difference)})")
-                elif difference < 0 and kind in unseen:
-                    parts.append(f"{kind} counted in part ({_giga(difference)})")
-                else:
-                    parts.append(f"{kind} by another rule ({_giga(difference)})")
-            if rest:
-                parts.append(f"smaller differences ({_giga(rest)})")
-            total = self.total(counter) - whole
-            lines[counter] = f"{_giga(total)} G, {total / whole:+.1%}: {', '.join(parts) or 'nothing'}"
-        return lines
-
-
-def _giga(macs: int) -> str:
-    return f"{macs / 1e9:+.3f}"
-
-
-def kind_of(operator: str) -> str:
-    """Return the kind of work of an operator, whichever counter named it."""
-    return next(kind for kind, pattern in KINDS.items() if re.search(pattern, operator.lower()))
 
 
 def _plain_name(operator: str) -> str:

@@ -74,6 +74,9 @@ KEPT = {
     "pidnet_s": 9,
     "rfmobilenetv2plus": 7,
     "rfshufflenetv2plus": 7,
+    "sedpshufflenet": 74,
+    "sewrnetv2": 20,
+    "shufflenetv2plus": 3,
 }
 
 
