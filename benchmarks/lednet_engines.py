@@ -19,8 +19,9 @@ import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from rich.progress import Progress
 
 from lednet_mm.config import load_config
+from lednet_mm.cost.candidates import Way
 from lednet_mm.cost.engines import ENGINES
-from lednet_mm.cost.measuring import Way, latency_records
+from lednet_mm.cost.measuring import latency_records
 from lednet_mm.cost.precision import PRECISIONS
 from lednet_mm.environment import choose_threads, resolve_device
 from lednet_mm.errors import run_command

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.config import load_config
+from lednet_mm.cost.candidates import TIMED, Way
 from lednet_mm.cost.engines import ENGINES
-from lednet_mm.cost.measuring import TIMED, Latencies, Way, latency_records
+from lednet_mm.cost.measuring import Latencies, latency_records
 from lednet_mm.cost.precision import PRECISIONS
 from lednet_mm.environment import choose_threads, resolve_device
 from lednet_mm.errors import InputError, run_command
@@ -143,6 +144,8 @@ def main() -> None:
             )
         for row, record in timed.records.items():
             write_record(record, arguments.work_dir or Path("work_dirs") / Path(row.config).stem)
+        if not timed.records:
+            raise InputError("; ".join(f"{row}: {reason}" for row, reason in timed.left_out.items()))
         place = where if device.type == "cpu" else str(device)
         show(timed, f"{batch_size}x3x{height}x{width}, {place}; {TIMED[arguments.timed]}")
 

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lednet_mm.cost.device import Monitor
+from lednet_mm.cost.device import Monitor, summarise_readings
 from lednet_mm.cost.latency import Timing, doubts, measure, median_interval
-from lednet_mm.cost.measuring import machine_summary
 from lednet_mm.environment import Threads
 from lednet_mm.records import Record, Run, collect_provenance, new_record
 
@@ -74,7 +73,7 @@ class Comparison:
                 "items": self.items,
                 "unit": self.unit,
                 "threads_reason": threads.reason,
-                "machine": machine_summary(self.timing),
+                "machine": summarise_readings(self.timing.readings),
                 "samples_ms": samples_ms,
             },
             collect_provenance(threads=threads.count),

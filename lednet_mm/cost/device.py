@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
 
@@ -144,3 +146,34 @@ def energy_per_call(call: Any, device: torch.device, seconds: float = 2.0) -> fl
         return (pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) - before) / 1000 / calls
     except pynvml.NVMLError:
         return None
+
+
+def summarise_readings(readings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the machine did while it was timed: each reading's least, median and largest value.
+
+    Args:
+        readings: of ``latency.Timing``.
+
+    ``blocks`` of rounds count, ``blocks_repeated`` were taken again because others used the machine;
+    ``throttled`` counts the blocks in which a GPU named a reason.
+    """
+    counted = [reading for reading in readings if reading["counts"]]
+    summary: dict[str, Any] = {
+        "blocks": len(counted),
+        "blocks_repeated": len(readings) - len(counted),
+        "seconds": round(sum(reading["seconds"] for reading in readings), 1),
+    }
+    known = {key for reading in counted for key in reading} - {"at_seconds", "seconds", "rounds", "counts"}
+    for key in sorted(known - {"throttled"}):
+        found = np.array([reading[key] for reading in counted if key in reading])
+        summary[key] = {"min": found.min(), "median": np.median(found), "max": found.max()}
+    if "throttled" in known:
+        summary["throttled"] = _count(r for reading in counted for r in reading.get("throttled", ()))
+    return summary
+
+
+def _count(names: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return counts

@@ -2,66 +2,37 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
-from torch import Tensor, nn
+from torch import Tensor
 
-from lednet_mm.checkpoints.files import load_model
 from lednet_mm.config import config_text, run_of
-from lednet_mm.cost.complexity import Inference, build_network
-from lednet_mm.cost.deploy import deploy
-from lednet_mm.cost.device import Monitor, energy_per_call
-from lednet_mm.cost.engines import ENGINES, Call, prepare_engine
+from lednet_mm.cost.candidates import (
+    TIMED,
+    Prepared,
+    Row,
+    Way,
+    build_for_timing,
+    eager_logits,
+    prepare_row,
+)
+from lednet_mm.cost.device import Monitor, energy_per_call, summarise_readings
+from lednet_mm.cost.engines import ENGINES, Call
 from lednet_mm.cost.latency import Timing, doubts, measure, summarise
 from lednet_mm.cost.memory import peak_memory
-from lednet_mm.cost.precision import PRECISIONS, output_error, tolerance_for
+from lednet_mm.cost.precision import PRECISIONS, tolerance_for
 from lednet_mm.cost.roofline import count_work, measure_ceilings, roofline
 from lednet_mm.cost.runtimes import UnavailableError
 from lednet_mm.environment import Threads
 from lednet_mm.errors import InputError
 from lednet_mm.records import Record, collect_provenance, file_sha256, new_record
-
-TIMED = {
-    "network": "normalised images to logits at input resolution",
-    "prediction": "normalised images to class ids at input resolution",
-}
-
-
-@dataclass(frozen=True)
-class Way:
-    """How a network is run.
-
-    Attributes:
-        engine: key of ``engines.ENGINES``.
-        precision: key of ``engines.PRECISIONS``.
-        deployed: in its deployment form, or as trained.
-    """
-
-    engine: str = "eager"
-    precision: str = "fp32"
-    deployed: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is timed: a config's network in one way."""
-
-    config: str
-    way: Way
-
-    def __str__(self) -> str:
-        form = ", deployed" if self.way.deployed else ""
-        return f"{Path(self.config).stem}, {self.way.engine}, {self.way.precision}{form}"
 
 
 @dataclass(frozen=True)
@@ -80,64 +51,6 @@ class Latencies:
     def rows(self) -> list[Row]:
         """All rows asked for."""
         return [*self.records, *self.left_out]
-
-
-class ClassIds(nn.Module):
-    """A network whose answer is the class of the highest logit.
-
-    Shapes: (N, 3, H, W) -> (N, H, W) int64.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the class ids."""
-        return self.network(images).argmax(1)
-
-
-def settle_statistics(model: nn.Module) -> None:
-    """Give an untrained network the statistics of its maps, so that its outputs vary as a trained one's.
-
-    With PyTorch's initial statistics the maps of a deep network fade to constants, and any engine would
-    agree with any other on them.
-    """
-    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.train()
-        norm.momentum = 1.0
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        model(torch.randn(2, 3, 256, 256, generator=generator))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.eval()
-        norm.momentum = momentum
-
-
-def _network(config: Config, checkpoint: str | Path | None) -> nn.Module:
-    """Build what is timed, in evaluation mode: trained, or the same random weights in every run."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = build_network(config)
-        if checkpoint:
-            load_model(model, checkpoint)
-        network = Inference(model)
-        if not checkpoint:
-            settle_statistics(network)
-    return network
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A row that may be timed: its call, its network, how far its output is from eager fp32's and may be."""
-
-    call: Call
-    network: nn.Module
-    error: float
-    tolerance: float
-    prepare_seconds: float
 
 
 def latency_records(
@@ -179,20 +92,23 @@ def latency_records(
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(batch_size, 3, *shape, generator=generator).to(device)
     rows = [Row(name, way) for name, way in product(configs, ways)]
-    ready: dict[Row, _Prepared] = {}
+    ready: dict[Row, Prepared] = {}
     left_out: dict[Row, str] = {}
     for name, config in configs.items():
-        network = _network(config, checkpoint).to(device)
-        expected = _eager_logits(network, images, config)
+        network = build_for_timing(config, checkpoint).to(device)
+        forms = {False: network}
+        expected = eager_logits(network, images, config)
         tolerances = {p: tolerance_for(p, network, images, expected) for p in {w.precision for w in ways}}
         for row in (row for row in rows if row.config == name):
             advance(f"preparing {row}", (len(ready) + len(left_out)) / len(rows))
             try:
-                ready[row] = _prepare(
-                    row, network, images, expected, tolerances[row.way.precision], timed, threads.count
+                ready[row] = prepare_row(
+                    row, forms, images, expected, tolerances[row.way.precision], timed, threads.count
                 )
             except UnavailableError as reason:
                 left_out[row] = str(reason)
+    if not ready:
+        return Latencies({}, left_out)
     timing = measure(
         {row: _synchronised(prepared.call, device) for row, prepared in ready.items()},
         min_samples=samples,
@@ -210,7 +126,7 @@ def latency_records(
         "batch_size": batch_size,
         "timed": TIMED[timed],
         "threads_reason": threads.reason,
-        "machine": machine_summary(timing),
+        "machine": summarise_readings(timing.readings),
     }
     sha256 = file_sha256(checkpoint) if checkpoint else None
     records = {}
@@ -235,44 +151,6 @@ def latency_records(
     return Latencies(records, left_out)
 
 
-def _eager_logits(network: nn.Module, images: Tensor, config: Config) -> Tensor:
-    """Return what every row is compared with."""
-    try:
-        return prepare_engine("eager", network, images, "fp32", 0)().cpu()
-    except (ValueError, RuntimeError) as error:
-        reason = (str(error).strip() or "no message").splitlines()[0]
-        shape = "x".join(map(str, images.shape))
-        raise InputError(f"{config.filename}: fails on images of {shape}: {reason}") from error
-
-
-def _prepare(
-    row: Row,
-    network: nn.Module,
-    images: Tensor,
-    expected: Tensor,
-    tolerance: float,
-    timed: str,
-    threads: int,
-) -> _Prepared:
-    """Prepare a row and compare its output.
-
-    Raises:
-        UnavailableError: not to be had here, or its output is wrong.
-    """
-    begin = time.perf_counter()
-    form = deploy(network) if row.way.deployed else network
-    if timed == "prediction":
-        form = ClassIds(form)
-    call = prepare_engine(row.way.engine, form.eval(), images, row.way.precision, threads)
-    try:
-        error = output_error(call(), expected)
-    except RuntimeError as fault:
-        raise UnavailableError(f"fails: {(str(fault).strip() or 'no message').splitlines()[0]}") from fault
-    if error > tolerance:
-        raise UnavailableError(f"not timed: its output differs by {error:.1e} (tolerance {tolerance:.0e})")
-    return _Prepared(call, form, error, tolerance, time.perf_counter() - begin)
-
-
 def _synchronised(call: Call, device: torch.device) -> Call:
     if device.type != "cuda":
         return call
@@ -285,7 +163,7 @@ def _synchronised(call: Call, device: torch.device) -> Call:
 
 
 def _row_values(
-    row: Row, prepared: _Prepared, timing: Timing[Row], images: Tensor
+    row: Row, prepared: Prepared, timing: Timing[Row], images: Tensor
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values and details that belong to one row."""
     seconds = timing.seconds[row]
@@ -313,34 +191,6 @@ def _row_values(
     }
     del details["precision"]  # a record has it in its provenance
     return values, details
-
-
-def machine_summary(timing: Timing[Any]) -> dict[str, Any]:
-    """Return what the machine did while it was timed: each reading's least, median and largest value.
-
-    ``blocks`` of rounds count, ``blocks_repeated`` were taken again because others used the machine;
-    ``throttled`` counts the blocks in which a GPU named a reason.
-    """
-    counted = [reading for reading in timing.readings if reading["counts"]]
-    summary: dict[str, Any] = {
-        "blocks": len(counted),
-        "blocks_repeated": len(timing.readings) - len(counted),
-        "seconds": round(sum(reading["seconds"] for reading in timing.readings), 1),
-    }
-    known = {key for reading in counted for key in reading} - {"at_seconds", "seconds", "rounds", "counts"}
-    for key in sorted(known - {"throttled"}):
-        found = np.array([reading[key] for reading in counted if key in reading])
-        summary[key] = {"min": found.min(), "median": np.median(found), "max": found.max()}
-    if "throttled" in known:
-        summary["throttled"] = _count(r for reading in counted for r in reading.get("throttled", ()))
-    return summary
-
-
-def _count(names: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    return counts
 
 
 def _provenance(way: Way, device: torch.device, threads: Threads, sha256: str | None) -> Any:

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 
 from lednet_mm.config import load_config
 from lednet_mm.cost import engines, measuring
+from lednet_mm.cost.candidates import ClassIds, Way
 from lednet_mm.cost.engines import ENGINES, Engine, prepare_engine
-from lednet_mm.cost.measuring import ClassIds, Way, latency_records
+from lednet_mm.cost.measuring import latency_records
 from lednet_mm.cost.precision import PRECISIONS, output_error, tolerance_for
 from lednet_mm.cost.runtimes import UnavailableError
 from lednet_mm.environment import Threads
@@ -112,7 +113,7 @@ def test_records_of_several_ways(configs):
         "eager": "tf32 needs a GPU",
     }
     plain, other, deployed = result.records.values()
-    assert plain.details["engine"], other.details["engine"] == ("eager", "onnxruntime")
+    assert (plain.details["engine"], other.details["engine"]) == ("eager", "onnxruntime")
     assert [r.details["deployed"] for r in (plain, other, deployed)] == [False, False, True]
     assert "onnxruntime" in other.provenance.versions
     assert plain.values["peak_memory_bytes"] > deployed.values["peak_memory_bytes"] > 4 * 2 * 3 * 64 * 128
@@ -158,6 +159,13 @@ def test_the_table_of_the_command(small_config, tool, tmp_path):
     assert "left out: cudagraph fp32: CUDA graphs need a GPU" in outcome.out
     assert outcome.out.count("CUDA graphs need a GPU") == 1
     assert len(list(tmp_path.rglob("latency-*.json"))) == 2
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_nothing_that_can_be_timed(small_config, tool, tmp_path):
+    outcome = tool("benchmark", small_config(), "--shape", 64, 128, "--engine", "tensorrt")
+    assert outcome.status == 2
+    assert "tensorrt, fp32: TensorRT needs a GPU" in outcome.err
 
 
 def test_sizes_that_are_none(small_config, tool):
