@@ -60,7 +60,7 @@ class Sources:
         self.rows: list[list[Any]] = []
 
     FIELDS = (
-        *("name", "file", "run", "seed", "values", "date", "commit", "dirty", "device", "threads"),
+        *("name", "folder", "run", "seed", "values", "date", "commit", "dirty", "device", "threads"),
         *("precision", "command", "versions", "config", "checkpoint", "data"),
     )
 
@@ -76,8 +76,8 @@ class Sources:
         versions = ", ".join(f"{k} {v}" for k, v in sorted(provenance.versions.items()) if v)
         where = [run.network, run.variant, run.dataset, *filter(None, [run.study])]
         return [
-            *(name, str(self._evidence.paths[name]), keep(", ".join(where)), run.seed),
-            {key: value for key, value in record.values.items() if isinstance(value, (int, float))},
+            *(name, keep(str(self._evidence.paths[name].parent)), keep(", ".join(where)), run.seed),
+            {key: _short(value) for key, value in record.values.items() if isinstance(value, (int, float))},
             *(keep(provenance.date), keep(provenance.commit), provenance.dirty, keep(provenance.device)),
             *(provenance.threads, keep(provenance.precision), keep(provenance.command), keep(versions)),
             *(keep(record.config.sha256), keep(provenance.checkpoint_sha256)),
@@ -120,10 +120,15 @@ def table_data(table: Table, sources: Sources) -> dict[str, Any]:
     }
 
 
+def _short(value: float) -> float:
+    """Round to six digits, which is more than any table shows; whole numbers and truth stay as they are."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
 def _value(value: Any, scale: float | None) -> Any:
     if is_missing(value):
         return None
-    return float(f"{value / scale:.6g}") if scale is not None else str(value)
+    return _short(float(value / scale)) if scale is not None else str(value)
 
 
 def _listed(names: Any) -> Sequence[str]:

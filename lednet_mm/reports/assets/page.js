@@ -70,4 +70,4 @@ addTable("latency", "Latency");
 addTable("published", "Measured and published");
 addTable("failures", "Runs without a result");
 addLeftOut();
-document.documentElement.dataset.ready = "yes";
+Promise.all(report.built).then(() => { document.documentElement.dataset.ready = "yes"; });

@@ -1,7 +1,7 @@
 "use strict";
 // Tables, and the dialog that says where a number comes from.
 
-const report = { data: JSON.parse(document.getElementById("data").textContent), tables: {}, chart: null };
+const report = { data: JSON.parse(document.getElementById("data").textContent), tables: {}, built: [], chart: null };
 
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -19,7 +19,7 @@ function element(tag, attributes = {}, ...children) {
 function record(number) {
   const { fields, rows, strings } = report.data.sources;
   const found = Object.fromEntries(fields.map((name, i) => [name, rows[number][i]]));
-  const interned = ["run", "date", "commit", "device", "precision", "command", "versions", "config", "checkpoint", "data"];
+  const interned = ["folder", "run", "date", "commit", "device", "precision", "command", "versions", "config", "checkpoint", "data"];
   for (const name of interned) found[name] = found[name] === null ? null : strings[found[name]];
   return found;
 }
@@ -29,7 +29,7 @@ function recordEntry(number) {
   const seed = r.seed === null ? "" : `, seed ${r.seed}`;
   const facts = [
     ["record", r.name],
-    ["file", r.file],
+    ["file", `${r.folder}/${r.name}.json`],
     ["values", Object.entries(r.values).map(([k, v]) => `${k} ${typeof v !== "number" || Number.isInteger(v) ? v : +v.toPrecision(6)}`).join(", ")],
     ["commit", r.commit === null ? null : r.commit + (r.dirty ? " (with changes not committed)" : "")],
     ["device", r.device + (r.threads ? `, ${r.threads} thread${r.threads > 1 ? "s" : ""}` : "") + `, ${r.precision}`],
@@ -140,6 +140,14 @@ function constant(table, column, i) {
   return same && !column.numeric && !NAMES.includes(column.key);
 }
 
+// Estimated from the texts: measuring every column would lay the page out once a column.
+function width(table, column, i) {
+  const text = Math.max(...table.rows.map((row) => row.texts[i].length));
+  const words = Math.max(...column.header.split(" ").map((word) => word.length));
+  const header = Math.max(words, Math.min(18, Math.ceil(column.header.length / 2) + 1)); // broken into lines
+  return Math.round(Math.min(340, 32 + 7.6 * Math.max(6, text, header)));
+}
+
 function definition(name, table, column, i) {
   const words = [...new Set(table.rows.map((row) => row.values[i]).filter((v) => v !== null))];
   const few = !column.numeric && words.length > 1 && words.length <= 12;
@@ -161,10 +169,9 @@ function definition(name, table, column, i) {
     headerSortStartingDir: column.numeric ? "desc" : "asc",
     formatter: (heat ? shaded : cell)(table, column, i),
     frozen: column.key === "network",
-    minWidth: column.numeric ? 84 : 90,
+    width: width(table, column, i),
     visible: !constant(table, column, i),
-    maxWidth: long ? 420 : column.numeric ? 170 : undefined,
-    ...(long ? { width: 320, variableHeight: true } : {}),
+    variableHeight: long,
     ...(words.length > 1 || column.numeric ? filter : {}),
   };
 }
@@ -221,7 +228,7 @@ function addTable(name, title) {
   });
   const tell = (active) => { count.textContent = active === rows.length ? `${active} rows` : `${active} of ${rows.length} rows`; };
   made.on("dataFiltered", (filters, active) => tell(active.length));
-  made.on("tableBuilt", () => tell(rows.length));
+  report.built.push(new Promise((done) => made.on("tableBuilt", () => done(tell(rows.length)))));
   search.addEventListener("input", () => {
     const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     if (!wanted.length) made.clearFilter();

@@ -1,0 +1,60 @@
+"""The report's command: pictures from checkpoints, a baseline of choice, what was left out, bad input."""
+
+import json
+import re
+
+import cv2
+import pytest
+
+from lednet_mm.records import write_record
+from tests.reports.made import accuracy
+
+
+@pytest.fixture
+def trained(small_config, tool, tmp_path):
+    """Train for four iterations and return the run's folder."""
+    config = small_config("train_cfg = dict(max_iters=4, val_interval=4)")
+    assert tool("train", config, "--work-dir", tmp_path / "run").status == 0
+    return tmp_path / "run"
+
+
+def test_pictures_are_predicted_from_the_checkpoint_of_the_records(trained, tool, tmp_path):
+    out = tmp_path / "report"
+    made = tool("report", trained, "--out", out, "--pictures", 2, "--title", "Small")
+    assert made.status == 0, made.err
+    grid = cv2.imread(str(out / "predictions_streets.png"))
+    # Two rows of image, truth and one network, each 480 wide and 240 high.
+    assert grid.shape[1] == 3 * 480 + 2 * 8
+    assert grid.shape[0] > 2 * 240
+    page = (out / "index.html").read_text()
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    (pictures,) = json.loads(data)["pictures"]
+    assert [picture["what"] for picture in pictures["rows"][0]] == ["image", "truth", "lednet"]
+    assert len(pictures["rows"]) == 2
+    assert len(pictures["legend"]) == 19
+
+    # Another file under the checkpoint's name is not what the records are of.
+    with (trained / "iter_4.pth").open("ab") as file:
+        file.write(b"more")
+    again = tool("report", trained, "--out", out, "--pictures", 2)
+    assert again.status == 0
+    assert "is not the checkpoint of its records" in again.err
+    assert not (out / "predictions_streets.png").exists()
+
+
+def test_what_is_left_out_is_named_and_the_rest_reported(tool, tmp_path):
+    write_record(accuracy(), tmp_path / "a")
+    write_record(accuracy("erfnet", quality=0.6), tmp_path / "a")
+    (tmp_path / "a" / "records" / "broken.json").write_text("{")
+    made = tool("report", tmp_path / "a", "--out", tmp_path / "out", "--baseline", "erfnet")
+    assert made.status == 0
+    assert "broken.json: not readable as JSON" in made.err
+    assert "2 records, report in" in made.out
+    assert "compared with" in (tmp_path / "out" / "ablation.md").read_text()
+
+
+def test_bad_input_ends_with_one_line(tool, tmp_path):
+    made = tool("report", tmp_path / "nowhere", "--out", tmp_path / "out")
+    assert made.status == 2
+    assert made.err.count("\n") == 1
+    assert "no such folder" in made.err
