@@ -81,8 +81,8 @@ class Differences:
                 alike.setdefault(matrices.shape, []).append((name, hash(images), matrices))
         for runs in alike.values():
             miou, draws = resampled_miou(np.stack([matrices for _, _, matrices in runs]))
-            for i, (name, images, _) in enumerate(runs):
-                found[name] = _Resampled((images, *runs[0][2].shape), float(miou[i]), draws[:, i].copy())
+            for i, (name, digest, _) in enumerate(runs):
+                found[name] = _Resampled((digest, *runs[0][2].shape), float(miou[i]), draws[:, i].copy())
         return found
 
     def between(self, variant: Mapping[int | None, str], baseline: Mapping[int | None, str]) -> Difference:

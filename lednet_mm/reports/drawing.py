@@ -84,7 +84,11 @@ def pareto_front(x: Sequence[float], y: Sequence[float], smaller_x: bool) -> lis
 
 
 def label_points(
-    axes: Axes, x: Sequence[float], y: Sequence[float], labels: Sequence[str], points: int
+    axes: Axes,
+    x: Sequence[float] | np.ndarray,
+    y: Sequence[float] | np.ndarray,
+    labels: Sequence[str],
+    points: int,
 ) -> None:
     """Write a label beside each of the first ``len(labels)`` points, none over another or over a point.
 

@@ -165,7 +165,7 @@ def plot_rooflines(latencies: Latencies, title: str) -> list[Plot]:
         figure = Figure(figsize=(7, 4.6), layout="constrained")
         axes = figure.add_subplot()
         ends = np.array([min(x.min(), peak / bandwidth) / 2, max(x.max(), peak / bandwidth) * 2])
-        line = np.geomspace(*ends, 100)
+        line = np.geomspace(ends[0], ends[1], 100)
         axes.plot(line, np.minimum(peak, bandwidth * line), color="0.4", linewidth=1.2)
         names = []
         networks = {network: i for i, network in enumerate(sorted({row["network"] for row in rows}))}

@@ -52,7 +52,7 @@ def test_the_chain(trained, tool, tmp_path, small_streets):
     assert line.params == row["params"]
     assert line.macs == row["macs"]
     assert line.fps_p50 > 0
-    assert (tmp_path / "report" / "accuracy_over_speed.png").stat().st_size > 5000
+    assert (tmp_path / "report" / "latency.png").stat().st_size > 5000
 
     first = {p.name: p.read_bytes() for p in (tmp_path / "report").iterdir()}
     assert tool("report", run, "--out", tmp_path / "again").status == 0
