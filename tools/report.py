@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+
+# Records are resampled several at once, a thread each; NumPy's BLAS must not start more of its own.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.errors import run_command
