@@ -43,7 +43,7 @@ def prepare() -> None:
     Variables that the user has set stay as they are.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # its highest, 5, reports every start and stop of a profile
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # 5 reports every start and stop of a profile
     for noise in (
         ".*OneDL.*",
         ".*MultiScaleDeformableAttention.*",

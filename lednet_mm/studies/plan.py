@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -224,7 +223,8 @@ def _matching(path: Path, name: str) -> list[Path]:
     """
     if not set(name) & set("*?["):
         return [path.parent / name]
-    found = sorted(Path(match) for match in glob.glob(str(path.parent / name)))
+    folder = (path.parent / name).parent
+    found = sorted(folder.glob(Path(name).name))
     if not found:
         raise InputError(f"{path}: no config matches {name}")
     return found

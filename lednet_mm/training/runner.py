@@ -110,7 +110,8 @@ class ReproducibleRunner(Runner):
         ``channels_last = True`` in the config lays out weights and maps as (N, H, W, C) in memory.
         """
         if self.cfg.get("channels_last"):
-            model = model.to(memory_format=torch.channels_last)
+            # PyTorch's annotation of ``to`` leaves this argument out.
+            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if not self.distributed or torch.cuda.is_available():
             return super().wrap_model(model_wrapper_cfg, model)
         if any(isinstance(module, nn.SyncBatchNorm) for module in model.modules()):
