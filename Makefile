@@ -22,7 +22,7 @@ demo: $(INSTALLED)  ## train, test, measure and report three networks on generat
 	$(BIN)/python tools/demo.py
 
 test: $(INSTALLED)  ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadscope
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal
 
 lint: $(INSTALLED)  ## check style, types and spelling
 	$(BIN)/ruff check .

@@ -52,7 +52,7 @@ def network_of(config: str, **options) -> Inference:
 
 
 MULTIPLES_OF_8 = ("mobilenetv2share",)
-GIANTS = ("sewrnetv2", "sedpshufflenet", "unet", "segnet", "shufflenetv2plus")
+GIANTS = ("sewrnetv2", "sedpshufflenet", "unet", "segnet", "shufflenetv2plus", "mixscaledensenet")
 
 # Normalisations that stay, of those that run in inference, and what stands before them. They follow a sum,
 # a pooling or a padding, or the result of the convolution before them is used elsewhere too.
@@ -87,7 +87,7 @@ def test_it_answers_as_the_network_does(name: str):
     network = network_of(f"{name}_camvid")
     deployed = deploy(network, SHAPES)
     generator = torch.Generator().manual_seed(2)
-    for batch, height, width in ((1, 64, 96), (2, 75, 101), (1, 97, 66)):
+    for batch, height, width in ((2, 64, 96), (1, 97, 66)):
         if name in MULTIPLES_OF_8 and (height % 8 or width % 8):
             continue
         image = torch.randn(batch, 3, height, width, generator=generator).double()
@@ -182,6 +182,7 @@ def test_it_exports_for_any_size(name: str, tmp_path):
         assert (torch.from_numpy(answer) - expected).abs().max() < 1e-3 * expected.std()
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_it_compiles():
     network = network_of("lednet_camvid")

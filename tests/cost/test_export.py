@@ -33,7 +33,9 @@ def run(path, images):
     return session.run(None, {"images": images.numpy()})[0]
 
 
-@pytest.mark.parametrize("name", OF_MMSEGMENTATION)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "unet" else []) for n in OF_MMSEGMENTATION]
+)
 def test_mmsegmentations_networks_take_any_size(name, tmp_path):
     config = load_config(FILES[name])
     config.model.num_classes = 5
