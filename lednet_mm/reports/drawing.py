@@ -54,7 +54,8 @@ def set_title(axes: Axes, title: str) -> None:
     assert isinstance(figure, Figure)
     width = int(14 * figure.get_figwidth())
     lines = [line for part in title.split("\n") for line in textwrap.wrap(part, width)]
-    axes.set_title("\n".join(lines), fontsize=9)
+    # Above the figure: above the axes, long labels to their left would push it out of the picture.
+    figure.suptitle("\n".join(lines), fontsize=9)
 
 
 def set_log(axes: Axes, which: str) -> None:

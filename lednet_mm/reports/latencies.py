@@ -81,7 +81,7 @@ class Latencies:
     Attributes:
         frame: one row a network, variant, dataset and condition (its number in ``conditions``): ``VALUES``,
             the 95% interval of the median (``median_low_ms``, ``median_high_ms``), ``record``.
-        conditions: that under which most networks were timed first.
+        conditions: that under which most networks were timed first, of equal ones plain eager.
         samples: record name -> milliseconds of each sample, where the record keeps them.
         rooflines: record name -> ``operations``, ``minimum_bytes`` and ``ceilings`` of the device, where the
             record has them.
@@ -105,7 +105,7 @@ def collect_latencies(records: Iterable[Record]) -> Latencies:
             network = (record.run.dataset, record.run.network, record.run.variant)
             newest[(condition_of(record), network)] = record
     counts = Counter(condition for condition, _ in newest)
-    conditions = sorted(counts, key=lambda c: (-counts[c], str(c)))
+    conditions = sorted(counts, key=lambda c: (-counts[c], c.engine != "eager", c.deployed, str(c)))
     number = {condition: i for i, condition in enumerate(conditions)}
     rows, samples, rooflines = [], {}, {}
     for (condition, (dataset, network, variant)), record in newest.items():

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lednet_mm.reports.drawing import Plot, label_points, pareto_front, set_log, set_title, style
-from lednet_mm.reports.latencies import Latencies
+from lednet_mm.reports.latencies import Condition, Latencies, short_names
 from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import rows_of
 
@@ -112,8 +112,23 @@ def _tradeoff(rows: pd.DataFrame, key: str, scale: float, label: str, title: str
 
 
 def plot_latencies(latencies: Latencies, title: str) -> list[Plot]:
-    """Plot the distribution of the samples of every network under the first condition."""
-    frame = latencies.frame[latencies.frame["condition"] == 0]
+    """Plot the distribution of the samples of every network and engine on one device, for one input."""
+
+    def place(condition: Condition) -> tuple:
+        return (
+            condition.device,
+            condition.threads,
+            condition.shape,
+            condition.batch_size,
+            condition.timed,
+        )
+
+    alike = [
+        i
+        for i, condition in enumerate(latencies.conditions)
+        if place(condition) == place(latencies.conditions[0])
+    ]
+    frame = latencies.frame[latencies.frame["condition"].isin(alike)]
     rows = [row for row in rows_of(frame) if row["record"] in latencies.samples]
     rows.sort(key=lambda row: row["latency_ms_p50"])
     if not rows:
@@ -121,7 +136,14 @@ def plot_latencies(latencies: Latencies, title: str) -> list[Plot]:
     shown = rows[:DISTRIBUTIONS]
     samples = [latencies.samples[row["record"]] for row in shown]
     several = len({row["dataset"] for row in shown}) > 1
-    names = [network_name(row) + (f" ({row['dataset']})" if several else "") for row in shown]
+    engines = dict(zip(alike, short_names([latencies.conditions[i] for i in alike]), strict=True))
+    one_network = len({network_name(row) for row in shown}) == 1 and len(alike) > 1
+    names = []
+    for row in shown:
+        parts = [row["dataset"]] if several else []
+        parts += [engines[row["condition"]]] if engines[row["condition"]] else []
+        network = network_name(row) + (f" ({', '.join(parts)})" if parts else "")
+        names.append(engines[row["condition"]] if one_network and not several else network)
     figure = Figure(figsize=(7, 1.4 + 0.32 * len(shown)), layout="constrained")
     axes = figure.add_subplot()
     _boxes(axes, samples)
@@ -133,7 +155,10 @@ def plot_latencies(latencies: Latencies, title: str) -> list[Plot]:
     if max(s.max() for s in samples) > 20 * min(s.min() for s in samples):
         set_log(axes, "x")
     fastest = f", the fastest {DISTRIBUTIONS} of {len(rows)}" if len(rows) > DISTRIBUTIONS else ""
-    set_title(axes, f"{title}: latency{fastest}\n{latencies.conditions[0]}")
+    words = latencies.conditions[0].words()
+    common = [words[key] for key in words if len({latencies.conditions[i].words()[key] for i in alike}) == 1]
+    of = f" of {network_name(shown[0])}" if one_network else ""
+    set_title(axes, f"{title}: latency{of}{fastest}\n{', '.join(filter(None, common))}")
     axes.grid(alpha=0.3, axis="x")
     figure.supxlabel(
         "box: quartiles; line: median; whiskers: p1 to p99; orange: p99 of the record",

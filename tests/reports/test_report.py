@@ -220,4 +220,4 @@ def test_large_tables_name_all_and_plots_the_largest(tmp_path):
 
     (plot,) = plot_forest(made.ablation, "Title")
     assert len(plot.figure.axes[0].get_yticks()) == 40
-    assert "the largest 40 of 44" in plot.figure.axes[0].get_title()
+    assert "the largest 40 of 44" in plot.figure.get_suptitle()
