@@ -9,10 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from mmengine.logging import MMLogger
 
 from lednet_mm.datasets.streets import generate_streets
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _no_logger_outlives_its_test():
+    """MMEngine keeps loggers for the whole process, but pytest closes their terminal after each test."""
+    yield
+    MMLogger._instance_dict.clear()
 
 
 @pytest.fixture(scope="session")

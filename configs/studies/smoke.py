@@ -27,7 +27,7 @@ options = {
 measure = dict(
     accuracy="val",
     complexity=dict(shape=(128, 256)),
-    latency=dict(shape=(128, 256), samples=20, seconds=2.0),
+    latency=dict(shape=(64, 128), samples=10, seconds=1.0),
 )
 baseline = dict(network="lednet")
 expectations = dict(no_apn="no difference that 24 iterations could resolve")
