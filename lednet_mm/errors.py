@@ -14,6 +14,11 @@ class InputError(Exception):
     """
 
 
+def describe_error(error: BaseException) -> str:
+    """Return an error's class and the first line of its message, as one line."""
+    return f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"
+
+
 def run_command(main: Callable[[], int | None]) -> None:
     """Run a command's ``main`` and exit the process with its status.
 

@@ -312,7 +312,12 @@ def read_records(folders: Iterable[str | Path]) -> tuple[list[Record], dict[Path
             records.append(read_record(path))
         except ValueError as error:
             problems[path] = str(error)
-    return sorted(records, key=lambda record: (record.provenance.date, record.id)), problems
+    return sort_records(records), problems
+
+
+def sort_records(records: Iterable[Record]) -> list[Record]:
+    """Return records oldest first; the newest of the same thing counts."""
+    return sorted(records, key=lambda record: (record.provenance.date, record.id))
 
 
 def file_sha256(path: str | Path) -> str:

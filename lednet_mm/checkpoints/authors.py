@@ -67,5 +67,6 @@ def known_as(model: Mapping, network: str) -> str | None:
             head.pop(key, None)
         return {**parts, "decode_head": head, "size_multiple": model.get("size_multiple", 1)}
 
-    names = [name for name, table in NETWORKS.items() if built(table.model) == built(model)]
+    asked = built(model)
+    names = [name for name, table in NETWORKS.items() if built(table.model) == asked]
     return min(names, key=lambda name: (network not in name, len(name)), default=None)

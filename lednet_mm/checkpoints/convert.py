@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ import torch
 from torch import Tensor
 
 from lednet_mm.checkpoints.authors import NETWORKS, authors_network
-from lednet_mm.checkpoints.files import model_state, read_checkpoint
+from lednet_mm.checkpoints.files import read_state, write_state
 from lednet_mm.checkpoints.names import AuthorsNetwork, convert_state
 from lednet_mm.checkpoints.parity import build_model
 from lednet_mm.errors import InputError
-from lednet_mm.records import file_sha256, write_atomically
+from lednet_mm.records import file_sha256
 
 AUXILIARY = "auxiliary_head."
 
@@ -62,12 +61,8 @@ def convert_checkpoint(
         InputError: unreadable or unwritable, or one tensor missing, left over or of another shape.
     """
     table = authors_network(network)
-    source, target = Path(source), Path(target)
-    if source.exists() and target.exists() and source.samefile(target):
-        raise InputError(f"{target} is the authors' file itself: give another name")
-    state = model_state(read_checkpoint(source))
-    if not state:
-        raise InputError(f"{source}: no tensors under 'state_dict', 'model' or at the top of this file")
+    source = Path(source)
+    _, state = read_state(source, target)
     classes = num_classes or count_classes(table, state)
     if classes is None:
         raise InputError(f"{source}: no tensor in it is a classifier of {network}{_fitting(network, state)}")
@@ -96,12 +91,7 @@ def convert_checkpoint(
         "repository": table.repository,
     }
     kept = {name: tensor for name, tensor in converted.items() if name not in auxiliary}
-    buffer = io.BytesIO()
-    torch.save({"state_dict": kept, "meta": meta}, buffer)
-    try:
-        write_atomically(target, buffer.getvalue())
-    except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror}") from error
+    write_state(kept, meta, target)
     return result
 
 

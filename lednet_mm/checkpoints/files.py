@@ -113,6 +113,42 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str) -> Non
     model.load_state_dict(dict(state))
 
 
+def read_state(path: str | Path, target: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read a checkpoint whose tensors another file is to hold.
+
+    Args:
+        path: of the checkpoint.
+        target: of the other file.
+
+    Returns:
+        The whole checkpoint, and its model's tensors.
+
+    Raises:
+        InputError: both are one file, the checkpoint is unreadable, or there is no tensor in it.
+    """
+    if Path(path).exists() and Path(target).exists() and Path(path).samefile(target):
+        raise InputError(f"{target} is the checkpoint itself: give another name")
+    checkpoint = read_checkpoint(path)
+    state = model_state(checkpoint)
+    if not state:
+        raise InputError(f"{path}: no tensors under 'state_dict', 'model' or at the top of this file")
+    return checkpoint, state
+
+
+def write_state(state: Mapping[str, Tensor], meta: Mapping[str, Any], target: str | Path) -> None:
+    """Write ``{"state_dict": ..., "meta": ...}``, whole or not at all.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    buffer = io.BytesIO()
+    torch.save({"state_dict": dict(state), "meta": dict(meta)}, buffer)
+    try:
+        write_atomically(Path(target), buffer.getvalue())
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror}") from error
+
+
 def publish_checkpoint(source: str | Path, target: str | Path, half: bool = True) -> int:
     """Write the part of a training checkpoint that a network needs: weights and statistics, no optimizer.
 
@@ -127,12 +163,7 @@ def publish_checkpoint(source: str | Path, target: str | Path, half: bool = True
     Raises:
         InputError: unreadable or unwritable, without tensors, or a weight too large for float16.
     """
-    if Path(source).exists() and Path(target).exists() and Path(source).samefile(target):
-        raise InputError(f"{target} is the checkpoint itself: give another name")
-    checkpoint = read_checkpoint(source)
-    state = model_state(checkpoint)
-    if not state:
-        raise InputError(f"{source}: no tensors under 'state_dict', 'model' or at the top of this file")
+    checkpoint, state = read_state(source, target)
     if half:
         for name, tensor in state.items():
             if tensor.is_floating_point() and "running_" not in name:
@@ -141,12 +172,7 @@ def publish_checkpoint(source: str | Path, target: str | Path, half: bool = True
                     raise InputError(f"{source}: {name} does not fit into float16: publish it with --full")
     known = checkpoint.get("meta") or {}
     meta = {key: known[key] for key in ("seed", "iter", "dataset_meta") if key in known}
-    buffer = io.BytesIO()
-    torch.save({"state_dict": state, "meta": {**meta, "source_sha256": file_sha256(source)}}, buffer)
-    try:
-        write_atomically(Path(target), buffer.getvalue())
-    except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror}") from error
+    write_state(state, {**meta, "source_sha256": file_sha256(source)}, target)
     return len(state)
 
 

@@ -31,6 +31,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from lednet_mm.cost.counts import AGAIN, BIAS, HEADLINE, Counts, kind_of
+from lednet_mm.errors import describe_error
 
 # Operators that compute nothing: they make, copy or cut tensors. Views are known by their schemas.
 # fmt: off
@@ -74,10 +75,7 @@ class Subject:
         shapes, image_shapes = copy.deepcopy(network).to("meta"), images.to("meta")
         try:
             shapes(image_shapes)
-        except (
-            RuntimeError,
-            NotImplementedError,
-        ):  # it looks at values, or keeps tensors that are no buffers
+        except RuntimeError:  # it looks at values, or keeps tensors that are no buffers
             return cls(network, images, network, images)
         return cls(network, images, shapes, image_shapes)
 
@@ -313,6 +311,5 @@ def count_operators(network: nn.Module, images: Tensor) -> Counts:
             except Exception as error:
                 if name == HEADLINE:
                     raise
-                first = (str(error).strip() or "no message").splitlines()[0]
-                counts.failed[name] = f"{type(error).__name__}: {first}"
+                counts.failed[name] = describe_error(error)
     return counts

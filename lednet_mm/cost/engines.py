@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from lednet_mm.cost import runtimes
 from lednet_mm.cost.precision import PRECISIONS, float32_products
 from lednet_mm.cost.runtimes import UnavailableError
+from lednet_mm.errors import describe_error
 
 Call = Callable[[], Any]
 
@@ -161,5 +162,4 @@ def prepare_engine(name: str, network: nn.Module, images: Tensor, precision: str
     except UnavailableError:
         raise
     except Exception as fault:  # engines raise classes of their own; one that fails must not end the others
-        reason = (str(fault).strip() or "no message").splitlines()[0]
-        raise UnavailableError(f"fails on this network: {type(fault).__name__}: {reason}") from fault
+        raise UnavailableError(f"fails on this network: {describe_error(fault)}") from fault

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from lednet_mm.config import run_of
 from lednet_mm.cost.exportable import exportable
 from lednet_mm.cost.precision import output_error, tolerance_for
-from lednet_mm.errors import InputError
+from lednet_mm.errors import InputError, describe_error
 from lednet_mm.records import collect_provenance, file_sha256
 
 OPSET = 17
@@ -138,7 +138,7 @@ def export_onnx(
                 trace_to_onnx(network, first, part, dynamic=dynamic)
                 errors = [_error(network, part, images) for images in compared]
             except Exception as fault:  # the exporter's and the runtime's own classes, as many as versions
-                obstacle = _first_line(fault)
+                obstacle = describe_error(fault)
                 continue
             worst, tolerance = max(errors, key=lambda error: error[0] / error[1])
             if worst <= tolerance:
@@ -200,10 +200,6 @@ def _annotate(path: Path, metadata: Mapping[str, str]) -> None:
         file.write(model.SerializeToString())
         file.flush()
         os.fsync(file.fileno())
-
-
-def _first_line(fault: Exception) -> str:
-    return f"{type(fault).__name__}: {(str(fault).strip() or 'no message').splitlines()[0]}"
 
 
 def describe(config: Config, checkpoint: str | Path, *, deployed: bool) -> dict[str, str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from lednet_mm.records import Record
-from lednet_mm.reports.comparison import KEY, newest_accuracies, sort_records
+from lednet_mm.records import Record, sort_records
+from lednet_mm.reports.comparison import KEY, newest_accuracies
 from lednet_mm.reports.reading import record_name
 from lednet_mm.reports.summary import with_spread
 from lednet_mm.reports.tables import Column, Table, is_missing, rows_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lednet_mm.records import Record
+from lednet_mm.records import Record, sort_records
 from lednet_mm.reports.latencies import Condition, Latencies, collect_latencies
 from lednet_mm.reports.reading import record_name
 from lednet_mm.reports.recipes import recipe_of
@@ -44,11 +44,6 @@ class Comparison:
     def condition(self) -> Condition | None:
         """Under which the latencies in ``table`` were taken; None without latencies."""
         return next(iter(self.latencies.conditions), None)
-
-
-def sort_records(records: Iterable[Record]) -> list[Record]:
-    """Return records oldest first; the newest of the same thing counts."""
-    return sorted(records, key=lambda record: (record.provenance.date, record.id))
 
 
 def key_of(record: Record) -> tuple:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lednet_mm.records import Record
+from lednet_mm.records import Record, sort_records
 from lednet_mm.reports.classes import class_names
-from lednet_mm.reports.comparison import KEY, key_of, sort_records
+from lednet_mm.reports.comparison import KEY, key_of
 from lednet_mm.reports.drawing import COLORS, DASHES, Plot, label_points, set_title, style
 from lednet_mm.reports.plots import MARKER_SIZE, places
 from lednet_mm.reports.summary import network_name

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.confusion import unpack
-from lednet_mm.records import Record, Run, find_records, read_record
+from lednet_mm.records import Record, Run, find_records, read_record, sort_records
 
 # Read again when they are needed: they are most of a record, and few reports need all of them.
 BULK = ("per_image_confusion", "per_image_names")
@@ -100,7 +100,7 @@ def read_evidence(folders: Sequence[str | Path]) -> Evidence:
     if not records:
         seen = f" ({len(problems)} files are no records of this project)" if problems else ""
         raise InputError(f"no records below {', '.join(map(str, folders))}{seen}: train or measure something")
-    ordered = sorted(records.values(), key=lambda record: (record.provenance.date, record.id))
+    ordered = sort_records(records.values())
     return Evidence(tuple(ordered), paths, studies, problems)
 
 

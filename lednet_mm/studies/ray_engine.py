@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lednet_mm.errors import InputError
+from lednet_mm.errors import InputError, describe_error
 from lednet_mm.studies.execute import Launch, Notify, Outcome, Slot, run_in_process, usable_cores
 from lednet_mm.studies.jobs import Job, Status
 
@@ -134,7 +134,7 @@ def _collect(ray: Any, reference: Any, job: Job) -> Outcome:
     try:
         return ray.get(reference)
     except ray.exceptions.RayError as error:
-        reason = f"Ray: {type(error).__name__}: {str(error).strip().splitlines()[0]}"
+        reason = f"Ray: {describe_error(error)}"
         job.record_failure(reason, None, str(error).splitlines()[-30:])
         return Outcome("failed", reason)
 

@@ -20,7 +20,7 @@ from lednet_mm.config import config_text, load_config
 from lednet_mm.cost.complexity import build_network, complexity_record, count_complexity
 from lednet_mm.cost.measuring import latency_records
 from lednet_mm.environment import choose_threads, resolve_device
-from lednet_mm.errors import InputError
+from lednet_mm.errors import InputError, describe_error
 from lednet_mm.records import read_records, write_record
 from lednet_mm.studies.jobs import CONFIG, FAILED, Shape, missing_steps, sha256
 from lednet_mm.training.testing import evaluate_checkpoint
@@ -105,9 +105,8 @@ def main() -> int:
         reason = str(error)
     except Exception as error:
         traceback.print_exc()
-        first = (str(error).strip() or "no message").split("\n")[0]
         memory = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
-        reason = f"{'out of memory: ' if memory else ''}{type(error).__name__}: {first}"
+        reason = f"{'out of memory: ' if memory else ''}{describe_error(error)}"
     else:
         return 0
     print(f"{FAILED}{reason}", file=sys.stderr, flush=True)

@@ -54,14 +54,17 @@ class EncoderFirstHook(Hook):
         Raises:
             InputError: the model has none.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        if not getattr(model, "with_auxiliary_head", False):
+        if not getattr(self._model(runner), "with_auxiliary_head", False):
             raise InputError("EncoderFirstHook: the model has no auxiliary_head to train the encoder with")
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Say which head learns in this iteration."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        model.learning = "auxiliary" if runner.iter < self.share * runner.max_iters else "decode"
+        first = runner.iter < self.share * runner.max_iters
+        self._model(runner).learning = "auxiliary" if first else "decode"
+
+    @staticmethod
+    def _model(runner: Any) -> Any:
+        return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 @HOOKS.register_module()
