@@ -2,7 +2,8 @@
 
 python benchmarks/sweep_overhead.py [--runs 10000]
 
-Prints milliseconds a run at a tenth of the runs and at all of them: linear cost shows as two equal figures.
+Prints milliseconds a run at a tenth of the runs and at all of them, and writes them as a record: linear cost
+shows as two equal figures.
 ``process`` is a tenth of that many runs with everything a real one has but the training: folder, lock, config
 and a process. Ray is measured where it is installed, with runs that do nothing on two workers.
 """
@@ -19,7 +20,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import lednet_mm  # noqa: F401
-from lednet_mm.records import Run
+from lednet_mm.errors import run_command
+from lednet_mm.records import Run, collect_provenance, new_record, write_record
 from lednet_mm.studies.execute import Outcome, Slot, execute
 from lednet_mm.studies.jobs import Status, TrainingJob
 from lednet_mm.studies.plan import make_plan
@@ -75,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=10000)
-    runs = parser.parse_args(arguments).runs
+    parser.add_argument("--work-dir", default="work_dirs/benchmarks/sweep_overhead", help="where records go")
+    chosen = parser.parse_args(arguments)
+    runs = chosen.runs
     rows: list[tuple[str, int, Callable[[int, Path], object]]] = [
         ("plan", runs, plan),
         ("schedule, local", runs, lambda n, folder: execute(no_ops(n, folder), SLOTS, launch=nothing)),
@@ -91,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         print("Ray is not installed: not measured", file=sys.stderr)
     print(f"{'':16} {'runs':>7} {'ms/run':>8}   {'runs':>7} {'ms/run':>8}   total")
+    values = {}
     for name, count, work in rows:
         cells = []
         for n in (count // 10, count):
@@ -98,9 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 start = time.perf_counter()
                 work(n, Path(folder))
                 cells.append((n, time.perf_counter() - start))
+            key = f"{name.replace(', ', '_').lower()}_{n}_runs_ms_per_run"
+            values[key] = 1000 * cells[-1][1] / n
         figures = "   ".join(f"{n:7} {1000 * seconds / n:8.3f}" for n, seconds in cells)
         print(f"{name:16} {figures}   {cells[-1][1]:.1f} s", flush=True)
+    run = Run(network="none", dataset="none", variant="sweep overhead")
+    record = new_record("benchmark", run, "", values, {"runs": runs}, collect_provenance())
+    write_record(record, chosen.work_dir)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

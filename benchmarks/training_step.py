@@ -125,7 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.compile:
         steps["fused AdamW, torch.compile"] = training_step(images, labels, fused=True, compiled=True)
     name = f"LEDNet, training step of {chosen.batch_size}x3x{chosen.shape[0]}x{chosen.shape[1]}"
-    compared = compare_ways(name, steps, chosen.batch_size, "images", seconds=chosen.seconds)
+    compared = compare_ways(
+        name, steps, chosen.batch_size, "images", seconds=chosen.seconds, device=device
+    )
     print(compared.table())
 
     ceilings = measure_ceilings(device)

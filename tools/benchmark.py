@@ -88,13 +88,13 @@ def show(timed: Latencies, title: str) -> None:
     table.add_column("unstable")
     for row, record in timed.records.items():
         values, way = record.values, row.way
-        half = (values["latency_ms_p50_high"] - values["latency_ms_p50_low"]) / 2
+        low, high = values["latency_ms_p50_low"], values["latency_ms_p50_high"]
         memory = values.get("peak_memory_bytes")
         table.add_row(
             *(record.run.network, record.run.variant, way.engine, way.precision),
             "deployed" if way.deployed else "",
             f"{values['latency_ms_p50']:.2f}",
-            f"{half:.2f}",
+            "" if low is None else f"{(high - low) / 2:.2f}",
             *(f"{values[f'latency_ms_{p}']:.2f}" for p in ("p90", "p99")),
             f"{values['fps_p50']:.1f}",
             str(values["samples"]),

@@ -15,6 +15,9 @@ from lednet_mm.environment import Threads
 from lednet_mm.records import Record, Run, collect_provenance, new_record
 
 
+CPU = torch.device("cpu")
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Ways to do one thing, timed in one run.
@@ -24,12 +27,14 @@ class Comparison:
         items: how many things one call does.
         unit: what one of them is, in the plural (``images``).
         timing: of the ways; the first is what the others are compared with.
+        device: they ran on.
     """
 
     name: str
     items: int
     unit: str
     timing: Timing[str]
+    device: torch.device
 
     def table(self) -> str:
         """Return one line a way: median and its 95% interval, things a second, ratio to the first."""
@@ -76,21 +81,28 @@ class Comparison:
                 "machine": summarise_readings(self.timing.readings),
                 "samples_ms": samples_ms,
             },
-            collect_provenance(threads=threads.count),
+            collect_provenance(str(self.device), threads=threads.count),
         )
 
 
 def compare_ways(
-    name: str, ways: Mapping[str, Callable[[], object]], items: int, unit: str, *, seconds: float
+    name: str,
+    ways: Mapping[str, Callable[[], object]],
+    items: int,
+    unit: str,
+    *,
+    seconds: float,
+    device: torch.device = CPU,
 ) -> Comparison:
     """Time ways to do the same, interleaved, by the protocol of latencies.
 
     Args:
         name: of the benchmark.
-        ways: name -> one call; the first is what the others are compared with.
+        ways: name -> one call, synchronised; the first is what the others are compared with.
         items: how many things one call does.
         unit: what one of them is, in the plural.
         seconds: for each way.
+        device: they run on.
     """
-    timing = measure(ways, min_samples=100, max_seconds=seconds, read=Monitor(torch.device("cpu")).read)
-    return Comparison(name, items, unit, timing)
+    timing = measure(ways, min_samples=100, max_seconds=seconds, read=Monitor(device).read)
+    return Comparison(name, items, unit, timing, device)

@@ -1,7 +1,8 @@
 """The deployment form of a network: the same function of an image, with less work.
 
-Batch normalisation is folded into convolutions, dropout and what serves training only are gone, and LEDNet's
-encoder works without channel shuffles (:mod:`~lednet_mm.cost.deployed_lednet`).
+Batch normalisation is folded into convolutions, dropout and what serves training only are gone, LEDNet's
+encoder works without channel shuffles (:mod:`~lednet_mm.cost.deployed_lednet`), and FANet's attention without
+matrices of positions by positions.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from lednet_mm.cost.deployed_lednet import deploy_lednet
 from lednet_mm.cost.folding import NORMS, fold_batch_norms, observe, replace_modules, tensors_in
+from lednet_mm.networks.fanet import FastAttention
 
 DROPOUT = (nn.modules.dropout._DropoutNd, DropPath)
 
@@ -67,6 +69,9 @@ def deploy(network: nn.Module, shapes: Sequence[tuple[int, int]] = SHAPES) -> De
     kept = fold_batch_norms(form, images)
     drop_unused(form, images)
     deploy_lednet(form)
+    for module in form.modules():
+        if isinstance(module, FastAttention):
+            module.linear = True
     left = {name for name, module in form.named_modules() if isinstance(module, NORMS)}
     deployed = Deployed(form, {name: why for name, why in kept.items() if name in left}).eval()
     for image in images:

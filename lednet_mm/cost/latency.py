@@ -32,17 +32,18 @@ Name = TypeVar("Name", bound=Hashable)
 
 
 def median_interval(samples: np.ndarray) -> tuple[float, float]:
-    """Return a 95% interval of the median from order statistics (no distribution assumed).
+    """Return a 95% interval of the median from order statistics.
+
+    How many samples lie below the median is binomial, whatever their distribution.
 
     Args:
-        samples: (n,) values.
+        samples: (n,) values; NaN for fewer than 6, of which no two hold the median at 95%.
     """
-    ordered = np.sort(samples)
-    n = len(ordered)
-    half = 1.96 * np.sqrt(n) / 2
-    low = max(0, int(np.floor(n / 2 - half)) - 1)
-    high = min(n - 1, int(np.ceil(n / 2 + half)))
-    return float(ordered[low]), float(ordered[high])
+    ordered = np.sort(np.asarray(samples, dtype=np.float64))
+    below = int(stats.binom.ppf(0.025, len(ordered), 0.5)) if len(ordered) else 0
+    if below < 1:
+        return float("nan"), float("nan")
+    return float(ordered[below - 1]), float(ordered[len(ordered) - below])
 
 
 def drift_interval(samples: np.ndarray) -> float:

@@ -93,19 +93,6 @@ def mean_interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, floa
     return float(values.mean() - half), float(values.mean() + half)
 
 
-def median_interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
-    """Return the interval of the median between two order statistics: (samples,) -> (low, high).
-
-    How many samples lie below the median is binomial, whatever their distribution; NaN for fewer than 6
-    samples, of which no two hold the median at 95%.
-    """
-    values = np.sort(np.asarray(values, dtype=np.float64))
-    below = int(stats.binom.ppf((1 - level) / 2, len(values), 0.5)) if len(values) else 0
-    if below < 1:
-        return float("nan"), float("nan")
-    return float(values[below - 1]), float(values[len(values) - below])
-
-
 def seed_widening(seeds: int, level: float = LEVEL) -> float:
     """Return by how much deviations of resampled seeds are stretched, lest few seeds give false confidence.
 

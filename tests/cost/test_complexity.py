@@ -80,12 +80,8 @@ def compare_totals(facts: dict) -> None:
         upsampling = 4 * facts["num_classes"] * height * width
         assert counts.counters["fvcore"]["upsample_bilinear2d"] == upsampling
         total -= upsampling
-    if facts["network"] == "zh320_fanet":
-        # (q k) v and q (k v) are the same; theirs makes a matrix of positions, ours one of channels.
-        positions = [height // stride * (width // stride) for stride in (8, 16, 32, 64)]
-        assert table["matmul"] == sum(2 * 32 * n * n for n in positions)
-        assert counts.counters["fvcore"]["matmul"] == sum(2 * 32 * 32 * n for n in positions)
-        total += table["matmul"] - counts.counters["fvcore"]["matmul"]
+    if "matmul" in table:
+        assert counts.counters["fvcore"]["matmul"] == table["matmul"]
     assert total == pytest.approx(macs, rel=0.01)
     assert counts.counters["fvcore"]["batch_norm"] == pytest.approx(table["batch_norm"], rel=0.01)
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from lednet_mm.config import load_config
 from lednet_mm.cost.complexity import Inference, build_network
@@ -120,6 +121,15 @@ def test_lednet_without_shuffles_or_splits_in_memory():
     with torch.no_grad(), Names():
         deployed(torch.randn(1, 3, 64, 96).double())
     assert not {"native_batch_norm", "transpose", "split", "clone", "dropout"} & set(names)
+
+
+def test_fanet_without_matrices_of_positions():
+    deployed = deploy(network_of("fanet_camvid"), SHAPES)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        deployed(torch.zeros(1, 3, 128, 256).double())
+    products = counter.get_flop_counts()["Global"][torch.ops.aten.bmm]
+    positions = sum((128 // stride) * (256 // stride) for stride in (8, 16, 32, 64))
+    assert products == 2 * 2 * 32 * 32 * positions  # two products of 32 channels, two operations each
 
 
 @pytest.mark.parametrize(

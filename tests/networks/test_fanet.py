@@ -30,10 +30,11 @@ class TestSwitches:
         head = decoder(norm_cfg=None)
         assert not any(isinstance(m, nn.BatchNorm2d) for m in head.modules())
 
+    @pytest.mark.parametrize("linear", [False, True])
     @pytest.mark.parametrize("attention", ["channels", "positions"])
-    def test_the_order_of_the_product(self, attention):
+    def test_the_order_of_the_product(self, attention, linear):
         torch.manual_seed(0)
-        module = FastAttention(8, 4, attention, norm_cfg=None, act_cfg=None).double()
+        module = FastAttention(8, 4, attention, linear=linear, norm_cfg=None, act_cfg=None).double()
         module.fuse = nn.Identity()
         x = torch.randn(2, 8, 3, 5, dtype=torch.float64)
         q, k = (nn.functional.normalize(unit(x), dim=1).flatten(2) for unit in (module.query, module.key))
