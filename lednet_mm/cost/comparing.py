@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,6 @@ from lednet_mm.cost.device import Monitor, summarise_readings
 from lednet_mm.cost.latency import Timing, doubts, measure, median_interval
 from lednet_mm.environment import Threads
 from lednet_mm.records import Record, Run, collect_provenance, new_record
-
 
 CPU = torch.device("cpu")
 
@@ -62,9 +62,11 @@ class Comparison:
         """
         values: dict[str, Any] = {}
         first = self._median(next(iter(self.timing.seconds)))
+        ways = {way: re.sub(r"\W+", "_", way.lower()) for way in self.timing.seconds}
         for way, samples in self.timing.seconds.items():
-            key = way.replace(" ", "_")
+            key = ways[way]
             values[f"{key}_ms_p50"] = self._median(way)
+            values[f"{key}_ms_p50_low"], values[f"{key}_ms_p50_high"] = median_interval(1000 * samples)
             values[f"{key}_ratio"] = first / self._median(way)
             values[f"{key}_unstable"] = bool(doubts(samples)) or self.timing.disturbed
         samples_ms = {way: [round(1000 * t, 4) for t in s] for way, s in self.timing.seconds.items()}
@@ -75,6 +77,7 @@ class Comparison:
             values,
             {
                 **details,
+                "ways": ways,
                 "items": self.items,
                 "unit": self.unit,
                 "threads_reason": threads.reason,

@@ -9,9 +9,9 @@ Where the re-implementation differs from the paper, the defaults here follow it:
 * Its attention mixes channels: the weights are products of queries with keys, summed over positions, and
   they are applied to the values (``attention="channels"``). In the paper they are products of keys with
   values, and they are applied to the queries (``attention="positions"``).
-* It multiplies keys with values first, to a matrix of positions by positions: 4.58 G multiply-adds and 268 MB
-  for the largest map of 512x1024. The product is associative, and ``linear=True`` takes it in the other order,
-  with 0.02 G; the deployment form does so.
+* It multiplies keys with values first, to a matrix of positions by positions: 4.58 G multiply-adds, and
+  268 MB for the largest map of 512x1024. The product is associative: ``linear=True`` takes the other order,
+  0.02 G, as the deployment form does.
 * It refuses sizes whose maps at 1/8, 1/16 or 1/32 have an odd height or width. Here upsampled maps are
   cropped to the map they are added to, which is the same where theirs runs.
 

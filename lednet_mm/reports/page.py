@@ -29,7 +29,7 @@ SCRIPTS = (
     "page.js",
 )
 LICENCES = ("tabulator/LICENSE", "chartjs/LICENSE.md")
-SHOWN = ("summary", "ablation", "class_summary", "latency", "published", "failures")
+SHOWN = ("summary", "ablation", "class_summary", "latency", "benchmarks", "published", "failures")
 
 
 class Interned:
@@ -137,7 +137,9 @@ def _listed(names: Any) -> Sequence[str]:
 
 def _tradeoff_data(content: Content, sources: Sources) -> dict[str, Any]:
     """Return what the interactive plot needs: points with every number that can be an axis."""
-    table = content.tables["summary"]
+    table = content.tables.get("summary")
+    if table is None:  # benchmarks or failures alone
+        return {"axes": [], "points": []}
     columns = [c for c in table.shown() if c.numeric and c.key not in ("seeds", "miou_low")]
     classes = class_names(content.class_summary) if len(content.class_summary) else []
     by_class = _class_values(content, classes)

@@ -108,7 +108,7 @@ def _lightened(record: Record, shared: dict[Any, Any]) -> Record:
     """Drop a record's bulk and share what many records repeat: 10,000 runs must fit into memory."""
     for key in BULK:
         record.details.pop(key, None)
-    if "samples_ms" in record.details:
+    if record.kind == "latency" and "samples_ms" in record.details:
         record.details["samples_ms"] = np.asarray(record.details["samples_ms"], dtype=np.float64)
     config = shared.setdefault(record.config.sha256, record.config)
     versions = tuple(sorted(record.provenance.versions.items()))

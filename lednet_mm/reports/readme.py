@@ -1,7 +1,8 @@
 """Tables of committed reports inside Markdown pages, between markers, made by a command and not by hand.
 
 ``<!-- table: reports/NAME/TABLE -->`` begins a part that holds that report's table, its notes and a link to
-it; ``<!-- end of table -->`` ends it. ``reports/NAME/records`` holds the records that it is made from.
+it; ``<!-- end of table -->`` ends it. ``reports/NAME/records`` holds the records that it is made from, and
+``study.json`` or ``title.txt`` beside it what it is called.
 """
 
 from __future__ import annotations
@@ -24,11 +25,9 @@ def committed_reports(root: Path) -> list[Path]:
 
 
 def committed_title(folder: Path) -> str | None:
-    """Return the title of a committed report, which its tables carry; None for a new one or a study's."""
-    page = folder / "comparison.md"
-    if (folder / "study.json").is_file() or not page.is_file():
-        return None
-    return page.read_text().split("\n")[0].removeprefix("# ")
+    """Return the title of a committed report, which is in its ``title.txt``; None for a study's."""
+    title = folder / "title.txt"
+    return title.read_text().strip() if title.is_file() else None
 
 
 def rewrite_report(folder: Path, out: Path) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from lednet_mm.records import write_atomically
 from lednet_mm.reports import plots, plots_accuracy
 from lednet_mm.reports.ablation import Baseline, ablation_table, compare_with_baselines
+from lednet_mm.reports.benchmarks import benchmark_table
 from lednet_mm.reports.classes import class_summary_table, class_table, reported_splits, summarise_classes
 from lednet_mm.reports.comparison import Comparison, compare, comparison_table
 from lednet_mm.reports.differences import Differences
@@ -33,6 +34,7 @@ TABLES = (
     "class_iou",
     "class_summary",
     "latency",
+    "benchmarks",
     "published",
     "failures",
 )
@@ -116,6 +118,7 @@ def make_content(evidence: Evidence, title: str | None = None, baseline: Baselin
         ablation_table(ablation, title, speed),
         *([class_summary_table(class_summary, title)] if len(class_summary) else []),
         latency_table(comparison.latencies, title),
+        benchmark_table(evidence.records, title),
         published_table(summary, title),
         failure_table(collect_failures(evidence.records, evidence.studies), title),
         comparison_table(comparison, title),

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 from mmengine.dist import get_rank, is_main_process
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook, Hook, LoggerHook, RuntimeInfoHook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
+from torch import Tensor
 
 from lednet_mm.checkpoints.files import checkpoints_of
 from lednet_mm.config import run_of
@@ -68,25 +69,50 @@ class EncoderFirstHook(Hook):
 
 
 @HOOKS.register_module()
-class FiniteLossHook(Hook):
-    """Stop a run whose loss is no longer a number, before a checkpoint keeps its weights."""
+class LossHook(RuntimeInfoHook):
+    """Read the losses when they are logged or saved, and stop a run whose loss is no longer a number.
 
-    priority = "HIGH"
+    MMEngine's hook, in whose place this one stands, reads every value in every iteration, and a GPU has to
+    finish its work first. Here they stay on the device until a hook logs or writes a checkpoint; each
+    iteration's value reaches the log all the same.
+    """
+
+    def __init__(self) -> None:
+        self._unread: list[tuple[int, dict[str, Tensor]]] = []
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Look at the loss of this iteration.
+        """Keep the losses of this iteration, and read all of them if they are due.
 
         Raises:
-            InputError: the loss is NaN or infinite; the line names the iteration and the last checkpoint.
+            InputError: a loss is NaN or infinite; the line names the iteration and the last checkpoint.
         """
-        loss = (outputs or {})["loss"].item()
-        if math.isfinite(loss):
-            return
+        self._unread.append((runner.iter + 1, {key: v.detach() for key, v in (outputs or {}).items()}))
+        readers = [hook for hook in runner.hooks if isinstance(hook, (LoggerHook, CheckpointHook))]
+        if (
+            any(self.every_n_train_iters(runner, hook.interval) for hook in readers)
+            or self.is_last_train_iter(runner)
+            or self.end_of_epoch(runner.train_dataloader, batch_idx)  # short ones are logged then
+        ):
+            self._read(runner)
+
+    def _read(self, runner: Any) -> None:
+        on_device = [value.reshape(()).float() for _, losses in self._unread for value in losses.values()]
+        values = iter(torch.stack(on_device).tolist() if on_device else [])
+        unread, self._unread = self._unread, []
+        for iteration, losses in unread:
+            for key in losses:
+                value = next(values)
+                if key == "loss" and not math.isfinite(value):
+                    raise InputError(self._no_number(runner, value, iteration))
+                runner.message_hub.update_scalar(f"train/{key}", value)
+
+    @staticmethod
+    def _no_number(runner: Any, loss: float, iteration: int) -> str:
         saved = checkpoints_of(runner.work_dir)
-        raise InputError(
-            f"the loss became {loss} at iteration {runner.iter + 1}; "
+        return (
+            f"the loss became {loss} at iteration {iteration}; "
             f"the last good checkpoint is {saved[0] if saved else 'none (none was written yet)'}; "
             "lower the learning rate, or look at the batch with tools/check_dataset.py"
         )

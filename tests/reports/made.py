@@ -96,6 +96,14 @@ def latency(
     return new_record("latency", run, "", values, details, at(0, device=device))
 
 
+def benchmark() -> Record:
+    run = Run(network="none", dataset="none", variant="loader")
+    values = {"files_ms_p50": 8.0, "files_ms_p50_low": 7.9, "files_ms_p50_high": 8.1}
+    values |= {"files_ratio": 1.0, "files_unstable": False}
+    details = {"ways": {"files": "files"}, "items": 4, "unit": "images", "samples_ms": {"files": [8.0]}}
+    return new_record("benchmark", run, "", values, details, at(0))
+
+
 def failure(variant="no_bn", seed=0, minute=0, study=None) -> Record:
     run = Run(network="lednet", dataset="camvid", variant=variant, seed=seed, study=study)
     values = {"reason": "the loss became nan at iteration 7", "exit_status": 1, "last_checkpoint": None}

@@ -16,7 +16,7 @@ from lednet_mm.reports.page import ASSETS, to_script, write_page
 from lednet_mm.reports.pictures import Example, PictureSet
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.report import make_content
-from tests.reports.made import accuracy, complexity, failure, latency, write_study
+from tests.reports.made import accuracy, benchmark, complexity, failure, latency, write_study
 
 TITLE = 'The <b>parts</b> & "more"'
 
@@ -38,6 +38,7 @@ def page(tmp_path_factory):
         fps = {"baseline": 10, "no_apn": 12}[variant] * (2 if name == "erfnet" else 1)
         write_record(complexity(name, variant, params=int(1e6 * quality)), runs / f"{name}-{variant}-0")
         write_record(latency(name, variant, fps=fps), runs / "latency")
+    write_record(benchmark(), runs / "benchmarks")
     write_record(failure(study="parts"), runs / "lednet-no_bn-0")
     (runs / "latency" / "records" / "broken.json").write_text("{")
     ids = np.arange(8 * 16, dtype=np.uint8).reshape(8, 16) % 3
@@ -144,6 +145,7 @@ def test_every_section_is_there(tab):
         "IoU by class",
         "Predictions: camvid",
         "Latency",
+        "Benchmarks",
         "Measured and published",
         "Runs without a result",
         "Files left out",

@@ -1,7 +1,10 @@
 """Options of a recipe that make the step faster change nothing but the last digits."""
 
+import math
+import re
 import subprocess
 import sys
+import traceback
 
 import pytest
 import torch
@@ -9,6 +12,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lednet_mm import environment
 from lednet_mm.config import load_config
@@ -65,6 +69,32 @@ def test_fused_adamw_makes_the_same_steps(batch):
         states.append(network.state_dict())
     for name, value in states[0].items():
         torch.testing.assert_close(states[1][name], value, rtol=1e-5, atol=1e-7)
+
+
+def test_no_iteration_reads_from_the_device(small_config, tmp_path):
+    """What a GPU would have to be waited for: numbers taken out of tensors, sizes that depend on values."""
+    aten = torch.ops.aten
+    waits = (aten._local_scalar_dense.default, aten.nonzero.default, aten.masked_select.default)
+    reads: list[str] = []
+
+    class Reads(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            by_mask = func is aten.index.Tensor and any(
+                i is not None and i.dtype is torch.bool for i in args[1]
+            )
+            if by_mask or func in waits:
+                reads.append("".join(traceback.format_stack()))
+            return func(*args, **(kwargs or {}))
+
+    config = small_config("default_hooks = dict(checkpoint=dict(interval=100), logger=dict(interval=4))")
+    with Reads():
+        train(config, work_dir=tmp_path / "run")
+    assert reads  # before the first iteration
+    assert [stack for stack in reads if "in run_iter" in stack] == []
+    log = "".join(path.read_text() for path in (tmp_path / "run").glob("*/*.log"))
+    logged = re.findall(r"Iter\(train\) +\[(\d+)/8\].* loss: (\S+).* decode.acc_seg: (\S+)", log)
+    assert [line[0] for line in logged] == ["3", "4", "8"]  # 3: the first time that all images were seen
+    assert all(math.isfinite(float(number)) for line in logged for number in line)
 
 
 def test_a_config_may_ask_for_channels_last(small_config, tmp_path, monkeypatch):

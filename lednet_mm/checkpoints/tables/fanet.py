@@ -12,7 +12,8 @@ NETWORKS = {
             THIRD_PARTY,
             "The attention weights are products of queries with keys over positions, applied to the values; "
             "the paper's are products of keys with values, applied to the queries.",
-            "It computes a matrix of positions by positions; the deployment form takes the same product at linear cost.",
+            "It computes a matrix of positions by positions; the deployment form takes the same product "
+            "at linear cost.",
         ],
         model={
             "backbone": {"type": "ResNet", "depth": 18, "strides": (2, 2, 2, 2)},

@@ -67,6 +67,7 @@ addTable("ablation", "Differences to the baseline");
 addTable("class_summary", "IoU by class");
 addPictures();
 addTable("latency", "Latency");
+addTable("benchmarks", "Benchmarks");
 addTable("published", "Measured and published");
 addTable("failures", "Runs without a result");
 addLeftOut();
