@@ -205,17 +205,18 @@ def read_published(path: Path = PUBLISHED) -> list[dict[str, str]]:
 
 
 def rows_of(network: NetworkFacts, rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """Return the published rows of one network."""
-    return rows_called(network.title if network.table else network.name, rows)
+    """Return the published rows of one network: of its name, or where it is proven also of its title."""
+    return rows_called([network.name, *([network.title] if network.table else [])], rows)
 
 
-def rows_called(name: str, rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """Return the published rows of a name: called the same, but for case, hyphens and brackets."""
+def rows_called(names: Iterable[str], rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Return the published rows of any of the names: called the same, but for case, hyphens and brackets."""
 
     def plain(text: str) -> str:
         return re.sub(r"[^a-z0-9]", "", re.sub(r" \(.*|^LightNet ", "", text).lower())
 
-    return [row for row in rows if plain(OUR_NAMES.get(row["network"], row["network"])) == plain(name)]
+    wanted = {plain(name) for name in names}
+    return [row for row in rows if plain(OUR_NAMES.get(row["network"], row["network"])) in wanted]
 
 
 def render(networks: Sequence[NetworkFacts], rows: Sequence[Mapping[str, str]]) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from lednet_mm.reports.networks import read_published, rows_called
+from lednet_mm.checkpoints import NETWORKS
+from lednet_mm.reports.networks import config_name, read_published, rows_called
 from lednet_mm.reports.tables import Column, Table, rows_of
 
 MIOU = {
@@ -22,7 +23,8 @@ MIOU = {
 @cache
 def published_rows(network: str) -> tuple[Mapping[str, str], ...]:
     """Return the rows of ``published.csv`` for one of our networks."""
-    return tuple(rows_called(network, read_published()))
+    titles = [authors.title for key, authors in NETWORKS.items() if config_name(key) == network]
+    return tuple(rows_called([network, *titles], read_published()))
 
 
 def published_beside(group: Mapping[str, Any]) -> dict[str, Any]:

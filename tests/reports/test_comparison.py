@@ -174,6 +174,9 @@ def test_published_numbers_stand_beside_ours():
     (row,) = published_table(summary, "Title").rows()
     assert row["published_as"] == "DABNet"
     assert "arXiv:1907.11357" in row["source"]
+    for name, published in (("mixscaledensenet", "LightNet Mixed-scale DenseNet"), ("dfanet", "DFANet")):
+        (row,) = published_table(summarise_runs(compare([accuracy(name)])), "Title").rows()
+        assert row["published_as"] == published  # by its title, by its name
     (row,) = published_table(summarise_runs(compare([accuracy("dabnet", dataset="streets")])), "Title").rows()
     assert pd.isna(row["published_miou_percent"])
 
