@@ -1,34 +1,50 @@
-"""Benchmarks of the project's own parts, from the timing to the table."""
+"""Benchmarks of the project's own parts, from the times to the table."""
 
-import time
-
+import numpy as np
 import pytest
+import torch
 
-from lednet_mm.cost.comparing import compare_ways
+from lednet_mm.cost.comparing import Comparison, compare_ways
+from lednet_mm.cost.latency import Timing
 from lednet_mm.environment import Threads
 from lednet_mm.records import read_record, write_record
 from lednet_mm.reports.benchmarks import benchmark_table
 from lednet_mm.reports.report import write_report
 
+CPU = torch.device("cpu")
+THREADS = Threads(1, 2, "PASSIVE", "a test")
+
 
 @pytest.fixture
 def record(tmp_path):
-    """Sleep for 2 ms and for 8 ms, 4 images a call."""
-    ways = {"plain": lambda: time.sleep(0.008), "no waiting, much": lambda: time.sleep(0.002)}
-    compared = compare_ways("loader", ways, 4, "images", seconds=0.3)
-    path = write_record(compared.record(Threads(1, 2, "PASSIVE", "a test"), {"shape": [1, 2]}), tmp_path)
-    return read_record(path)
+    """Two ways that took 8 ms and 2 ms, 4 images a call."""
+    seconds = {"plain": np.full(20, 0.008), "no waiting, much": np.full(20, 0.002)}
+    readings = [{"seconds": 0.2, "rounds": 20, "counts": True, "busy_elsewhere": 0.0}]
+    compared = Comparison("loader", 4, "images", Timing(seconds, readings, disturbed=False), CPU)
+    return read_record(write_record(compared.record(THREADS, {"shape": [1, 2]}), tmp_path))
 
 
 def test_the_table_says_how_much_faster_each_way_is(record):
     table = benchmark_table([record], "Two ways")
     plain, quick = table.rows()
-    assert (plain["way"], quick["way"], plain["ratio"]) == ("plain", "no waiting, much", 1)
-    assert 2.5 < quick["ratio"] < 4.2
-    assert plain["per_second"] == pytest.approx(4000 / plain["ms_p50"])
-    assert 8 <= plain["ms_p50"] < 14
-    low, high = map(float, plain["interval"].split(" to "))
-    assert low - 0.01 <= plain["ms_p50"] <= high + 0.01  # the text is rounded
+    assert (plain["way"], plain["ratio"], plain["ms_p50"], plain["per_second"]) == ("plain", 1, 8, 500)
+    assert (quick["way"], quick["ratio"], quick["ms_p50"], quick["per_second"]) == (
+        "no waiting, much",
+        pytest.approx(4),
+        2,
+        2000,
+    )
+    assert plain["interval"] == "8.00 to 8.00"
+
+
+def test_every_way_is_called_and_timed():
+    called = []
+    compared = compare_ways(
+        "calls", {"a": lambda: called.append("a"), "b": lambda: called.append("b")}, 1, "calls", seconds=0.01
+    )
+    assert set(called) == {"a", "b"}
+    assert {way: len(s) >= 100 for way, s in compared.timing.seconds.items()} == {"a": True, "b": True}
+    assert compared.record(THREADS, {}).details["ways"] == {"a": "a", "b": "b"}
 
 
 def test_a_report_of_benchmarks_alone(record, tmp_path):
