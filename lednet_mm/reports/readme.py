@@ -31,13 +31,14 @@ def committed_title(folder: Path) -> str | None:
 
 
 def rewrite_report(folder: Path, out: Path) -> None:
-    """Make a committed report again from its records, without its page, which is large.
+    """Make a committed report again from its records; a study's with its page, which is large.
 
     Args:
         folder: the committed report.
         out: where to; the folder itself brings it up to date.
     """
-    write_report([folder], out, committed_title(folder), page=False)
+    is_study = (folder / "study.json").is_file()
+    write_report([folder], out, committed_title(folder), page=is_study)
 
 
 def fill_tables(page: Path, root: Path) -> str:
