@@ -70,11 +70,11 @@ class EncoderFirstHook(Hook):
 
 @HOOKS.register_module()
 class LossHook(RuntimeInfoHook):
-    """Read the losses when they are logged or saved, and stop a run whose loss is no longer a number.
+    """Read the losses where they are logged, and stop a run whose loss is no longer a number.
 
     MMEngine's hook, in whose place this one stands, reads every value in every iteration, and a GPU has to
-    finish its work first. Here they stay on the device until a hook logs or writes a checkpoint; each
-    iteration's value reaches the log all the same.
+    finish its work first. Here they stay on the device until the run logs, validates or writes a checkpoint;
+    each iteration's value reaches the log all the same.
     """
 
     def __init__(self) -> None:
@@ -89,9 +89,9 @@ class LossHook(RuntimeInfoHook):
             InputError: a loss is NaN or infinite; the line names the iteration and the last checkpoint.
         """
         self._unread.append((runner.iter + 1, {key: v.detach() for key, v in (outputs or {}).items()}))
-        readers = [hook for hook in runner.hooks if isinstance(hook, (LoggerHook, CheckpointHook))]
+        intervals = [hook.interval for hook in runner.hooks if isinstance(hook, (LoggerHook, CheckpointHook))]
         if (
-            any(self.every_n_train_iters(runner, hook.interval) for hook in readers)
+            any(self.every_n_train_iters(runner, n) for n in [*intervals, runner.train_loop.val_interval])
             or self.is_last_train_iter(runner)
             or self.end_of_epoch(runner.train_dataloader, batch_idx)  # short ones are logged then
         ):
