@@ -23,7 +23,7 @@ CURVES = 12
 
 
 def plot_forest(ablation: pd.DataFrame, title: str) -> list[Plot]:
-    """Plot the differences to the baseline with their intervals, filled where resolved.
+    """Plot the differences to the baseline with their intervals, filled where seeds resolve them.
 
     Args:
         ablation: see :func:`lednet_mm.reports.ablation.compare_with_baselines`.
@@ -41,16 +41,19 @@ def plot_forest(ablation: pd.DataFrame, title: str) -> list[Plot]:
             color = {"better": COLORS[0], "worse": COLORS[1]}.get(row["verdict"].split()[0], "0.45")
             low = row["difference_points"] - row["low_points"]
             high = row["high_points"] - row["difference_points"]
-            axes.errorbar(
+            one_seed = row["seeds"] == 1
+            bars = axes.errorbar(
                 row["difference_points"],
                 i,
                 xerr=[[max(0, low)], [max(0, high)]],
                 marker="o",
                 color=color,
-                markerfacecolor="white" if color == "0.45" else color,
+                markerfacecolor="white" if color == "0.45" or one_seed else color,
                 markersize=6,
                 capsize=3,
             )
+            if one_seed:  # narrow, as it knows nothing of other seeds
+                bars.lines[2][0].set_linestyle(":")
             seeds = f"{row['seeds']} seed{'s' if row['seeds'] != 1 else ''}"
             names.append(f"{network_name(row)} ({seeds})")
         axes.axvline(0, color="0.3", linewidth=0.8)
@@ -63,7 +66,8 @@ def plot_forest(ablation: pd.DataFrame, title: str) -> list[Plot]:
         set_title(axes, f"{title}\n{place}; {base}{largest}")
         axes.grid(alpha=0.3, axis="x")
         figure.supxlabel(
-            "blue: better, orange: worse; hollow grey: not resolved (the interval contains zero)",
+            "blue: better, orange: worse; grey: not resolved (the interval contains zero); "
+            "hollow and dotted: one seed, over images alone",
             fontsize=7,
             color="0.35",
         )
