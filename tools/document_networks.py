@@ -10,7 +10,7 @@ from rich.console import Console
 import lednet_mm  # noqa: F401  (registers the networks)
 from lednet_mm.errors import run_command
 from lednet_mm.records import write_atomically
-from lednet_mm.reports.networks import measure_networks, read_published, render
+from lednet_mm.reports.networks import measure_networks, render
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,7 +32,7 @@ def main() -> None:
             ROOT / "tests/data",
             lambda name: status.update(f"{name}: size and parity"),
         )
-    write_atomically(arguments.out, render(networks, read_published()).encode())
+    write_atomically(arguments.out, render(networks).encode())
     print(f"{arguments.out}: {len(networks)} networks")
 
 

@@ -48,6 +48,11 @@ def authors_network(name: str) -> AuthorsNetwork:
     return NETWORKS[name]
 
 
+def config_name(name: str) -> str:
+    """Return the name that the config of an authors' network has, if there is one."""
+    return name.removeprefix("zh320_").removesuffix("_official")
+
+
 def known_as(model: Mapping, network: str) -> str | None:
     """Return the name in the reference vectors of a config's model; None if it is none of them.
 

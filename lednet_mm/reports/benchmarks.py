@@ -50,7 +50,7 @@ def _rows(record: Record) -> Iterable[dict[str, Any]]:
             "way": way,
             **of,
             "interval": "" if low is None or high is None else f"{low:.2f} to {high:.2f}",
-            "per_second": 1000 * record.details["items"] / float(of["ms_p50"] or 0),
+            "per_second": 1000 * record.details["items"] / of["ms_p50"],
             "unit": record.details["unit"],
             "device": record.provenance.device,
             "threads": record.provenance.threads,

@@ -48,13 +48,13 @@ def style(index: int) -> dict[str, Any]:
     }
 
 
-def set_title(axes: Axes, title: str) -> None:
-    """Put a title above, its lines broken to the figure's width."""
-    figure = axes.get_figure()
-    assert isinstance(figure, Figure)
+def set_title(figure: Figure, title: str) -> None:
+    """Put a title above a figure, its lines broken to its width.
+
+    Above its axes, long labels to their left would push it out of the picture.
+    """
     width = int(14 * figure.get_figwidth())
     lines = [line for part in title.split("\n") for line in textwrap.wrap(part, width)]
-    # Above the figure: above the axes, long labels to their left would push it out of the picture.
     figure.suptitle("\n".join(lines), fontsize=9)
 
 

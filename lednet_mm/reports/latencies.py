@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,11 @@ class Latencies:
     conditions: tuple[Condition, ...]
     samples: dict[str, np.ndarray]
     rooflines: dict[str, dict[str, Any]]
+
+    def alike(self) -> list[int]:
+        """Return the conditions that differ from the first in engine and precision alone."""
+        same = [replace(c, engine="", precision="", deployed=False) for c in self.conditions]
+        return [i for i, condition in enumerate(same) if condition == same[0]]
 
 
 def collect_latencies(records: Iterable[Record]) -> Latencies:

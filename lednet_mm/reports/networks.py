@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 
-from lednet_mm.checkpoints import NETWORKS
+from lednet_mm.checkpoints import NETWORKS, config_name
 from lednet_mm.checkpoints.names import AuthorsNetwork
 from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
 from lednet_mm.config import load_config
 from lednet_mm.cost.complexity import build_network, count_complexity, trainable_parameters
 from lednet_mm.errors import InputError
+from lednet_mm.reports.published import published_rows
 
 CLASSES = 19
 SHAPE = (512, 1024)
 ODD_SHAPE = (107, 157)  # a multiple of nothing
-
-PUBLISHED = Path(__file__).with_name("published.csv")
-
-# Where a row of published.csv and our network are not called the same.
-OUR_NAMES = {
-    "MobileNetV3-Large LR-ASPP": "mobilenetv3_lraspp",
-    "LightNet ShuffleNetPlus": "shufflenetv2plus",
-    "LightNet SE-WResNetV2": "sewrnetv2",
-}
 
 HEADER = """\
 # The networks
@@ -101,11 +92,6 @@ class NetworkFacts:
     cases: int
     error: float | None
     training_error: float | None
-
-
-def config_name(key: str) -> str:
-    """Return the name that the config of an authors' network has, if there is one."""
-    return key.removeprefix("zh320_").removesuffix("_official")
 
 
 def network_configs(folder: str | Path) -> dict[str, Path]:
@@ -198,28 +184,7 @@ def _docstring(path: Path) -> str:
     return " ".join(found[1].split()) if found else ""
 
 
-def read_published(path: Path = PUBLISHED) -> list[dict[str, str]]:
-    """Read the published numbers, one dict a row; cells that no source fills are empty."""
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def rows_of(network: NetworkFacts, rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """Return the published rows of one network: of its name, or where it is proven also of its title."""
-    return rows_called([network.name, *([network.title] if network.table else [])], rows)
-
-
-def rows_called(names: Iterable[str], rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """Return the published rows of any of the names: called the same, but for case, hyphens and brackets."""
-
-    def plain(text: str) -> str:
-        return re.sub(r"[^a-z0-9]", "", re.sub(r" \(.*|^LightNet ", "", text).lower())
-
-    wanted = {plain(name) for name in names}
-    return [row for row in rows if plain(OUR_NAMES.get(row["network"], row["network"])) in wanted]
-
-
-def render(networks: Sequence[NetworkFacts], rows: Sequence[Mapping[str, str]]) -> str:
+def render(networks: Sequence[NetworkFacts]) -> str:
     """Return the page as Markdown: what is stated once, one table, one section a network."""
     lines = [HEADER, "## All networks", ""]
     lines += [
@@ -233,7 +198,7 @@ def render(networks: Sequence[NetworkFacts], rows: Sequence[Mapping[str, str]]) 
         parity = f"{_below(network.error)} | {_below(network.training_error)}"
         lines.append(f"| {anchor} | `{network.name}` | {size} | {parity} |")
     for network in networks:
-        lines += ["", f"## {_heading(network)}", "", *_section(network, rows)]
+        lines += ["", f"## {_heading(network)}", "", *_section(network)]
     return "\n".join(lines) + "\n"
 
 
@@ -253,7 +218,7 @@ def _below(error: float | None) -> str:
     return f"1e{math.ceil(math.log10(error)):03d}" if error > 0 else "0"
 
 
-def _section(network: NetworkFacts, rows: Sequence[Mapping[str, str]]) -> list[str]:
+def _section(network: NetworkFacts) -> list[str]:
     table: AuthorsNetwork | None = NETWORKS[network.table] if network.table else None
     lines = []
     if network.note:
@@ -282,7 +247,7 @@ def _section(network: NetworkFacts, rows: Sequence[Mapping[str, str]]) -> list[s
         lines.append("* MMSegmentation's implementation, not proven here.")
     if table:
         lines += [f"* Deviation: {deviation}" for deviation in table.deviations]
-    lines += [f"* Published: {_published(row)}" for row in rows_of(network, rows)]
+    lines += [f"* Published: {_published(row)}" for row in published_rows(network.name)]
     return lines
 
 

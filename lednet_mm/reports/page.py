@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,8 +53,9 @@ class Interned:
 class Sources:
     """The records that a page's numbers come from, each once."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, folder: Path) -> None:
         self._evidence = evidence
+        self._folder = folder
         self._records = {record_name(record): record for record in evidence.records}
         self._numbers: dict[str, int] = {}
         self.interned = Interned()
@@ -75,8 +77,9 @@ class Sources:
         keep, run, provenance = self.interned, record.run, record.provenance
         versions = ", ".join(f"{k} {v}" for k, v in sorted(provenance.versions.items()) if v)
         where = [run.network, run.variant, run.dataset, *filter(None, [run.study])]
+        folder = _place(self._evidence.paths[name].parent, self._folder)
         return [
-            *(name, keep(str(self._evidence.paths[name].parent)), keep(", ".join(where)), run.seed),
+            *(name, keep(folder), keep(", ".join(where)), run.seed),
             {key: _short(value) for key, value in record.values.items() if isinstance(value, (int, float))},
             *(keep(provenance.date), keep(provenance.commit), provenance.dirty, keep(provenance.device)),
             *(provenance.threads, keep(provenance.precision), keep(provenance.command), keep(versions)),
@@ -118,6 +121,11 @@ def table_data(table: Table, sources: Sources) -> dict[str, Any]:
         ],
         "rows": rows,
     }
+
+
+def _place(path: Path, folder: Path) -> str:
+    """Return where a file lies, seen from the page's folder: the same on every machine that both are on."""
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _short(value: float) -> float:
@@ -184,9 +192,11 @@ def _class_values(content: Content, classes: Sequence[str]) -> dict[tuple, list[
     return {_group(row): [_value(row[name], 1) for name in classes] for row in rows}
 
 
-def page_data(content: Content, evidence: Evidence, pictures: Iterable[PictureSet]) -> dict[str, Any]:
+def page_data(
+    content: Content, evidence: Evidence, pictures: Iterable[PictureSet], folder: Path
+) -> dict[str, Any]:
     """Return everything that the page shows, as JSON has it."""
-    sources = Sources(evidence)
+    sources = Sources(evidence, folder)
     tables = {n: table_data(content.tables[n], sources) for n in SHOWN if n in content.tables}
     failures = content.tables.get("failures")
     if failures is not None:
@@ -203,7 +213,7 @@ def page_data(content: Content, evidence: Evidence, pictures: Iterable[PictureSe
             "rows": sources.rows,
             "strings": sources.interned.strings,
         },
-        "problems": {str(path): reason for path, reason in evidence.problems.items()},
+        "problems": {_place(path, folder): reason for path, reason in evidence.problems.items()},
         "facts": {"records": len(evidence.records), "first": min(dates), "last": max(dates)},
     }
 
@@ -220,20 +230,21 @@ def _asset(name: str) -> Markup:
     return Markup("\n".join(line for line in lines if "sourceMappingURL" not in line))
 
 
-def write_page(content: Content, evidence: Evidence, pictures: Iterable[PictureSet]) -> str:
+def write_page(content: Content, evidence: Evidence, pictures: Iterable[PictureSet], folder: Path) -> str:
     """Return the page's HTML.
 
     Args:
         content: tables and frames.
         evidence: whose records the page names as sources.
         pictures: predictions to show; they make the page large.
+        folder: the page's own, from which it says where records lie.
     """
     environment = Environment(
         loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     return environment.get_template("page.html.j2").render(
         title=content.title,
-        data=to_script(page_data(content, evidence, pictures)),
+        data=to_script(page_data(content, evidence, pictures, folder)),
         styles=[_asset(name) for name in STYLES],
         scripts=[_asset(name) for name in SCRIPTS],
         licences=[_asset(name) for name in LICENCES],

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lednet_mm.reports.drawing import Plot, label_points, pareto_front, set_log, set_title, style
-from lednet_mm.reports.latencies import Condition, Latencies, short_names
+from lednet_mm.reports.latencies import Latencies, short_names
 from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import rows_of
 
@@ -93,7 +93,7 @@ def _tradeoff(rows: pd.DataFrame, key: str, scale: float, label: str, title: str
     axes.margins(0.14)
     axes.set_xlabel(label)
     axes.set_ylabel("mean IoU (%)")
-    set_title(axes, title)
+    set_title(figure, title)
     axes.grid(alpha=0.3)
     notes = []
     if not np.isnan(std).all():
@@ -113,21 +113,7 @@ def _tradeoff(rows: pd.DataFrame, key: str, scale: float, label: str, title: str
 
 def plot_latencies(latencies: Latencies, title: str) -> list[Plot]:
     """Plot the distribution of the samples of every network and engine on one device, for one input."""
-
-    def place(condition: Condition) -> tuple:
-        return (
-            condition.device,
-            condition.threads,
-            condition.shape,
-            condition.batch_size,
-            condition.timed,
-        )
-
-    alike = [
-        i
-        for i, condition in enumerate(latencies.conditions)
-        if place(condition) == place(latencies.conditions[0])
-    ]
+    alike = latencies.alike()
     frame = latencies.frame[latencies.frame["condition"].isin(alike)]
     rows = [row for row in rows_of(frame) if row["record"] in latencies.samples]
     rows.sort(key=lambda row: row["latency_ms_p50"])
@@ -135,15 +121,16 @@ def plot_latencies(latencies: Latencies, title: str) -> list[Plot]:
         return []
     shown = rows[:DISTRIBUTIONS]
     samples = [latencies.samples[row["record"]] for row in shown]
-    several = len({row["dataset"] for row in shown}) > 1
-    engines = dict(zip(alike, short_names([latencies.conditions[i] for i in alike]), strict=True))
+    conditions = [latencies.conditions[i] for i in alike]
+    engines = dict(zip(alike, short_names(conditions), strict=True))
+    datasets = {row["dataset"] for row in shown}
     one_network = len({network_name(row) for row in shown}) == 1 and len(alike) > 1
     names = []
     for row in shown:
-        parts = [row["dataset"]] if several else []
-        parts += [engines[row["condition"]]] if engines[row["condition"]] else []
-        network = network_name(row) + (f" ({', '.join(parts)})" if parts else "")
-        names.append(engines[row["condition"]] if one_network and not several else network)
+        parts = [row["dataset"] if len(datasets) > 1 else "", engines[row["condition"]]]
+        told_apart = ", ".join(filter(None, parts))
+        whole = f"{network_name(row)} ({told_apart})" if told_apart else network_name(row)
+        names.append(told_apart if one_network else whole)
     figure = Figure(figsize=(7, 1.4 + 0.32 * len(shown)), layout="constrained")
     axes = figure.add_subplot()
     _boxes(axes, samples)
@@ -155,10 +142,10 @@ def plot_latencies(latencies: Latencies, title: str) -> list[Plot]:
     if max(s.max() for s in samples) > 20 * min(s.min() for s in samples):
         set_log(axes, "x")
     fastest = f", the fastest {DISTRIBUTIONS} of {len(rows)}" if len(rows) > DISTRIBUTIONS else ""
-    words = latencies.conditions[0].words()
-    common = [words[key] for key in words if len({latencies.conditions[i].words()[key] for i in alike}) == 1]
+    words = [condition.words() for condition in conditions]
+    common = [word for key, word in words[0].items() if all(other[key] == word for other in words)]
     of = f" of {network_name(shown[0])}" if one_network else ""
-    set_title(axes, f"{title}: latency{of}{fastest}\n{', '.join(filter(None, common))}")
+    set_title(figure, f"{title}: latency{of}{fastest}\n{', '.join(filter(None, common))}")
     axes.grid(alpha=0.3, axis="x")
     figure.supxlabel(
         "box: quartiles; line: median; whiskers: p1 to p99; orange: p99 of the record",
@@ -203,7 +190,7 @@ def plot_rooflines(latencies: Latencies, title: str) -> list[Plot]:
         axes.set_ylim(min(y.min(), bandwidth * ends[0]) / 2, peak * 2)
         axes.set_xlabel("operations per byte moved at least once (FLOP/B)")
         axes.set_ylabel("speed reached (GFLOP/s)")
-        set_title(axes, f"{title}: roofline\n{device}, {precision}")
+        set_title(figure, f"{title}: roofline\n{device}, {precision}")
         axes.grid(alpha=0.3, which="both")
         ceilings = f"line: measured ceilings, {peak:.0f} GFLOP/s and a copy at {bandwidth:.1f} GB/s"
         figure.supxlabel(ceilings, fontsize=7, color="0.35")

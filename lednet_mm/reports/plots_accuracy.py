@@ -63,7 +63,7 @@ def plot_forest(ablation: pd.DataFrame, title: str) -> list[Plot]:
         bases = ", ".join(sorted(set(rows["baseline"]))[:3])
         base = f"compared with {bases}" if rows["baseline"].nunique() <= 3 else "each with its own baseline"
         largest = f"; the largest {ROWS} of {total}" if total > ROWS else ""
-        set_title(axes, f"{title}\n{place}; {base}{largest}")
+        set_title(figure, f"{title}\n{place}; {base}{largest}")
         axes.grid(alpha=0.3, axis="x")
         figure.supxlabel(
             "blue: better, orange: worse; grey: not resolved (the interval contains zero); "
@@ -131,7 +131,7 @@ def plot_curves(curves: pd.DataFrame, title: str) -> list[Plot]:
         axes.set_ylabel("mean IoU on val (%)")
         best = f"; the best {CURVES} of {len(lines)}" if len(lines) > CURVES else ""
         band = "\nline: mean over seeds; band: from lowest to highest" if table["size"].max() > 1 else ""
-        set_title(axes, f"{title}\n{place}{best}{band}")
+        set_title(figure, f"{title}\n{place}{best}{band}")
         axes.grid(alpha=0.3)
         figure.legend(loc="outside lower center", fontsize=8, frameon=False, ncols=3)
         plots.append(Plot(f"learning_curves{ending}", figure))
@@ -166,7 +166,7 @@ def plot_classes(classes: pd.DataFrame, title: str) -> list[Plot]:
         labels = [network_name(row) for row in rows_of(rows)]
         axes.set_yticks(range(len(labels)), labels, fontsize=8)
         best = f"; the best {ROWS} of {total}" if total > ROWS else ""
-        set_title(axes, f"{title}\nIoU by class (%): {place}{best}")
+        set_title(figure, f"{title}\nIoU by class (%): {place}{best}")
         figure.colorbar(image, ax=axes, label="IoU (%)", fraction=0.03, pad=0.02)
         plots.append(Plot(f"class_iou{ending}", figure))
     return plots
@@ -196,7 +196,7 @@ def plot_published(published: pd.DataFrame, title: str) -> list[Plot]:
     axes.set_aspect("equal")
     axes.set_xlabel("published mean IoU (%)")
     axes.set_ylabel("measured mean IoU (%)")
-    set_title(axes, f"{title}\nmeasured against published")
+    set_title(figure, f"{title}\nmeasured against published")
     axes.grid(alpha=0.3)
     figure.supxlabel(
         "published numbers have their own recipes and input sizes; dashed: equal", fontsize=7, color="0.35"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lednet_mm.checkpoints import NETWORKS
-from lednet_mm.reports.networks import config_name, read_published, rows_called
+from lednet_mm.checkpoints import NETWORKS, config_name
 from lednet_mm.reports.tables import Column, Table, rows_of
 
 MIOU = {
@@ -19,12 +21,35 @@ MIOU = {
 }
 """Which published number belongs to which (dataset, split) of ours."""
 
+# Where a row of published.csv and our network are not called the same.
+OUR_NAMES = {
+    "MobileNetV3-Large LR-ASPP": "mobilenetv3_lraspp",
+    "LightNet ShuffleNetPlus": "shufflenetv2plus",
+    "LightNet SE-WResNetV2": "sewrnetv2",
+}
+
+
+@cache
+def read_published() -> tuple[Mapping[str, str], ...]:
+    """Read ``published.csv``, one mapping a row; cells that no source fills are empty."""
+    with Path(__file__).with_name("published.csv").open(newline="") as file:
+        return tuple(csv.DictReader(file))
+
 
 @cache
 def published_rows(network: str) -> tuple[Mapping[str, str], ...]:
-    """Return the rows of ``published.csv`` for one of our networks."""
-    titles = [authors.title for key, authors in NETWORKS.items() if config_name(key) == network]
-    return tuple(rows_called([network, *titles], read_published()))
+    """Return the published rows of one of our networks.
+
+    They are called as it is, or as its paper calls it, but for case, hyphens and brackets.
+    """
+
+    def plain(text: str) -> str:
+        return re.sub(r"[^a-z0-9]", "", re.sub(r" \(.*|^LightNet ", "", text).lower())
+
+    titles = [authors.title for name, authors in NETWORKS.items() if config_name(name) == network]
+    wanted = {plain(name) for name in (network, *titles)}
+    rows = read_published()
+    return tuple(row for row in rows if plain(OUR_NAMES.get(row["network"], row["network"])) in wanted)
 
 
 def published_beside(group: Mapping[str, Any]) -> dict[str, Any]:

@@ -172,6 +172,7 @@ def write_report(
     Raises:
         InputError: a folder that does not exist, or no record in any.
     """
+    out = Path(out)
     evidence = read_evidence(folders)
     content = make_content(evidence, title, baseline)
     files: dict[str, bytes] = {}
@@ -192,8 +193,7 @@ def write_report(
     for plot in drawn:
         files |= {plot.name + ending: data for ending, data in render(plot.figure).items()}
     if page:
-        files[PAGE] = write_page(content, evidence, sets).encode()
-    out = Path(out)
+        files[PAGE] = write_page(content, evidence, sets, out).encode()
     changed = [out / name for name, data in files.items() if _write(out / name, data)]
     _remove_stale(out, set(files))
     written = tuple(out / name for name in files)

@@ -12,13 +12,13 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from lednet_mm.checkpoints import NETWORKS
+from lednet_mm.checkpoints import NETWORKS, config_name
 from lednet_mm.config import load_config
 from lednet_mm.cost.complexity import Inference, build_network
 from lednet_mm.cost.export import Normalised, export_onnx
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.prediction import Predictor
-from lednet_mm.reports.networks import config_name, network_configs
+from lednet_mm.reports.networks import network_configs
 
 onnxruntime = pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")

@@ -28,7 +28,7 @@ def test_a_report_is_current(folder, tmp_path):
     for name in sorted(names):
         if name.endswith(".png"):
             assert compare_images(folder / name, again / name, tol=10) is None
-        elif name.endswith((".csv", ".md", ".tex")):
+        elif name.endswith((".csv", ".md", ".tex", ".html")):
             assert (again / name).read_bytes() == (folder / name).read_bytes(), name
 
 

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from lednet_mm.checkpoints import NETWORKS
+from lednet_mm.checkpoints import NETWORKS, config_name
 from lednet_mm.reports.networks import (
     NetworkFacts,
-    config_name,
     measure_networks,
     network_configs,
-    read_published,
     render,
-    rows_of,
 )
+from lednet_mm.reports.published import published_rows, read_published
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs/_base_/networks"
@@ -47,9 +45,8 @@ def test_the_page_names_every_network():
 
 def test_every_published_row_finds_its_network():
     rows = read_published()
-    known = [facts(name=config_name(key), title=table.title, table=key) for key, table in NETWORKS.items()]
-    known += [facts(name=name, title="", table=None) for name in network_configs(CONFIGS)]
-    owners = {row["network"]: {n.name for n in known if row in rows_of(n, rows)} for row in rows}
+    known = {*map(config_name, NETWORKS), *network_configs(CONFIGS)}
+    owners = {row["network"]: {name for name in known if row in published_rows(name)} for row in rows}
     assert {row for row, names in owners.items() if not names} == NOT_OURS
     assert [row for row, names in owners.items() if len(names) > 1] == []
     assert owners["LEDNet (ImageNet pretrained)"] == {"lednet"}
@@ -58,8 +55,7 @@ def test_every_published_row_finds_its_network():
 
 
 def test_a_section():
-    rows = [row for row in read_published() if row["network"] == "DABNet"]
-    page = render([facts()], rows)
+    page = render([facts()])
     assert "[DABNet](#dabnet-dabnet) | `dabnet` | 0.757 | 10.41 | 1e-11 | 1e-11 |" in page
     assert "## DABNet: dabnet\n" in page
     assert "Paper: arXiv:1907.11357. Code: github.com/Reagan1311/DABNet." in page
@@ -70,11 +66,11 @@ def test_a_section():
 
 @pytest.mark.parametrize("error", [1.01e-12, 9.9e-12, 1e-11])
 def test_errors_are_rounded_up_so_that_the_page_does_not_flicker(error):
-    assert render([facts(error=error)], []) == render([facts(error=5e-12)], [])
+    assert render([facts(error=error)]) == render([facts(error=5e-12)])
 
 
 def test_what_is_not_proven_says_so():
-    page = render([facts(table=None, error=None, training_error=None)], [])
+    page = render([facts(table=None, error=None, training_error=None)])
     assert "MMSegmentation's implementation, not proven here." in page
     assert "| – | – |" in page
 

@@ -46,7 +46,8 @@ def page(tmp_path_factory):
     pictures = PictureSet("camvid", "test", ("lednet",), ("a", "b", "c"), np.eye(3) * 255, (example,))
     evidence = read_evidence([runs])
     path = folder / "index.html"
-    path.write_text(write_page(make_content(evidence, TITLE), evidence, [pictures]), encoding="utf-8")
+    text = write_page(make_content(evidence, TITLE), evidence, [pictures], folder)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -62,6 +63,13 @@ class Links(HTMLParser):
         url = found.get("src") or (found.get("href") if tag == "link" else None)
         if url and not url.startswith("data:"):
             self.loaded.append(url)
+
+
+def test_files_are_named_as_seen_from_the_page(page):
+    text = page.read_text()
+    assert str(page.parent) not in text
+    assert '"runs/latency/records"' in text
+    assert '"runs/latency/records/broken.json":' in text
 
 
 def test_it_is_one_small_file(page):
