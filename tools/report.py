@@ -28,7 +28,10 @@ def main() -> None:
         "folders", nargs="*", default=["work_dirs"], help="work folders or studies (default work_dirs)"
     )
     parser.add_argument("--out", default="reports", help="folder of the report (default reports)")
-    parser.add_argument("--title", help="of tables and plots; name a smaller setting (default: the study's)")
+    parser.add_argument(
+        "--title",
+        help="of tables and plots; name a smaller setting (default: the study's, or what title.txt says)",
+    )
     parser.add_argument(
         "--baseline",
         type=Baseline.parse,

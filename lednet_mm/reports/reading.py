@@ -44,12 +44,14 @@ class Evidence:
         paths: name of a record -> its file.
         studies: name -> study.
         problems: files that were left out -> why.
+        title: the study's where there is one; else what ``title.txt`` in the folder says, or "Comparison".
     """
 
     records: tuple[Record, ...]
     paths: Mapping[str, Path]
     studies: Mapping[str, StudyFacts]
     problems: Mapping[Path, str]
+    title: str
 
     def matrices(self, name: str) -> tuple[tuple[str, ...], np.ndarray]:
         """Read an accuracy record's images again.
@@ -101,7 +103,17 @@ def read_evidence(folders: Sequence[str | Path]) -> Evidence:
         seen = f" ({len(problems)} files are no records of this project)" if problems else ""
         raise InputError(f"no records below {', '.join(map(str, folders))}{seen}: train or measure something")
     ordered = sort_records(records.values())
-    return Evidence(tuple(ordered), paths, studies, problems)
+    return Evidence(tuple(ordered), paths, studies, problems, _title(folders, studies))
+
+
+def _title(folders: Sequence[str | Path], studies: Mapping[str, StudyFacts]) -> str:
+    titles = [study.title for study in studies.values()]
+    titles = titles or [
+        path.read_text(encoding="utf-8").strip()
+        for path in (Path(folder) / "title.txt" for folder in folders)
+        if path.is_file()
+    ]
+    return titles[0] if len(titles) == 1 else "Comparison"
 
 
 def _lightened(record: Record, shared: dict[Any, Any]) -> Record:

@@ -24,12 +24,6 @@ def committed_reports(root: Path) -> list[Path]:
     return sorted(path.parent for path in (root / "reports").glob("*/records"))
 
 
-def committed_title(folder: Path) -> str | None:
-    """Return the title of a committed report, which is in its ``title.txt``; None for a study's."""
-    title = folder / "title.txt"
-    return title.read_text().strip() if title.is_file() else None
-
-
 def rewrite_report(folder: Path, out: Path) -> None:
     """Make a committed report again from its records; a study's with its page, which is large.
 
@@ -38,7 +32,7 @@ def rewrite_report(folder: Path, out: Path) -> None:
         out: where to; the folder itself brings it up to date.
     """
     is_study = (folder / "study.json").is_file()
-    write_report([folder], out, committed_title(folder), page=is_study)
+    write_report([folder], out, page=is_study)
 
 
 def fill_tables(page: Path, root: Path) -> str:
@@ -59,7 +53,7 @@ def fill_tables(page: Path, root: Path) -> str:
         if folder not in committed_reports(root):
             raise InputError(f"{page}: {place} is no committed report (reports/NAME with a folder records)")
         if folder not in tables:
-            tables[folder] = make_content(read_evidence([folder]), committed_title(folder)).tables
+            tables[folder] = make_content(read_evidence([folder])).tables
         if name not in tables[folder]:
             raise InputError(f"{page}: {place} has no table {name}, but {', '.join(sorted(tables[folder]))}")
         table = tables[folder][name]

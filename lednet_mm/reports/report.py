@@ -100,12 +100,10 @@ def make_content(evidence: Evidence, title: str | None = None, baseline: Baselin
 
     Args:
         evidence: records and studies.
-        title: of everything; None takes the study's where there is one.
+        title: of everything; None takes the evidence's.
         baseline: of the ablation table; None takes the studies'.
     """
-    if title is None:
-        studies = list(evidence.studies.values())
-        title = studies[0].title if len(studies) == 1 else "Comparison"
+    title = title or evidence.title
     comparison = compare(evidence.records)
     summary = summarise_runs(comparison)
     differences = Differences(evidence.matrices)
@@ -164,7 +162,8 @@ def write_report(
     Args:
         folders: work folders or studies; every record below them goes in.
         out: the report's folder.
-        title: of tables and plots; it should name a smaller setting. None takes the study's.
+        title: of tables and plots; it should name a smaller setting. None takes the study's, or that of a
+            ``title.txt`` in the folder.
         baseline: what the ablation table compares with; None takes the studies'.
         pictures: how many images of each dataset are predicted by the networks whose checkpoints are there.
         page: whether the HTML page is written.

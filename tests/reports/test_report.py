@@ -221,3 +221,13 @@ def test_large_tables_name_all_and_plots_the_largest(tmp_path):
     (plot,) = plot_forest(made.ablation, "Title")
     assert len(plot.figure.axes[0].get_yticks()) == 40
     assert "the largest 40 of 44" in plot.figure.get_suptitle()
+
+
+def test_a_folder_without_a_study_may_say_its_title(tmp_path):
+    for name in ("one", "two"):
+        write_record(accuracy("lednet"), tmp_path / name)
+        (tmp_path / name / "title.txt").write_text(f"Run {name}, at half resolution\n")
+    assert read_evidence([tmp_path / "one"]).title == "Run one, at half resolution"
+    assert read_evidence([tmp_path / "one", tmp_path / "two"]).title == "Comparison"
+    write_report([tmp_path / "one"], tmp_path / "out")
+    assert (tmp_path / "out" / "summary.md").read_text().startswith("# Run one, at half resolution\n")
