@@ -107,8 +107,11 @@ function forest(table, indices, limit) {
       svg.append(part);
     };
     draw("line", { x1: 75, x2: 75, y1: 0, y2: 18, stroke: "var(--line)" });
-    draw("line", { x1: scale(low), x2: scale(high), y1: 9, y2: 9, stroke: color, "stroke-width": 2 });
-    draw("circle", { cx: scale(middle), cy: 9, r: 4, fill: color });
+    // One seed: an interval over images alone, which knows nothing of other seeds.
+    const single = row.values[indices.seeds] === 1;
+    const dots = single ? { "stroke-dasharray": "2 3" } : {};
+    draw("line", { x1: scale(low), x2: scale(high), y1: 9, y2: 9, stroke: color, "stroke-width": 2, ...dots });
+    draw("circle", { cx: scale(middle), cy: 9, r: 4, fill: single ? "var(--ground)" : color, stroke: color });
     return svg;
   };
 }
@@ -239,7 +242,7 @@ function addTable(name, title) {
 
 function addForest(table, columns) {
   const at = (key) => table.columns.findIndex((column) => column.key === key);
-  const indices = { difference: at("difference_points"), low: at("low_points") };
+  const indices = { difference: at("difference_points"), low: at("low_points"), seeds: at("seeds") };
   if (indices.low < 0) return;
   const ends = table.rows.flatMap((row) => row.texts[indices.low].split(" to ").map((text) => Math.abs(Number(text))));
   const limit = Math.max(0.1, ...ends.filter(Number.isFinite));
