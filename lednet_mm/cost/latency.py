@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import gc
 import random
-import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -116,11 +116,11 @@ def warm_up(call: Callable[[], object], seconds: float = 10.0, window: int = 5) 
         The number of calls made.
     """
     times: list[float] = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
+    end = perf_counter() + seconds
+    while perf_counter() < end:
+        start = perf_counter()
         call()
-        times.append(time.perf_counter() - start)
+        times.append(perf_counter() - start)
         if len(times) >= 2 * window:
             before, now = np.median(times[-2 * window : -window]), np.median(times[-window:])
             if abs(now - before) <= 0.02 * before:
@@ -188,22 +188,22 @@ def measure(
     gc.disable()
     try:
         read()
-        start = time.perf_counter()
+        start = perf_counter()
         while True:
             block: dict[Name, list[float]] = {name: [] for name in calls}
-            begin = time.perf_counter()
+            begin = perf_counter()
             taken = 0
             done = rounds()
             while not taken or (
-                time.perf_counter() - begin < block_seconds and not done < min_samples <= done + taken
+                perf_counter() - begin < block_seconds and not done < min_samples <= done + taken
             ):
                 shuffle(order)
                 for name in order:
-                    before = time.perf_counter()
+                    before = perf_counter()
                     calls[name]()
-                    block[name].append(time.perf_counter() - before)
+                    block[name].append(perf_counter() - before)
                 taken += 1
-            end = time.perf_counter()
+            end = perf_counter()
             state = dict(read())
             blocks.append(block)
             readings.append(

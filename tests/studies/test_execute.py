@@ -16,7 +16,7 @@ from lednet_mm.studies.locks import FolderLock
 from tests.studies.tiny import SLOTS, results, starts, tiny_jobs
 
 
-def wait_until(condition, seconds=20.0):
+def wait_until(condition, seconds=120.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
