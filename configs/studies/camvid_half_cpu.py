@@ -5,7 +5,7 @@ down with the images; accuracy on all of test at 480x360. 28 runs. About 3.5 hou
 single-thread runs side by side (`python tools/sweep.py configs/studies/camvid_half_cpu.py --jobs 2`): 0.9 s
 an iteration for LEDNet, 0.25 (Fast-SCNN) to 1.1 s (ERFNet) for the others, and a minute a run for its tests.
 
-A training this short resolves gross effects and large classes only; LEDNet reaches about 45 % on val.
+A training this short resolves gross effects and large classes only; what it found is in docs/results.md.
 """
 
 title = "CamVid at half resolution (240x180), 11 epochs on a CPU: LEDNet's parts, and five networks"

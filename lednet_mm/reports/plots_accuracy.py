@@ -65,12 +65,10 @@ def plot_forest(ablation: pd.DataFrame, title: str) -> list[Plot]:
         largest = f"; the largest {ROWS} of {total}" if total > ROWS else ""
         set_title(figure, f"{title}\n{place}; {base}{largest}")
         axes.grid(alpha=0.3, axis="x")
-        figure.supxlabel(
-            "blue: better, orange: worse; grey: not resolved (the interval contains zero); "
-            "hollow and dotted: one seed, over images alone",
-            fontsize=7,
-            color="0.35",
-        )
+        note = "blue: better, orange: worse; grey: not resolved (the interval contains zero)"
+        if (rows["seeds"] == 1).any():
+            note += "; hollow and dotted: one seed, over images alone"
+        figure.supxlabel(note, fontsize=7, color="0.35")
         plots.append(Plot(f"ablation{ending}", figure))
     return plots
 

@@ -1,5 +1,7 @@
 """The committed reports, and the tables of README.md and docs/, are what the records make of them."""
 
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from lednet_mm.reports.readme import committed_reports, fill_tables, rewrite_rep
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = committed_reports(ROOT)
+PUBLISHED = ROOT / "lednet_mm" / "reports" / "published.csv"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -35,6 +38,37 @@ def test_a_report_is_current(folder, tmp_path):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_tables_of_a_page_are_current(page):
     assert fill_tables(page, ROOT) == page.read_text()
+
+
+def sections_with_tables():
+    """List what README.md and docs/results.md say beside tables, with the names of those reports."""
+    found = []
+    for page in (ROOT / "README.md", ROOT / "docs" / "results.md"):
+        for section in re.split(r"^## ", page.read_text(), flags=re.MULTILINE):
+            if names := sorted(set(re.findall(r"<!-- table: reports/([^/]+)/", section))):
+                found.append(pytest.param(section, names, id=f"{page.name}: {section.splitlines()[0]}"))
+    return found
+
+
+@pytest.mark.parametrize(("section", "names"), sections_with_tables())
+def test_the_figures_in_the_text_are_in_the_records(section, names):
+    tables = re.compile(r"<!-- table: .*?<!-- end of table -->", re.DOTALL)
+    text = re.sub(r"`[^`]*`|\]\([^)]*\)", "", tables.sub("", section))
+    figures = re.findall(r"(?<![\w.])\d+\.\d+(?![\w.]*\d)", text)
+    reports = [ROOT / "reports" / name for name in names]
+    known = [float(value) for report in reports for value in _figures_of(report)]
+    known += [float(value) for value in re.findall(r"\d+(?:\.\d+)?", PUBLISHED.read_text())]
+    decimals = {figure: len(figure.split(".")[1]) for figure in figures}
+    missing = [f for f, places in decimals.items() if all(f"{value:.{places}f}" != f for value in known)]
+    assert missing == []
+
+
+def _figures_of(report):
+    for table in report.glob("*.md"):
+        yield from re.findall(r"\d+(?:\.\d+)?", table.read_text())
+    for path in (report / "records").glob("*.json"):
+        values = json.loads(path.read_text())["values"].values()
+        yield from (value for value in values if isinstance(value, int | float))
 
 
 def test_the_readme_has_a_table():
