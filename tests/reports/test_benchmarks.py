@@ -43,7 +43,7 @@ def test_every_way_is_called_and_timed():
         "calls", {"a": lambda: called.append("a"), "b": lambda: called.append("b")}, 1, "calls", seconds=0.01
     )
     assert set(called) == {"a", "b"}
-    assert {way: len(s) >= 100 for way, s in compared.timing.seconds.items()} == {"a": True, "b": True}
+    assert len(compared.timing.seconds["a"]) == len(compared.timing.seconds["b"]) >= 1
     assert compared.record(THREADS, {}).details["ways"] == {"a": "a", "b": "b"}
 
 
