@@ -39,8 +39,9 @@ class NetworkTest:
     num_classes = 11
 
     @pytest.fixture(scope="class")
-    def facts(self) -> dict:
-        return read_vector(DATA / f"{self.vector}.json")
+    @classmethod
+    def facts(cls) -> dict:
+        return read_vector(DATA / f"{cls.vector}.json")
 
     def build(self) -> nn.Module:
         """Build the model of all tests but parity; a giant builds a narrow version of itself."""

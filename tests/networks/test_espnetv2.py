@@ -70,7 +70,8 @@ class TestLosses:
     """The auxiliary loss is computed by the head itself."""
 
     @pytest.fixture(scope="class")
-    def batch(self):
+    @classmethod
+    def batch(cls):
         torch.manual_seed(0)
         labels = torch.randint(0, 11, (2, 1, 32, 64))
         return torch.randn(2, 3, 32, 64), [SegDataSample(gt_sem_seg=PixelData(data=y)) for y in labels]
