@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     import torch
 
 
+NOISE = (
+    ".*OneDL.*",
+    ".*MultiScaleDeformableAttention.*",
+    ".*align_corners=True, the output would more aligned.*",
+    r".*`torch\.jit\.\w+` is deprecated.*",
+    ".*`broadcast_buffers` is deprecated.*",
+    ".*Default ``avg_non_ignore`` is False.*",
+)
+"""Warnings of libraries that ask nothing of the project's users, as regular expressions."""
+
+
 @dataclass(frozen=True)
 class Threads:
     """The threads chosen for a process.
@@ -44,14 +55,7 @@ def prepare() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # 5 reports every start and stop of a profile
-    for noise in (
-        ".*OneDL.*",
-        ".*MultiScaleDeformableAttention.*",
-        ".*align_corners=True, the output would more aligned.*",
-        r".*`torch\.jit\.\w+` is deprecated.*",
-        ".*`broadcast_buffers` is deprecated.*",
-        ".*Default ``avg_non_ignore`` is False.*",
-    ):
+    for noise in NOISE:
         warnings.filterwarnings("ignore", message=noise)
 
 

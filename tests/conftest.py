@@ -1,4 +1,4 @@
-"""What several tests share: a small generated dataset, configs on it, and tools run in this process."""
+"""What several tests share: a small generated dataset, configs on it, tools run in this process, a clock."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ from pathlib import Path
 import pytest
 from mmengine.logging import MMLogger
 
+from lednet_mm.cost import latency
 from lednet_mm.datasets.streets import generate_streets
+from lednet_mm.environment import NOISE
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config):
+    """Silence what the project silences; pytest sets all filters anew for each test."""
+    for message in NOISE:
+        config.addinivalue_line("filterwarnings", f"ignore:{message}")
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +84,24 @@ def tool(capsys, monkeypatch) -> Callable[..., Outcome]:
         return Outcome(int(ended.value.code or 0), captured.out, captured.err)
 
     return run
+
+
+class Clock:
+    """A clock that only work moves, so that what others do on this machine decides no test."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    """Time the latency protocol by this clock; ``clock.pass_by(seconds)`` is work."""
+    clock = Clock()
+    monkeypatch.setattr(latency, "perf_counter", clock)
+    return clock

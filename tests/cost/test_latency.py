@@ -10,26 +10,6 @@ from lednet_mm.cost import latency
 from lednet_mm.cost.latency import doubts, drift_interval, measure, median_interval, summarise, warm_up
 
 
-class Clock:
-    """A clock that only work moves, so that what others do on this machine decides no test."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def pass_by(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(latency, "perf_counter", clock)
-    return clock
-
-
 def test_the_interval_of_the_median_covers_it_as_often_as_it_says():
     random = np.random.default_rng(0)
     runs = random.lognormal(size=(1000, 100))  # latencies are skewed

@@ -9,11 +9,12 @@ import pytest
 from matplotlib.testing.compare import compare_images
 
 from lednet_mm.errors import InputError
-from lednet_mm.reports.readme import committed_reports, fill_tables, rewrite_report
+from lednet_mm.reports.published import read_published
+from lednet_mm.reports.readme import PART, committed_reports, fill_tables, rewrite_report
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = committed_reports(ROOT)
-PUBLISHED = ROOT / "lednet_mm" / "reports" / "published.csv"
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -41,23 +42,23 @@ def test_the_tables_of_a_page_are_current(page):
 
 
 def sections_with_tables():
-    """List what README.md and docs/results.md say beside tables, with the names of those reports."""
+    """List what README.md and docs/results.md say beside tables, with the reports of those tables."""
     found = []
     for page in (ROOT / "README.md", ROOT / "docs" / "results.md"):
         for section in re.split(r"^## ", page.read_text(), flags=re.MULTILINE):
-            if names := sorted(set(re.findall(r"<!-- table: reports/([^/]+)/", section))):
-                found.append(pytest.param(section, names, id=f"{page.name}: {section.splitlines()[0]}"))
+            if reports := {ROOT / place for _, place, *_ in PART.findall(section)}:
+                text = PART.sub("", section)
+                found.append(pytest.param(text, reports, id=f"{page.name}: {section.splitlines()[0]}"))
     return found
 
 
-@pytest.mark.parametrize(("section", "names"), sections_with_tables())
-def test_the_figures_in_the_text_are_in_the_records(section, names):
-    tables = re.compile(r"<!-- table: .*?<!-- end of table -->", re.DOTALL)
-    text = re.sub(r"`[^`]*`|\]\([^)]*\)", "", tables.sub("", section))
+@pytest.mark.parametrize(("text", "reports"), sections_with_tables())
+def test_the_figures_in_the_text_are_in_the_records(text, reports):
+    text = re.sub(r"`[^`]*`|\]\([^)]*\)", "", text)
     figures = re.findall(r"(?<![\w.])\d+\.\d+(?![\w.]*\d)", text)
-    reports = [ROOT / "reports" / name for name in names]
     known = [float(value) for report in reports for value in _figures_of(report)]
-    known += [float(value) for value in re.findall(r"\d+(?:\.\d+)?", PUBLISHED.read_text())]
+    published = " ".join(cell for row in read_published() for cell in row.values())
+    known += [float(value) for value in NUMBER.findall(published)]
     decimals = {figure: len(figure.split(".")[1]) for figure in figures}
     missing = [f for f, places in decimals.items() if all(f"{value:.{places}f}" != f for value in known)]
     assert missing == []
@@ -65,7 +66,7 @@ def test_the_figures_in_the_text_are_in_the_records(section, names):
 
 def _figures_of(report):
     for table in report.glob("*.md"):
-        yield from re.findall(r"\d+(?:\.\d+)?", table.read_text())
+        yield from NUMBER.findall(table.read_text())
     for path in (report / "records").glob("*.json"):
         values = json.loads(path.read_text())["values"].values()
         yield from (value for value in values if isinstance(value, int | float))
