@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable
+
+from lednet_mm.text import one_line
+
+ADVICE = {
+    errno.ENOSPC: "free some space there, or choose another place",
+    errno.EDQUOT: "free some space there, or choose another place",
+    errno.EROFS: "choose a place that can be written",
+    errno.EACCES: "choose another place, or change its permissions",
+    errno.EPERM: "choose another place, or change its permissions",
+    errno.ENOTDIR: "a file stands where a folder is needed: choose another place",
+    errno.EEXIST: "a file stands where a folder is needed: choose another place",
+    errno.EISDIR: "a folder stands where a file is needed: choose another name",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "its symbolic links lead in a circle: remove one of them",
+}
+"""What a user can do about an error of the operating system, by its number."""
 
 
 class InputError(Exception):
@@ -15,26 +33,65 @@ class InputError(Exception):
 
 
 def describe_error(error: BaseException) -> str:
-    """Return an error's class and the first line of its message, as one line."""
-    return f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"
+    """Return an error's class and its message as one line; of a long message only the first line."""
+    return f"{type(error).__name__}: {one_line((str(error).strip() or 'no message').splitlines()[0])}"
+
+
+def describe_os_error(error: OSError) -> str:
+    """Return an error of the operating system as one line: the path, the reason, and what to do."""
+    path = error.filename if error.filename is not None else error.filename2
+    where = f"{os.fsdecode(path)}: " if isinstance(path, (str, bytes)) else ""
+    reason = error.strerror or str(error) or type(error).__name__
+    advice = ADVICE.get(error.errno or 0)
+    return f"{where}{reason}{f'; {advice}' if advice else ''}"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error of Python, NumPy, OpenCV or PyTorch means that there is not enough memory."""
+    text = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or "OutOfMemory" in type(error).__name__
+        or (isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text))
+        or (type(error).__name__ == "error" and "Insufficient memory" in text)
+    )
 
 
 def run_command(main: Callable[[], int | None]) -> None:
     """Run a command's ``main`` and exit the process with its status.
 
+    An :class:`InputError`, an error of the operating system (a full disk, say) and want of memory end the
+    process with one line on stderr and status 2, Ctrl-C with status 130. If the reader of the output has
+    gone (``| head``), the status is 141, as the shell has it. Anything else is a defect of this project and
+    keeps its traceback.
+
     Args:
         main: returns the exit status; None counts as 0.
-
-    An :class:`InputError` ends the process with one line on stderr and status 2, Ctrl-C with status 130.
-    Anything else is a defect of this project and keeps its traceback.
     """
     try:
         status = main()
+        sys.stdout.flush()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        status = 2
+        status = _fail(str(error))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status = 130
-    sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's own flush fails
+        status = 141
+    except OSError as error:
+        status = _fail(describe_os_error(error))
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        status = _fail(
+            f"not enough memory ({describe_error(error)}): use smaller images, fewer images per batch, "
+            "or close other programs"
+        )
     sys.exit(status or 0)
+
+
+def _fail(message: str) -> int:
+    sys.stdout.flush()
+    print(f"error: {one_line(message)}", file=sys.stderr)
+    return 2

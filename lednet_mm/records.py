@@ -33,6 +33,8 @@ from pydantic import (
     ValidationError,
 )
 
+from lednet_mm.files import find_files, write_atomically
+
 SCHEMA = 1
 Kind = Literal["train", "accuracy", "complexity", "latency", "benchmark", "failure"]
 """A benchmark compares parts of this project. A failure says why a run of a study ended early; it stands
@@ -239,17 +241,6 @@ def new_record(
     )
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a crash, never sees a part of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
 def write_record(record: Record, run_dir: str | Path) -> Path:
     """Write a record to ``<run_dir>/records/<kind>-<id>.json`` and return the path."""
     path = Path(run_dir) / "records" / f"{record.kind}-{record.id}.json"
@@ -294,10 +285,8 @@ def _fault(data: bytes, error: ValidationError) -> str:
 
 def find_records(folders: Iterable[str | Path]) -> list[Path]:
     """Return all record files below the folders, sorted by path."""
-    found: set[Path] = set()
-    for folder in folders:
-        found.update(Path(folder).rglob("records/*.json"))
-    return sorted(found)
+    found = {path for folder in folders for path in find_files(folder, ".json")}
+    return sorted(path for path in found if path.parent.name == "records")
 
 
 def read_records(folders: Iterable[str | Path]) -> tuple[list[Record], dict[Path, str]]:
@@ -318,12 +307,3 @@ def read_records(folders: Iterable[str | Path]) -> tuple[list[Record], dict[Path
 def sort_records(records: Iterable[Record]) -> list[Record]:
     """Return records oldest first; the newest of the same thing counts."""
     return sorted(records, key=lambda record: (record.provenance.date, record.id))
-
-
-def file_sha256(path: str | Path) -> str:
-    """Return the sha256 of a file's content."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

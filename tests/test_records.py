@@ -7,15 +7,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from lednet_mm.records import (
-    Run,
-    collect_provenance,
-    new_record,
-    read_record,
-    read_records,
-    write_atomically,
-    write_record,
-)
+from lednet_mm.files import write_atomically
+from lednet_mm.records import Run, collect_provenance, new_record, read_record, read_records, write_record
 
 
 @pytest.fixture

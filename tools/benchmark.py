@@ -14,15 +14,15 @@ from lednet_mm.cost.measuring import Latencies, latency_records
 from lednet_mm.cost.precision import PRECISIONS
 from lednet_mm.environment import choose_threads, resolve_device
 from lednet_mm.errors import InputError, run_command
+from lednet_mm.options import add_config_options
 from lednet_mm.records import write_record
+from lednet_mm.terminal import make_console
 
 FORMS = {"no": (False,), "yes": (True,), "both": (False, True)}
 
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
-    from mmengine.config import DictAction
-
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="examples:\n"
@@ -67,14 +67,14 @@ def parse() -> argparse.Namespace:
     add("--samples", type=int, default=100, help="of each row (default 100)")
     add("--seconds", type=float, default=10.0, help="for each row, if samples take longer (default 10)")
     add("--work-dir", help="where records go (default work_dirs/<name of the config>)")
-    add("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    add_config_options(parser)
     return parser.parse_args()
 
 
 def show(timed: Latencies, title: str) -> None:
     """Print what was timed, what makes a row unstable, and what was left out and why."""
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title)
     words = ["network", "variant", "engine", "precision", "form"]
@@ -100,9 +100,9 @@ def show(timed: Latencies, title: str) -> None:
             str(values["samples"]),
             f"{memory / 2**20:.0f}" if memory else "",
             *(extra[key][1].format(values[key]) if key in values else "" for key in present),
-            "[yellow]" + "; ".join(record.details["unstable_because"]),
+            Text("; ".join(record.details["unstable_because"]), style="yellow"),
         )
-    Console().print(table)
+    make_console().print(table)
     for reason in dict.fromkeys(timed.left_out.values()):
         rows = [row for row, why in timed.left_out.items() if why == reason]
         engines = dict.fromkeys(f"{row.way.engine} {row.way.precision}" for row in rows)

@@ -6,13 +6,13 @@ import argparse
 import json
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 import lednet_mm  # noqa: F401  (registers the datasets)
 from lednet_mm.config import load_config
 from lednet_mm.datasets.check import DatasetSummary, check_dataset
 from lednet_mm.errors import InputError, run_command
+from lednet_mm.terminal import make_console
 
 EXAMPLES = """examples:
   python tools/check_dataset.py configs/lednet_camvid.py
@@ -61,7 +61,7 @@ def main() -> int:
             summary.fingerprint[:20],
             str(len(summary.problems)),
         )
-    Console().print(table)
+    make_console().print(table)
     problems = list(dict.fromkeys(line for summary in summaries.values() for line in summary.problems))
     for line in problems[:SHOWN_PROBLEMS]:
         print(line)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
 import lednet_mm  # noqa: F401  (registers the networks)
 from lednet_mm.errors import run_command
-from lednet_mm.records import write_atomically
+from lednet_mm.files import write_atomically
 from lednet_mm.reports.networks import measure_networks, render
+from lednet_mm.terminal import make_console
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,7 +25,7 @@ def main() -> None:
         "--out", default=ROOT / "docs/networks.md", type=Path, help="default: docs/networks.md"
     )
     arguments = parser.parse_args()
-    with Console(stderr=True).status("") as status:
+    with make_console(stderr=True).status("") as status:
         networks = measure_networks(
             ROOT / "configs/_base_/networks",
             ROOT / "tests/data",

@@ -13,12 +13,11 @@ from lednet_mm.cost.deploy import deploy
 from lednet_mm.cost.export import Normalised, describe, export_onnx
 from lednet_mm.environment import choose_threads
 from lednet_mm.errors import InputError, run_command
+from lednet_mm.options import add_config_options
 
 
 def main() -> None:
     """Parse the arguments, export, say what the file accepts."""
-    from mmengine.config import DictAction
-
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="example:\n"
@@ -42,9 +41,7 @@ def main() -> None:
     parser.add_argument(
         "--deployed", action="store_true", help="normalisation folded into the convolutions, see benchmark.py"
     )
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config"
-    )
+    add_config_options(parser)
     arguments = parser.parse_args()
 
     height, width = arguments.shape

@@ -13,7 +13,10 @@ from lednet_mm.cost.complexity import complexity_record, count_complexity
 from lednet_mm.cost.counters import COUNTERS
 from lednet_mm.cost.counts import HEADLINE, KINDS, Counts
 from lednet_mm.errors import InputError, run_command
-from lednet_mm.records import write_atomically, write_record
+from lednet_mm.files import write_atomically
+from lednet_mm.options import add_config_options
+from lednet_mm.records import write_record
+from lednet_mm.terminal import make_console
 
 EXPLAINED = 0.01
 """Counters whose totals differ by more than this share are explained."""
@@ -21,8 +24,6 @@ EXPLAINED = 0.01
 
 def main() -> None:
     """Parse the arguments, count, print tables; networks that cannot be counted are named at the end."""
-    from mmengine.config import DictAction
-    from rich.console import Console
     from rich.progress import track
     from rich.table import Table
 
@@ -37,12 +38,10 @@ def main() -> None:
     )
     parser.add_argument("--json", metavar="OUT", help="write all counts to this file")
     parser.add_argument("--work-dir", help="where records go (default work_dirs/<name of the config>)")
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config"
-    )
+    add_config_options(parser)
     arguments = parser.parse_args()
 
-    console = Console()
+    console = make_console()
     height, width = arguments.shape
     totals = Table(title=f"one image 3x{height}x{width}, final upsampling included")
     for column in ("network", "variant", "params (M)", "in training (M)"):
@@ -51,7 +50,7 @@ def main() -> None:
         totals.add_column(f"{counter} (G MACs)", justify="right")
     totals.add_column("spread", justify="right")
     rows, faults = [], []
-    for path in track(arguments.configs, "counting", console=Console(stderr=True), transient=True):
+    for path in track(arguments.configs, "counting", console=make_console(stderr=True), transient=True):
         try:
             config = load_config(path, arguments.cfg_options)
             counted = count_complexity(config, (height, width))

@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 
 import lednet_mm  # noqa: F401  (registers the datasets)
-from lednet_mm.datasets.base import tracked
 from lednet_mm.datasets.camvid import SPLITS, download_camvid, install_camvid
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.datasets.cityscapes import find_label_ids, write_train_ids
 from lednet_mm.datasets.streets import generate_streets
 from lednet_mm.errors import InputError, run_command
+from lednet_mm.terminal import tracked
 
 EXAMPLES = """examples:
   python tools/prepare_dataset.py streets

@@ -8,7 +8,7 @@ from pathlib import Path
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.checkpoints.files import publish_checkpoint
 from lednet_mm.errors import run_command
-from lednet_mm.records import file_sha256
+from lednet_mm.files import file_sha256
 
 
 def main() -> None:

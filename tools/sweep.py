@@ -11,16 +11,14 @@ from types import FrameType
 
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.errors import run_command
+from lednet_mm.files import write_atomically
 from lednet_mm.studies.execute import Outcome, Slot, execute, make_slots
 from lednet_mm.studies.plan import Plan, check_folders, make_plan
+from lednet_mm.terminal import make_console
 
 
 def main() -> int:
     """Parse the arguments, plan, run; 0 if every run is finished, 1 if some are not."""
-    from rich.console import Console
-
-    from lednet_mm.records import write_atomically
-
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="examples:\n"
@@ -43,9 +41,7 @@ def main() -> int:
     if arguments.jobs is not None and arguments.jobs < 1:
         parser.error("--jobs must be at least 1")
 
-    console = Console()
-    if not console.is_terminal:
-        console.width = 200  # a file or a pipe has room for long names
+    console = make_console()
     plan = make_plan(arguments.study, arguments.work_dir)
     check_folders(plan)
     slots = make_slots(arguments.jobs)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 from pathlib import Path
 
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.config import load_config
 from lednet_mm.errors import run_command
+from lednet_mm.options import add_config_options, add_launcher, announce_rank
+from lednet_mm.terminal import make_console
 from lednet_mm.training.testing import evaluate_checkpoint
 
 
 def main() -> None:
     """Parse the arguments, test, print the scores."""
-    from mmengine.config import DictAction
-    from rich.console import Console
     from rich.table import Table
 
     parser = argparse.ArgumentParser(
@@ -31,13 +30,10 @@ def main() -> None:
     parser.add_argument("--tta", action="store_true", help="test-time augmentation: several scales and flips")
     parser.add_argument("--show-dir", help="write every image beside its prediction here")
     parser.add_argument("--work-dir", help="where the record goes (default: the checkpoint's folder)")
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config"
-    )
-    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
-    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+    add_config_options(parser)
+    add_launcher(parser)
     arguments = parser.parse_args()
-    os.environ.setdefault("LOCAL_RANK", str(arguments.local_rank))
+    announce_rank(arguments)
 
     config = load_config(arguments.config, arguments.cfg_options)
     config.launcher = arguments.launcher
@@ -58,7 +54,7 @@ def main() -> None:
     table.add_section()
     for name, value in accuracy.values.items():
         table.add_row(name.removesuffix("_percent").replace("_", " "), f"{value:.2f}")
-    console = Console()
+    console = make_console()
     console.print(table)
     console.print(f"record: {record}", soft_wrap=True, highlight=False)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.errors import run_command
+from lednet_mm.options import add_config_options, add_launcher, announce_rank
 from lednet_mm.training.training import train
 
 
@@ -22,21 +22,16 @@ def main() -> None:
         "      --cfg-options train_cfg.max_iters=2000 train_dataloader.batch_size=4",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    from mmengine.config import DictAction
-
     parser.add_argument("config", help="config file, see configs/")
     parser.add_argument("--work-dir", help="where results go (default work_dirs/<name of the config>)")
     parser.add_argument("--resume", action="store_true", help="continue from the newest readable checkpoint")
     parser.add_argument("--seed", type=int, help="of weights, data order, augmentation, dropout (default 0)")
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision (needs a GPU)")
     parser.add_argument("--compile", action="store_true", help="torch.compile the training step")
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config"
-    )
-    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
-    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+    add_config_options(parser)
+    add_launcher(parser)
     arguments = parser.parse_args()
-    os.environ.setdefault("LOCAL_RANK", str(arguments.local_rank))
+    announce_rank(arguments)
     train(
         arguments.config,
         work_dir=arguments.work_dir or Path("work_dirs") / Path(arguments.config).stem,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 import lednet_mm  # noqa: F401  (registers the networks)
 from lednet_mm.checkpoints import authors_network
 from lednet_mm.checkpoints.parity import TOLERANCE, check_parity, read_vector
 from lednet_mm.errors import InputError, run_command
+from lednet_mm.terminal import make_console
 
 
 def main() -> int:
@@ -23,7 +24,7 @@ def main() -> int:
     parser.add_argument("vectors", nargs="+", metavar="VECTOR.json", help="reference vectors")
     arguments = parser.parse_args()
 
-    console = Console()
+    console = make_console()
     table = Table("network", "parameters", "cases", "worst error", "result")
     failed = []
     exceptions = []
@@ -34,7 +35,7 @@ def main() -> int:
                 result = check_parity(vector, lambda case, path=path: status.update(f"{path}: {case}"))
             except InputError as error:
                 failed.append(f"{path}: {error}")
-                table.add_row(path, "", "", "", "[red]cannot be checked")
+                table.add_row(path, "", "", "", Text("cannot be checked", style="red"))
                 continue
         looser = authors_network(result.network).training_tolerance
         if looser is not None:
@@ -48,14 +49,14 @@ def main() -> int:
             f"{result.parameters:,}",
             str(len(result.errors)),
             f"{result.worst:.1e}",
-            "[red]MISSES" if result.misses else "[green]equal",
+            Text("MISSES", style="red") if result.misses else Text("equal", style="green"),
         )
     console.print(table)
     console.print(f"tolerance {TOLERANCE:.0e} of each output's standard deviation, float64")
     for line in exceptions:
         console.print(line)
     for line in failed:
-        console.print(f"[red]miss[/red] {line}", highlight=False, soft_wrap=True)
+        console.print(Text.assemble(("miss", "red"), f" {line}"), soft_wrap=True)
     return 1 if failed else 0
 
 

@@ -15,7 +15,7 @@ from lednet_mm.checkpoints.files import read_state, write_state
 from lednet_mm.checkpoints.names import AuthorsNetwork, convert_state
 from lednet_mm.checkpoints.parity import build_model
 from lednet_mm.errors import InputError
-from lednet_mm.records import file_sha256
+from lednet_mm.files import file_sha256
 
 AUXILIARY = "auxiliary_head."
 

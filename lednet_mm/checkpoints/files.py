@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lednet_mm.errors import InputError
-from lednet_mm.records import file_sha256, write_atomically
+from lednet_mm.files import file_sha256, write_atomically
 
 OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """What files written by PyTorch before 1.6, which are no zip archives, begin with."""

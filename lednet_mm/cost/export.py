@@ -23,7 +23,8 @@ from lednet_mm.config import run_of
 from lednet_mm.cost.exportable import exportable
 from lednet_mm.cost.precision import output_error, tolerance_for
 from lednet_mm.errors import InputError, describe_error
-from lednet_mm.records import collect_provenance, file_sha256
+from lednet_mm.files import file_sha256
+from lednet_mm.records import collect_provenance
 
 OPSET = 17
 IMAGES, LOGITS = "images", "logits"

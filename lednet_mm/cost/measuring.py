@@ -32,7 +32,8 @@ from lednet_mm.cost.roofline import count_work, measure_ceilings, roofline
 from lednet_mm.cost.runtimes import UnavailableError
 from lednet_mm.environment import Threads
 from lednet_mm.errors import InputError
-from lednet_mm.records import Record, collect_provenance, file_sha256, new_record
+from lednet_mm.files import file_sha256
+from lednet_mm.records import Record, collect_provenance, new_record
 
 
 @dataclass(frozen=True)

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-from mmengine.fileio import list_dir_or_file
 from mmseg.datasets import BaseSegDataset
-from rich.console import Console
-from rich.progress import track
 
 from lednet_mm.datasets.cache import Cached, split_pipeline
 from lednet_mm.errors import InputError
-
-Item = TypeVar("Item")
-
-
-def list_files(folder: str | Path, suffix: str) -> list[Path]:
-    """List the files below a folder whose names end in ``suffix``, sorted; hidden ones are left out."""
-    names = list_dir_or_file(folder, list_dir=False, suffix=suffix, recursive=True)
-    return sorted(Path(folder, name) for name in names)
-
-
-def tracked(items: Iterable[Item], description: str, total: int) -> Iterable[Item]:
-    """Go through ``total`` items with a progress bar and ETA on stderr, if that is a terminal."""
-    console = Console(stderr=True)
-    return track(items, description, total, console=console, transient=True, disable=not console.is_terminal)
+from lednet_mm.files import find_files
 
 
 class SegDataset(BaseSegDataset):
@@ -67,5 +50,5 @@ class SegDataset(BaseSegDataset):
     def _require_files(self, folder: Path, suffix: str) -> None:
         if not folder.is_dir():
             raise InputError(f"dataset folder {folder} is missing: get it with {self.HOW_TO_GET}")
-        if not list_files(folder, suffix):
+        if not find_files(folder, suffix):
             raise InputError(f"dataset folder {folder} holds no *{suffix}: get it with {self.HOW_TO_GET}")

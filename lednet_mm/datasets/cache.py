@@ -16,7 +16,7 @@ from mmseg.datasets.transforms import Resize as LabelResize
 
 from lednet_mm.datasets.loading import LoadImage, LoadLabels
 from lednet_mm.errors import InputError
-from lednet_mm.records import write_atomically
+from lednet_mm.files import write_atomically
 
 SAME_EVERY_TIME = (LoadImage, LoadLabels, Resize, LabelResize)
 """Transforms without randomness."""

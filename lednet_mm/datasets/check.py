@@ -13,9 +13,10 @@ import numpy as np
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
-from lednet_mm.datasets.base import list_files, tracked
 from lednet_mm.datasets.loading import IGNORE, LoadImage, LoadLabels
 from lednet_mm.errors import InputError
+from lednet_mm.files import find_files
+from lednet_mm.terminal import tracked
 
 QUICK_SAMPLE = 8  # pairs decoded by the quick form
 
@@ -140,7 +141,7 @@ def _unpaired(dataset: Any) -> list[str]:
     """Name the images without a label and the labels without an image."""
     samples = [dataset.get_data_info(index) for index in range(len(dataset))]
     image_of = {Path(sample["seg_map_path"]): sample["img_path"] for sample in samples}
-    present = set(list_files(dataset.data_prefix["seg_map_path"], dataset.seg_map_suffix))
+    present = set(find_files(dataset.data_prefix["seg_map_path"], dataset.seg_map_suffix))
     without_label = [
         f"image {image_of[path]} has no label: restore {path}" for path in sorted(image_of.keys() - present)
     ]

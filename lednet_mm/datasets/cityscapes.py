@@ -11,9 +11,10 @@ import numpy as np
 from mmseg.datasets import CityscapesDataset
 from mmseg.registry import DATASETS
 
-from lednet_mm.datasets.base import SegDataset, list_files
+from lednet_mm.datasets.base import SegDataset
 from lednet_mm.datasets.loading import read_ids
 from lednet_mm.errors import InputError
+from lednet_mm.files import find_files
 
 LABEL_ID_OF_TRAIN_ID = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 """Cityscapes' labelId of each train id (``helpers/labels.py`` of cityscapesScripts)."""
@@ -91,8 +92,8 @@ def find_label_ids(root: Path) -> list[Path]:
         raise InputError(
             f"{root} holds neither gtFine nor gtCoarse: give Cityscapes' folder, or link it there"
         )
-    files = [path for folder in folders for path in list_files(folder, "_labelIds.png")]
-    if not files and any(list_files(folder, "_polygons.json") for folder in folders):
+    files = [path for folder in folders for path in find_files(folder, "_labelIds.png")]
+    if not files and any(find_files(folder, "_polygons.json") for folder in folders):
         raise InputError(
             f"{root} holds only polygons: unpack the *_labelIds.png of gtFine_trainvaltest.zip beside them"
         )

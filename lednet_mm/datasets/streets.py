@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 from mmseg.registry import DATASETS
 
-from lednet_mm.datasets.base import tracked
 from lednet_mm.datasets.cityscapes import TO_TRAIN_ID, Cityscapes
 from lednet_mm.datasets.streets_artwork import BICYCLE, BUS, CAR, MOTORCYCLE, TRAIN, TRUCK
 from lednet_mm.datasets.streets_scene import draw_scene
 from lednet_mm.errors import InputError
+from lednet_mm.terminal import tracked
 
 VERSION = 1
 """Version of the drawing: raise it with every change of a pixel, so that older sets are made anew."""

@@ -22,7 +22,8 @@ from lednet_mm.environment import choose_threads, resolve_device
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.prediction import Predictor
 from lednet_mm.evaluation.rendering import colorize, picture_grid
-from lednet_mm.records import Record, file_sha256
+from lednet_mm.files import file_sha256
+from lednet_mm.records import Record
 from lednet_mm.reports.comparison import key_of, newest_accuracies
 from lednet_mm.reports.reading import Evidence, record_name
 from lednet_mm.reports.summary import network_name

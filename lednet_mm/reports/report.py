@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lednet_mm.records import write_atomically
+from lednet_mm.files import write_atomically
 from lednet_mm.reports import plots, plots_accuracy
 from lednet_mm.reports.ablation import Baseline, ablation_table, compare_with_baselines
 from lednet_mm.reports.benchmarks import benchmark_table

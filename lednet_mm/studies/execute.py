@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from lednet_mm.files import FolderLock, holder_of
 from lednet_mm.records import now
 from lednet_mm.studies.jobs import FAILED, Job, State, Status
-from lednet_mm.studies.locks import FolderLock, holder_of
 
 LOG = "log.txt"
 TAIL_LINES = 30

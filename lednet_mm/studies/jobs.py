@@ -11,15 +11,8 @@ from typing import Literal
 
 from lednet_mm.checkpoints.files import checkpoints_of
 from lednet_mm.errors import InputError
-from lednet_mm.records import (
-    Record,
-    Run,
-    collect_provenance,
-    new_record,
-    read_records,
-    write_atomically,
-    write_record,
-)
+from lednet_mm.files import write_atomically
+from lednet_mm.records import Record, Run, collect_provenance, new_record, read_records, write_record
 
 Shape = tuple[int, int]
 State = Literal["waiting", "cut off", "running", "elsewhere", "stopped", "failed", "finished"]

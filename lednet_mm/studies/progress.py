@@ -12,10 +12,11 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from lednet_mm.studies.jobs import Job, State
+from lednet_mm.text import one_line
 
 STYLES = {
     "running": "cyan",
@@ -210,7 +211,6 @@ class Board:
                 f"{progress.iteration}/{job.max_iters}" if job.max_iters and progress.iteration else ""
             )
             miou = f"{progress.miou_percent:.2f}" if progress.miou_percent is not None else ""
-            style = STYLES.get(row.state)
-            state = f"[{style}]{row.state}[/]" if style else row.state
-            table.add_row(name, state, iteration, eta, miou, escape(row.reason))
+            state = Text(row.state, style=STYLES.get(row.state, ""))
+            table.add_row(name, state, iteration, eta, miou, one_line(row.reason))
         return table

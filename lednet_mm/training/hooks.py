@@ -19,7 +19,8 @@ from lednet_mm.config import run_of
 from lednet_mm.datasets.reproducible import seed_iteration
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation import Accuracy, ConfusionMatrixMetric
-from lednet_mm.records import Provenance, collect_provenance, file_sha256, new_record, now, write_record
+from lednet_mm.files import file_sha256
+from lednet_mm.records import Provenance, collect_provenance, new_record, now, write_record
 from lednet_mm.training.runner import plain_values
 
 

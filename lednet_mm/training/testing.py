@@ -14,7 +14,8 @@ from lednet_mm.config import config_text
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation import Accuracy, ConfusionMatrixMetric
-from lednet_mm.records import collect_provenance, file_sha256
+from lednet_mm.files import file_sha256
+from lednet_mm.records import collect_provenance
 from lednet_mm.training.hooks import write_accuracy_record
 
 

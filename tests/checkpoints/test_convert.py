@@ -14,7 +14,7 @@ from lednet_mm.checkpoints.convert import convert_checkpoint, count_classes
 from lednet_mm.checkpoints.files import load_model, read_checkpoint
 from lednet_mm.checkpoints.parity import build_model, fill, read_vector
 from lednet_mm.errors import InputError
-from lednet_mm.records import file_sha256
+from lednet_mm.files import file_sha256
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 

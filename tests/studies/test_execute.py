@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import pytest
 
+from lednet_mm.files import FolderLock
 from lednet_mm.records import read_records
 from lednet_mm.studies.execute import Outcome, execute, make_slots
-from lednet_mm.studies.locks import FolderLock
 from tests.studies.tiny import SLOTS, results, starts, tiny_jobs
 
 

@@ -7,7 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from lednet_mm.records import Provenance, Run, new_record, now, read_records, write_atomically
+from lednet_mm.files import write_atomically
+from lednet_mm.records import Provenance, Run, new_record, now, read_records
 from lednet_mm.studies.execute import Slot
 from lednet_mm.studies.jobs import TrainingJob
 

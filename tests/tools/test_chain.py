@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from lednet_mm.datasets.cityscapes import LABEL_ID_OF_TRAIN_ID
-from lednet_mm.records import file_sha256, read_records
+from lednet_mm.files import file_sha256
+from lednet_mm.records import read_records
 
 
 @pytest.fixture

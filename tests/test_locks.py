@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from lednet_mm.studies.locks import FolderLock, holder_of
+from lednet_mm.files import FolderLock, holder_of
 
 
 def test_one_holder_at_a_time(tmp_path):

@@ -1,0 +1,253 @@
+"""Files: one walk over folders, outputs that are planned before the work, whole writes, locks on folders.
+
+What a user has is never lost: a file is written beside its place and moved there whole, a target that is
+itself an input is refused, and a file that somebody else wrote is replaced only where the user says so.
+"""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from lednet_mm.errors import InputError, describe_os_error
+
+PART = ".part"
+"""The ending of a file that is being written."""
+
+
+def find_files(
+    folder: str | Path, endings: str | tuple[str, ...] = "", *, leave_out: Iterable[str | Path] = ()
+) -> list[Path]:
+    """Return the regular files below a folder, sorted.
+
+    Symbolic links are followed, each real folder once, so that links in a circle do no harm. Files and
+    folders whose name begins with a dot are left out.
+
+    Args:
+        folder: where to look.
+        endings: of the file names, in any letter case (``.png``, ``_leftImg8bit.png``); empty takes all.
+        leave_out: folders that are not entered, such as the one where the output goes.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    endings = (endings,) if isinstance(endings, str) else endings
+    wanted = tuple(ending.lower() for ending in endings)
+    seen = {_identity(Path(path)) for path in leave_out if Path(path).exists()}
+    found: list[Path] = []
+    waiting = [Path(folder)]
+    while waiting:
+        place = waiting.pop()
+        if (identity := _identity(place)) in seen:
+            continue
+        seen.add(identity)
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                try:
+                    if entry.is_dir():
+                        waiting.append(place / entry.name)
+                    elif entry.name.lower().endswith(wanted) and entry.is_file():
+                        found.append(place / entry.name)
+                except OSError:  # a link that leads in a circle or nowhere
+                    continue
+    return sorted(found)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def check_outputs(
+    targets: Iterable[str | Path], inputs: Iterable[str | Path] = (), *, overwrite: bool = False
+) -> None:
+    """Check where a command is going to write, before it begins its work.
+
+    Args:
+        targets: the files that will be written.
+        inputs: the files that are read; none of them may be a target, ``overwrite`` or not.
+        overwrite: whether files that exist may be replaced.
+
+    Raises:
+        InputError: two targets are one file, a target is an input, a folder or an existing file, or its
+            folder cannot be written.
+    """
+    read = {Path(path).resolve() for path in inputs}
+    planned: set[Path] = set()
+    folders: set[Path] = set()
+    for target in map(Path, targets):
+        if not target.name:
+            raise InputError(f"{str(target)!r} is no file name: name the file that is to be written")
+        place = target.resolve()
+        if place in read:
+            raise InputError(f"{target} is itself an input of this command: choose another place to write to")
+        if place in planned:
+            raise InputError(
+                f"{target} would be written twice, for two inputs that differ in their ending or letter case "
+                "alone: give them different names, or treat them one after the other"
+            )
+        planned.add(place)
+        if target.is_dir():
+            raise InputError(f"{target} is a folder: name the file that is to be written")
+        if target.exists() and not overwrite:
+            raise InputError(f"{target} exists already: --overwrite replaces it, or choose another place")
+        folders.add(target.parent)
+    for folder in sorted(folders):
+        require_writable(folder)
+
+
+def require_writable(folder: str | Path) -> None:
+    """Make a folder, and find out now whether files can be written there.
+
+    Raises:
+        InputError: it cannot be made, or nothing can be written in it.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0")
+    except OSError as error:
+        reason = OSError(error.errno, error.strerror, str(folder))
+        raise InputError(f"cannot write to {describe_os_error(reason)}") from None
+
+
+def write_atomically(path: str | Path, data: bytes) -> None:
+    """Write a file so that a reader, or a crash, never sees a part of it.
+
+    Raises:
+        OSError: with the path; nothing is left behind, and a file that was there is as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # A name that nobody can foresee and put a symbolic link at.
+        number, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=PART)
+        try:
+            with os.fdopen(number, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(part).chmod(_permissions(path))
+            Path(part).replace(path)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        if error.errno is not None:
+            error.filename, error.filename2 = str(path), None  # instead of the temporary file's
+        raise
+
+
+def _permissions(path: Path) -> int:
+    """Return the permissions of the file at a path, or those that a new file gets."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def write_output(path: str | Path, data: bytes, *, overwrite: bool = False) -> bool:
+    """Write a file that a user asked for; one with this content already is left alone.
+
+    Returns:
+        Whether the file is new or its content has changed.
+
+    Raises:
+        InputError: the file exists with other content, and ``overwrite`` is not set.
+        OSError: it cannot be written.
+    """
+    path = Path(path)
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    check_outputs([path], overwrite=overwrite)
+    write_atomically(path, data)
+    return True
+
+
+def read_regular(path: str | Path, limit: int) -> bytes:
+    """Read a regular file of a bounded size.
+
+    Args:
+        path: a pipe or device is refused, as reading it could wait for ever.
+        limit: the largest number of bytes.
+
+    Raises:
+        ValueError: no regular file, or a larger one; the message is one line without the path.
+        OSError: it cannot be read.
+    """
+    # Without O_NONBLOCK, opening a pipe waits for somebody who writes to it.
+    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(number, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("not a regular file")
+        if status.st_size > limit:
+            raise ValueError(f"larger than {limit / 2**20:.0f} MiB")
+        return file.read(limit + 1)
+
+
+def file_sha256(path: str | Path) -> str:
+    """Return the sha256 of a file's content."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class FolderLock:
+    """A lock on a folder, so that one process at a time works in it.
+
+    Used as ``with FolderLock.take(folder) as lock``, across machines that share a file system. The kernel
+    keeps the lock for the open file, so it is gone with the last process that has the file open, however
+    that process ended: there are no stale locks. A child that inherits ``fd`` keeps the folder locked when
+    its parent dies first. Host and process in the file only tell people who holds it.
+    """
+
+    NAME = "lock"
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    @classmethod
+    def take(cls, folder: str | Path) -> FolderLock | None:
+        """Take the lock without waiting; None if another process holds it."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        fd = os.open(Path(folder) / cls.NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        since = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, json.dumps(holder).encode(), 0)
+        return cls(fd)
+
+    def __enter__(self) -> FolderLock:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self.fd)
+
+
+def holder_of(folder: str | Path) -> str:
+    """Return who holds a folder's lock, in words."""
+    try:
+        holder = json.loads((Path(folder) / FolderLock.NAME).read_text())
+        return f"process {holder['pid']} on {holder['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

@@ -1,0 +1,109 @@
+"""The options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+from collections.abc import Sequence
+from typing import Any
+
+LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
+
+
+def parse_value(text: str) -> Any:
+    """Read the value of a ``--cfg-options`` setting.
+
+    ``1``, ``0.5``, ``true``, ``none`` and quoted text are what they look like; ``a,b``, ``[a,b]`` and
+    ``(a,b)`` are lists and a tuple, which can be nested; anything else is text, with its spaces.
+
+    Raises:
+        ValueError: brackets or quotation marks do not match.
+    """
+    stripped = text.strip()
+    constants = {"true": True, "false": False, "none": None}
+    if stripped.lower() in constants:
+        return constants[stripped.lower()]
+    try:
+        parts = _split(stripped)
+    except ValueError:
+        if stripped[:1] in ("[", "(", "{"):
+            raise
+        return text  # an odd bracket in a path, say
+    if len(parts) > 1:
+        return [parse_value(part) for part in parts if part.strip()]
+    try:
+        return ast.literal_eval(stripped)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        pass
+    if stripped[:1] + stripped[-1:] in ("[]", "()"):
+        items = [parse_value(part) for part in _split(stripped[1:-1]) if part.strip()]
+        return items if stripped[0] == "[" else tuple(items)
+    return text
+
+
+def _split(text: str) -> list[str]:
+    """Split text at the commas that stand outside of brackets and quotation marks."""
+    parts, open_brackets, quote, begin = [], [], "", 0
+    for i, character in enumerate(text):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'" and (i == begin or text[i - 1] in ",[({:= "):
+            quote = character
+        elif character in "[({":
+            open_brackets.append({"[": "]", "(": ")", "{": "}"}[character])
+        elif open_brackets and character == open_brackets[-1]:
+            open_brackets.pop()
+        elif character == "," and not open_brackets:
+            parts.append(text[begin:i])
+            begin = i + 1
+    if open_brackets or quote:
+        raise ValueError(f"a {open_brackets[-1] if open_brackets else quote} is missing in {text!r}")
+    return [*parts, text[begin:]]
+
+
+class _Settings(argparse.Action):
+    """Collects ``KEY=VALUE`` settings in a dict."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        settings = dict(getattr(namespace, self.dest) or {})
+        for setting in values or ():
+            key, equals, value = setting.partition("=")
+            if not equals or not key.strip():
+                parser.error(f"{option_string}: {setting!r} is no KEY=VALUE (train_cfg.max_iters=2000, say)")
+            try:
+                settings[key.strip()] = parse_value(value)
+            except ValueError as error:
+                parser.error(f"{option_string} {key}: {error}")
+        setattr(namespace, self.dest, settings)
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``, which changes settings of the config: a dict, or None without the option."""
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=_Settings,
+        metavar="KEY=VALUE",
+        help="change settings of the config, for example train_cfg.max_iters=2000",
+    )
+
+
+def add_launcher(parser: argparse.ArgumentParser) -> None:
+    """Add ``--launcher`` and the option that PyTorch's old launcher appends."""
+    parser.add_argument(
+        "--launcher", choices=LAUNCHERS, default="none", help="what started the processes (default none)"
+    )
+    parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
+
+
+def announce_rank(arguments: argparse.Namespace) -> None:
+    """Tell mmengine this process's number on its machine, where the launcher passes it as an option."""
+    if arguments.local_rank is not None:
+        os.environ.setdefault("LOCAL_RANK", str(arguments.local_rank))

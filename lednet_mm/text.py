@@ -1,0 +1,107 @@
+"""Text that comes from elsewhere, made safe for each place where it is shown: one function per medium.
+
+Names of networks and datasets, titles, paths, and reasons of failures come from configs, records and other
+people's files. In each medium some characters are commands: square brackets in rich, ``$`` in Matplotlib,
+``<`` in HTML, ``|`` in a Markdown table, ``=`` at the start of a spreadsheet's cell. The page is not served
+here: Jinja escapes what it inserts, and the page's script creates text nodes only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from typing import Any
+
+NAME_LENGTH = 100
+"""The largest number of characters in a name that becomes part of a path."""
+
+_LATEX = str.maketrans(
+    {
+        **{c: f"\\{c}" for c in "&%$#_{}"},
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+        "±": r"$\pm$",
+        "−": "--",
+        "×": r"$\times$",
+    }
+)
+_MARKDOWN = re.compile(r"([\\`*<>\[\]|])")
+
+
+def one_line(value: Any) -> str:
+    r"""Return text as one printable line.
+
+    Line breaks become spaces. Control characters, among them those that begin a terminal's escape sequences,
+    and characters that change the direction of writing are shown as ``\x1b`` or ``\u202e``.
+    """
+    text = str(value)
+    if text.isprintable():
+        return text
+    shown = []
+    for character in text:
+        if character in "\n\r\t\v\f\x85\u2028\u2029":
+            shown.append(" ")
+        elif unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn"):
+            shown.append(character.encode("unicode_escape").decode())
+        else:
+            shown.append(character)
+    return "".join(shown)
+
+
+def for_markup(value: Any) -> str:
+    """Return text for a place where rich interprets markup, such as a progress bar's description."""
+    from rich.markup import escape
+
+    return escape(one_line(value))
+
+
+def for_markdown(value: Any) -> str:
+    """Return text for a Markdown table or paragraph. Underscores within words need no escape."""
+    return _MARKDOWN.sub(r"\\\1", one_line(value))
+
+
+def for_latex(value: Any) -> str:
+    """Return text for LaTeX outside of mathematics."""
+    return one_line(value).translate(_LATEX)
+
+
+def for_csv(value: Any) -> Any:
+    """Return a value for a cell of a CSV file; an ``'`` precedes what a spreadsheet would compute."""
+    if not isinstance(value, str):
+        return value
+    text = one_line(value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+
+
+def for_plot(value: Any) -> str:
+    r"""Return text for Matplotlib, which would set what stands between two ``$`` as mathematics."""
+    return one_line(value).replace("$", r"\$")
+
+
+def is_name(value: str) -> bool:
+    """Say whether text can be a name, which becomes part of the path of a folder or file.
+
+    It has 1 to ``NAME_LENGTH`` printable characters without slashes, and does not begin with a dot or space.
+    """
+    return (
+        0 < len(value) <= NAME_LENGTH
+        and value.isprintable()
+        and not value.startswith((".", " "))
+        and not {"/", "\\"} & set(value)
+    )
+
+
+def for_file_name(value: Any) -> str:
+    """Return text as the stem of a file name: letters, digits, ``.``, ``_``, ``+`` and ``-``.
+
+    Different texts give different stems: where characters were replaced or cut off, eight digits of the
+    text's sha256 follow.
+    """
+    text = str(value)
+    stem = re.sub(r"[^\w.+-]+", "-", text).strip(".-")[:NAME_LENGTH]
+    if stem == text.replace(" ", "-"):
+        return stem
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{stem}-{digest}" if stem else digest
