@@ -285,7 +285,7 @@ def _fault(data: bytes, error: ValidationError) -> str:
 
 def find_records(folders: Iterable[str | Path]) -> list[Path]:
     """Return all record files below the folders, sorted by path."""
-    found = {path for folder in folders for path in find_files(folder, ".json")}
+    found = {path for folder in folders if Path(folder).is_dir() for path in find_files(folder, ".json")}
     return sorted(path for path in found if path.parent.name == "records")
 
 
