@@ -29,6 +29,9 @@ def main() -> None:
         action="store_true",
         help="keep heads that only training uses (default: leave out)",
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace DST if it exists with other content"
+    )
     arguments = parser.parse_args()
     done = convert_checkpoint(
         arguments.network,
@@ -36,6 +39,7 @@ def main() -> None:
         arguments.target,
         num_classes=arguments.num_classes,
         keep_auxiliary=arguments.keep_auxiliary,
+        overwrite=arguments.overwrite,
     )
     print(f"{arguments.target}: {done.network} with {done.num_classes} outputs, {done.tensors} tensors")
     for names, why in ((done.unused, "play no part in the network"), (done.auxiliary, "only serve training")):

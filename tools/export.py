@@ -50,7 +50,7 @@ def main() -> None:
     choose_threads()
     config = load_config(arguments.config, arguments.cfg_options)
     model = build_network(config)
-    load_model(model, arguments.checkpoint)
+    load_model(model, arguments.checkpoint, config)
     network = Inference(model)
     preprocessor = config.model.get("data_preprocessor") or {}
     exported = export_onnx(

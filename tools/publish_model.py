@@ -23,8 +23,13 @@ def main() -> None:
     parser.add_argument("source", metavar="CKPT", help="a checkpoint of a training")
     parser.add_argument("target", metavar="OUT", help="the file to write")
     parser.add_argument("--full", action="store_true", help="keep single precision")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace OUT if it exists with other content"
+    )
     arguments = parser.parse_args()
-    tensors = publish_checkpoint(arguments.source, arguments.target, half=not arguments.full)
+    tensors = publish_checkpoint(
+        arguments.source, arguments.target, half=not arguments.full, overwrite=arguments.overwrite
+    )
     size = Path(arguments.target).stat().st_size / 1e6
     print(f"{arguments.target}: {tensors} tensors, {size:.2f} MB, sha256 {file_sha256(arguments.target)}")
 

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from lednet_mm.checkpoints.authors import NETWORKS, authors_network
-from lednet_mm.checkpoints.files import read_state, write_state
+from lednet_mm.checkpoints.files import COUNTER, require_finite, weights_of, write_state
 from lednet_mm.checkpoints.names import AuthorsNetwork, convert_state
 from lednet_mm.checkpoints.parity import build_model
+from lednet_mm.checkpoints.reading import read_checkpoint
 from lednet_mm.errors import InputError
-from lednet_mm.files import file_sha256
+from lednet_mm.files import check_outputs, file_sha256
 
 AUXILIARY = "auxiliary_head."
 
@@ -47,6 +48,7 @@ def convert_checkpoint(
     target: str | Path,
     num_classes: int | None = None,
     keep_auxiliary: bool = False,
+    overwrite: bool = False,
 ) -> Conversion:
     """Convert an authors' checkpoint.
 
@@ -56,13 +58,16 @@ def convert_checkpoint(
         target: gets ``{"state_dict": ..., "meta": ...}``, or stays as it was.
         num_classes: of the authors' network; None reads it from the shapes.
         keep_auxiliary: keep the heads that only training uses, for a config that has them too.
+        overwrite: whether a file of another content may be replaced.
 
     Raises:
-        InputError: unreadable or unwritable, or one tensor missing, left over or of another shape.
+        InputError: unreadable or unwritable, or one tensor missing, left over, of another shape or not finite.
     """
     table = authors_network(network)
     source = Path(source)
-    _, state = read_state(source, target)
+    check_outputs([target], [source], overwrite=True)
+    state = weights_of(read_checkpoint(source), source, _shapes(table, 23), table.rename)
+    require_finite(state, source)
     classes = num_classes or count_classes(table, state)
     if classes is None:
         raise InputError(f"{source}: no tensor in it is a classifier of {network}{_fitting(network, state)}")
@@ -91,7 +96,7 @@ def convert_checkpoint(
         "repository": table.repository,
     }
     kept = {name: tensor for name, tensor in converted.items() if name not in auxiliary}
-    write_state(kept, meta, target)
+    write_state(kept, meta, target, overwrite)
     return result
 
 
@@ -124,8 +129,8 @@ def _fitting(network: str, state: Mapping[str, Tensor]) -> str:
     for name, table in NETWORKS.items():
         if name == network or table.repository != authors_network(network).repository:
             continue
-        ours = {name for name in _shapes(table, 23) if not name.endswith("num_batches_tracked")}
-        theirs = {table.rename(name) for name in state if not name.endswith("num_batches_tracked")} - {None}
+        ours = {name for name in _shapes(table, 23) if not name.endswith(COUNTER)}
+        theirs = {table.rename(name) for name in state if not name.endswith(COUNTER)} - {None}
         classes = count_classes(table, state) if theirs == ours else None
         if classes is None:
             continue

@@ -92,7 +92,7 @@ def build_for_timing(config: Config, checkpoint: str | Path | None) -> nn.Module
         torch.manual_seed(0)
         model = build_network(config)
         if checkpoint:
-            load_model(model, checkpoint)
+            load_model(model, checkpoint, config)
         network = Inference(model)
         if not checkpoint:
             settle_statistics(network)

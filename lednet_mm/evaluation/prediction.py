@@ -50,7 +50,7 @@ class Predictor:
 
     def __init__(self, config: Config, checkpoint: str | Path, device: torch.device) -> None:
         self.model: Any = MODELS.build(config.model)
-        load_model(self.model, checkpoint)
+        load_model(self.model, checkpoint, config)
         self.model.to(device).eval()
         dataset = config.test_dataloader.dataset
         self.pipeline = Compose([step for step in dataset.pipeline if step["type"] not in LABELS])

@@ -1,4 +1,4 @@
-"""Hooks of a training run: randomness from the position, guards, checkpoints, records."""
+"""Hooks of a training run: randomness from the position, guards, records."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from lednet_mm.checkpoints.files import checkpoints_of
+from lednet_mm.checkpoints.files import checkpoints_of, last_good_checkpoint
 from lednet_mm.config import run_of
 from lednet_mm.datasets.reproducible import seed_iteration
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation import Accuracy, ConfusionMatrixMetric
 from lednet_mm.files import file_sha256
 from lednet_mm.records import Provenance, collect_provenance, new_record, now, write_record
-from lednet_mm.training.runner import plain_values
 
 
 @HOOKS.register_module()
@@ -111,39 +110,12 @@ class LossHook(RuntimeInfoHook):
 
     @staticmethod
     def _no_number(runner: Any, loss: float, iteration: int) -> str:
-        saved = checkpoints_of(runner.work_dir)
+        good = last_good_checkpoint(runner.work_dir)
         return (
             f"the loss became {loss} at iteration {iteration}; "
-            f"the last good checkpoint is {saved[0] if saved else 'none (none was written yet)'}; "
+            f"the last good checkpoint is {good or 'none (none was written yet)'}; "
             "lower the learning rate, or look at the batch with tools/check_dataset.py"
         )
-
-
-@HOOKS.register_module()
-class SafeCheckpointHook(CheckpointHook):
-    """Checkpoints of plain values only; an old one is deleted after the new one is whole."""
-
-    max_keep_ckpts: int
-
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Keep what a reader can load without executing code; logged histories are in the log."""
-        info = checkpoint["message_hub"]["runtime_info"]
-        checkpoint["message_hub"] = {
-            "log_scalars": {},
-            "runtime_info": plain_values(dict(info)),
-            "resumed_keys": {},
-        }
-
-    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
-        keep: int = self.max_keep_ckpts
-        self.max_keep_ckpts = -1
-        try:
-            super()._save_checkpoint_with_step(runner, step, meta)
-        finally:
-            self.max_keep_ckpts = keep
-        if keep > 0 and is_main_process():
-            for path in checkpoints_of(self.out_dir)[keep:]:
-                path.unlink(missing_ok=True)
 
 
 @HOOKS.register_module()

@@ -16,16 +16,32 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
-from mmengine.model import MMDistributedDataParallel
+from mmengine.model import BaseTTAModel, MMDistributedDataParallel, is_model_wrapper
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import distributed, nn
 
-from lednet_mm.checkpoints.files import checkpoints_of, load_state, model_state, read_checkpoint
-from lednet_mm.config import config_text
+from lednet_mm.checkpoints.binding import compare_with_config, meta_of
+from lednet_mm.checkpoints.files import (
+    Fit,
+    checkpoints_of,
+    describe_differences,
+    describe_not_finite,
+    last_good_checkpoint,
+    load_state,
+    require_finite,
+    show_names,
+    weights_of,
+)
+from lednet_mm.checkpoints.locations import local_copy
+from lednet_mm.checkpoints.reading import DamagedError, read_checkpoint
+from lednet_mm.config import config_text, run_of
 from lednet_mm.environment import Threads, choose_threads, keep_freed_memory
-from lednet_mm.errors import InputError
+from lednet_mm.errors import InputError, describe_os_error
+from lednet_mm.files import PART
+from lednet_mm.literals import read_literals
+from lednet_mm.training.checkpointing import read_resumable
 from lednet_mm.training.preflight import preflight
 
 FILE_ONLY = (
@@ -38,21 +54,6 @@ FILE_ONLY = (
     '"HardDiskBackend" is the alias',
 )
 """Beginnings of mmengine's messages that stay out of the terminal."""
-
-PLAIN = (str, int, float, bool, type(None))
-
-
-def plain_values(info: dict[str, Any]) -> dict[str, Any]:
-    """Return the entries that a checkpoint may hold: numbers, text, and lists and mappings of them."""
-
-    def is_plain(value: Any) -> bool:
-        if isinstance(value, (list, tuple)):
-            return all(is_plain(item) for item in value)
-        if isinstance(value, dict):
-            return all(is_plain(item) for pair in value.items() for item in pair)
-        return type(value) in PLAIN
-
-    return {key: value for key, value in info.items() if is_plain(value)}
 
 
 @RUNNERS.register_module()
@@ -67,6 +68,8 @@ class ReproducibleRunner(Runner):
     dataset_fingerprint: str | None = None
     config_text: str
     """The config as it was given."""
+    _checked: dict[str, Any] | None = None
+    """The checkpoint that :meth:`resume` goes on with, read and found to fit."""
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> ReproducibleRunner:
@@ -138,22 +141,63 @@ class ReproducibleRunner(Runner):
         return logger
 
     def load_or_resume(self) -> None:
-        """Load ``load_from``, or continue from the newest readable checkpoint of the work folder."""
+        """Load ``load_from``, or continue from the newest usable checkpoint of the work folder.
+
+        Raises:
+            InputError: checkpoints lie there that are whole, and none of them can be continued.
+        """
         if self._has_loaded:
             return
-        if not self._resume or self._load_from is not None:
-            super().load_or_resume()
-            return
+        if self._load_from is not None:
+            if self._resume:
+                self.resume(self._load_from)
+            elif isinstance(self._train_loop, BaseLoop):  # a training begins: another number of classes, say
+                self.load_what_fits(self._load_from)
+            else:
+                self.load_checkpoint(self._load_from)
+        elif self._resume:
+            self._resume_newest()
+
+    def _resume_newest(self) -> None:
+        faults: list[InputError] = []
         for path in checkpoints_of(self.work_dir):
             try:
-                read_checkpoint(path)
+                self._checked = read_resumable(
+                    path, self._bare_model(), self.optim_wrapper, self.param_schedulers
+                )
             except InputError as error:
                 self.logger.warning(f"{error}; trying the checkpoint before it")
+                faults.append(error)
                 continue
             self.logger.info(f"resuming from {path}")
             self.resume(str(path))
             return
+        of_use = [fault for fault in faults if not isinstance(fault, DamagedError)]
+        if of_use:
+            more = f" (and {len(faults) - 1} more, see the log)" if len(faults) > 1 else ""
+            raise InputError(
+                f"no checkpoint in {self.work_dir} can be continued: {of_use[0]}{more}; "
+                "move them away to start from 0, or choose another --work-dir"
+            )
         self.logger.warning(f"nothing to resume: no readable checkpoint in {self.work_dir}; starting from 0")
+
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: Any = "cpu",
+    ) -> None:
+        """Continue from a checkpoint of a training, once all of it is known to fit.
+
+        Raises:
+            InputError: unreadable, or not of this training; model and optimizer are as they were.
+        """
+        if self._checked is None:
+            self._checked = read_resumable(
+                local_copy(filename), self._bare_model(), self.optim_wrapper, self.param_schedulers
+            )
+        super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
 
     def load_checkpoint(
         self,
@@ -165,21 +209,102 @@ class ReproducibleRunner(Runner):
         """Load a checkpoint into the model: no code from the file, every tensor and no other.
 
         Raises:
-            InputError: unreadable, or of another network.
+            InputError: unreadable, of another network or variant, or with weights that are not finite.
         """
-        checkpoint = read_checkpoint(filename, map_location)
+        checkpoint, self._checked = self._checked, None
+        if checkpoint is None:
+            checkpoint = read_checkpoint(local_copy(filename), map_location)
+            meta_of(checkpoint, filename)
+            if different := compare_with_config(checkpoint, self._own_config(), filename):
+                self.logger.warning(describe_differences(filename, different))
+        model = self._bare_model()
+        checkpoint["state_dict"] = weights_of(checkpoint, filename, model.state_dict())
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
-        model = self.model.module if isinstance(self.model, MMDistributedDataParallel) else self.model
-        load_state(model, model_state(checkpoint), filename)
+        load_state(model, checkpoint["state_dict"], filename)
         self._has_loaded = True
         return checkpoint
 
-    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Write a checkpoint beside its place, then move it there whole."""
-        part = f"{filename}.part"
-        super().save_checkpoint(out_dir, part, *args, **kwargs)
-        if is_main_process():
-            written = Path(out_dir) / part
-            with written.open("rb") as file:
-                os.fsync(file.fileno())
-            written.replace(Path(out_dir) / filename)
+    def load_what_fits(self, filename: str) -> None:
+        """Load the tensors of a checkpoint that this model has a place for, as initial weights.
+
+        Raises:
+            InputError: unreadable, not finite, or less than half of the model's tensors is there.
+        """
+        checkpoint = read_checkpoint(local_copy(filename))
+        model = self._bare_model()
+        ours = model.state_dict()
+        checkpoint["state_dict"] = weights_of(checkpoint, filename, ours)
+        self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
+        fit = Fit(ours, checkpoint["state_dict"])
+        require_finite(fit.fitting, filename)
+        share = f"{len(fit.fitting)} of the network's {len(ours)} tensors"
+        left = [
+            f"{len(names)} {what} ({show_names(names)})"
+            for names, what in (
+                (fit.reshaped, "of another shape"),
+                (fit.missing, "not in the file"),
+                (fit.surplus, "of the file not in the network"),
+            )
+            if names
+        ]
+        if 2 * len(fit.fitting) < len(ours):
+            raise InputError(
+                f"{filename}: load_from is a checkpoint of another network: {share} fit; {'; '.join(left)}"
+            )
+        model.load_state_dict(fit.fitting, strict=False)
+        self.logger.info(f"load_from {filename}: {share} loaded; {'; '.join(left) or 'none left'}")
+        self._has_loaded = True
+
+    def save_checkpoint(
+        self, out_dir: str, filename: str, *args: Any, meta: dict | None = None, **kwargs: Any
+    ) -> None:
+        """Look at the weights, write a checkpoint beside its place, then move it there whole.
+
+        The config and the run are kept in it, for whoever uses its weights to compare.
+
+        Raises:
+            InputError: a weight is NaN or infinite, or the file cannot be written; earlier ones are as they
+                were.
+        """
+        if fault := describe_not_finite(self._bare_model().state_dict()):
+            good = last_good_checkpoint(out_dir)
+            raise InputError(
+                f"the weights are no longer finite, so {filename} is not written: {fault}; the last good "
+                f"checkpoint is {good or 'none (none was written yet)'}; lower the learning rate, or look at "
+                "the batch with tools/check_dataset.py"
+            )
+        run = run_of(self.cfg, self.seed).model_dump()
+        meta = {**(meta or {}), "config": self.config_text, "run": run}
+        target = Path(out_dir) / filename
+        part = target.with_name(f"{filename}{PART}")
+        try:
+            if is_main_process():
+                part.unlink(missing_ok=True)  # what a run that was cut off left there, or a link
+            super().save_checkpoint(out_dir, part.name, *args, meta=meta, **kwargs)
+            if is_main_process():
+                with part.open("rb") as file:
+                    os.fsync(file.fileno())
+                part.replace(target)
+        except OSError as error:
+            raise InputError(f"the checkpoint cannot be written: {_of(target, error)}") from error
+        finally:
+            if is_main_process():
+                part.unlink(missing_ok=True)
+
+    def _bare_model(self) -> nn.Module:
+        """Return the model without what parallel training and test-time augmentation wrap it in."""
+        model = self.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        return model
+
+    def _own_config(self) -> dict[str, Any]:
+        """Return the config as it was given."""
+        try:
+            return read_literals(self.config_text)
+        except ValueError:  # classes and functions in it, as MMSegmentation allows
+            return self.cfg.to_dict()
+
+
+def _of(path: Path, error: OSError) -> str:
+    return describe_os_error(OSError(error.errno, error.strerror or str(error), str(path)))

@@ -9,7 +9,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
-from lednet_mm.checkpoints.files import read_checkpoint
+from lednet_mm.checkpoints.binding import seed_of
+from lednet_mm.checkpoints.reading import read_checkpoint
 from lednet_mm.config import config_text
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.errors import InputError
@@ -52,7 +53,7 @@ def evaluate_checkpoint(
     summary = check_dataset(loader["dataset"], quick=True)
     if summary.problems:
         raise InputError(f"{split} data: {summary.problems[0]}")
-    seed = (read_checkpoint(checkpoint).get("meta") or {}).get("seed")
+    seed = seed_of(read_checkpoint(checkpoint), checkpoint)
     config = config.copy()
     if seed is not None:
         config.randomness = {**config.get("randomness", {}), "seed": seed}

@@ -1,0 +1,97 @@
+"""Where weights may lie: a file, an address on the web, or a name in a public collection of weights."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+import torch
+from mmengine.dist import barrier, is_main_process
+from mmengine.runner.checkpoint import (
+    get_deprecated_model_names,
+    get_external_models,
+    get_mmcls_models,
+    get_torchvision_models,
+)
+
+from lednet_mm.checkpoints.reading import ADDRESS
+from lednet_mm.errors import InputError
+
+COLLECTIONS = {
+    "torchvision": get_torchvision_models,
+    "modelzoo": get_torchvision_models,
+    "open-mmlab": get_external_models,
+    "openmmlab": get_external_models,
+    "mmcls": get_mmcls_models,
+}
+"""Names of collections that mmengine knows (``torchvision://resnet18``), and their tables of addresses."""
+
+SECONDS = 30
+"""How long a server may be silent."""
+
+
+def local_copy(location: str | Path) -> Path:
+    """Return the file that a location stands for; what is on the web is downloaded once.
+
+    Args:
+        location: a path, ``https://...``, or ``torchvision://NAME`` and its like.
+
+    Raises:
+        InputError: a kind of address that is not known, a name that the collection lacks, or no download.
+    """
+    text = str(location)
+    address = ADDRESS.match(text)
+    if not address or Path(text).expanduser().exists():
+        return Path(text).expanduser()
+    scheme, rest = address[1].lower(), text[address.end() :]
+    if scheme in ("http", "https"):
+        return _download(f"{scheme}://{rest}")
+    if scheme not in COLLECTIONS:
+        raise InputError(
+            f"{scheme}://{rest}: weights are read from files, from http(s):// and from "
+            f"{', '.join(f'{name}://' for name in COLLECTIONS)}: copy the file here and name it"
+        )
+    try:
+        table = COLLECTIONS[scheme]()
+    except ImportError as error:
+        raise InputError(
+            f"{scheme}://{rest}: its table of addresses needs {error.name}: install it"
+        ) from None
+    name = get_deprecated_model_names().get(rest, rest) if "mmlab" in scheme else rest
+    if name not in table:
+        raise InputError(f"{scheme}://{rest}: this collection has no such name")
+    return local_copy(table[name])
+
+
+def _download(url: str) -> Path:
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(urlsplit(url).path).name) or "weights"
+    # Files of one name lie at many addresses.
+    digest = hashlib.sha256(url.encode()).hexdigest()[:10]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / f"{digest}-{name[-100:]}"
+    if is_main_process() and not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with _limited_silence():
+                torch.hub.download_url_to_file(url, str(path), progress=False)
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = str(getattr(error, "reason", None) or error).splitlines()[0]
+            raise InputError(
+                f"{url}: cannot be downloaded ({reason}): download it elsewhere and name the file instead"
+            ) from None
+    barrier()
+    return path
+
+
+@contextmanager
+def _limited_silence() -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

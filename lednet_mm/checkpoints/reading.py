@@ -1,0 +1,389 @@
+"""Reading checkpoint files of any origin: only tensors and plain values, and nothing in them is executed.
+
+A checkpoint is a pickle, and a pickle names classes and functions that are called when it is read. Here
+PyTorch's restricted unpickler reads it, which knows tensors and plain values; whatever else a file names
+(mmengine's ``HistoryBuffer``, ``argparse.Namespace``, a path) is answered by a stand-in: a class of that name
+that accepts anything and does nothing. A file that names what only an attack has use for (``os.system``) is
+refused. Before that, the checksums in the file are compared, which PyTorch does not do.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickletools
+import re
+import stat
+import struct
+import warnings
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_globals
+
+from lednet_mm.errors import InputError, describe_os_error
+from lednet_mm.text import one_line
+
+ZIP = b"PK\x03\x04"
+"""What files of PyTorch begin with, since 1.6."""
+OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""What files written by PyTorch before 1.6, which are no zip archives, begin with."""
+ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
+"""The beginning of an address such as ``https://``; ``pathlib`` makes ``https:/`` of it."""
+
+LARGEST_PICKLE = 256 << 20
+"""Bytes. MMEngine's own hold the whole log, 8 bytes a value: tens of megabytes after a long training."""
+MOST_STEPS = 5_000_000
+"""The largest number of instructions in a pickle; a checkpoint of 1,000 tensors has some 50,000."""
+MOST_ENTRIES = 200_000
+
+REFUSED_MODULES = frozenset(
+    "os posix nt subprocess sys importlib runpy shutil socket ctypes _ctypes pty commands code codeop pickle "
+    "_pickle marshal webbrowser operator _operator pdb bdb timeit profile cProfile trace imp pip asyncio "
+    "multiprocessing threading signal urllib http ftplib smtplib requests popen2".split()
+)
+"""Packages that a checkpoint has no honest use for, and an attack has."""
+REFUSED_BUILTINS = frozenset(
+    "eval exec execfile compile __import__ open input breakpoint globals locals vars setattr delattr apply "
+    "exit quit".split()
+)
+
+KEPT = (Tensor, torch.Size, torch.dtype, torch.device, str, bytes, bytearray, int, float, complex, type(None))
+KEYS = (str, int, float, bytes, type(None))
+
+_OTHER_CONTAINER = re.compile(r"Can only (append|extend|SETITEMS?)\b.* got <class '(.+)'>")
+"""What the restricted unpickler says of a list or dict of a class of its own."""
+
+
+class DamagedError(InputError):
+    """A file that is not what was once written: nothing can be got out of it any more."""
+
+
+class StandIn:
+    """Takes the place of an object that is not read: accepts anything, holds nothing, does nothing."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Take any arguments."""
+        return super().__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+class _AsDict(StandIn):
+    """Of a mapping class: a mapping, which the file goes on to fill."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return OrderedDict()
+
+
+class _AsList(StandIn):
+    """Of a class of lists: a list, which the file goes on to fill."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return []
+
+
+class _Getattr(StandIn):
+    """Of ``getattr``, which a pickle asks for methods and classes inside of classes: one more stand-in."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return StandIn
+
+
+class _NumpyDtype(StandIn):
+    """Of ``numpy.dtype``: keeps the code (``f8``) and the byte order."""
+
+    KNOWN = re.compile(r"b1|[iu][1248]|f[248]|c(8|16)|[SU][0-9]{1,6}")
+
+    def __init__(self, code: Any = None, *args: Any) -> None:
+        self.code = code if isinstance(code, str) and self.KNOWN.fullmatch(code) else None
+        self.order = "<"
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, tuple) and len(state) > 1 and state[1] == ">":
+            self.order = ">"
+
+    def read(self, data: Any) -> np.ndarray | None:
+        """Return the numbers in some bytes; None for objects and other bytes than these."""
+        if self.code is None or not isinstance(data, bytes):
+            return None
+        kind = np.dtype(self.order + self.code)
+        return np.frombuffer(data, kind) if kind.itemsize and len(data) % kind.itemsize == 0 else None
+
+
+class _NumpyScalar(StandIn):
+    """Of NumPy's function that makes a number: the number itself."""
+
+    def __new__(cls, dtype: Any = None, data: Any = None, *args: Any) -> Any:
+        values = dtype.read(data) if isinstance(dtype, _NumpyDtype) else None
+        return values[0].item() if values is not None and len(values) == 1 else None
+
+
+class _NumpyArray(StandIn):
+    """Of NumPy's function that makes an array: keeps what the file then says of it."""
+
+    def __init__(self, *args: Any) -> None:
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def tensor(self) -> Tensor | None:
+        """Return the array as a tensor; None if it does not hold numbers."""
+        try:
+            _, shape, dtype, fortran, data = self.state
+            values = dtype.read(data).reshape(shape, order="F" if fortran else "C")
+            return torch.from_numpy(np.array(values, values.dtype.newbyteorder("="), order="C"))
+        except (TypeError, ValueError, AttributeError):
+            return None
+
+
+STAND_INS: dict[str, type[StandIn]] = {
+    "builtins.getattr": _Getattr,
+    "collections.defaultdict": _AsDict,
+    "collections.deque": _AsList,
+    "numpy.dtype": _NumpyDtype,
+    "numpy.core.multiarray.scalar": _NumpyScalar,
+    "numpy._core.multiarray.scalar": _NumpyScalar,
+    "numpy.core.multiarray._reconstruct": _NumpyArray,
+    "numpy._core.multiarray._reconstruct": _NumpyArray,
+}
+"""What a stand-in has to give for the file to be read on; all others are plain ones."""
+
+PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg", "UserDict": "collections"}
+"""Modules by the names that pickles of protocol 2 have for them."""
+
+
+def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Read a checkpoint: its tensors and plain values. Nothing in it is executed.
+
+    Args:
+        path: a file written by PyTorch.
+        map_location: where the tensors go, as ``torch.load`` takes it; None is the CPU.
+
+    Returns:
+        The content. Objects that are neither tensors nor plain values are None; NumPy's arrays of numbers are
+        tensors and its numbers are Python's.
+
+    Raises:
+        DamagedError: truncated, or changed since it was written.
+        InputError: no such file, no checkpoint, or one that would execute code on loading.
+    """
+    if (address := ADDRESS.match(str(path))) and not Path(path).exists():
+        raise InputError(
+            f"{address[1]}://{str(path)[address.end() :]}: an address, and a file is needed: download it first"
+        )
+    with _open(path) as file:
+        content = _load(file, path, "cpu" if map_location is None else map_location)
+    if not isinstance(content, dict):
+        kind = type(content)
+        network = isinstance(content, StandIn)
+        name = f"{kind.__module__}.{kind.__qualname__}" if network else kind.__name__
+        advice = "; save its state_dict() instead" if network else ""
+        raise InputError(f"{path}: holds an object of class {one_line(name)}, not a checkpoint{advice}")
+    try:
+        return _settle(content, {})
+    except RecursionError:
+        raise InputError(f"{path}: its content is nested too deeply") from None
+
+
+def check_whole(path: str | Path) -> None:
+    """Compare the checksums in a checkpoint with its content, without loading it.
+
+    Raises:
+        DamagedError: truncated, or changed since it was written.
+        InputError: no such file, or no checkpoint.
+    """
+    with _open(path) as file:
+        _check_container(file, path)
+
+
+@contextmanager
+def _open(path: str | Path) -> Iterator[IO[bytes]]:
+    """Open a regular file; anything else could make the reader wait for ever."""
+    try:
+        # Without O_NONBLOCK, opening a pipe waits for somebody who writes to it.
+        number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise InputError(f"{path}: no such checkpoint") from None
+    except OSError as error:
+        raise InputError(describe_os_error(error)) from None
+    try:
+        status = os.fstat(number)
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError(f"{path}: a folder, not a checkpoint")
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{path}: a pipe or a device, not a checkpoint")
+        if status.st_size == 0:
+            raise DamagedError(f"{path}: the checkpoint is empty (0 bytes)")
+        file = os.fdopen(number, "rb", closefd=False)
+        with file:
+            yield file
+    finally:
+        os.close(number)
+
+
+def _check_container(file: IO[bytes], path: str | Path) -> zipfile.ZipFile | None:
+    """Compare the checksums of a zip archive; None for the old format, which has none."""
+    size = os.fstat(file.fileno()).st_size
+    begin = file.read(len(OLD_FORMAT))
+    if begin == OLD_FORMAT:
+        return None
+    if not begin.startswith(ZIP):
+        safetensors = " (safetensors are not read)" if str(path).endswith(".safetensors") else ""
+        raise InputError(f"{path}: not a checkpoint of PyTorch, or a damaged one{safetensors}")
+    try:
+        archive = zipfile.ZipFile(file)
+        entries = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, struct.error):
+        raise DamagedError(f"{path}: truncated or damaged: its table of contents is missing") from None
+    names = [entry.filename.casefold() for entry in entries]
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise InputError(f"{path}: refused: a compressed archive, which PyTorch never writes")
+    if len(set(names)) < len(names) or len(names) > MOST_ENTRIES or sum(e.file_size for e in entries) > size:
+        raise InputError(f"{path}: refused: its entries lie over each other, which PyTorch never writes")
+    for entry in entries:
+        try:
+            with archive.open(entry) as content:
+                while content.read(1 << 20):
+                    pass
+        except (zipfile.BadZipFile, ValueError, OSError, EOFError, RuntimeError, struct.error):
+            raise DamagedError(
+                f"{path}: damaged: {one_line(entry.filename)} has not the checksum that it was written with; "
+                "take another copy, or an earlier checkpoint"
+            ) from None
+    return archive
+
+
+def _load(file: IO[bytes], path: str | Path, map_location: Any) -> Any:
+    archive = _check_container(file, path)
+    names = _named_in(archive, file, path)
+    kinds = {name: STAND_INS.get(name, StandIn) for name in names}
+    while True:
+        file.seek(0)
+        try:
+            with _answering(kinds), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return torch.load(file, map_location=map_location, weights_only=True)
+        except MemoryError:
+            raise InputError(f"{path}: not enough memory to read it") from None
+        except Exception as error:  # whatever the unpickler meets in a file that is not as it should be
+            message = str(error)
+            found = _OTHER_CONTAINER.search(message)
+            if found and kinds.get(found[2]) is StandIn:
+                kinds[found[2]] = _AsDict if found[1].startswith("SET") else _AsList
+                continue
+            if "TorchScript" in message:
+                reason = "a TorchScript program, not a checkpoint; save the state_dict() of its network"
+                raise InputError(f"{path}: {reason}") from None
+            reason = message.rpartition("WeightsUnpickler error: ")[2].strip() or type(error).__name__
+            raise DamagedError(
+                f"{path}: damaged, or not a checkpoint ({one_line(reason.splitlines()[0])})"
+            ) from None
+
+
+@contextmanager
+def _answering(kinds: dict[str, type[StandIn]]) -> Iterator[None]:
+    """Let PyTorch's unpickler answer these names, and no others that anybody has allowed, by stand-ins."""
+    before = get_safe_globals()
+    made: list[Any] = [StandIn]
+    for full_name, kind in kinds.items():
+        module, _, name = full_name.rpartition(".")
+        made.append(type(name, (kind,), {"__module__": module, "__qualname__": name}))
+    clear_safe_globals()
+    add_safe_globals(made)
+    try:
+        yield
+    finally:
+        clear_safe_globals()
+        add_safe_globals(before)
+
+
+def _named_in(archive: zipfile.ZipFile | None, file: IO[bytes], path: str | Path) -> set[str]:
+    """Return the full names of all classes and functions that a checkpoint names.
+
+    Raises:
+        InputError: one of them has its use in an attack only.
+    """
+    if archive is None:
+        file.seek(0)
+        stream = io.BytesIO(file.read(LARGEST_PICKLE))
+        pickles = 4  # a magic number, a version, facts of the system, then the content
+    else:
+        root = archive.namelist()[0].partition("/")[0] if archive.namelist() else ""
+        try:
+            entry = archive.getinfo(f"{root}/data.pkl")
+        except KeyError:
+            raise InputError(f"{path}: a zip archive, but not a checkpoint of PyTorch") from None
+        if entry.file_size > LARGEST_PICKLE:
+            raise InputError(f"{path}: refused: its structure alone takes {entry.file_size / 2**20:.0f} MiB")
+        stream, pickles = io.BytesIO(archive.read(entry)), 1
+    names: set[str] = set()
+    steps = 0
+    try:
+        for _ in range(pickles):
+            for opcode, argument, _ in pickletools.genops(stream):
+                steps += 1
+                if steps > MOST_STEPS:
+                    raise InputError(f"{path}: refused: its structure has more than {MOST_STEPS:,} parts")
+                if opcode.name == "PROTO" and argument > 2:
+                    raise InputError(
+                        f"{path}: written with pickle protocol {argument}, of which only PyTorch's own, 2, "
+                        "can be read without executing it: save it again with torch.save(content, path)"
+                    )
+                if opcode.name in ("GLOBAL", "INST"):
+                    names.add(_checked_name(*argument.rsplit(" ", 1), path))
+    except (ValueError, EOFError, OverflowError, struct.error) as error:
+        raise DamagedError(f"{path}: damaged, or not a checkpoint ({one_line(str(error))})") from None
+    return names
+
+
+def _checked_name(module: str, name: str, path: str | Path) -> str:
+    """Return the full name of what a checkpoint names."""
+    module = PYTHON_2.get(module, module)
+    if module.split(".")[0] in REFUSED_MODULES or (module == "builtins" and name in REFUSED_BUILTINS):
+        raise InputError(
+            f"{path}: refused: loading it would execute code ({one_line(f'{module}.{name}')}); "
+            "ask for a file that holds only tensors and plain values"
+        )
+    if not module or not name or "\0" in name:
+        raise ValueError("a class without a name")
+    return f"{module}.{name}"
+
+
+def _settle(value: Any, done: dict[int, Any]) -> Any:
+    """Return a value without stand-ins, and without containers that hold themselves."""
+    if isinstance(value, _NumpyArray):
+        return value.tensor()
+    if isinstance(value, KEPT):
+        return value
+    if not isinstance(value, (dict, list, tuple, set)):
+        return None
+    if id(value) in done:
+        return done[id(value)]
+    done[id(value)] = None
+    settled: Any
+    if isinstance(value, dict):
+        settled = OrderedDict() if isinstance(value, OrderedDict) else {}
+        for key, item in value.items():
+            if isinstance(key, KEYS):
+                settled[key] = _settle(item, done)
+        if isinstance(versions := getattr(value, "_metadata", None), dict):
+            settled._metadata = _settle(versions, done)  # of modules, which load_state_dict looks at
+    elif isinstance(value, set):
+        settled = {item for item in value if isinstance(item, KEYS)}
+    else:
+        settled = type(value)(_settle(item, done) for item in value)
+    done[id(value)] = settled
+    return settled

@@ -1,0 +1,233 @@
+"""Checkpoints of a training: what they hold, which of them are kept, and which can be continued."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+from mmengine.optim import OptimWrapper
+from mmengine.registry import HOOKS
+from torch import Tensor, nn
+
+from lednet_mm.checkpoints.binding import meta_of, seed_of
+from lednet_mm.checkpoints.files import (
+    checkpoints_of,
+    describe_not_finite,
+    number_of,
+    require_finite,
+    require_fitting,
+    weights_of,
+)
+from lednet_mm.checkpoints.reading import check_whole, read_checkpoint
+from lednet_mm.errors import InputError
+
+PLAIN = (str, int, float, bool, type(None))
+
+FILES_OF_MMENGINE = ("last_ckpt", "keep_ckpt_ids")
+"""What mmengine notes about files that it is going to delete; here the folder itself says it."""
+
+
+def plain_values(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries that a checkpoint may hold: numbers, text, and lists and mappings of them."""
+
+    def is_plain(value: Any) -> bool:
+        if isinstance(value, (list, tuple)):
+            return all(is_plain(item) for item in value)
+        if isinstance(value, dict):
+            return all(is_plain(item) for pair in value.items() for item in pair)
+        return type(value) in PLAIN
+
+    return {key: value for key, value in info.items() if is_plain(value)}
+
+
+def _message_hub(runtime_info: Any) -> dict[str, Any]:
+    """Return what a checkpoint keeps of mmengine's message hub: logged histories are in the log."""
+    info = plain_values(runtime_info) if isinstance(runtime_info, Mapping) else {}
+    kept = {key: value for key, value in info.items() if key not in FILES_OF_MMENGINE}
+    return {"log_scalars": {}, "runtime_info": kept, "resumed_keys": {}}
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """Checkpoints of plain values only; an old one is deleted after the new one is whole.
+
+    ``max_keep_ckpts`` counts the checkpoints of this training that can be read. Files with a higher number
+    than the current iteration, which an earlier run left, are never touched, nor are unreadable ones.
+    """
+
+    max_keep_ckpts: int
+    out_dir: str
+    filename_tmpl: str
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._whole: dict[Path, tuple[int, int]] = {}
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Keep what a reader can load without executing code."""
+        checkpoint["message_hub"] = _message_hub(checkpoint["message_hub"]["runtime_info"])
+
+    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
+        keep: int = self.max_keep_ckpts
+        self.max_keep_ckpts = -1
+        try:
+            super()._save_checkpoint_with_step(runner, step, meta)
+        finally:
+            self.max_keep_ckpts = keep
+        if keep > 0 and is_main_process():
+            whole = [p for p in checkpoints_of(self.out_dir) if self._is_mine(p, step) and self._is_whole(p)]
+            for path in whole[keep:]:
+                path.unlink(missing_ok=True)
+
+    def _is_mine(self, path: Path, step: int) -> bool:
+        """Say whether a checkpoint is one that this training has written up to now, as its name goes."""
+        number = number_of(path)
+        return number is not None and number <= step and path.name == self.filename_tmpl.format(number)
+
+    def _is_whole(self, path: Path) -> bool:
+        """Say whether a file can be read; each is looked at once, and again when it has changed."""
+        status = path.stat()
+        state = (status.st_mtime_ns, status.st_size)
+        if self._whole.get(path) != state:
+            try:
+                check_whole(path)
+            except InputError:
+                return False
+            self._whole[path] = state
+        return True
+
+    def _save_best_checkpoint(self, runner: Any, metrics: dict) -> None:
+        """Delete the best checkpoint so far after the better one is whole, not before."""
+        before = self._best_paths()
+        self._set_best_paths(dict.fromkeys(before))
+        super()._save_best_checkpoint(runner, metrics)
+        after = self._best_paths()
+        self._set_best_paths({key: after[key] or before[key] for key in before})
+        for key, path in before.items():
+            # The path may come from a checkpoint, which could name any file.
+            old = Path(self.out_dir) / Path(path).name if path else None
+            if old and after[key] and Path(after[key]) != old and old.name.startswith("best_"):
+                if is_main_process():
+                    old.unlink(missing_ok=True)
+
+    def _best_paths(self) -> dict[str, Any]:
+        if not self.save_best:
+            return {}
+        return dict(self.best_ckpt_path_dict if len(self.key_indicators) > 1 else {"": self.best_ckpt_path})
+
+    def _set_best_paths(self, paths: dict[str, Any]) -> None:
+        if len(paths) > 1:
+            self.best_ckpt_path_dict = paths
+        elif paths:
+            (self.best_ckpt_path,) = paths.values()
+
+
+def read_resumable(path: Path, model: nn.Module, optim_wrapper: Any, param_schedulers: Any) -> dict[str, Any]:
+    """Read a checkpoint that a training is to be continued from; nothing is loaded yet.
+
+    Args:
+        path: of the checkpoint.
+        model: the training's, without wrappers.
+        optim_wrapper: the training's, built.
+        param_schedulers: the training's, built.
+
+    Returns:
+        The checkpoint, with what mmengine continues from.
+
+    Raises:
+        DamagedError: the file is damaged.
+        InputError: unreadable, or not of this training; the line says why.
+    """
+    checkpoint = read_checkpoint(path)
+    meta = meta_of(checkpoint, path)
+    for key in ("iter", "epoch"):
+        value = meta.get(key)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise InputError(f"{path}: no checkpoint of a training: its meta has no number under {key!r}")
+    seed_of(checkpoint, path)
+    ours = model.state_dict()
+    state = weights_of(checkpoint, path, ours)
+    require_fitting(model, state, path)
+    if any(state[name].dtype != tensor.dtype for name, tensor in ours.items() if name in state):
+        raise InputError(
+            f"{path}: not the exact weights of a training, but in another precision (a published file?)"
+        )
+    require_finite(state, path)
+    if isinstance(optim_wrapper, OptimWrapper):
+        if reason := _optimizer_fault(checkpoint.get("optimizer"), optim_wrapper.optimizer):
+            raise InputError(f"{path}: cannot be continued: {reason}")
+    elif not isinstance(checkpoint.get("optimizer"), Mapping):
+        raise InputError(f"{path}: cannot be continued: it has no state of the optimizer")
+    if isinstance(param_schedulers, Sequence) and (
+        reason := _schedulers_fault(checkpoint.get("param_schedulers"), param_schedulers)
+    ):
+        raise InputError(f"{path}: cannot be continued: {reason}")
+    hub = checkpoint.get("message_hub")
+    checkpoint["message_hub"] = _message_hub(hub.get("runtime_info") if isinstance(hub, Mapping) else None)
+    # MMEngine would execute this text as Python.
+    checkpoint["meta"] = {key: value for key, value in meta.items() if key != "config"}
+    return checkpoint
+
+
+def _optimizer_fault(state: Any, optimizer: Any) -> str | None:
+    """Say why an optimizer cannot take a state; None if it can."""
+    groups = state.get("param_groups") if isinstance(state, Mapping) else None
+    moments = state.get("state") if isinstance(state, Mapping) else None
+    if not isinstance(groups, list) or not isinstance(moments, Mapping):
+        return "it has no state of the optimizer (a published file?)"
+    ours = optimizer.param_groups
+    if len(groups) != len(ours):
+        return f"its optimizer has {len(groups)} groups of parameters, this training's {len(ours)}"
+    parameters: dict[Any, Tensor] = {}
+    for theirs, own in zip(groups, ours, strict=True):
+        numbers = theirs.get("params") if isinstance(theirs, Mapping) else None
+        if not isinstance(numbers, list) or len(numbers) != len(own["params"]):
+            return "its optimizer has other groups of parameters than this training's"
+        if reason := _hyperparameter_fault(theirs, own, type(optimizer).__name__):
+            return reason
+        if not all(isinstance(number, int) for number in numbers):
+            return "its optimizer numbers its parameters by something else than numbers"
+        parameters.update(zip(numbers, own["params"], strict=True))
+    if not moments and any("betas" in own or own.get("momentum") for own in ours):
+        return "its optimizer has no moments"
+    for number, values in moments.items():
+        if number not in parameters or not isinstance(values, Mapping):
+            return "its optimizer has a state for parameters that this training does not have"
+        for key, value in values.items():
+            if isinstance(value, Tensor) and value.dim() and value.shape != parameters[number].shape:
+                return (
+                    f"its optimizer's {key} of parameter {number} has the shape {tuple(value.shape)}, "
+                    f"and the parameter {tuple(parameters[number].shape)}"
+                )
+            if not isinstance(value, (Tensor, int, float)) and key != "momentum_buffer":
+                return f"its optimizer's {key} of parameter {number} is no number"
+    tensors = {f"{key} of parameter {i}": t for i, values in moments.items() for key, t in values.items()}
+    fault = describe_not_finite({name: t for name, t in tensors.items() if isinstance(t, Tensor)})
+    return f"its optimizer's {fault}" if fault else None
+
+
+def _hyperparameter_fault(theirs: Mapping[str, Any], own: Mapping[str, Any], optimizer: str) -> str | None:
+    """Say why the settings of a group of parameters are not those of this optimizer; None if they are."""
+    if unknown := sorted(str(key) for key in theirs.keys() - own.keys() - {"initial_lr"}):
+        return f"its optimizer is another one than {optimizer} (it has {', '.join(unknown)})"
+    for key, value in own.items():
+        # Switches without a value are new in a version of PyTorch, which fills them in.
+        numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if (numeric or isinstance(value, tuple)) and not isinstance(
+            theirs.get(key), (int, float, Tensor) if numeric else (tuple, list)
+        ):
+            return f"its optimizer is another one than {optimizer} (it has no {key})"
+    return None
+
+
+def _schedulers_fault(states: Any, schedulers: Sequence[Any]) -> str | None:
+    """Say why schedulers cannot take their states; None if they can."""
+    if not isinstance(states, list) or len(states) != len(schedulers):
+        return "it has not the state of each schedule (of learning rates, say) of this training"
+    for state, scheduler in zip(states, schedulers, strict=True):
+        if not isinstance(state, Mapping) or state.keys() != scheduler.state_dict().keys():
+            return f"its schedules are others than this training's ({type(scheduler).__name__})"
+    return None
