@@ -29,9 +29,7 @@ def main() -> None:
         action="store_true",
         help="keep heads that only training uses (default: leave out)",
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace DST if it exists with other content"
-    )
+    parser.add_argument("--overwrite", action="store_true", help="replace DST where it exists")
     arguments = parser.parse_args()
     done = convert_checkpoint(
         arguments.network,

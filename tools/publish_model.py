@@ -23,9 +23,7 @@ def main() -> None:
     parser.add_argument("source", metavar="CKPT", help="a checkpoint of a training")
     parser.add_argument("target", metavar="OUT", help="the file to write")
     parser.add_argument("--full", action="store_true", help="keep single precision")
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace OUT if it exists with other content"
-    )
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT where it exists")
     arguments = parser.parse_args()
     tensors = publish_checkpoint(
         arguments.source, arguments.target, half=not arguments.full, overwrite=arguments.overwrite

@@ -21,8 +21,8 @@ TRAINING_ONLY = (
     "ignore_index",
     "auxiliary_head",
 )
-"""Keys of a model, at any depth, that change nothing of what its weights compute once they are trained; nor do
-those that begin with ``loss`` or ``drop``."""
+"""Keys of a model, at any depth, that change nothing of what its weights compute once they are trained; nor
+do those that begin with ``loss`` or ``drop``."""
 
 OF_PREDICTION = ("data_preprocessor", "test_cfg", "size_multiple")
 """Keys of a model that say how images are prepared and predicted: another figure, but the same network."""
@@ -38,9 +38,7 @@ def meta_of(checkpoint: Mapping[str, Any], where: str | Path) -> dict[str, Any]:
     """
     meta = checkpoint.get("meta")
     if meta is not None and not isinstance(meta, dict):
-        raise InputError(
-            f"{where}: its meta is a {type(meta).__name__}, not a mapping: no checkpoint of ours"
-        )
+        raise InputError(f"{where}: its meta is a {type(meta).__name__}, not a mapping: no checkpoint")
     return meta or {}
 
 
@@ -55,7 +53,7 @@ def seed_of(checkpoint: Mapping[str, Any], where: str | Path) -> int | None:
         return None
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise InputError(
-            f"{where}: its meta.seed, {one_line(repr(seed))[:40]}, is no seed: 0 to 4294967295 are"
+            f"{where}: its meta.seed is {one_line(repr(seed))[:40]}, and seeds are 0 to 4294967295"
         )
     return seed
 
@@ -152,9 +150,7 @@ def _circumstances(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _texts(different: Mapping[str, tuple[Any, Any]]) -> list[str]:
-    return [
-        f"{key} ({_short(theirs)} there, {_short(ours)} here)" for key, (theirs, ours) in different.items()
-    ]
+    return [f"{key} ({_short(old)} there, {_short(new)} here)" for key, (old, new) in different.items()]
 
 
 def _shown(different: Mapping[str, tuple[Any, Any]], prefix: str) -> str:

@@ -61,7 +61,7 @@ def convert_checkpoint(
         overwrite: whether a file of another content may be replaced.
 
     Raises:
-        InputError: unreadable or unwritable, or one tensor missing, left over, of another shape or not finite.
+        InputError: unreadable or unwritable, a tensor missing, left over, of another shape or not finite.
     """
     table = authors_network(network)
     source = Path(source)

@@ -39,6 +39,9 @@ WEIGHTS_UNDER = (
 WRAPPERS = ("module", "_orig_mod", "model", "net", "network")
 """What parallel training, ``torch.compile``, Lightning and others put before the names of all weights."""
 
+PUBLISHED = ("seed", "iter", "dataset_meta", "config", "run")
+"""What a published file keeps of a training's ``meta``."""
+
 COUNTER = "num_batches_tracked"
 """Of batch normalisation: nothing is computed from it, and files from before PyTorch 0.4.1 lack it."""
 
@@ -90,7 +93,7 @@ def _groups(content: Mapping[str, Any], depth: int = 3) -> Iterator[dict[str, Te
 
 
 def _readings(group: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Yield the ways to read a group's names: as they are, then without what may have been put before them."""
+    """Yield the ways to read a group's names: as they are, then without what may stand before them."""
     yield group
     inner = {re.sub(r"(?<![^.])(?:module|_orig_mod)\.", "", name): t for name, t in group.items()}
     if len(inner) == len(group):
@@ -128,7 +131,7 @@ def weights_of(
     for name, tensor in state.items():
         if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
             raise InputError(
-                f"{where}: {one_line(name)} is no plain tensor of numbers (sparse, quantised or without content)"
+                f"{where}: {one_line(name)} is no plain tensor of numbers (sparse, quantised or empty)"
             )
     return state
 
@@ -304,8 +307,9 @@ def publish_checkpoint(
                 state[name] = tensor.half()
                 if not torch.isfinite(state[name]).all():
                     raise InputError(f"{source}: {name} does not fit into float16: publish it with --full")
-    meta = {key: known[key] for key in ("seed", "iter", "dataset_meta", "config", "run") if key in known}
-    write_state(state, {**meta, "source_sha256": file_sha256(source)}, target, overwrite)
+    meta: dict[str, Any] = {key: known[key] for key in PUBLISHED if key in known}
+    meta["source_sha256"] = file_sha256(source)
+    write_state(state, meta, target, overwrite)
     return len(state)
 
 

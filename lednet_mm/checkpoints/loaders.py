@@ -28,7 +28,7 @@ PREFIXES = (
     r"(\S+\:)?s3://",
     r"(\S+\:)?petrel://",
 )
-"""What mmengine tells the kinds of location by; those of services that need their own software are refused."""
+"""What mmengine tells the kinds of location by; the last three need software of their own and are refused."""
 
 
 @CheckpointLoader.register_scheme(PREFIXES, force=True)

@@ -45,14 +45,26 @@ MOST_STEPS = 5_000_000
 MOST_ENTRIES = 200_000
 
 REFUSED_MODULES = frozenset(
-    "os posix nt subprocess sys importlib runpy shutil socket ctypes _ctypes pty commands code codeop pickle "
-    "_pickle marshal webbrowser operator _operator pdb bdb timeit profile cProfile trace imp pip asyncio "
-    "multiprocessing threading signal urllib http ftplib smtplib requests popen2".split()
+    (
+        "os",
+        "posix",
+        "nt",
+        "subprocess",
+        "sys",
+        "importlib",
+        "runpy",
+        "shutil",
+        "socket",
+        "ctypes",
+        "pty",
+        "pip",
+    )
+    + ("pickle", "_pickle", "marshal", "operator", "_operator", "webbrowser", "asyncio", "multiprocessing")
 )
 """Packages that a checkpoint has no honest use for, and an attack has."""
 REFUSED_BUILTINS = frozenset(
-    "eval exec execfile compile __import__ open input breakpoint globals locals vars setattr delattr apply "
-    "exit quit".split()
+    ("eval", "exec", "execfile", "compile", "__import__", "open", "input", "breakpoint", "apply")
+    + ("globals", "locals", "vars", "setattr", "delattr", "exit", "quit")
 )
 
 KEPT = (Tensor, torch.Size, torch.dtype, torch.device, str, bytes, bytearray, int, float, complex, type(None))
@@ -182,7 +194,7 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
     """
     if (address := ADDRESS.match(str(path))) and not Path(path).exists():
         raise InputError(
-            f"{address[1]}://{str(path)[address.end() :]}: an address, and a file is needed: download it first"
+            f"{address[1]}://{str(path)[address.end() :]}: an address; download the file and name that"
         )
     with _open(path) as file:
         content = _load(file, path, "cpu" if map_location is None else map_location)
@@ -337,20 +349,21 @@ def _named_in(archive: zipfile.ZipFile | None, file: IO[bytes], path: str | Path
                 steps += 1
                 if steps > MOST_STEPS:
                     raise InputError(f"{path}: refused: its structure has more than {MOST_STEPS:,} parts")
-                if opcode.name == "PROTO" and argument > 2:
+                if opcode.name == "PROTO" and int(argument or 0) > 2:
                     raise InputError(
                         f"{path}: written with pickle protocol {argument}, of which only PyTorch's own, 2, "
                         "can be read without executing it: save it again with torch.save(content, path)"
                     )
                 if opcode.name in ("GLOBAL", "INST"):
-                    names.add(_checked_name(*argument.rsplit(" ", 1), path))
+                    names.add(_checked_name(argument, path))
     except (ValueError, EOFError, OverflowError, struct.error) as error:
         raise DamagedError(f"{path}: damaged, or not a checkpoint ({one_line(str(error))})") from None
     return names
 
 
-def _checked_name(module: str, name: str, path: str | Path) -> str:
-    """Return the full name of what a checkpoint names."""
+def _checked_name(argument: Any, path: str | Path) -> str:
+    """Return the full name of what a checkpoint names, from "module name"."""
+    module, _, name = str(argument).rpartition(" ")
     module = PYTHON_2.get(module, module)
     if module.split(".")[0] in REFUSED_MODULES or (module == "builtins" and name in REFUSED_BUILTINS):
         raise InputError(

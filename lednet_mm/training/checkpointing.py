@@ -109,9 +109,9 @@ class SafeCheckpointHook(CheckpointHook):
         for key, path in before.items():
             # The path may come from a checkpoint, which could name any file.
             old = Path(self.out_dir) / Path(path).name if path else None
-            if old and after[key] and Path(after[key]) != old and old.name.startswith("best_"):
-                if is_main_process():
-                    old.unlink(missing_ok=True)
+            replaced = old and after[key] and Path(after[key]) != old and old.name.startswith("best_")
+            if old and replaced and is_main_process():
+                old.unlink(missing_ok=True)
 
     def _best_paths(self) -> dict[str, Any]:
         if not self.save_best:

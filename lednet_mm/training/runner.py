@@ -269,9 +269,9 @@ class ReproducibleRunner(Runner):
         if fault := describe_not_finite(self._bare_model().state_dict()):
             good = last_good_checkpoint(out_dir)
             raise InputError(
-                f"the weights are no longer finite, so {filename} is not written: {fault}; the last good "
-                f"checkpoint is {good or 'none (none was written yet)'}; lower the learning rate, or look at "
-                "the batch with tools/check_dataset.py"
+                f"the weights are no longer finite at iteration {self.iter + 1}: {fault}; the last good checkpoint "
+                f"is {good or 'none (none was written yet)'}; lower the learning rate, or look at the batch "
+                "with tools/check_dataset.py"
             )
         run = run_of(self.cfg, self.seed).model_dump()
         meta = {**(meta or {}), "config": self.config_text, "run": run}
