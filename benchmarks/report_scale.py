@@ -151,7 +151,7 @@ def time_page(page: Path) -> float | None:
         tab = browser.new_page()
         begin = time.monotonic()
         tab.goto(page.resolve().as_uri())
-        tab.wait_for_function("document.documentElement.dataset.ready === 'yes'")
+        tab.wait_for_selector("html[data-ready=yes]", state="attached")
         seconds = time.monotonic() - begin
         browser.close()
     return seconds

@@ -1,7 +1,8 @@
 """Records: the one form in which every measurement is written and from which every report is made.
 
 A record is one JSON object in one file, ``<run folder>/records/<kind>-<id>.json``, written atomically and
-never edited. Keys of ``values`` carry their unit (``miou_percent``, ``latency_ms_p50``).
+never edited. :mod:`lednet_mm.record_format` defines what is in it. Records come from colleagues and downloads
+too: nothing in one is ever executed, and one that does not fit the format is named and left out.
 """
 
 from __future__ import annotations
@@ -19,28 +20,44 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    StrictBool,
-    StrictInt,
-    StrictStr,
-    ValidationError,
-)
+from pydantic import ValidationError
+from pydantic_core import from_json
 
-from lednet_mm.files import find_files, write_atomically
+from lednet_mm.errors import describe_os_error
+from lednet_mm.files import find_files, read_regular, write_atomically
+from lednet_mm.record_format import KINDS, RECORD, SCHEMA, ConfigText, Kind, Provenance, Record, Run
+from lednet_mm.text import one_line
 
-SCHEMA = 1
-Kind = Literal["train", "accuracy", "complexity", "latency", "benchmark", "failure"]
-"""A benchmark compares parts of this project. A failure says why a run of a study ended early; it stands
-until a newer record of the run follows."""
+__all__ = [
+    "Kind",
+    "Provenance",
+    "Record",
+    "Run",
+    "collect_provenance",
+    "explain",
+    "find_records",
+    "new_record",
+    "now",
+    "plain",
+    "read_record",
+    "read_records",
+    "sort_records",
+    "write_record",
+]
 
-Value = StrictBool | StrictInt | FiniteFloat | StrictStr | None
+LARGEST = 32 << 20
+"""The largest number of bytes in a record; of 2,000 images with 150 classes one has some 3 MiB."""
+
+COMMAND = "LEDNET_COMMAND"
+"""The environment variable in which a sweep tells its processes what the user typed."""
+
+COMMAND_LENGTH = 50_000
+
+CODE = ("lednet_mm", "configs", "tools")
+"""Folders of the checkout in which a file that git does not know is a change of the code."""
 
 LIBRARIES = {
     "torch": "torch",
@@ -52,62 +69,12 @@ LIBRARIES = {
 }
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Run(_Part):
-    """Which run a measurement belongs to; ``variant`` is ``baseline`` where nothing is changed."""
-
-    network: str
-    dataset: str
-    variant: str = "baseline"
-    seed: int | None = None
-    study: str | None = None
-
-
-class ConfigText(_Part):
-    """The resolved config and its sha256."""
-
-    text: str
-    sha256: str
-
-
-class Provenance(_Part):
-    """Where a number comes from."""
-
-    commit: str | None
-    dirty: bool | None
-    versions: dict[str, str | None]
-    device: str
-    device_count: int
-    threads: int | None
-    wait_policy: str | None = None
-    precision: str
-    date: str
-    command: str
-    host_os: str
-    dataset_fingerprint: str | None = None
-    checkpoint_sha256: str | None = None
-
-
-class Record(_Part):
-    """One measurement."""
-
-    schema_version: int = Field(alias="schema")
-    kind: Kind
-    id: str
-    run: Run
-    config: ConfigText
-    values: dict[str, Value]
-    details: dict[str, Any]
-    provenance: Provenance
-
-
 def plain(value: Any) -> Any:
     """Turn numpy and tensor values, tuples and mappings into what JSON has; NaN becomes None."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {_encodable(str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, str):
+        return _encodable(value)
     if isinstance(value, (list, tuple, set)):
         return [plain(item) for item in value]
     if hasattr(value, "tolist"):
@@ -117,14 +84,22 @@ def plain(value: Any) -> Any:
     return value
 
 
+def _encodable(text: str) -> str:
+    """Return text that UTF-8 can hold: names of files may have bytes that are no text."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
 def now() -> str:
-    """Return the time as records keep it: ISO 8601, UTC, whole seconds."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    """Return the time as records keep it: ISO 8601, UTC, milliseconds, as the newest record counts."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
 
 
 @cache
 def _project_state() -> tuple[str | None, bool | None]:
-    """Return (commit, dirty) of the project's own checkout; None where it is no checkout."""
+    """Return (commit, dirty) of the project's own checkout; None where it is no checkout.
+
+    Dirty is a checkout with a tracked file that has changed, or with code that git neither knows nor ignores.
+    """
     root = Path(__file__).resolve().parents[1]
 
     def git(*arguments: str) -> str | None:
@@ -138,8 +113,10 @@ def _project_state() -> tuple[str | None, bool | None]:
 
     if not (root / ".git").exists():
         return None, None
-    status = git("status", "--porcelain", "--untracked-files=no")
-    return git("rev-parse", "HEAD"), None if status is None else bool(status)
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    unknown = git("ls-files", "--others", "--exclude-standard", "--", *CODE)
+    dirty = None if changed is None or unknown is None else bool(changed or unknown)
+    return git("rev-parse", "HEAD"), dirty
 
 
 def _version(distribution: str) -> str | None:
@@ -188,10 +165,14 @@ def collect_provenance(device: str = "cpu", precision: str = "fp32", **known: An
         "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
         "precision": precision,
         "date": now(),
-        "command": shlex.join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]]),
+        "command": _encodable(os.environ.get(COMMAND) or _own_command())[:COMMAND_LENGTH],
         "host_os": f"{platform.system()} {platform.release()}",
     }
     return Provenance(**{**fields, **known})
+
+
+def _own_command() -> str:
+    return shlex.join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]])
 
 
 def _driver_version() -> str | None:
@@ -226,10 +207,10 @@ def new_record(
         provenance: see :func:`collect_provenance`.
 
     Raises:
-        pydantic.ValidationError: a value of no known kind.
+        pydantic.ValidationError: something is missing, unknown or out of its range.
     """
     stamp = provenance.date.replace("-", "").replace(":", "").split("+")[0]
-    return Record(
+    return KINDS[kind](
         schema=SCHEMA,
         kind=kind,
         id=f"{stamp}-{secrets.token_hex(3)}",
@@ -252,41 +233,60 @@ def write_record(record: Record, run_dir: str | Path) -> Path:
 
 
 def read_record(path: str | Path) -> Record:
-    """Read and validate one record.
+    """Read one record and check it against the format.
 
     Raises:
-        ValueError: damaged, foreign, or of another schema; the message is one line without the path.
+        ValueError: damaged, foreign, altered, too large, or of another schema; the message is one line
+            without the path.
     """
     try:
-        data = Path(path).read_bytes()
-        record = Record.model_validate_json(data)
+        data = read_regular(path, LARGEST)
     except OSError as error:
-        raise ValueError(f"not readable ({error})") from None
+        error.filename = None
+        raise ValueError(f"not readable: {describe_os_error(error)}") from None
+    try:
+        return RECORD.validate_json(data)
     except ValidationError as error:
         raise ValueError(_fault(data, error)) from None
-    if record.schema_version != SCHEMA:
-        raise ValueError(f"schema {record.schema_version}, this version reads {SCHEMA}")
-    return record
 
 
 def _fault(data: bytes, error: ValidationError) -> str:
     """Say in one line why a file's content is no record."""
     try:
-        content = json.loads(data)
+        content = from_json(data)
     except ValueError as invalid:
         return f"not readable as JSON ({invalid})"
     if not isinstance(content, dict) or "schema" not in content:
         return "not a record of this project"
     if content["schema"] != SCHEMA:
-        return f"schema {content['schema']}, this version reads {SCHEMA}"
-    first = error.errors()[0]
-    return f"damaged record: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return f"schema {one_line(content['schema'])[:20]}, this version reads {SCHEMA}"
+    return f"damaged record: {explain(error)}"
+
+
+def explain(error: ValidationError) -> str:
+    """Return the first thing that is wrong with a record, or another file of ours, as one line."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = [str(part) for part in first["loc"]]
+    if place and place[0] in KINDS:
+        del place[0]
+    reason = first["msg"].removeprefix("Value error, ")
+    return one_line(f"{'.'.join(place)}: {reason}" if place else reason)[:500]
 
 
 def find_records(folders: Iterable[str | Path]) -> list[Path]:
-    """Return all record files below the folders, sorted by path."""
+    """Return all files below the folders that should be records, sorted by path.
+
+    These are the ``.json`` in folders of the name ``records``. Pipes and devices are among them, so that
+    reading them says what they are.
+    """
     found = {path for folder in folders if Path(folder).is_dir() for path in find_files(folder, ".json")}
-    return sorted(path for path in found if path.parent.name == "records")
+    found = {path for path in found if path.parent.name == "records"}
+    for folder in {path.parent for path in found}:
+        with os.scandir(folder) as entries:
+            named = [entry for entry in entries if entry.name.lower().endswith(".json")]
+            odd = [entry for entry in named if not entry.is_dir() and not entry.name.startswith(".")]
+            found.update(folder / entry.name for entry in odd)
+    return sorted(found)
 
 
 def read_records(folders: Iterable[str | Path]) -> tuple[list[Record], dict[Path, str]]:

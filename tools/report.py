@@ -13,6 +13,13 @@ import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.errors import run_command
 from lednet_mm.reports.ablation import Baseline
 from lednet_mm.reports.report import write_report
+from lednet_mm.text import one_line
+
+
+def _pictures(text: str) -> int:
+    if not text.isdecimal() or int(text) > 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 100")
+    return int(text)
 
 
 def main() -> None:
@@ -39,8 +46,11 @@ def main() -> None:
         help="what the ablation table compares with (default: what the study says, else the network itself)",
     )
     parser.add_argument(
+        "--overwrite", action="store_true", help="replace files in --out that no report wrote"
+    )
+    parser.add_argument(
         "--pictures",
-        type=int,
+        type=_pictures,
         default=0,
         metavar="N",
         help="show N images of each dataset with the predictions of the networks whose checkpoints are there",
@@ -52,11 +62,12 @@ def main() -> None:
         arguments.title,
         baseline=arguments.baseline,
         pictures=arguments.pictures,
+        overwrite=arguments.overwrite,
     )
     for path, reason in report.problems.items():
-        print(f"left out {path}: {reason}", file=sys.stderr)
+        print(one_line(f"left out {path}: {reason}"), file=sys.stderr)
     for note in report.notes:
-        print(note, file=sys.stderr)
+        print(one_line(note), file=sys.stderr)
     print(
         f"{report.records} records, report in {arguments.out}: {len(report.files)} files, "
         f"{len(report.changed)} of them new or changed"

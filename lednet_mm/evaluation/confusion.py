@@ -10,6 +10,7 @@ is a miss of its true class and a false alarm of none. So matrices are (C, P) wi
 from __future__ import annotations
 
 import base64
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 
@@ -18,6 +19,9 @@ import numpy as np
 
 EXACT = 1 << 24
 """OpenCV counts in float32, which is exact up to here."""
+
+LARGEST = 1 << 30
+"""As many bytes of packed matrices are unpacked; 5,000 images with 171 classes have half of that."""
 
 
 def confusion_matrix(
@@ -142,11 +146,25 @@ def pack(matrices: np.ndarray) -> dict[str, object]:
 def unpack(packed: Mapping) -> np.ndarray:
     """Return the int64 matrices of :func:`pack`.
 
+    No more memory is taken than the shape says, whatever the packed data would unfold to.
+
     Raises:
-        ValueError: not packed by :func:`pack`, or damaged.
+        ValueError: not packed by :func:`pack`, damaged, or too large.
     """
     try:
-        data = zlib.decompress(base64.b64decode(packed["zlib_base64"], validate=True))
-        return np.frombuffer(data, dtype=packed["dtype"]).reshape(packed["shape"]).astype(np.int64)
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        shape = tuple(packed["shape"])
+        if packed["dtype"] != "<i4":
+            raise ValueError(f"their type is {packed['dtype']!r}, not '<i4'")
+        size = 4 * math.prod(shape)
+        if min(shape, default=0) < 0 or size > LARGEST:
+            raise ValueError(f"no matrices of the shape {shape}, or more than {LARGEST >> 20} MiB")
+        decoder = zlib.decompressobj()
+        data = decoder.decompress(base64.b64decode(packed["zlib_base64"], validate=True), size + 1)
+        if len(data) != size or not decoder.eof:
+            raise ValueError(f"not the {size} bytes that their shape says")
+        matrices = np.frombuffer(data, dtype="<i4").reshape(shape).astype(np.int64)
+    except (KeyError, TypeError, ValueError, OverflowError, zlib.error) as error:
         raise ValueError(f"damaged confusion matrices: {error}") from None
+    if matrices.size and matrices.min() < 0:
+        raise ValueError("damaged confusion matrices: a count below 0")
+    return matrices

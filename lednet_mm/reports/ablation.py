@@ -78,7 +78,7 @@ def compare_with_baselines(
 def _asked(study: StudyFacts | None) -> Baseline:
     if study is None:
         return Baseline()
-    return Baseline(study.baseline.get("network"), study.baseline.get("variant") or "baseline")
+    return Baseline(study.baseline.network, study.baseline.variant)
 
 
 def _expectation(study: StudyFacts | None, network: str, variant: str) -> str | None:
@@ -111,7 +111,7 @@ def _row(
         found["low_points"], found["high_points"] = interval.low, interval.high
     for key in ("params", "macs"):
         same_shape = key == "params" or row["macs_shape"] == base["macs_shape"]
-        if same_shape and not is_missing(row[key]) and not is_missing(base[key]):
+        if same_shape and not is_missing(row[key]) and not is_missing(base[key]) and base[key] > 0:
             found[f"{key}_change_percent"] = 100 * (row[key] / base[key] - 1)
     ours, theirs = row.get("fps_0"), base.get("fps_0")
     if not is_missing(ours) and not is_missing(theirs):

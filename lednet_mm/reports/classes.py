@@ -29,7 +29,7 @@ def class_table(records: Iterable[Record]) -> pd.DataFrame:
         {
             **dict(zip(KEY, key, strict=True)),
             "split": split,
-            **record.details.get("class_iou_percent", {}),
+            **{_column(name): iou for name, iou in record.details.get("class_iou_percent", {}).items()},
             "_accuracy": record_name(record),
         }
         for key, splits in newest_accuracies(sort_records(records)).items()
@@ -40,6 +40,11 @@ def class_table(records: Iterable[Record]) -> pd.DataFrame:
         return table
     table["seed"] = table["seed"].astype("Int64")
     return table.sort_values([*KEY, "split"], na_position="first", ignore_index=True)
+
+
+def _column(name: str) -> str:
+    """Return the column of a class; one that is called as another column of these tables is told apart."""
+    return f"class {name}" if name in (*KEY, "split", "seeds") or name.startswith("_") else name
 
 
 def class_names(table: pd.DataFrame) -> list[str]:

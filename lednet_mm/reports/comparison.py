@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from lednet_mm.reports.recipes import recipe_of
 from lednet_mm.reports.tables import Column, Table, rows_of
 
 KEY = ["study", "dataset", "network", "variant", "seed"]
+FINGERPRINT = "sizes:"
+"""How the fingerprint of a split begins; older records have others, which cannot be compared with it."""
 ACCURACIES = ["miou_percent", "category_iou_percent", "pixel_accuracy_percent", "mean_accuracy_percent"]
 COLUMNS = [
     *("network", "variant", "dataset", "seed", "split"),
@@ -132,7 +135,7 @@ def _row(key: Sequence, found: dict[str, Record], complexity: dict, latency: dic
     return row
 
 
-def _notes(table: pd.DataFrame, latencies: Latencies, records: Iterable[Record]) -> Iterable[str]:
+def _notes(table: pd.DataFrame, latencies: Latencies, records: Sequence[Record]) -> Iterable[str]:
     if latencies.conditions:
         yield f"Speed: {latencies.conditions[0]}."
     yield from (
@@ -153,14 +156,37 @@ def _notes(table: pd.DataFrame, latencies: Latencies, records: Iterable[Record])
         if len(recipes) > 1:
             shown = "; ".join(recipes[:4]) + ("; ..." if len(recipes) > 4 else "")
             yield f"{len(recipes)} recipes on {dataset}, compare rows of one only: {shown}."
-    fingerprints: dict[tuple[str, str], set] = {}
-    for record in records:
-        if record.kind == "accuracy" and (fingerprint := record.provenance.dataset_fingerprint):
-            fingerprints.setdefault((record.run.dataset, record.details["split"]), set()).add(fingerprint)
-    for (dataset, split), found in sorted(fingerprints.items()):
-        # Validation at a training's end carries the fingerprint of all its data, a test that of its split.
-        if len(found) > 1 and split == "test":
+    unmeasured = (table["accuracy_record"].notna() & table["miou_percent"].isna()).sum()
+    if unmeasured:
+        runs = "one run" if unmeasured == 1 else f"{unmeasured} runs"
+        yield f"mIoU cannot be computed of {runs}: no labelled pixel."
+    yield from _fingerprint_notes(records)
+
+
+def _fingerprint_notes(records: Sequence[Record]) -> Iterable[str]:
+    """Say of which datasets and splits the accuracies were measured on different images."""
+    trained = {key_of(r): r.provenance.dataset_fingerprint for r in records if r.kind == "train"}
+    known: dict[tuple[str, str], set[str]] = {}
+    older: Counter[tuple[str, str]] = Counter()
+    for key, splits in newest_accuracies(records).items():
+        for record in splits.values():
+            fingerprint = record.provenance.dataset_fingerprint
+            place = (record.run.dataset, record.details["split"])
+            if fingerprint is None:
+                continue
+            # Once, a validation at a training's end had the fingerprint of all the training's data.
+            if not fingerprint.startswith(FINGERPRINT) or fingerprint == trained.get(key):
+                older[place] += 1
+            else:
+                known.setdefault(place, set()).add(fingerprint)
+    for (dataset, split), found in sorted(known.items()):
+        if len(found) > 1:
             yield f"{dataset}, {split}: accuracies come from {len(found)} different sets of images."
+        if count := older[dataset, split]:
+            yield (
+                f"{dataset}, {split}: {count} accuracies carry the fingerprint of an older version; whether "
+                "they come from the same images as the others is not known."
+            )
 
 
 def comparison_table(comparison: Comparison, title: str) -> Table:

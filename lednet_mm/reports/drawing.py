@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +17,14 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from lednet_mm.text import for_plot, one_line
+
 # Okabe and Ito's colours (2008), distinguishable with every kind of colour vision.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 LABEL_SIZE = 8
+LABEL_LENGTH = 60
+TITLE_LINES = 6
 DASHES = ["-", "--", ":", "-."]
 
 
@@ -34,7 +39,12 @@ class Plot:
 def render(figure: Figure) -> dict[str, bytes]:
     """Return a figure as PNG and SVG, by file ending; the same figure gives the same bytes."""
     png, svg = io.BytesIO(), io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "lednet-mm", "svg.fonttype": "none"}):
+    with (
+        mpl.rc_context({"svg.hashsalt": "lednet-mm", "svg.fonttype": "none"}),
+        warnings.catch_warnings(),
+    ):
+        # The font lacks the letters of some languages; an SVG is set in the reader's own fonts.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
         figure.savefig(svg, format="svg", metadata={"Date": None})
     return {".png": png.getvalue(), ".svg": svg.getvalue()}
@@ -48,14 +58,23 @@ def style(index: int) -> dict[str, Any]:
     }
 
 
+def label(text: str) -> str:
+    """Return a name as a plot shows it: one line, without mathematics, not longer than there is room for."""
+    line = one_line(text)
+    shown = for_plot(line if len(line) <= LABEL_LENGTH else f"{line[: LABEL_LENGTH - 1]}…")
+    return f" {shown}" if shown.startswith("_") else shown  # Matplotlib hides what begins with "_"
+
+
 def set_title(figure: Figure, title: str) -> None:
     """Put a title above a figure, its lines broken to its width.
 
     Above its axes, long labels to their left would push it out of the picture.
     """
     width = int(14 * figure.get_figwidth())
-    lines = [line for part in title.split("\n") for line in textwrap.wrap(part, width)]
-    figure.suptitle("\n".join(lines), fontsize=9)
+    lines = [line for part in title.split("\n") for line in textwrap.wrap(one_line(part), width)]
+    if len(lines) > TITLE_LINES:
+        lines = [*lines[: TITLE_LINES - 1], f"{lines[TITLE_LINES - 1]} …"]
+    figure.suptitle("\n".join(map(for_plot, lines)), fontsize=9)
 
 
 def set_log(axes: Axes, which: str) -> None:
@@ -113,8 +132,8 @@ def label_points(
     taken = [(px - radius, py - radius, px + radius, py + radius) for px, py in places]
     area = axes.get_window_extent()
     font = FontProperties(size=LABEL_SIZE)
-    for label, (px, py) in zip(labels, places, strict=False):
-        width, height, _ = canvas.get_renderer().get_text_width_height_descent(label, font, False)
+    for name, (px, py) in zip(map(label, labels), places, strict=False):
+        width, height, _ = canvas.get_renderer().get_text_width_height_descent(name, font, False)
         width, height = width + 2, height + 3
         found = _free_place((px, py), (width, height), radius + 2 * scale, taken, area.extents)
         if found is None:
@@ -124,7 +143,7 @@ def label_points(
         offset = ((left + 1 - px) / scale, (bottom + 2 - py) / scale)
         line = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.6, "shrinkA": 0, "shrinkB": points / 2}
         text = axes.annotate(
-            label,
+            name,
             tuple(axes.transData.inverted().transform((px, py))),
             xytext=offset,
             textcoords="offset points",

@@ -11,6 +11,7 @@ from lednet_mm.records import Record, sort_records
 from lednet_mm.reports.comparison import KEY, key_of
 from lednet_mm.reports.reading import StudyFacts, record_name
 from lednet_mm.reports.tables import Column, Table, to_markdown
+from lednet_mm.text import for_markdown, one_line
 
 COLUMNS = [*KEY, "state", "reason", "exit_status", "last_checkpoint", "record", "_failure", "_log_tail"]
 
@@ -69,8 +70,7 @@ def failures_markdown(table: Table) -> str:
     for row in table.rows():
         if row["_log_tail"]:
             seed = "" if pd.isna(row["seed"]) else f", seed {row['seed']}"
-            tail = "\n".join(line.replace("```", "'''") for line in row["_log_tail"])
-            parts.append(
-                f"## {row['network']}, {row['variant']}, {row['dataset']}{seed}\n\n```text\n{tail}\n```\n"
-            )
+            tail = "\n".join(one_line(line).replace("```", "'''") for line in row["_log_tail"])
+            heading = for_markdown(f"{row['network']}, {row['variant']}, {row['dataset']}{seed}")
+            parts.append(f"## {heading}\n\n```text\n{tail}\n```\n")
     return "\n".join(parts)

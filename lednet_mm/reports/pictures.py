@@ -19,14 +19,16 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from lednet_mm.environment import choose_threads, resolve_device
-from lednet_mm.errors import InputError
+from lednet_mm.errors import InputError, describe_error, describe_os_error
 from lednet_mm.evaluation.prediction import Predictor
 from lednet_mm.evaluation.rendering import colorize, picture_grid
 from lednet_mm.files import file_sha256
 from lednet_mm.records import Record
 from lednet_mm.reports.comparison import key_of, newest_accuracies
 from lednet_mm.reports.reading import Evidence, record_name
+from lednet_mm.reports.recorded_config import config_of_record
 from lednet_mm.reports.summary import network_name
+from lednet_mm.text import for_file_name
 
 NETWORKS = 12
 """As many networks of a dataset are shown."""
@@ -61,6 +63,7 @@ class PictureSet:
         classes: names of the ids.
         palette: (C, 3) RGB of the ids.
         examples: evenly spread over the split.
+        name: stem of the file.
     """
 
     dataset: str
@@ -69,6 +72,7 @@ class PictureSet:
     classes: Sequence[str]
     palette: Sequence[Sequence[int]]
     examples: tuple[Example, ...]
+    name: str = "predictions"
 
     def png(self) -> bytes:
         """Return all examples as one PNG with titles and legend."""
@@ -95,6 +99,7 @@ class PictureSet:
         note = f"Images spread evenly over {self.dataset}'s split {self.split}; black has no label."
         return {
             "dataset": self.dataset,
+            "name": self.name,
             "rows": rows,
             "legend": list(zip(self.classes, colors, strict=True)),
             "note": note,
@@ -147,13 +152,17 @@ def predict_pictures(evidence: Evidence, count: int) -> tuple[list[PictureSet], 
         for name in list(runs)[:NETWORKS]:
             record, checkpoint = runs[name]
             try:
-                config = Config.fromstring(record.config.text, ".py")
+                config = config_of_record(record, split)
                 predictor = Predictor(config, checkpoint, device)
                 if not images:
                     images, metainfo = _labelled_images(config, split, count)
                 columns[name] = [predictor(path) for path, _ in images]
             except InputError as error:
                 notes.append(f"no pictures of {name} on {dataset}: {error}")
+            except OSError as error:
+                notes.append(f"no pictures of {name} on {dataset}: {describe_os_error(error)}")
+            except Exception as error:  # what the config of others builds may fail in any way
+                notes.append(f"no pictures of {name} on {dataset}: {describe_error(error)}")
         if columns:
             examples = [
                 Example(
@@ -165,7 +174,9 @@ def predict_pictures(evidence: Evidence, count: int) -> tuple[list[PictureSet], 
                 for i, (path, truth) in enumerate(images)
             ]
             classes, palette = metainfo["classes"], metainfo["palette"]
-            sets.append(PictureSet(dataset, split, tuple(columns), classes, palette, tuple(examples)))
+            several = sum(place[0] == dataset for place in chosen) > 1
+            stem = for_file_name(f"predictions_{dataset}_{split}" if several else f"predictions_{dataset}")
+            sets.append(PictureSet(dataset, split, tuple(columns), classes, palette, tuple(examples), stem))
     return sets, notes
 
 
@@ -190,10 +201,13 @@ def _choose(
         file = record.details.get("checkpoint") or (
             trained[key].details.get("checkpoint") if key in trained else None
         )
-        checkpoint = evidence.paths[record_name(record)].parent.parent / str(file)
+        folder = evidence.paths[record_name(record)].parent.parent
+        checkpoint = folder / str(file)
         where = (record.run.dataset, name)
         if not file or not checkpoint.is_file():
             lacking.setdefault(where, "its checkpoint is not beside its records")
+        elif not checkpoint.resolve().is_relative_to(folder.resolve()):
+            lacking[where] = f"{checkpoint} leads out of the run's folder"
         elif file_sha256(checkpoint) != record.provenance.checkpoint_sha256:
             lacking[where] = f"{checkpoint} is not the checkpoint of its records"
         else:
@@ -211,6 +225,8 @@ def _labelled_images(
     settings["pipeline"] = [{"type": "LoadImage"}, {"type": "LoadLabels"}]
     with DefaultScope.overwrite_default_scope("mmseg"):
         dataset: Any = DATASETS.build(settings)
+    if not len(dataset) or not dataset.metainfo.get("palette"):
+        raise InputError("the dataset of its config has no images, or no colours of its classes")
     numbers = np.unique(np.linspace(0, len(dataset) - 1, count + 2).round().astype(int)[1:-1])
     samples = [dataset[int(i)] for i in numbers]
     return [(Path(s["img_path"]), s["gt_seg_map"]) for s in samples], dataset.metainfo

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lednet_mm.reports.drawing import Plot, label_points, pareto_front, set_log, set_title, style
+from lednet_mm.reports.drawing import Plot, label, label_points, pareto_front, set_log, set_title, style
 from lednet_mm.reports.latencies import Latencies, short_names
 from lednet_mm.reports.summary import network_name
-from lednet_mm.reports.tables import rows_of
+from lednet_mm.reports.tables import is_missing, rows_of
+from lednet_mm.text import for_file_name
 
 PLACE = ["study", "dataset", "split"]
 MARKER_SIZE = 7
@@ -30,7 +31,7 @@ def places(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     found = list(frame.groupby(PLACE, dropna=False, sort=True))
     for key, rows in found:
         words = [str(word) for word in key if isinstance(word, str)]
-        ending = "" if len(found) == 1 else "_" + "_".join(words).replace(" ", "-").replace("/", "-")
+        ending = "" if len(found) == 1 else "_" + for_file_name("_".join(words))
         yield ending, ", ".join(words), rows
 
 
@@ -43,21 +44,21 @@ def plot_tradeoffs(summary: pd.DataFrame, title: str, speed: str) -> list[Plot]:
         speed: the condition of ``fps_0``, in words.
     """
     plots = []
-    for ending, place, rows in places(summary[summary["seeds"] > 0]):
+    for ending, place, rows in places(summary[summary["miou_percent"].notna()]):
         shapes = sorted({s for s in rows["macs_shape"] if isinstance(s, str)})
         axes = (
             ("accuracy_over_speed", "fps_0", 1.0, "speed (frames per second, median)", f"{place}\n{speed}"),
             ("accuracy_over_parameters", "params", 1e6, "parameters (millions)", place),
             ("accuracy_over_macs", "macs", 1e9, f"multiply-adds (billions) at {', '.join(shapes)}", place),
         )
-        for name, key, scale, label, where in axes:
+        for name, key, scale, axis, where in axes:
             if key in rows and rows[key].notna().sum() > 1:
-                figure = _tradeoff(rows.dropna(subset=[key]), key, scale, label, f"{title}\n{where}")
+                figure = _tradeoff(rows.dropna(subset=[key]), key, scale, axis, f"{title}\n{where}")
                 plots.append(Plot(name + ending, figure))
     return plots
 
 
-def _tradeoff(rows: pd.DataFrame, key: str, scale: float, label: str, title: str) -> Figure:
+def _tradeoff(rows: pd.DataFrame, key: str, scale: float, axis: str, title: str) -> Figure:
     rows = rows.sort_values("miou_percent", ascending=False)
     x = rows[key].astype(float).to_numpy() / scale
     y, std = rows["miou_percent"].to_numpy(), rows["miou_percent_std"].astype(float).to_numpy()
@@ -91,7 +92,7 @@ def _tradeoff(rows: pd.DataFrame, key: str, scale: float, label: str, title: str
     if len(x) > 1 and x.min() > 0 and x.max() / x.min() > 20:
         set_log(axes, "x")
     axes.margins(0.14)
-    axes.set_xlabel(label)
+    axes.set_xlabel(axis)
     axes.set_ylabel("mean IoU (%)")
     set_title(figure, title)
     axes.grid(alpha=0.3)
@@ -136,7 +137,7 @@ def plot_latencies(latencies: Latencies, title: str) -> list[Plot]:
     _boxes(axes, samples)
     for i, row in enumerate(shown, start=1):
         axes.plot(row["latency_ms_p99"], i, marker="|", color="#D55E00", markersize=10, zorder=3)
-    axes.set_yticks(range(1, len(names) + 1), names, fontsize=8)
+    axes.set_yticks(range(1, len(names) + 1), list(map(label, names)), fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("latency (ms)")
     if max(s.max() for s in samples) > 20 * min(s.min() for s in samples):
@@ -162,7 +163,7 @@ def plot_rooflines(latencies: Latencies, title: str) -> list[Plot]:
     """
     groups: dict[tuple[str, str], list[dict]] = {}
     for row in rows_of(latencies.frame):
-        if row["record"] in latencies.rooflines:
+        if row["record"] in latencies.rooflines and not is_missing(row["gflop_per_s"]):
             condition = latencies.conditions[row["condition"]]
             groups.setdefault((condition.device, condition.precision), []).append(row)
     plots = []
@@ -187,7 +188,7 @@ def plot_rooflines(latencies: Latencies, title: str) -> list[Plot]:
             names.append(f"{network_name(row)} ({engine})")
         set_log(axes, "x")
         set_log(axes, "y")
-        axes.set_ylim(min(y.min(), bandwidth * ends[0]) / 2, peak * 2)
+        axes.set_ylim(min(y[y > 0].min(initial=peak), bandwidth * ends[0]) / 2, peak * 2)
         axes.set_xlabel("operations per byte moved at least once (FLOP/B)")
         axes.set_ylabel("speed reached (GFLOP/s)")
         set_title(figure, f"{title}: roofline\n{device}, {precision}")

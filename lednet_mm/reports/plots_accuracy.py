@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from lednet_mm.records import Record, sort_records
 from lednet_mm.reports.classes import class_names
 from lednet_mm.reports.comparison import KEY, key_of
-from lednet_mm.reports.drawing import COLORS, DASHES, Plot, label_points, set_title, style
+from lednet_mm.reports.drawing import COLORS, DASHES, Plot, label, label_points, set_title, style
 from lednet_mm.reports.plots import MARKER_SIZE, places
 from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import rows_of
@@ -57,7 +57,7 @@ def plot_forest(ablation: pd.DataFrame, title: str) -> list[Plot]:
             seeds = f"{row['seeds']} seed{'s' if row['seeds'] != 1 else ''}"
             names.append(f"{network_name(row)} ({seeds})")
         axes.axvline(0, color="0.3", linewidth=0.8)
-        axes.set_yticks(range(len(names)), names, fontsize=8)
+        axes.set_yticks(range(len(names)), list(map(label, names)), fontsize=8)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlabel("mIoU minus the baseline's (percent points), 95% interval")
         bases = ", ".join(sorted(set(rows["baseline"]))[:3])
@@ -120,7 +120,7 @@ def plot_curves(curves: pd.DataFrame, title: str) -> list[Plot]:
                 "linestyle": DASHES[i // len(COLORS) % len(DASHES)],
             }
             name = network_name({"network": network, "variant": variant})
-            axes.plot(part["iteration"], part["mean"], label=name, marker=".", linewidth=1.4, **look)
+            axes.plot(part["iteration"], part["mean"], label=label(name), marker=".", linewidth=1.4, **look)
             if part["size"].max() > 1:
                 axes.fill_between(
                     part["iteration"], part["min"], part["max"], alpha=0.15, color=look["color"], linewidth=0
@@ -146,6 +146,8 @@ def plot_classes(classes: pd.DataFrame, title: str) -> list[Plot]:
     plots = []
     for ending, place, rows in places(classes):
         names = [name for name in class_names(classes) if rows[name].notna().any()]
+        if not names:
+            continue
         total = len(rows)
         order = rows[names].mean(axis=1).sort_values(ascending=False).index[:ROWS]
         rows = rows.loc[order]
@@ -160,8 +162,8 @@ def plot_classes(classes: pd.DataFrame, title: str) -> list[Plot]:
                 color = "white" if values[i, j] < 55 else "black"
                 text = axes.text(j, i, f"{values[i, j]:.0f}", fontsize=7, color=color)
                 text.set(ha="center", va="center", in_layout=False)  # the layout need not measure them
-        axes.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
-        labels = [network_name(row) for row in rows_of(rows)]
+        axes.set_xticks(range(len(names)), list(map(label, names)), rotation=45, ha="right", fontsize=8)
+        labels = [label(network_name(row)) for row in rows_of(rows)]
         axes.set_yticks(range(len(labels)), labels, fontsize=8)
         best = f"; the best {ROWS} of {total}" if total > ROWS else ""
         set_title(figure, f"{title}\nIoU by class (%): {place}{best}")

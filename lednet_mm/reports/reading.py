@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
-from lednet_mm.errors import InputError
+from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.evaluation.confusion import unpack
-from lednet_mm.records import Record, Run, find_records, read_record, sort_records
+from lednet_mm.files import read_regular
+from lednet_mm.record_format import Name, Record, Run
+from lednet_mm.records import explain, find_records, read_record, sort_records
+from lednet_mm.reports.alterations import find_alteration
+from lednet_mm.terminal import tracked
+from lednet_mm.text import one_line
 
-# Read again when they are needed: they are most of a record, and few reports need all of them.
 BULK = ("per_image_confusion", "per_image_names")
+"""Details that are read again when they are needed: they are most of a record, and few reports need all."""
+
+TITLE_LENGTH = 300
 
 
 class PlannedRun(Run):
     """A run that a study plans."""
 
-    folder: str
+    folder: Annotated[str, Field(max_length=1000)]
+
+
+class ComparedWith(BaseModel):
+    """What a study compares its runs with; ``network`` None is the run's own."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    network: Name | None = None
+    variant: Name = "baseline"
 
 
 class StudyFacts(BaseModel):
-    """What ``study.json`` in a study's work folder says, see :meth:`lednet_mm.studies.plan.Plan.describe`."""
+    """What ``study.json`` in a study's work folder says, see :meth:`lednet_mm.studies.plan.Plan.describe`.
 
-    name: str
-    title: str
-    split: str
-    baseline: dict[str, str | None]
-    expectations: dict[str, str]
-    runs: list[PlannedRun]
+    Attributes:
+        name: of the study.
+        title: of the report.
+        split: whose accuracy it reports.
+        baseline: what its runs are compared with.
+        expectations: variant, or network where networks are compared -> what is expected of it, in words.
+        runs: all that are planned.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    LARGEST: ClassVar[int] = 32 << 20
+
+    name: Name
+    title: Annotated[str, Field(min_length=1, max_length=2000)]
+    split: Literal["val", "test"]
+    baseline: ComparedWith
+    expectations: Annotated[dict[Name, Annotated[str, Field(max_length=2000)]], Field(max_length=10_000)]
+    runs: Annotated[list[PlannedRun], FailFast(), Field(max_length=100_000)]
 
 
 @dataclass(frozen=True)
@@ -45,6 +76,7 @@ class Evidence:
         studies: name -> study.
         problems: files that were left out -> why.
         title: the study's where there is one; else what ``title.txt`` in the folder says, or "Comparison".
+        notes: what else must be said of the records, one line each.
     """
 
     records: tuple[Record, ...]
@@ -52,6 +84,7 @@ class Evidence:
     studies: Mapping[str, StudyFacts]
     problems: Mapping[Path, str]
     title: str
+    notes: tuple[str, ...] = ()
 
     def matrices(self, name: str) -> tuple[tuple[str, ...], np.ndarray]:
         """Read an accuracy record's images again.
@@ -65,7 +98,10 @@ class Evidence:
         details = read_record(self.paths[name]).details
         if "per_image_confusion" not in details:
             raise ValueError(f"{name} keeps no confusion matrices")
-        return tuple(details.get("per_image_names", ())), unpack(details["per_image_confusion"])
+        matrices = unpack(details["per_image_confusion"])
+        if not matrices.any():
+            raise ValueError("no labelled pixel")
+        return tuple(details.get("per_image_names", ())), matrices
 
 
 def record_name(record: Record) -> str:
@@ -73,8 +109,13 @@ def record_name(record: Record) -> str:
     return f"{record.kind}-{record.id}"
 
 
-def read_evidence(folders: Sequence[str | Path]) -> Evidence:
+def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) -> Evidence:
     """Read the records and studies below some folders.
+
+    Args:
+        folders: work folders or studies.
+        out: the report's own folder. What lies deeper in it than its own ``records`` is not read, unless it
+            is one of ``folders``.
 
     Raises:
         InputError: a folder that does not exist, or no record in any.
@@ -82,46 +123,103 @@ def read_evidence(folders: Sequence[str | Path]) -> Evidence:
     for folder in folders:
         if not Path(folder).is_dir():
             raise InputError(f"{folder}: no such folder")
+    found = find_records(folders)
+    files = [path for path in found if not _belongs_to_report(path, folders, out)]
+    notes = []
+    if len(files) < len(found):
+        notes.append(f"{len(found) - len(files)} files below {out}, the report's own folder, are not read")
     records: dict[str, Record] = {}
     paths: dict[str, Path] = {}
     problems: dict[Path, str] = {}
     shared: dict[Any, Any] = {}
-    files = find_records(folders)
-    for path in files:
-        try:
-            record = _lightened(read_record(path), shared)
-        except ValueError as error:
-            problems[path] = str(error)
-        else:
+    unchecked = 0
+    # zlib and NumPy work outside the interpreter's lock.
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        results = zip(files, pool.map(_read, files), strict=True)
+        for path, result in tracked(results, "reading records", total=len(files)):
+            if isinstance(result, str):
+                problems[path] = result
+                continue
+            record, checked = result
             name = record_name(record)
-            if name in records and records[name].provenance != record.provenance:
+            if name not in records:
+                records[name], paths[name] = _sharing(record, shared), path
+                unchecked += not checked
+            elif read_record(path) != read_record(paths[name]):
                 problems[path] = f"another record has the same name: {paths[name]}"
-            elif name not in records:
-                records[name], paths[name] = record, path
+    finally:
+        pool.shutdown(cancel_futures=True)
     studies = _read_studies(files, problems)
     if not records:
-        seen = f" ({len(problems)} files are no records of this project)" if problems else ""
+        seen = ""
+        if problems:
+            path, reason = next(iter(problems.items()))
+            seen = f" ({len(problems)} files cannot be used, the first is {path}: {reason})"
         raise InputError(f"no records below {', '.join(map(str, folders))}{seen}: train or measure something")
+    if unchecked:
+        notes.append(f"{unchecked} accuracies keep no confusion matrices that they could be compared with")
     ordered = sort_records(records.values())
-    return Evidence(tuple(ordered), paths, studies, problems, _title(folders, studies))
+    title = _title(folders, studies, problems)
+    return Evidence(tuple(ordered), paths, studies, problems, title, tuple(notes))
 
 
-def _title(folders: Sequence[str | Path], studies: Mapping[str, StudyFacts]) -> str:
+def _belongs_to_report(path: Path, folders: Sequence[str | Path], out: str | Path | None) -> bool:
+    if out is None:
+        return False
+    place, folder = path.resolve(), Path(out).resolve()
+    given = {Path(name).resolve() for name in folders}
+    # A committed report stands beside the folder of its records.
+    return (
+        folder in place.parents
+        and place.parent != folder / "records"
+        and not any(other == folder or folder in other.parents for other in given)
+    )
+
+
+def _read(path: Path) -> tuple[Record, bool] | str:
+    """Read a record, less its bulk, and whether its raw data agree with it; or why it must be left out."""
+    try:
+        record = read_record(path)
+        if reason := find_alteration(record):
+            return reason
+    except ValueError as error:
+        return one_line(error)
+    return _lightened(record), record.kind != "accuracy" or "per_image_confusion" in record.details
+
+
+def _title(
+    folders: Sequence[str | Path], studies: Mapping[str, StudyFacts], problems: dict[Path, str]
+) -> str:
     titles = [study.title for study in studies.values()]
-    titles = titles or [
-        path.read_text(encoding="utf-8").strip()
-        for path in (Path(folder) / "title.txt" for folder in folders)
-        if path.is_file()
-    ]
-    return titles[0] if len(titles) == 1 else "Comparison"
+    for path in [] if titles else (Path(folder) / "title.txt" for folder in folders):
+        try:
+            text = read_regular(path, 1 << 16).decode().strip()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            problems[path] = describe_os_error(error)
+            continue
+        except ValueError as error:
+            problems[path] = f"no title: {one_line(error)}"
+            continue
+        if not text or len(text) > TITLE_LENGTH or len(text.splitlines()) > 1:
+            problems[path] = f"no title: not one line of at most {TITLE_LENGTH} characters"
+            continue
+        titles.append(text)
+    return one_line(titles[0]) if len(titles) == 1 else "Comparison"
 
 
-def _lightened(record: Record, shared: dict[Any, Any]) -> Record:
-    """Drop a record's bulk and share what many records repeat: 10,000 runs must fit into memory."""
-    for key in BULK:
-        record.details.pop(key, None)
-    if record.kind == "latency" and "samples_ms" in record.details:
-        record.details["samples_ms"] = np.asarray(record.details["samples_ms"], dtype=np.float64)
+def _lightened(record: Record) -> Record:
+    """Drop a record's bulk: 10,000 runs must fit into memory."""
+    details = {key: value for key, value in record.details.items() if key not in BULK}
+    if record.kind == "latency" and "samples_ms" in details:
+        details["samples_ms"] = np.asarray(details["samples_ms"], dtype=np.float64)
+    return record.model_copy(update={"details": details})
+
+
+def _sharing(record: Record, shared: dict[Any, Any]) -> Record:
+    """Let records share what many of them repeat."""
     config = shared.setdefault(record.config.sha256, record.config)
     versions = tuple(sorted(record.provenance.versions.items()))
     versions = shared.setdefault(versions, record.provenance.versions)
@@ -134,16 +232,23 @@ def _read_studies(files: Iterable[Path], problems: dict[Path, str]) -> dict[str,
     runs = dict.fromkeys(path.parent.parent for path in files)
     folders = dict.fromkeys(folder for run in runs for folder in (run, run.parent))
     studies: dict[str, StudyFacts] = {}
+    places: dict[str, Path] = {}
     for folder in folders:
         path = folder / "study.json"
-        if not path.is_file():
-            continue
         try:
-            study = StudyFacts.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            problems[path] = f"no study of this project ({str(error).splitlines()[0]})"
+            study = StudyFacts.model_validate_json(read_regular(path, StudyFacts.LARGEST))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except ValidationError as error:
+            problems[path] = f"no study of this project ({explain(error)})"
+            continue
+        except (OSError, ValueError) as error:
+            reason = describe_os_error(error) if isinstance(error, OSError) else one_line(error)
+            problems[path] = f"no study of this project ({reason})"
             continue
         if study.name in studies and studies[study.name] != study:
-            problems[path] = f"another study of the name {study.name} was read before"
-        studies.setdefault(study.name, study)
+            problems[path] = f"another study of the name {study.name} was read before: {places[study.name]}"
+        else:
+            studies[study.name] = study
+            places.setdefault(study.name, path)
     return studies

@@ -15,6 +15,7 @@ from lednet_mm.errors import InputError
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.report import make_content, write_report
 from lednet_mm.reports.tables import Table, to_markdown
+from lednet_mm.text import for_markdown
 
 PART = re.compile(r"(<!-- table: (\S+)/(\w+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
 
@@ -32,7 +33,7 @@ def rewrite_report(folder: Path, out: Path) -> None:
         out: where to; the folder itself brings it up to date.
     """
     is_study = (folder / "study.json").is_file()
-    write_report([folder], out, page=is_study)
+    write_report([folder], out, page=is_study, overwrite=True, keep_list=False)
 
 
 def fill_tables(page: Path, root: Path) -> str:
@@ -58,7 +59,7 @@ def fill_tables(page: Path, root: Path) -> str:
             raise InputError(f"{page}: {place} has no table {name}, but {', '.join(sorted(tables[folder]))}")
         table = tables[folder][name]
         where = Path(os.path.relpath(folder, page.parent)).as_posix()
-        link = f"[{table.title}]({where}/{name}.md), with its records."
+        link = f"[{for_markdown(table.title)}]({where}/{name}.md), with its records."
         return f"{begin}\n{to_markdown(table, level=0)}\n{link}\n\n{end}"
 
     return PART.sub(fill, page.read_text())

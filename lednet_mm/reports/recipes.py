@@ -33,23 +33,25 @@ def recipe_of(text: str) -> str | None:
 def _describe(sections: tuple[str, ...]) -> str:
     try:
         parts = [_trim(ast.literal_eval(section.strip())) for section in sections]
-    except (ValueError, SyntaxError):  # values that are no literals: compared as they are written
-        return hashlib.sha256(repr(sections).encode()).hexdigest()[:8]
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:8]
-    optim, _, loop, train, test = (part if isinstance(part, dict) else {} for part in parts)
-    optimizer = optim.get("optimizer", {})
+        written = json.dumps(parts, sort_keys=True, default=str)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        written, parts = repr(sections), [None] * len(sections)  # no literals: compared as they are written
+    digest = hashlib.sha256(written.encode()).hexdigest()[:8]
+    optim, _, loop, train, test = parts
+    optimizer = _at(optim, "optimizer")
     words = []
-    if "lr" in optimizer:
-        words.append(f"{optimizer.get('type', 'optimizer')} {optimizer['lr']:g}")
-    length = next((f"{loop[k]} {k[4:]}" for k in ("max_iters", "max_epochs") if k in loop), "")
-    images = f"{train['batch_size']} images" if "batch_size" in train else ""
+    if isinstance(rate := _at(optimizer, "lr"), (int, float)):
+        shown = f"{rate:g}" if isinstance(rate, float) else _word(rate)
+        words.append(f"{_word(_at(optimizer, 'type')) or 'optimizer'} {shown}")
+    length = next((f"{_word(_at(loop, k))} {k[4:]}" for k in ("max_iters", "max_epochs") if _at(loop, k)), "")
+    images = f"{_word(_at(train, 'batch_size'))} images" if _at(train, "batch_size") else ""
     if length or images:
         words.append(" of ".join(filter(None, (length, images))).replace("iters", "iterations"))
     if crop := _step(train, "RandomCrop", "crop_size"):
         words.append(f"crops of {crop[1]}x{crop[0]}")
     if scale := _step(test, "Resize", "scale"):
         words.append(f"tested at {scale[0]}x{scale[1]}")
-    return f"{', '.join(words)} ({digest})"
+    return f"{', '.join(words)} ({digest})" if words else digest
 
 
 def _trim(value: Any) -> Any:
@@ -58,9 +60,20 @@ def _trim(value: Any) -> Any:
     return [_trim(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _step(loader: dict, kind: str, key: str) -> Any:
-    """Return a setting of the first step of a kind in a loader's pipeline; None where there is none."""
-    steps = loader.get("dataset", {}).get("pipeline", [])
-    found = next((step for step in steps if step.get("type") == kind and key in step), None)
-    value = found[key] if found else None
-    return value if isinstance(value, list) and len(value) == 2 else None
+def _at(value: Any, key: str) -> Any:
+    """Return an entry of a mapping; None where it has none, or is none."""
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _word(value: Any) -> str:
+    return str(value)[:40] if isinstance(value, (str, int, float)) else ""
+
+
+def _step(loader: Any, kind: str, key: str) -> tuple[str, str] | None:
+    """Return a pair that the first step of a kind in a loader's pipeline sets; None without one."""
+    steps = _at(_at(loader, "dataset"), "pipeline")
+    for step in steps if isinstance(steps, list) else ():
+        if _at(step, "type") == kind and key in step:
+            value = step[key]
+            return (_word(value[0]), _word(value[1])) if isinstance(value, list) and len(value) == 2 else None
+    return None

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from lednet_mm.files import write_atomically
 from lednet_mm.reports import plots, plots_accuracy
 from lednet_mm.reports.ablation import Baseline, ablation_table, compare_with_baselines
 from lednet_mm.reports.benchmarks import benchmark_table
@@ -17,6 +16,7 @@ from lednet_mm.reports.comparison import Comparison, compare, comparison_table
 from lednet_mm.reports.differences import Differences
 from lednet_mm.reports.drawing import Plot, render
 from lednet_mm.reports.failures import collect_failures, failure_table, failures_markdown
+from lednet_mm.reports.folder import ReportFolder
 from lednet_mm.reports.latencies import latency_table
 from lednet_mm.reports.page import write_page
 from lednet_mm.reports.pictures import PictureSet, predict_pictures
@@ -24,31 +24,9 @@ from lednet_mm.reports.published import published_table
 from lednet_mm.reports.reading import Evidence, read_evidence
 from lednet_mm.reports.summary import summarise_runs, summary_table
 from lednet_mm.reports.tables import Table, to_csv, to_latex, to_markdown
+from lednet_mm.text import one_line
 
 PAGE = "index.html"
-# Stems of what a report writes; what an earlier report left of them and this one has not is removed.
-TABLES = (
-    "comparison",
-    "summary",
-    "ablation",
-    "class_iou",
-    "class_summary",
-    "latency",
-    "benchmarks",
-    "published",
-    "failures",
-)
-PLOTS = (
-    "accuracy_over",
-    "ablation",
-    "learning_curves",
-    "class_iou",
-    "published",
-    "latency",
-    "roofline",
-    "predictions",
-)
-ENDINGS = {".csv", ".md", ".tex", ".png", ".svg"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +34,7 @@ class Report:
     """What was written.
 
     Attributes:
-        files: all files of the report.
+        files: all files of the report, less the list of them.
         changed: those whose content is new.
         records: how many records went in.
         problems: files left out, and why.
@@ -103,7 +81,7 @@ def make_content(evidence: Evidence, title: str | None = None, baseline: Baselin
         title: of everything; None takes the evidence's.
         baseline: of the ablation table; None takes the studies'.
     """
-    title = title or evidence.title
+    title = one_line(title or evidence.title)
     comparison = compare(evidence.records)
     summary = summarise_runs(comparison)
     differences = Differences(evidence.matrices)
@@ -156,6 +134,8 @@ def write_report(
     baseline: Baseline | None = None,
     pictures: int = 0,
     page: bool = True,
+    overwrite: bool = False,
+    keep_list: bool = True,
 ) -> Report:
     """Write the report; files whose content is as it was are left alone.
 
@@ -167,12 +147,15 @@ def write_report(
         baseline: what the ablation table compares with; None takes the studies'.
         pictures: how many images of each dataset are predicted by the networks whose checkpoints are there.
         page: whether the HTML page is written.
+        overwrite: whether files in ``out`` that no report wrote may be replaced.
+        keep_list: see :class:`~lednet_mm.reports.folder.ReportFolder`.
 
     Raises:
-        InputError: a folder that does not exist, or no record in any.
+        InputError: a folder that does not exist, no record in any, nothing can be written to ``out``, or a
+            file of others would be replaced there.
     """
-    out = Path(out)
-    evidence = read_evidence(folders)
+    folder = ReportFolder(out, overwrite=overwrite, keep_list=keep_list)
+    evidence = read_evidence(folders, out)
     content = make_content(evidence, title, baseline)
     files: dict[str, bytes] = {}
     for name, table in content.tables.items():
@@ -183,33 +166,18 @@ def write_report(
     if len(content.classes):
         classes = Table("class_iou", content.title, (), content.classes)
         files["class_iou.csv"] = to_csv(classes).encode()
-    drawn = make_plots(content)
-    sets: list[PictureSet] = []
-    notes: list[str] = []
-    if pictures:
-        sets, notes = predict_pictures(evidence, pictures)
-        files |= {f"predictions_{pictured.dataset}.png": pictured.png() for pictured in sets}
-    for plot in drawn:
+    folder.check(files)  # before the plots and predictions, which take long
+    for plot in make_plots(content):
         files |= {plot.name + ending: data for ending, data in render(plot.figure).items()}
+    folder.check(files)
+    sets: list[PictureSet] = []
+    notes = list(evidence.notes)
+    if pictures:
+        sets, more = predict_pictures(evidence, pictures)
+        notes += more
+        files |= {f"{pictured.name}.png": pictured.png() for pictured in sets}
     if page:
-        files[PAGE] = write_page(content, evidence, sets, out).encode()
-    changed = [out / name for name, data in files.items() if _write(out / name, data)]
-    _remove_stale(out, set(files))
-    written = tuple(out / name for name in files)
-    return Report(written, tuple(changed), len(evidence.records), evidence.problems, tuple(notes))
-
-
-def _write(path: Path, data: bytes) -> bool:
-    """Write a file unless it holds this already; say whether it was written."""
-    if path.is_file() and path.read_bytes() == data:
-        return False
-    write_atomically(path, data)
-    return True
-
-
-def _remove_stale(out: Path, current: set[str]) -> None:
-    """Remove what an earlier report left in its folder and this one has nothing for."""
-    for path in out.iterdir():
-        ours = path.stem in TABLES or path.stem.startswith(PLOTS)
-        if path.name not in current and ours and path.suffix in ENDINGS and path.is_file():
-            path.unlink()
+        files[PAGE] = write_page(content, evidence, sets, folder.place).encode()
+    changed = folder.write(files)
+    written = tuple(folder.place / name for name in files)
+    return Report(written, changed, len(evidence.records), evidence.problems, tuple(notes))

@@ -8,17 +8,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-LATEX = str.maketrans(
-    {
-        **{c: f"\\{c}" for c in "&%$#_{}"},
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "\\": r"\textbackslash{}",
-        "±": r"$\pm$",
-        "−": "--",
-        "×": r"$\times$",
-    }
-)
+from lednet_mm.text import for_csv, for_latex, for_markdown
 
 
 @dataclass(frozen=True)
@@ -119,8 +109,8 @@ def to_markdown(table: Table, level: int = 1) -> str:
         level: of the title's heading; 0 leaves title out.
     """
     columns = table.shown()
-    cells = _cells(table, "**{}**".format, lambda text: text.replace("|", "\\|").replace("\n", " "))
-    headers = [c.header for c in columns]
+    cells = _cells(table, "**{}**".format, for_markdown)
+    headers = [for_markdown(c.header) for c in columns]
     widths = [max(3, *(len(row[i]) for row in [headers, *cells])) for i in range(len(columns))]
     rules = [
         "-" * (w - 1) + ":" if c.numeric else ":" + "-" * (w - 1)
@@ -134,29 +124,29 @@ def to_markdown(table: Table, level: int = 1) -> str:
         ]
         return f"| {' | '.join(padded)} |"
 
-    lines = [f"{'#' * level} {table.title}", ""] if level else []
+    lines = [f"{'#' * level} {for_markdown(table.title)}", ""] if level else []
     lines += [line(headers), line(rules), *map(line, cells)]
     for note in table.notes:
-        lines += ["", note]
+        lines += ["", for_markdown(note)]
     return "\n".join(lines) + "\n"
 
 
 def to_latex(table: Table) -> str:
     r"""Write the table for LaTeX; the document needs ``\usepackage{booktabs}``."""
     columns = table.shown()
-    cells = _cells(table, r"\textbf{{{}}}".format, lambda text: text.replace("\n", " ").translate(LATEX))
+    cells = _cells(table, r"\textbf{{{}}}".format, for_latex)
     lines = [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{table.title.translate(LATEX)}}}",
+        rf"\caption{{{for_latex(table.title)}}}",
         rf"\begin{{tabular}}{{{''.join('r' if c.numeric else 'l' for c in columns)}}}",
         r"\toprule",
-        " & ".join(c.header.translate(LATEX) for c in columns) + r" \\",
+        " & ".join(for_latex(c.header) for c in columns) + r" \\",
         r"\midrule",
         *(" & ".join(row) + r" \\" for row in cells),
         r"\bottomrule",
         r"\end{tabular}",
-        *(rf"\par\footnotesize {note.translate(LATEX)}" for note in table.notes),
+        *(rf"\par\footnotesize {for_latex(note)}" for note in table.notes),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
@@ -164,5 +154,8 @@ def to_latex(table: Table) -> str:
 
 def to_csv(table: Table) -> str:
     """Write all values of the table's frame, numbers to four places."""
-    columns = [c for c in table.frame if not str(c).startswith("_")]
-    return table.frame[columns].to_csv(index=False, lineterminator="\n", float_format="%.4f")
+    frame = table.frame[[c for c in table.frame if not str(c).startswith("_")]].copy()
+    for column in frame.select_dtypes(exclude=["number", "bool"]):
+        frame[column] = pd.Series([for_csv(value) for value in frame[column]], frame.index, dtype=object)
+    header = [for_csv(str(column)) for column in frame]
+    return frame.to_csv(index=False, header=header, lineterminator="\n", float_format="%.4f")

@@ -3,7 +3,7 @@
 
 function addPictures() {
   for (const set of report.data.pictures) {
-    const place = section(`pictures-${set.dataset}`, `Predictions: ${set.dataset}`);
+    const place = section(set.name, `Predictions: ${set.dataset}`);
     const columns = set.rows[0].length;
     for (const row of set.rows) {
       place.append(element("p", { class: "note" }, row[0].name));

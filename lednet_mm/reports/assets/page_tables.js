@@ -60,6 +60,11 @@ function showSources(title, numbers) {
 
 // ---- cells ----
 
+// Tabulator takes titles, cells and the entries of lists for HTML, unless they are elements.
+function asText(words) {
+  return element("span", {}, words);
+}
+
 const WORDS = { better: "better", worse: "worse" };
 
 function cell(table, column, i) {
@@ -159,11 +164,12 @@ function definition(name, table, column, i) {
   const filter = column.numeric
     ? { headerFilter: "input", headerFilterPlaceholder: "≥", headerFilterFunc: matches, headerFilterParams: named }
     : few && !long
-      ? { headerFilter: "list", headerFilterParams: { values: ["", ...words.sort()], clearable: true, ...named } }
+      ? { headerFilter: "list", headerFilterParams: { values: ["", ...words.sort()], clearable: true, itemFormatter: asText, ...named } }
       : { headerFilter: "input", headerFilterPlaceholder: "contains", headerFilterParams: named };
   const heat = name === "class_summary" && column.numeric && column.key !== "seeds";
   return {
-    title: column.header,
+    title: "",
+    titleFormatter: () => asText(column.header),
     field: `c${i}`,
     hozAlign: column.numeric ? "right" : "left",
     headerHozAlign: column.numeric ? "right" : "left",
@@ -189,7 +195,9 @@ function section(name, title) {
 }
 
 function download(name, table) {
-  const quote = (text) => `"${String(text ?? "").replaceAll('"', '""')}"`;
+  // A spreadsheet would compute what begins so; a number may be negative.
+  const plain = (value) => (typeof value === "string" && /^[=+\-@]/.test(value) ? `'${value}` : String(value ?? ""));
+  const quote = (value) => `"${plain(value).replaceAll('"', '""')}"`;
   const shown = report.tables[name].getData("active");
   const lines = [table.columns.map((c) => quote(c.header)), ...shown.map((row) => table.columns.map((c, i) => quote(row[`c${i}`])))];
   const link = element("a", {
@@ -246,7 +254,7 @@ function addForest(table, columns) {
   if (indices.low < 0) return;
   const ends = table.rows.flatMap((row) => row.texts[indices.low].split(" to ").map((text) => Math.abs(Number(text))));
   const limit = Math.max(0.1, ...ends.filter(Number.isFinite));
-  const column = { title: `±${limit.toPrecision(2)} points`, formatter: forest(table, indices, limit), width: 170, headerSort: false };
+  const column = { title: "", titleFormatter: () => asText(`±${limit.toPrecision(2)} points`), formatter: forest(table, indices, limit), width: 170, headerSort: false };
   columns.splice(indices.low + 1, 0, column);
 }
 

@@ -1,0 +1,140 @@
+"""What a record says, compared with what follows from the raw data that it keeps: an edited one is found.
+
+Compared is what has had one definition in all versions. Raw data are an accuracy's confusion matrices, a latency's samples, a network's multiply-adds by operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from lednet_mm.cost.counts import HEADLINE
+from lednet_mm.datasets.cityscapes import Cityscapes
+from lednet_mm.evaluation.confusion import class_iou, scores, unpack
+from lednet_mm.records import Record
+
+ROUNDED_MS = 1e-4
+"""Samples are kept to four decimals."""
+
+Claim = tuple[str, Any, Any, float]
+"""Name of a value, what the record says, what follows from its raw data, and how much these may differ."""
+
+CATEGORIES = dict.fromkeys(("Cityscapes", "StreetsDataset"), Cityscapes.METAINFO["categories"])
+"""Class of a dataset -> its categories, which records do not say."""
+
+
+def find_alteration(record: Record) -> str | None:
+    """Compare a record's values with its raw data.
+
+    Returns:
+        What does not agree, in one line; None where all does, or where the record keeps no raw data.
+
+    Raises:
+        ValueError: the raw data are damaged.
+    """
+    for name, said, follows, tolerance in CLAIMS.get(record.kind, lambda _: iter(()))(record):
+        if not _agree(said, follows, tolerance):
+            shown = f"{follows:g}" if isinstance(follows, float) else follows
+            return f"altered: {name} is {said}, and {shown} follows from the data in the record"
+    return None
+
+
+def _agree(said: Any, follows: Any, tolerance: float) -> bool:
+    if said is None or follows is None or isinstance(follows, (bool, str)):
+        return said == follows
+    if follows != follows:  # nothing that could be measured
+        return False
+    return bool(abs(said - follows) <= tolerance)
+
+
+def _accuracy(record: Record) -> Iterator[Claim]:
+    details: Mapping[str, Any] = record.details
+    if "per_image_confusion" not in details:
+        return
+    matrices = unpack(details["per_image_confusion"])
+    images, rows, columns = matrices.shape
+    total = matrices.sum(0)
+    if columns < rows:
+        raise ValueError(f"damaged confusion matrices: {rows} classes, but {columns} outputs")
+    if "images" in details:
+        yield "details.images", details["images"], images, 0
+    if "per_image_names" in details:
+        yield "the number of details.per_image_names", len(details["per_image_names"]), images, 0
+    names = tuple(details.get("class_iou_percent", ()))
+    if names:
+        yield "the number of details.class_iou_percent", len(names), rows, 0
+        found = [None if np.isnan(iou) else 100 * float(iou) for iou in class_iou(total)]
+        for name, iou in zip(names, found, strict=True):
+            yield f"details.class_iou_percent.{name}", details["class_iou_percent"][name], iou, 1e-6
+        if "absent_classes" in details:
+            absent = [name for name, iou in zip(names, found, strict=True) if iou is None]
+            yield "details.absent_classes", str(details["absent_classes"]), str(absent), 0
+    for name, value in scores(total, _categories(record.config.text)).items():
+        if name in record.values:
+            yield f"values.{name}", record.values[name], None if np.isnan(value) else value, 1e-6
+
+
+def _categories(config: str) -> Mapping[str, Any] | None:
+    """Return a dataset's categories where its config leaves no doubt about them."""
+    found = {name for name in CATEGORIES if f"'type': '{name}'" in config}
+    return CATEGORIES[found.pop()] if len(found) == 1 and "'categories'" not in config else None
+
+
+def _latency(record: Record) -> Iterator[Claim]:
+    values, details = record.values, record.details
+    p50 = values["latency_ms_p50"]
+    yield (
+        "values.fps_p50",
+        values["fps_p50"],
+        1000 * details.get("batch_size", 1) / p50,
+        1e-6 * values["fps_p50"],
+    )
+    if "unstable_because" in details and "unstable" in values:
+        yield "values.unstable", values["unstable"], bool(details["unstable_because"]), 0
+    if "samples_ms" in details:
+        samples = np.asarray(details["samples_ms"], dtype=np.float64)
+        percentiles = np.percentile(samples, [50, 90, 99])
+        known = dict(zip(("latency_ms_p50", "latency_ms_p90", "latency_ms_p99"), percentiles, strict=True))
+        known |= {"latency_ms_mean": samples.mean()}
+        for name, value in known.items():
+            if name in values:
+                yield f"values.{name}", values[name], float(value), ROUNDED_MS + 1e-9 * float(value)
+        if "samples" in values:
+            yield "values.samples", values["samples"], len(samples), 0
+    if (work := details.get("roofline")) is not None:
+        rates = work["ceilings"]
+        peak = max(rate for name, rate in rates.items() if name.startswith("gflop_per_s_"))
+        least = 1e-6 * max(work["operations"] / peak, work["minimum_bytes"] / rates["gb_per_s_copy"])
+        known = {"gflop_per_s": 1e-6 * work["operations"] / p50, "roofline_ms": least}
+        known |= {"roofline_fraction": least / p50}
+        for name, value in known.items():
+            if name in values:
+                yield f"values.{name}", values[name], value, 1e-6 * value
+
+
+def _complexity(record: Record) -> Iterator[Claim]:
+    counted = record.details.get("counters", {}).get(HEADLINE)
+    if counted is not None:
+        yield "values.macs", record.values["macs"], sum(counted.values()), 0
+
+
+def _benchmark(record: Record) -> Iterator[Claim]:
+    values, samples = record.values, record.details.get("samples_ms", {})
+    ways = record.details.get("ways", {})
+    first = next(iter(ways.values()), None)
+    for way, key in ways.items():
+        if way in samples:
+            p50 = float(np.median(samples[way]))
+            yield f"values.{key}_ms_p50", values[f"{key}_ms_p50"], p50, ROUNDED_MS
+        ratio = values[f"{first}_ms_p50"] / values[f"{key}_ms_p50"]
+        yield f"values.{key}_ratio", values[f"{key}_ratio"], ratio, 1e-6 * ratio
+
+
+CLAIMS = {
+    "accuracy": _accuracy,
+    "latency": _latency,
+    "complexity": _complexity,
+    "benchmark": _benchmark,
+}

@@ -1,0 +1,126 @@
+"""The folder of a report: what an earlier report wrote there is replaced or removed, and nothing else is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lednet_mm.files import check_outputs, file_sha256, read_regular, require_writable, write_atomically
+
+ENDINGS = (".csv", ".md", ".tex", ".png", ".svg", ".html")
+"""Of what a report writes."""
+
+
+class Written(BaseModel):
+    """The list that a report leaves in its folder: file name -> sha256 of what was written.
+
+    There are several of a file while a report is being written.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    files: dict[str, Annotated[list[str], Field(max_length=100)]]
+
+
+class ReportFolder:
+    """A report's folder.
+
+    Args:
+        place: it need not exist yet.
+        overwrite: whether files that no report wrote may be replaced.
+        keep_list: whether the list of what was written is kept; committed reports have none.
+
+    Raises:
+        InputError: nothing can be written there.
+    """
+
+    LIST = ".report.json"
+    LARGEST = 1 << 20
+
+    def __init__(self, place: str | Path, *, overwrite: bool = False, keep_list: bool = True) -> None:
+        self.place = Path(place)
+        self.overwrite = overwrite
+        self.keep_list = keep_list
+        # The folder itself is not made yet: what follows may fail.
+        require_writable(next(p for p in (self.place, *self.place.absolute().parents) if p.exists()))
+        self.earlier = self._read_list()
+
+    def _read_list(self) -> dict[str, list[str]]:
+        try:
+            data = read_regular(self.place / self.LIST, self.LARGEST)
+            files = Written.model_validate_json(data).files
+        except (
+            OSError,
+            ValueError,
+            ValidationError,
+        ):  # no list, or a damaged one: nothing is known to be ours
+            return {}
+        # A list may have been edited: only files that a report could have written are ever removed.
+        return {name: sums for name, sums in files.items() if Path(name).name == name and _is_ours(name)}
+
+    def _is_as_written(self, name: str) -> bool:
+        path = self.place / name
+        return (
+            name in self.earlier
+            and path.is_file()
+            and not path.is_symlink()
+            and file_sha256(path) in self.earlier[name]
+        )
+
+    def _holds(self, name: str, data: bytes) -> bool:
+        path = self.place / name
+        return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+
+    def check(self, files: Mapping[str, bytes]) -> None:
+        """Look for files of others where these are going to be written; one of the same content is no such.
+
+        Raises:
+            InputError: there is one, and it may not be replaced.
+        """
+        foreign = [
+            self.place / name
+            for name, data in files.items()
+            if (self.place / name).exists() and not self._is_as_written(name) and not self._holds(name, data)
+        ]
+        check_outputs(foreign, overwrite=self.overwrite)
+
+    def write(self, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+        """Write the report's files, and remove what an earlier one left and this one has nothing for.
+
+        Files that hold their content already are left alone.
+
+        Returns:
+            What is new or has changed.
+
+        Raises:
+            InputError: see :meth:`check`.
+            OSError: a file cannot be written.
+        """
+        self.check(files)
+        changed = {name: data for name, data in files.items() if not self._holds(name, data)}
+        stale = [name for name in self.earlier if name not in files and self._is_as_written(name)]
+        sums = {name: [hashlib.sha256(data).hexdigest()] for name, data in files.items()}
+        if changed or stale:
+            # First the list, with both contents: a report that is cut off here owns all it has written.
+            names = {*self.earlier, *sums}
+            self._write_list({name: [*self.earlier.get(name, ()), *sums.get(name, ())] for name in names})
+        for name, data in changed.items():
+            write_atomically(self.place / name, data)
+        for name in stale:
+            (self.place / name).unlink()
+        self._write_list(sums)
+        return tuple(self.place / name for name in changed)
+
+    def _write_list(self, sums: Mapping[str, list[str]]) -> None:
+        data = json.dumps({"files": dict(sorted(sums.items()))}, indent=1).encode() + b"\n"
+        if self.keep_list and not self._holds(self.LIST, data):
+            write_atomically(self.place / self.LIST, data)
+
+
+def _is_ours(name: str) -> bool:
+    return name.endswith(ENDINGS) and not name.startswith(".")

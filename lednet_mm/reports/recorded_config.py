@@ -1,0 +1,83 @@
+"""A config as a record keeps it, made ready to build its network: read as literals, and of known parts only.
+
+MMEngine takes more from a config than values: it imports what ``type`` and ``_scope_`` name, runs
+``custom_imports``, reads ``_base_`` and unpickles what ``Pretrained`` names. A record may come from anywhere,
+so none of that is left in what this module returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import Registry
+from mmseg.registry import DATASETS, MODELS, TASK_UTILS, TRANSFORMS
+
+from lednet_mm.errors import InputError
+from lednet_mm.literals import read_literals
+from lednet_mm.records import Record
+
+DROPPED = {
+    *("_scope_", "_base_", "_delete_"),
+    *("init_cfg", "pretrained", "checkpoint", "checkpoint_path", "load_from"),
+    *("backend_args", "file_client_args"),
+}
+"""Keys at any depth that import something, or read files or addresses: the weights come from a checkpoint."""
+
+
+def config_of_record(record: Record, split: str) -> Config:
+    """Return the parts of a record's config from which its network and its data can be built.
+
+    Args:
+        record: whose config it is.
+        split: whose images are wanted, ``val`` or ``test``.
+
+    Raises:
+        InputError: the text is no config, or it names parts that neither MMSegmentation nor this project has.
+    """
+    try:
+        values = read_literals(record.config.text)
+    except ValueError as error:
+        raise InputError(f"the config in its record cannot be read: {error}") from None
+    kept = {}
+    for key in ("model", "test_dataloader", f"{split}_dataloader"):
+        if not isinstance(values.get(key), dict):
+            raise InputError(f"the config in its record has no {key}")
+        kept[key] = _without(values[key])
+        is_model = key == "model"
+        known = _names((MODELS, TASK_UTILS) if is_model else (DATASETS, TRANSFORMS))
+        _check_types(kept[key] if is_model else kept[key].get("dataset"), known)
+    return Config(kept)
+
+
+def _without(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _without(item) for key, item in value.items() if key not in DROPPED}
+    return [_without(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _names(registries: Collection[Registry]) -> set[str]:
+    """Return all names that registries or their parents know, so that nothing else needs to be looked for."""
+    names: set[str] = set()
+    for registry in registries:
+        part: Registry | None = registry
+        while part is not None:
+            part.import_from_location()
+            names.update(part.module_dict)
+            part = part.parent
+    return names
+
+
+def _check_types(value: Any, known: Collection[str]) -> None:
+    if isinstance(value, Mapping):
+        if "type" in value and not (isinstance(value["type"], str) and value["type"] in known):
+            raise InputError(
+                f"the config in its record names {str(value['type'])[:100]!r}, which is no part of "
+                "MMSegmentation or this project"
+            )
+        for item in value.values():
+            _check_types(item, known)
+    elif isinstance(value, list):
+        for item in value:
+            _check_types(item, known)
