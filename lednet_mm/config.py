@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mmengine.config import Config
+from pydantic import ValidationError
 
 from lednet_mm.errors import InputError
-from lednet_mm.records import Run
+from lednet_mm.records import Run, explain
 
 WHERE = ("work_dir", "resume", "launcher")
 """Keys that say where and how a config is run; they are no part of it."""
@@ -60,12 +61,18 @@ def run_of(config: Config, seed: int | None = None, study: str | None = None) ->
     """Return which run a config describes, from its ``network``, ``dataset`` and ``variant``.
 
     A config without them (MMSegmentation's own, say) is named by its file.
+
+    Raises:
+        InputError: one of them is no name, which becomes part of paths; or the seed is out of range.
     """
     stem = Path(config.filename or "config").stem
-    return Run(
-        network=config.get("network", stem),
-        dataset=config.get("dataset", "unnamed"),
-        variant=config.get("variant", "baseline"),
-        seed=seed,
-        study=study or config.get("study"),
-    )
+    try:
+        return Run(
+            network=config.get("network", stem),
+            dataset=config.get("dataset", "unnamed"),
+            variant=config.get("variant", "baseline"),
+            seed=seed,
+            study=study or config.get("study"),
+        )
+    except ValidationError as error:
+        raise InputError(f"{config.filename or 'the config'}: {explain(error)}") from None

@@ -74,6 +74,7 @@ Shape = Annotated[list[Size], Field(min_length=2, max_length=2)]
 """Height and width in pixels."""
 Seed = Annotated[int, Field(ge=0, lt=1 << 32)]
 
+Value = bool | int | FiniteFloat | Text | None
 Percent = Annotated[FiniteFloat, Field(ge=0, le=100)]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 NotNegative = Annotated[FiniteFloat, Field(ge=0)]
@@ -137,8 +138,10 @@ class TrainValues(TypedDict):
     """How a training went; "this session" is since it was last resumed."""
 
     iterations: Count
+    epochs: NotRequired[NotNegative]
     loss: NotRequired[FiniteFloat | None]
     seconds_this_session: NotRequired[NotNegative]
+    training_seconds_this_session: NotRequired[NotNegative]
     iterations_this_session: NotRequired[Count]
     images_per_second: NotRequired[NotNegative | None]
     peak_memory_bytes: NotRequired[Count | None]
@@ -147,9 +150,13 @@ class TrainValues(TypedDict):
 
 @with_config(STRICT)
 class TrainDetails(TypedDict):
-    """``validation_curve_miou_percent`` has points [iteration, mIoU]."""
+    """``validation_curve_miou_percent`` has points [iteration, mIoU].
+
+    ``ranges`` says what applied to which iterations, ``from`` to ``to``, of a run that was resumed.
+    """
 
     validation_curve_miou_percent: NotRequired[Annotated[list[Point], FailFast()]]
+    ranges: NotRequired[Annotated[list[dict[Word, Value]], Field(max_length=10_000)]]
     threads_reason: NotRequired[Text]
     checkpoint: NotRequired[FileName | None]
 
@@ -258,6 +265,7 @@ class LatencyDetails(TypedDict):
 
     shape: Shape
     batch_size: NotRequired[Size]
+    channels: NotRequired[Size]
     engine: NotRequired[Word]
     deployed: NotRequired[bool]
     timed: NotRequired[Annotated[str, Field(max_length=300)]]

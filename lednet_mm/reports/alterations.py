@@ -1,6 +1,7 @@
 """What a record says, compared with what follows from the raw data that it keeps: an edited one is found.
 
-Compared is what has had one definition in all versions. Raw data are an accuracy's confusion matrices, a latency's samples, a network's multiply-adds by operator.
+Raw data are an accuracy's confusion matrices, a latency's samples, a network's multiply-adds by operator.
+Only what has had one definition in all versions of this project is compared.
 """
 
 from __future__ import annotations

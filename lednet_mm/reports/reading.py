@@ -194,7 +194,7 @@ def _title(
     titles = [study.title for study in studies.values()]
     for path in [] if titles else (Path(folder) / "title.txt" for folder in folders):
         try:
-            text = read_regular(path, 1 << 16).decode().strip()
+            text = read_regular(path, 1 << 20).decode().strip()
         except FileNotFoundError:
             continue
         except OSError as error:
