@@ -8,7 +8,15 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from lednet_mm.errors import InputError
+
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
+STARTED_BY = {
+    "pytorch": ("torchrun", ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")),
+    "slurm": ("srun", ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_NODELIST")),
+    "mpi": ("mpirun", ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK")),
+}
+"""Launcher -> what starts its processes, and the environment variables that it then sets."""
 
 
 def parse_value(text: str) -> Any:
@@ -104,6 +112,16 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
 
 
 def announce_rank(arguments: argparse.Namespace) -> None:
-    """Tell mmengine this process's number on its machine, where the launcher passes it as an option."""
+    """Tell mmengine this process's number on its machine, where the launcher passes it as an option.
+
+    Raises:
+        InputError: a launcher is named that did not start this process.
+    """
+    started_by, needed = STARTED_BY.get(arguments.launcher, ("", ()))
+    if missing := [name for name in needed if name not in os.environ]:
+        raise InputError(
+            f"--launcher {arguments.launcher}: this process was not started by {started_by} "
+            f"({', '.join(missing)} not set): use tools/dist_train.sh, dist_test.sh or slurm_train.sh"
+        )
     if arguments.local_rank is not None:
         os.environ.setdefault("LOCAL_RANK", str(arguments.local_rank))

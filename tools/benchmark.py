@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.config import load_config
-from lednet_mm.cost.candidates import TIMED, Way
+from lednet_mm.cost.candidates import TIMED, Row, Way
 from lednet_mm.cost.engines import ENGINES
 from lednet_mm.cost.measuring import Latencies, latency_records
 from lednet_mm.cost.precision import PRECISIONS
 from lednet_mm.environment import choose_threads, resolve_device
-from lednet_mm.errors import InputError, run_command
+from lednet_mm.errors import InputError, describe_os_error, run_command
+from lednet_mm.files import require_writable
 from lednet_mm.options import add_config_options
-from lednet_mm.records import write_record
+from lednet_mm.records import Record, write_record
 from lednet_mm.terminal import make_console
+from lednet_mm.text import for_markup, one_line
 
 FORMS = {"no": (False,), "yes": (True,), "both": (False, True)}
 
 
-def parse() -> argparse.Namespace:
-    """Read the command line."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="examples:\n"
@@ -68,7 +71,7 @@ def parse() -> argparse.Namespace:
     add("--seconds", type=float, default=10.0, help="for each row, if samples take longer (default 10)")
     add("--work-dir", help="where records go (default work_dirs/<name of the config>)")
     add_config_options(parser)
-    return parser.parse_args()
+    return parser
 
 
 def show(timed: Latencies, title: str) -> None:
@@ -76,6 +79,7 @@ def show(timed: Latencies, title: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = make_console()
     table = Table(title=title)
     words = ["network", "variant", "engine", "precision", "form"]
     numbers = ["p50 (ms)", "± (ms)", "p90 (ms)", "p99 (ms)", "FPS (p50)", "samples", "memory (MiB)"]
@@ -85,13 +89,13 @@ def show(timed: Latencies, title: str) -> None:
         table.add_column(column)
     for column in [*numbers, *(extra[key][0] for key in present)]:
         table.add_column(column, justify="right")
-    table.add_column("unstable")
+    table.add_column("stable")
     for row, record in timed.records.items():
         values, way = record.values, row.way
         low, high = values["latency_ms_p50_low"], values["latency_ms_p50_high"]
         memory = values.get("peak_memory_bytes")
         table.add_row(
-            *(record.run.network, record.run.variant, way.engine, way.precision),
+            *map(one_line, (record.run.network, record.run.variant, way.engine, way.precision)),
             "deployed" if way.deployed else "",
             f"{values['latency_ms_p50']:.2f}",
             "" if low is None else f"{(high - low) / 2:.2f}",
@@ -100,34 +104,68 @@ def show(timed: Latencies, title: str) -> None:
             str(values["samples"]),
             f"{memory / 2**20:.0f}" if memory else "",
             *(extra[key][1].format(values[key]) if key in values else "" for key in present),
-            Text("; ".join(record.details["unstable_because"]), style="yellow"),
+            Text("no", style="yellow") if values["unstable"] else "yes",
         )
-    make_console().print(table)
+    if timed.records:
+        console.print(table)
+    for row, record in timed.records.items():
+        if reasons := record.details["unstable_because"]:
+            console.print(Text(f"not stable: {one_line(row)}: {'; '.join(reasons)}"), soft_wrap=True)
     for reason in dict.fromkeys(timed.left_out.values()):
         rows = [row for row, why in timed.left_out.items() if why == reason]
         engines = dict.fromkeys(f"{row.way.engine} {row.way.precision}" for row in rows)
         # What an engine cannot do at all is one line, whatever the networks.
         general = all(row in rows for row in timed.rows if f"{row.way.engine} {row.way.precision}" in engines)
-        print(f"left out: {', '.join(engines) if general else '; '.join(map(str, rows))}: {reason}")
+        what = ", ".join(engines) if general else "; ".join(map(str, rows))
+        console.print(Text(one_line(f"left out: {what}: {reason}")), soft_wrap=True)
+
+
+def keep(records: Mapping[Row, Record], folders: Mapping[str, Path]) -> list[str]:
+    """Write the records, say where they are, and return a line for each folder that cannot be written."""
+    faults, written = {}, {}
+    for row, record in records.items():
+        folder = folders[row.config]
+        try:
+            written[write_record(record, folder).parent] = None
+        except OSError as error:
+            faults[folder] = f"a record is lost: {describe_os_error(error)}"
+    for place in written:
+        print(f"records in {one_line(place)}")
+    return list(faults.values())
 
 
 def main() -> None:
-    """Measure and print a table for each shape and batch size."""
+    """Measure and print a table for each shape and batch size; what failed is named at the end."""
     from rich.progress import Progress
 
-    arguments = parse()
+    arguments = build_parser().parse_args()
     shapes = [tuple(shape) for shape in arguments.shape or [[512, 1024]]]
-    if min(*map(min, shapes), *arguments.batch_size, arguments.samples) < 1 or arguments.seconds <= 0:
+    if min(*map(min, shapes), *arguments.batch_size, arguments.samples) < 1 or not arguments.seconds > 0:
         raise InputError("--shape, --batch-size, --samples and --seconds take numbers above 0")
-    threads = choose_threads()
     device = resolve_device(arguments.device)
-    configs = {path: load_config(path, arguments.cfg_options) for path in arguments.configs}
+    configs, faults = {}, []
+    for path in arguments.configs:
+        try:
+            configs[path] = load_config(path, arguments.cfg_options)
+        except InputError as error:
+            faults.append(str(error))
+    if not configs:
+        raise InputError("; ".join(faults))
+    folders = {path: Path(arguments.work_dir or Path("work_dirs") / Path(path).stem) for path in configs}
+    for folder in set(folders.values()):
+        require_writable(folder)
+    threads = choose_threads()
     engines = list(ENGINES) if "all" in arguments.engine else arguments.engine
     ways = [Way(*way) for way in product(engines, arguments.precision, FORMS[arguments.deployed])]
     where = f"{device} with {threads.count} threads (waiting: {threads.wait_policy or 'default'})"
+    console = make_console(stderr=True)
     for (height, width), batch_size in product(shapes, arguments.batch_size):
-        with Progress(transient=True) as progress:
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("preparing", total=1.0)
+
+            def advance(step: str, done: float, progress: Progress = progress, task=task) -> None:
+                progress.update(task, description=for_markup(step), completed=done)
+
             timed = latency_records(
                 configs,
                 shape=(height, width),
@@ -140,14 +178,18 @@ def main() -> None:
                 samples=arguments.samples,
                 seconds=arguments.seconds,
                 with_roofline=arguments.roofline,
-                advance=lambda step, done, p=progress, t=task: p.update(t, description=step, completed=done),
+                advance=advance,
             )
-        for row, record in timed.records.items():
-            write_record(record, arguments.work_dir or Path("work_dirs") / Path(row.config).stem)
-        if not timed.records:
-            raise InputError("; ".join(f"{row}: {reason}" for row, reason in timed.left_out.items()))
         place = where if device.type == "cpu" else str(device)
-        show(timed, f"{batch_size}x3x{height}x{width}, {place}; {TIMED[arguments.timed]}")
+        channels = sorted({record.details["channels"] for record in timed.records.values()})
+        images = f"{batch_size}x{'/'.join(map(str, channels))}x{height}x{width}"
+        show(timed, f"{images}, {place}; {TIMED[arguments.timed]}")
+        faults += keep(timed.records, folders)
+        faults += timed.faults.values()
+        if not timed.records and not timed.faults:
+            faults += [f"{row}: {reason}" for row, reason in timed.left_out.items()]
+    if faults:
+        raise InputError("; ".join(dict.fromkeys(faults)))
 
 
 if __name__ == "__main__":

@@ -1,30 +1,33 @@
-"""Export a trained network to ONNX, checked against PyTorch before the file is kept."""
+"""Export a trained network to ONNX, checked against PyTorch before the file is written."""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 from pathlib import Path
 
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.checkpoints.files import load_model
 from lednet_mm.config import load_config
-from lednet_mm.cost.complexity import Inference, build_network
 from lednet_mm.cost.deploy import deploy
-from lednet_mm.cost.export import Normalised, describe, export_onnx
+from lednet_mm.cost.export import Normalised, describe, export_onnx, require_onnx
+from lednet_mm.cost.inference import REFUSALS, Inference, build_network, input_channels
 from lednet_mm.environment import choose_threads
-from lednet_mm.errors import InputError, run_command
+from lednet_mm.errors import InputError, describe_error, run_command
+from lednet_mm.files import check_outputs, write_output
 from lednet_mm.options import add_config_options
 
 
-def main() -> None:
-    """Parse the arguments, export, say what the file accepts."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="example:\n"
         "  python tools/export.py configs/lednet_camvid.py work_dirs/lednet_camvid/iter_10000.pth \\\n"
         "      lednet_camvid.onnx --shape 360 480 --deployed\n\n"
         "The graph takes RGB images (N, 3, H, W), float32 in 0 to 255, normalises them itself, and gives\n"
-        "logits (N, classes, H, W). Its metadata name network, classes and origin.",
+        "logits (N, classes, H, W). A network of other channels than three takes those. The file's\n"
+        "metadata name network, classes, input and origin.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", help="config file, see configs/")
@@ -41,33 +44,48 @@ def main() -> None:
     parser.add_argument(
         "--deployed", action="store_true", help="normalisation folded into the convolutions, see benchmark.py"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT.onnx where it exists")
     add_config_options(parser)
-    arguments = parser.parse_args()
+    return parser
 
+
+def main() -> None:
+    """Parse the arguments, export, say what the file accepts."""
+    arguments = build_parser().parse_args()
     height, width = arguments.shape
     if min(height, width) < 1:
         raise InputError(f"--shape {height} {width}: height and width are whole numbers above 0")
+    inputs = [arguments.config, arguments.checkpoint]
+    check_outputs([arguments.out], inputs, overwrite=arguments.overwrite)
+    require_onnx()
     choose_threads()
     config = load_config(arguments.config, arguments.cfg_options)
     model = build_network(config)
     load_model(model, arguments.checkpoint, config)
     network = Inference(model)
-    preprocessor = config.model.get("data_preprocessor") or {}
+    channels = input_channels(network)
+    if arguments.deployed:
+        try:
+            network = deploy(network)
+        except REFUSALS as error:
+            raise InputError(f"{config.filename}: no deployment form: {describe_error(error)}") from error
     exported = export_onnx(
-        Normalised(deploy(network) if arguments.deployed else network, preprocessor),
-        arguments.out,
+        Normalised(network, config.model.get("data_preprocessor") or {}, channels),
         shape=(height, width),
         scale=255.0,
-        metadata=describe(config, arguments.checkpoint, deployed=arguments.deployed),
+        metadata=describe(config, arguments.checkpoint, channels=channels, deployed=arguments.deployed),
     )
+    out = Path(arguments.out)
+    write_output(out, exported.content, overwrite=arguments.overwrite)
     if not exported.dynamic:
-        print(f"fixed to 1x3x{height}x{width}: another size gives {exported.obstacle}")
+        print(f"fixed to 1x{channels}x{height}x{width}: another size gives {exported.obstacle}")
     sizes = " and ".join("x".join(map(str, size)) for size in exported.sizes)
     accepts = "any batch size, height and width" if exported.dynamic else "this size alone"
     print(
-        f"{arguments.out}: {Path(arguments.out).stat().st_size / 2**20:.1f} MiB, takes {accepts}; "
+        f"{out}: {len(exported.content) / 2**20:.1f} MiB, takes {accepts}; "
         f"differs from PyTorch by {exported.error:.1e} of the logits' spread at NxHxW {sizes}"
     )
+    print(f"sha256 {hashlib.sha256(exported.content).hexdigest()}")
 
 
 if __name__ == "__main__":

@@ -12,21 +12,19 @@ from lednet_mm.config import load_config, run_of
 from lednet_mm.cost.complexity import complexity_record, count_complexity
 from lednet_mm.cost.counters import COUNTERS
 from lednet_mm.cost.counts import HEADLINE, KINDS, Counts
-from lednet_mm.errors import InputError, run_command
-from lednet_mm.files import write_atomically
+from lednet_mm.errors import InputError, describe_os_error, run_command
+from lednet_mm.files import check_outputs, require_writable, write_atomically
 from lednet_mm.options import add_config_options
 from lednet_mm.records import write_record
-from lednet_mm.terminal import make_console
+from lednet_mm.terminal import make_console, tracked
+from lednet_mm.text import one_line
 
 EXPLAINED = 0.01
 """Counters whose totals differ by more than this share are explained."""
 
 
-def main() -> None:
-    """Parse the arguments, count, print tables; networks that cannot be counted are named at the end."""
-    from rich.progress import track
-    from rich.table import Table
-
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="example:\n  python tools/get_flops.py configs/lednet_camvid.py configs/erfnet_camvid.py",
@@ -37,20 +35,37 @@ def main() -> None:
         "--shape", nargs=2, type=int, default=[512, 1024], metavar=("H", "W"), help="default 512 1024"
     )
     parser.add_argument("--json", metavar="OUT", help="write all counts to this file")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file of --json where it exists")
     parser.add_argument("--work-dir", help="where records go (default work_dirs/<name of the config>)")
     add_config_options(parser)
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Parse the arguments, count, print tables; what failed is named at the end."""
+    from rich.table import Table
+
+    arguments = build_parser().parse_args()
+    height, width = arguments.shape
+    if min(height, width) < 1:
+        raise InputError(f"--shape {height} {width}: height and width are whole numbers above 0")
+    if arguments.json is not None:
+        check_outputs([arguments.json], arguments.configs, overwrite=arguments.overwrite)
+    folders = {
+        path: Path(arguments.work_dir or Path("work_dirs") / Path(path).stem) for path in arguments.configs
+    }
+    for folder in set(folders.values()):
+        require_writable(folder)
 
     console = make_console()
-    height, width = arguments.shape
-    totals = Table(title=f"one image 3x{height}x{width}, final upsampling included")
-    for column in ("network", "variant", "params (M)", "in training (M)"):
+    totals = Table(title=f"one image of {height}x{width}, final upsampling included")
+    for column in ("network", "variant", "channels", "params (M)", "in training (M)"):
         totals.add_column(column, justify="left" if column in ("network", "variant") else "right")
     for counter in COUNTERS:
         totals.add_column(f"{counter} (G MACs)", justify="right")
     totals.add_column("spread", justify="right")
-    rows, faults = [], []
-    for path in track(arguments.configs, "counting", console=make_console(stderr=True), transient=True):
+    rows, written, faults = [], {}, []
+    for path, folder in tracked(folders.items(), "counting", len(folders)):
         try:
             config = load_config(path, arguments.cfg_options)
             counted = count_complexity(config, (height, width))
@@ -60,8 +75,7 @@ def main() -> None:
         run, counts = run_of(config), counted.counts
         named = [counter for counter in COUNTERS if counter in counts.counters]
         totals.add_row(
-            run.network,
-            run.variant,
+            *map(one_line, (run.network, run.variant, counted.channels)),
             f"{counted.params / 1e6:.3f}",
             f"{counted.params_train / 1e6:.3f}",
             *[f"{counts.total(c) / 1e9:.3f}" if c in named else "fails" for c in COUNTERS],
@@ -78,17 +92,25 @@ def main() -> None:
                 "explained": counts.explain(),
             }
         )
-        write_record(record, arguments.work_dir or Path("work_dirs") / Path(path).stem)
-        console.print(kinds_table(f"{run.network} ({run.variant})", counts))
+        console.print(kinds_table(one_line(f"{run.network} ({run.variant})"), counts))
         for line in remarks(counts):
-            console.print(line, highlight=False)
+            console.print(line, soft_wrap=True)
         console.print()
-        if arguments.json:
-            write_atomically(Path(arguments.json), json.dumps(rows, indent=1).encode())
+        try:
+            written[write_record(record, folder).parent] = None
+        except OSError as error:
+            faults.append(f"a record is lost: {describe_os_error(error)}")
+        if arguments.json is not None:
+            try:
+                write_atomically(Path(arguments.json), json.dumps(rows, indent=1).encode())
+            except OSError as error:
+                faults.append(describe_os_error(error))
     if rows:
         console.print(totals)
+    for place in written:
+        console.print(f"records in {one_line(place)}", soft_wrap=True)
     if faults:
-        raise InputError("; ".join(faults))
+        raise InputError("; ".join(dict.fromkeys(faults)))
 
 
 def kinds_table(title: str, counts: Counts):

@@ -12,12 +12,12 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 
 from lednet_mm.checkpoints.files import load_model
-from lednet_mm.cost.complexity import Inference, build_network
 from lednet_mm.cost.deploy import deploy
 from lednet_mm.cost.engines import Call, prepare_engine
+from lednet_mm.cost.inference import REFUSALS, Inference, build_network, input_channels
 from lednet_mm.cost.precision import output_error
 from lednet_mm.cost.runtimes import UnavailableError
-from lednet_mm.errors import InputError
+from lednet_mm.errors import InputError, describe_error
 
 TIMED = {
     "network": "normalised images to logits at input resolution",
@@ -55,7 +55,7 @@ class Row:
 class ClassIds(nn.Module):
     """A network whose answer is the class of the highest logit.
 
-    Shapes: (N, 3, H, W) -> (N, H, W) int64.
+    Shapes: (N, C, H, W) -> (N, H, W) int64.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -80,14 +80,18 @@ def settle_statistics(network: nn.Module) -> None:
         norm.momentum = 1.0
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        network(torch.randn(2, 3, 256, 256, generator=generator))
+        network(torch.randn(2, input_channels(network), 256, 256, generator=generator))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.eval()
         norm.momentum = momentum
 
 
 def build_for_timing(config: Config, checkpoint: str | Path | None) -> nn.Module:
-    """Build what is timed, in evaluation mode: trained, or the same random weights in every run."""
+    """Build what is timed, in evaluation mode: trained, or the same random weights in every run.
+
+    Raises:
+        InputError: it cannot be built, or the checkpoint is not one of it.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = build_network(config)
@@ -95,7 +99,11 @@ def build_for_timing(config: Config, checkpoint: str | Path | None) -> nn.Module
             load_model(model, checkpoint, config)
         network = Inference(model)
         if not checkpoint:
-            settle_statistics(network)
+            try:
+                settle_statistics(network)
+            except REFUSALS as error:
+                reason = describe_error(error)
+                raise InputError(f"{config.filename}: fails on images of 256x256: {reason}") from error
     return network
 
 
@@ -114,13 +122,9 @@ def eager_logits(network: nn.Module, images: Tensor, config: Config) -> Tensor:
     """Return what every row is compared with."""
     try:
         return prepare_engine("eager", network, images, "fp32", 0)().cpu()
-    except (ValueError, RuntimeError) as error:
-        shape = "x".join(map(str, images.shape))
-        raise InputError(f"{config.filename}: fails on images of {shape}: {_first_line(error)}") from error
-
-
-def _first_line(fault: Exception) -> str:
-    return (str(fault).strip() or type(fault).__name__).splitlines()[0]
+    except REFUSALS as error:
+        shape, reason = "x".join(map(str, images.shape)), describe_error(error)
+        raise InputError(f"{config.filename}: fails on images of {shape}: {reason}") from error
 
 
 def prepare_row(
@@ -137,8 +141,8 @@ def prepare_row(
     Args:
         row: what is wanted.
         forms: the row's network under False; its deployment form is kept under True when first wanted.
-        images: (N, 3, H, W) float32.
-        expected: (N, C, H, W), the network's logits.
+        images: (N, C, H, W) float32.
+        expected: (N, classes, H, W), the network's logits.
         tolerance: largest ``precision.output_error``.
         timed: key of :data:`TIMED`.
         threads: of a CPU.
@@ -150,16 +154,16 @@ def prepare_row(
     try:
         if row.way.deployed and True not in forms:
             forms[True] = deploy(forms[False])
-    except (ValueError, RuntimeError) as fault:
-        raise UnavailableError(f"no deployment form: {_first_line(fault)}") from fault
+    except REFUSALS as fault:
+        raise UnavailableError(f"no deployment form: {describe_error(fault)}") from fault
     form = forms[row.way.deployed]
     if timed == "prediction":
         form = ClassIds(form)
     call = prepare_engine(row.way.engine, form.eval(), images, row.way.precision, threads)
     try:
         error = output_error(call(), expected)
-    except RuntimeError as fault:
-        raise UnavailableError(f"fails: {_first_line(fault)}") from fault
+    except REFUSALS as fault:
+        raise UnavailableError(f"fails: {describe_error(fault)}") from fault
     if error > tolerance:
         raise UnavailableError(f"not timed: its output differs by {error:.1e} (tolerance {tolerance:.0e})")
     return Prepared(call, form, error, tolerance, time.perf_counter() - begin)

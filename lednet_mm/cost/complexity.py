@@ -12,33 +12,14 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import nn
 
 from lednet_mm.config import config_text, run_of
 from lednet_mm.cost.counters import count_operators
 from lednet_mm.cost.counts import HEADLINE, Counts
-from lednet_mm.errors import InputError
+from lednet_mm.cost.inference import REFUSALS, Inference, build_network, input_channels
+from lednet_mm.errors import InputError, describe_error
 from lednet_mm.records import Record, collect_provenance, new_record
-
-
-class Inference(nn.Module):
-    """What is measured and deployed of a segmentor: normalised images to logits at their resolution.
-
-    Auxiliary heads are not part of it.
-
-    Shapes: (N, 3, H, W) -> (N, num_classes, H, W).
-    """
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-        if getattr(model, "auxiliary_head", None) is not None:
-            del model.auxiliary_head
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the logits."""
-        return self.model.logits(images)
 
 
 @dataclass(frozen=True)
@@ -50,12 +31,14 @@ class Complexity:
         params_train: trainable values in training, auxiliary heads included.
         counts: multiply-adds of one image by every counter.
         shape: (height, width) of the image.
+        channels: of the image.
     """
 
     params: int
     params_train: int
     counts: Counts
     shape: tuple[int, int]
+    channels: int
 
     @property
     def macs(self) -> int:
@@ -70,22 +53,11 @@ class Complexity:
         """Return the details of a complexity record."""
         return {
             "shape": list(self.shape),
+            "channels": self.channels,
             "counters": self.counts.counters,
             "missed": self.counts.missed,
             "failed": self.counts.failed,
         }
-
-
-def build_network(config: Config) -> Any:
-    """Build a config's model in evaluation mode.
-
-    Raises:
-        InputError: the config's model cannot be built.
-    """
-    try:
-        return MODELS.build(config.model).eval()
-    except (KeyError, TypeError, ValueError, AssertionError) as error:
-        raise InputError(f"{config.filename}: the model cannot be built: {error}") from error
 
 
 def trainable_parameters(module: nn.Module) -> int:
@@ -108,13 +80,13 @@ def count_complexity(config: Config, shape: tuple[int, int] = (512, 1024)) -> Co
     model = build_network(config)
     params_train = trainable_parameters(model)
     network = Inference(model)
-    params = trainable_parameters(network)
+    params, channels = trainable_parameters(network), input_channels(network)
     try:
-        counts = count_operators(network, torch.zeros(1, 3, *shape))
-    except (ValueError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise InputError(f"{config.filename}: no image of {shape[0]}x{shape[1]}: {first}") from error
-    return Complexity(params=params, params_train=params_train, counts=counts, shape=shape)
+        counts = count_operators(network, torch.zeros(1, channels, *shape))
+    except REFUSALS as error:
+        size = f"{channels}x{shape[0]}x{shape[1]}"
+        raise InputError(f"{config.filename}: takes no image of {size}: {describe_error(error)}") from error
+    return Complexity(params, params_train, counts, shape, channels)
 
 
 def complexity_record(config: Config, counted: Complexity) -> Record:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from lednet_mm.cost.deployed_lednet import deploy_lednet
 from lednet_mm.cost.folding import NORMS, fold_batch_norms, observe, replace_modules, tensors_in
+from lednet_mm.cost.inference import REFUSALS, input_channels
+from lednet_mm.errors import describe_error
 from lednet_mm.networks.fanet import FastAttention
 
 DROPOUT = (nn.modules.dropout._DropoutNd, DropPath)
@@ -33,7 +35,7 @@ class Deployed(nn.Module):
     Attributes:
         kept_norms: name of each batch normalisation that could not be folded -> why.
 
-    Shapes: images (N, 3, H, W) -> logits (N, num_classes, H, W).
+    Shapes: images (N, C, H, W) -> logits (N, num_classes, H, W).
     """
 
     def __init__(self, network: nn.Module, kept_norms: dict[str, str]) -> None:
@@ -52,7 +54,7 @@ def deploy(network: nn.Module, shapes: Sequence[tuple[int, int]] = SHAPES) -> De
     It takes any size that the network takes, exports and compiles like it, and is checked against it here.
 
     Args:
-        network: images (N, 3, H, W) -> logits, as :class:`~lednet_mm.cost.complexity.Inference` is.
+        network: images (N, C, H, W) -> logits, as :class:`~lednet_mm.cost.inference.Inference` is.
         shapes: (height, width) of the images that it is looked at with; those that it refuses are left out.
 
     Returns:
@@ -106,14 +108,14 @@ def _accepted(network: nn.Module, shapes: Sequence[tuple[int, int]]) -> Iterator
     """Make images of those shapes that the network takes."""
     like = next(network.parameters())
     generator = torch.Generator().manual_seed(0)
-    refused: ValueError | None = None
+    refused = ""
     accepted = 0
     for shape in shapes:
-        image = torch.randn(1, 3, *shape, generator=generator).to(like)
+        image = torch.randn(1, input_channels(network), *shape, generator=generator).to(like)
         try:
             observe(network, image)
-        except ValueError as error:  # it needs a multiple of something
-            refused = error
+        except REFUSALS as error:  # it needs a multiple of something
+            refused = describe_error(error)
         else:
             accepted += 1
             yield image.detach()

@@ -292,7 +292,7 @@ class Encoder(nn.Module):
     Attributes:
         order: channel of LEDNet's deepest map that each channel of the map is.
 
-    Shapes: image (N, 3, H, W) -> (None, None, map (N, 128, H/8, W/8)), rounded up.
+    Shapes: image (N, C, H, W) -> (None, None, map (N, 128, H/8, W/8)), rounded up.
     """
 
     def __init__(self, encoder: LEDNet) -> None:

@@ -145,12 +145,12 @@ def prepare_engine(name: str, network: nn.Module, images: Tensor, precision: str
     Args:
         name: key of :data:`ENGINES`.
         network: in evaluation mode, float32, on the images' device; it is not changed.
-        images: (N, 3, H, W) float32.
+        images: (N, C, H, W) float32.
         precision: key of :data:`PRECISIONS`.
         threads: of a CPU.
 
     Returns:
-        A call that gives (N, C, H, W) as tensor or array. On a GPU it returns before the work is done.
+        A call that gives (N, classes, H, W) as tensor or array. On a GPU it returns before the work is done.
 
     Raises:
         UnavailableError: the engine is not installed, or not for this device, precision or network.

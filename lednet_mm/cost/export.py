@@ -6,11 +6,12 @@ most of a minute and keeps the weights beside the file.
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from lednet_mm.config import run_of
 from lednet_mm.cost.exportable import exportable
+from lednet_mm.cost.inference import REFUSALS, input_channels
 from lednet_mm.cost.precision import output_error, tolerance_for
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.files import file_sha256
@@ -37,21 +39,31 @@ class Normalised(nn.Module):
         network: takes normalised images.
         preprocessor: a config's ``data_preprocessor``: ``mean`` and ``std`` in the order that the network
             takes, ``bgr_to_rgb`` if that is RGB.
+        channels: that the network takes. Three are RGB; others pass in their order.
 
-    Shapes: RGB images (N, 3, H, W), float32 in 0 to 255 -> what the network gives.
+    Shapes: images (N, C, H, W), float32 in 0 to 255 -> what the network gives.
+
+    Raises:
+        InputError: a mean or standard deviation for another number of channels.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, preprocessor: Mapping[str, Any]) -> None:
+    def __init__(self, network: nn.Module, preprocessor: Mapping[str, Any], channels: int = 3) -> None:
         super().__init__()
         self.network = network
-        # MMSegmentation decodes BGR; a network that is given that order needs RGB turned round.
-        self.reverse = not preprocessor.get("bgr_to_rgb", False)
-        mean, std = preprocessor.get("mean"), preprocessor.get("std")
-        self.register_buffer("mean", torch.tensor(mean or [0.0] * 3).float().reshape(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(std or [1.0] * 3).float().reshape(1, 3, 1, 1))
+        # MMSegmentation decodes BGR, and both settings exchange red and blue; a network that is given BGR as
+        # it is needs RGB turned round.
+        exchanged = preprocessor.get("bgr_to_rgb") or preprocessor.get("rgb_to_bgr")
+        self.reverse = channels == 3 and not exchanged
+        for name, default in (("mean", 0.0), ("std", 1.0)):
+            values = preprocessor.get(name) or [default]
+            if len(values) not in (1, channels):
+                raise InputError(
+                    f"data_preprocessor.{name} has {len(values)} values, the network takes {channels}"
+                )
+            self.register_buffer(name, torch.tensor(values).float().reshape(1, -1, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the network's answer."""
@@ -59,31 +71,32 @@ class Normalised(nn.Module):
         return self.network((images - self.mean) / self.std)
 
 
-def trace_to_onnx(network: nn.Module, images: Tensor, path: str | Path, *, dynamic: bool) -> None:
-    """Write a network as ONNX, unchecked.
+def trace_to_onnx(network: nn.Module, images: Tensor, *, dynamic: bool) -> bytes:
+    """Return a network as an ONNX file's content, unchecked.
 
     Args:
         network: in evaluation mode.
-        images: (N, 3, H, W) that the trace runs on.
-        path: the file.
+        images: (N, C, H, W) that the trace runs on.
         dynamic: whether batch, height and width are free; else they are those of ``images``.
 
     Raises:
         RuntimeError: an operator does not export; the message names it.
     """
     axes = {0: "batch", 2: "height", 3: "width"}
+    content = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # every size in Python arithmetic warns; the check decides
         torch.onnx.export(
             exportable(network),
             (images,),
-            str(path),
+            content,  # type: ignore[arg-type]  # the tracing exporter takes it, the annotation is the other's
             dynamo=False,
             opset_version=OPSET,
             input_names=[IMAGES],
             output_names=[LOGITS],
             dynamic_axes={IMAGES: axes, LOGITS: axes} if dynamic else None,
         )
+    return content.getvalue()
 
 
 @dataclass(frozen=True)
@@ -91,69 +104,78 @@ class Export:
     """What was exported.
 
     Attributes:
+        content: of the ONNX file.
         dynamic: whether any batch size, height and width is accepted.
         error: the larger ``precision.output_error`` found.
         sizes: (N, H, W) of the inputs that were compared.
         obstacle: why height and width are fixed; None where they are not.
     """
 
+    content: bytes
     dynamic: bool
     error: float
     sizes: tuple[tuple[int, int, int], ...]
     obstacle: str | None
 
 
+def require_onnx() -> None:
+    """Find out whether the packages that an export needs are there.
+
+    Raises:
+        InputError: one is not.
+    """
+    if missing := [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]:
+        needed = " and ".join(missing)
+        raise InputError(f"an export needs {needed}: pip install -e '.[deploy]' in the checkout")
+
+
 def export_onnx(
     network: nn.Module,
-    path: str | Path,
     *,
     shape: tuple[int, int],
     scale: float = 1.0,
     metadata: Mapping[str, str] | None = None,
 ) -> Export:
-    """Write a network as an ONNX file that has been run by ONNX Runtime and equals PyTorch.
+    """Make an ONNX file of a network that has been run by ONNX Runtime and equals PyTorch.
 
     Batch size, height and width are free where a second run, of another size and two images, is equal too;
-    otherwise they are fixed. The file appears whole or not at all.
+    otherwise they are fixed.
 
     Args:
-        network: images (N, 3, H, W) -> logits (N, C, H, W).
-        path: the file.
+        network: images (N, C, H, W) -> logits (N, classes, H, W).
         shape: (height, width) of the first comparison, and of a fixed export.
         scale: of the random images it is compared on, 255 for a network that normalises them.
         metadata: kept in the file's ``metadata_props``.
 
+    Returns:
+        The file's content and what was found about it.
+
     Raises:
         InputError: an operator does not export, or the outputs differ.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     network = network.eval()
-    first, other = _comparisons(network, shape, scale)
     obstacle = None
     try:
-        for dynamic in (True, False):
-            compared = [first, other] if dynamic else [first]
-            try:
-                trace_to_onnx(network, first, part, dynamic=dynamic)
-                errors = [_error(network, part, images) for images in compared]
-            except Exception as fault:  # the exporter's and the runtime's own classes, as many as versions
-                obstacle = describe_error(fault)
-                continue
-            worst, tolerance = max(errors, key=lambda error: error[0] / error[1])
-            if worst <= tolerance:
-                sizes = tuple((len(x), *x.shape[2:]) for x in compared)
-                result = Export(dynamic, worst, sizes, None if dynamic else obstacle)
-                _annotate(part, {**(metadata or {}), "dynamic": str(dynamic).lower()})
-                part.replace(path)
-                return result
-            obstacle = (
-                f"outputs differ from PyTorch by {worst:.1e} of their spread (tolerance {tolerance:.0e})"
-            )
-    finally:
-        part.unlink(missing_ok=True)
-    raise InputError(f"{path}: not exported: {obstacle}")
+        first, other = _comparisons(network, shape, scale)
+    except REFUSALS as fault:
+        raise InputError(
+            f"the network takes no image of {shape[0]}x{shape[1]}: {describe_error(fault)}"
+        ) from None
+    for dynamic in (True, False):
+        compared = [first, other] if dynamic else [first]
+        try:
+            content = trace_to_onnx(network, first, dynamic=dynamic)
+            errors = [_error(network, content, images) for images in compared]
+        except Exception as fault:  # the exporter's and the runtime's own classes, as many as versions
+            obstacle = describe_error(fault)
+            continue
+        worst, tolerance = max(errors, key=lambda error: error[0] / error[1])
+        if worst <= tolerance:
+            sizes = tuple((len(x), *x.shape[2:]) for x in compared)
+            content = _annotated(content, {**(metadata or {}), "dynamic": str(dynamic).lower()})
+            return Export(content, dynamic, worst, sizes, None if dynamic else obstacle)
+        obstacle = f"outputs differ from PyTorch by {worst:.1e} of their spread (tolerance {tolerance:.0e})"
+    raise InputError(f"not exported: {obstacle}")
 
 
 def _comparisons(network: nn.Module, shape: tuple[int, int], scale: float) -> tuple[Tensor, Tensor]:
@@ -163,26 +185,28 @@ def _comparisons(network: nn.Module, shape: tuple[int, int], scale: float) -> tu
 
     def random(n: int, h: int, w: int) -> Tensor:
         draw = torch.rand if scale != 1 else torch.randn
-        return scale * draw(n, 3, h, w, generator=generator)
+        return scale * draw(n, input_channels(network), h, w, generator=generator)
 
     odd = random(2, height + 11, width + 5)
     # Turned round, a size keeps the multiples that some networks demand.
     turned = random(2, width, height) if height != width else random(2, 2 * height, 2 * width)
+    first = random(1, height, width)
     with torch.no_grad():
         try:
             network(odd)
-        except (ValueError, RuntimeError):
-            return random(1, height, width), turned
-    return random(1, height, width), odd
+        except REFUSALS:
+            network(first)
+            return first, turned
+    return first, odd
 
 
-def _error(network: nn.Module, path: Path, images: Tensor) -> tuple[float, float]:
+def _error(network: nn.Module, content: bytes, images: Tensor) -> tuple[float, float]:
     """Return how far an ONNX file's output is from a network's, and how far it may be."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised as well
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     (answer,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
     with torch.no_grad():
         expected = network(images)
@@ -191,19 +215,35 @@ def _error(network: nn.Module, path: Path, images: Tensor) -> tuple[float, float
     return output_error(answer, expected), tolerance_for("fp32", network, images, expected)
 
 
-def _annotate(path: Path, metadata: Mapping[str, str]) -> None:
+def _annotated(content: bytes, metadata: Mapping[str, str]) -> bytes:
     import onnx
 
-    model = onnx.load(str(path))
+    model = onnx.load_from_string(content)
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model)
-    with path.open("wb") as file:
-        file.write(model.SerializeToString())
-        file.flush()
-        os.fsync(file.fileno())
+    return model.SerializeToString()
 
 
-def describe(config: Config, checkpoint: str | Path, *, deployed: bool) -> dict[str, str]:
+def _classes(config: Config) -> tuple[str, ...]:
+    """Return the names of a config's classes, of the dataset within any wrappers; none where it has none."""
+    dataset = (config.get("test_dataloader") or {}).get("dataset") or {}
+    while "type" in dataset and ("dataset" in dataset or "datasets" in dataset):
+        dataset = dataset["dataset"] if "dataset" in dataset else dataset["datasets"][0]
+    stated = (dataset.get("metainfo") or {}).get("classes")
+    known = DATASETS.get(dataset["type"]) if isinstance(dataset.get("type"), str) else dataset.get("type")
+    return tuple(stated or getattr(known, "METAINFO", {}).get("classes") or ())
+
+
+def _input(channels: int, normalised: bool) -> str:
+    """Return what a graph takes, in words."""
+    kind = {1: "grey images", 3: "RGB images"}.get(
+        channels, f"images of {channels} channels in the training's order"
+    )
+    work = "; the graph subtracts mean and divides by std" if normalised else ""
+    return f"{kind} (N, {channels}, H, W), float32 in 0 to 255{work}"
+
+
+def describe(config: Config, checkpoint: str | Path, *, channels: int, deployed: bool) -> dict[str, str]:
     """Return what an exported file says of itself, beside whether its size is free.
 
     Network, dataset, variant, class names in the order of the logits, what input and output are, commit,
@@ -212,11 +252,10 @@ def describe(config: Config, checkpoint: str | Path, *, deployed: bool) -> dict[
     Args:
         config: of the network; its dataset names the classes.
         checkpoint: whose weights are exported.
+        channels: of the images.
         deployed: whether the network is in its deployment form.
     """
     preprocessor = config.model.get("data_preprocessor") or {}
-    dataset = config.get("test_dataloader", {}).get("dataset", {})
-    classes = DATASETS.get(dataset["type"]).METAINFO["classes"] if "type" in dataset else ()
     run = run_of(config)
     provenance = collect_provenance()
     return {
@@ -224,8 +263,8 @@ def describe(config: Config, checkpoint: str | Path, *, deployed: bool) -> dict[
         "dataset": run.dataset,
         "variant": run.variant,
         "deployed": str(deployed).lower(),
-        "classes": json.dumps(list(classes)),
-        "input": "RGB images (N, 3, H, W), float32 in 0 to 255; the graph subtracts mean and divides by std",
+        "classes": json.dumps(_classes(config)),
+        "input": _input(channels, normalised=bool(preprocessor.get("mean"))),
         "mean": json.dumps(preprocessor.get("mean")),
         "std": json.dumps(preprocessor.get("std")),
         "output": "logits (N, classes, H, W)",

@@ -25,6 +25,7 @@ from lednet_mm.cost.candidates import (
 )
 from lednet_mm.cost.device import Monitor, energy_per_call, summarise_readings
 from lednet_mm.cost.engines import ENGINES, Call
+from lednet_mm.cost.inference import input_channels
 from lednet_mm.cost.latency import Timing, doubts, measure, summarise
 from lednet_mm.cost.memory import peak_memory
 from lednet_mm.cost.precision import PRECISIONS, tolerance_for
@@ -43,10 +44,12 @@ class Latencies:
     Attributes:
         records: row -> record, in the order asked for.
         left_out: row -> why it was not timed, in one line.
+        faults: config -> what is wrong with it, in one line; its rows are left out.
     """
 
     records: dict[Row, Record]
     left_out: dict[Row, str]
+    faults: dict[str, str]
 
     @property
     def rows(self) -> list[Row]:
@@ -71,6 +74,8 @@ def latency_records(
 ) -> Latencies:
     """Time several configs' networks in several ways, all interleaved.
 
+    A config whose network cannot be built or does not take the images costs the others nothing.
+
     Args:
         configs: name -> config.
         shape: (height, width) of the images.
@@ -86,30 +91,44 @@ def latency_records(
         advance: called with what is done now and the share of it that is done.
 
     Raises:
-        InputError: a network cannot be built, does not take the shape, or a checkpoint is given for several.
+        InputError: a checkpoint is given for several configs.
     """
     if checkpoint and len(configs) > 1:
         raise InputError(f"{checkpoint}: one checkpoint for {len(configs)} configs; give one config")
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(batch_size, 3, *shape, generator=generator).to(device)
     rows = [Row(name, way) for name, way in product(configs, ways)]
+    images: dict[str, Tensor] = {}
+    drawn: dict[int, Tensor] = {}  # by channels: networks with as many share the memory
     ready: dict[Row, Prepared] = {}
     left_out: dict[Row, str] = {}
+    faults: dict[str, str] = {}
     for name, config in configs.items():
-        network = build_for_timing(config, checkpoint).to(device)
+        own = [row for row in rows if row.config == name]
+        advance(f"preparing {Path(name).stem}", (len(ready) + len(left_out)) / len(rows))
+        try:
+            network = build_for_timing(config, checkpoint).to(device)
+            channels = input_channels(network)
+            if channels not in drawn:
+                drawn[channels] = random_images(batch_size, channels, shape).to(device)
+            images[name] = drawn[channels]
+            expected = eager_logits(network, images[name], config)
+        except InputError as error:
+            faults[name] = str(error)
+            left_out.update(dict.fromkeys(own, str(error)))
+            continue
         forms = {False: network}
-        expected = eager_logits(network, images, config)
-        tolerances = {p: tolerance_for(p, network, images, expected) for p in {w.precision for w in ways}}
-        for row in (row for row in rows if row.config == name):
+        tolerances = {
+            p: tolerance_for(p, network, images[name], expected) for p in {w.precision for w in ways}
+        }
+        for row in own:
             advance(f"preparing {row}", (len(ready) + len(left_out)) / len(rows))
             try:
                 ready[row] = prepare_row(
-                    row, forms, images, expected, tolerances[row.way.precision], timed, threads.count
+                    row, forms, images[name], expected, tolerances[row.way.precision], timed, threads.count
                 )
             except UnavailableError as reason:
                 left_out[row] = str(reason)
     if not ready:
-        return Latencies({}, left_out)
+        return Latencies({}, left_out, faults)
     timing = measure(
         {row: _synchronised(prepared.call, device) for row, prepared in ready.items()},
         min_samples=samples,
@@ -133,9 +152,9 @@ def latency_records(
     records = {}
     for done, (row, prepared) in enumerate(ready.items()):
         advance("counting memory", done / len(ready))
-        values, details = _row_values(row, prepared, timing, images)
+        values, details = _row_values(row, prepared, timing, images[row.config])
         if with_roofline:
-            work = count_work(prepared.network, (batch_size, 3, *shape), row.way.precision)
+            work = count_work(prepared.network, images[row.config].shape, row.way.precision)
             ceiling = ceilings[row.way.precision]
             reached, details["roofline"] = roofline(work, ceiling, values["latency_ms_p50"])
             values.update(reached)
@@ -146,10 +165,15 @@ def latency_records(
             run_of(config),
             config_text(config),
             values,
-            {**common, **details, "interleaved_with": others},
+            {**common, "channels": images[row.config].shape[1], **details, "interleaved_with": others},
             _provenance(row.way, device, threads, sha256),
         )
-    return Latencies(records, left_out)
+    return Latencies(records, left_out, faults)
+
+
+def random_images(batch_size: int, channels: int, shape: tuple[int, int]) -> Tensor:
+    """Return the images that networks are timed on, the same in every run: (N, C, H, W) float32."""
+    return torch.randn(batch_size, channels, *shape, generator=torch.Generator().manual_seed(0))
 
 
 def _synchronised(call: Call, device: torch.device) -> Call:

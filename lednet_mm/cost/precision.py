@@ -83,8 +83,8 @@ def tolerance_for(precision: str, network: nn.Module, images: Tensor, expected: 
     Args:
         precision: key of :data:`PRECISIONS`.
         network: in evaluation mode, float32; it is not changed.
-        images: (N, 3, H, W) float32.
-        expected: (N, C, H, W), its logits.
+        images: (N, C, H, W) float32.
+        expected: (N, classes, H, W), its logits.
     """
     changed = copy.deepcopy(network)
     generator = torch.Generator().manual_seed(0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,12 +93,12 @@ class _Operators(TorchDispatchMode):
         return answer
 
 
-def count_work(network: nn.Module, shape: tuple[int, int, int, int], precision: str = "fp32") -> Work:
+def count_work(network: nn.Module, shape: Sequence[int], precision: str = "fp32") -> Work:
     """Count a network's operations and bytes from its shapes, without computing anything.
 
     Args:
         network: in evaluation mode; it is not changed.
-        shape: (N, 3, H, W) of the images.
+        shape: of the images, (N, C, H, W).
         precision: key of ``precision.PRECISIONS``; its type's size counts.
     """
     network = copy.deepcopy(network).to(device="meta", dtype=PRECISIONS[precision])

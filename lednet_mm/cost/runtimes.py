@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,12 +18,10 @@ class UnavailableError(Exception):
     """An engine, or a precision of it, that this installation or machine does not have; it says why."""
 
 
-def _onnx(network: nn.Module, images: Tensor, folder: str, dtype: torch.dtype = torch.float32) -> Path:
-    path = Path(folder) / "network.onnx"
+def _onnx(network: nn.Module, images: Tensor, dtype: torch.dtype = torch.float32) -> bytes:
     if dtype != torch.float32:
         network = copy.deepcopy(network).to(dtype)
-    trace_to_onnx(network, images.to(dtype), path, dynamic=False)
-    return path
+    return trace_to_onnx(network, images.to(dtype), dynamic=False)
 
 
 def onnx_runtime(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
@@ -55,9 +51,7 @@ def onnx_runtime(network: nn.Module, images: Tensor, precision: str, threads: in
         settings = {"device_id": str(index), "use_tf32": "1" if precision == "tf32" else "0"}
         provider = ("CUDAExecutionProvider", {**settings, "cudnn_conv_algo_search": "EXHAUSTIVE"})
     dtype = torch.float16 if precision == "fp16" else torch.float32
-    with tempfile.TemporaryDirectory() as folder:
-        path = _onnx(network, images, folder, dtype)
-        session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+    session = onnxruntime.InferenceSession(_onnx(network, images, dtype), options, providers=[provider])
     bound = images.to(dtype).contiguous()
     with torch.inference_mode():
         answer = torch.empty_like(network(images), dtype=_output_type(session, dtype)).contiguous()
@@ -103,9 +97,8 @@ def openvino(network: nn.Module, images: Tensor, precision: str, threads: int) -
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
     }
-    with tempfile.TemporaryDirectory() as folder:
-        model = core.read_model(_onnx(network, images, folder))
-        request = core.compile_model(model, "CPU", settings).create_infer_request()
+    model = core.read_model(_onnx(network, images))
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
     inputs = [ov.Tensor(images.contiguous().numpy(), shared_memory=True)]
 
     def call() -> Any:
@@ -125,16 +118,15 @@ def tensorrt(network: nn.Module, images: Tensor, precision: str, threads: int) -
     try:
         import tensorrt as trt
     except ImportError:
-        raise UnavailableError("not installed (pip install lednet-mm[tensorrt])") from None
+        raise UnavailableError("not installed (pip install -e '.[tensorrt]' in the checkout)") from None
     dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(precision, torch.float32)
     logger = trt.Logger(trt.Logger.ERROR)
     builder = trt.Builder(logger)
     flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)  # the only kind from 11 on
     definition = builder.create_network(0 if flag is None else 1 << int(flag))
     parser = trt.OnnxParser(definition, logger)
-    with tempfile.TemporaryDirectory() as folder:
-        if not parser.parse(_onnx(network, images, folder, dtype).read_bytes()):
-            raise UnavailableError(f"cannot read the network: {parser.get_error(0).desc()}")
+    if not parser.parse(_onnx(network, images, dtype)):
+        raise UnavailableError(f"cannot read the network: {parser.get_error(0).desc()}")
     config = builder.create_builder_config()
     if precision == "tf32":
         config.set_flag(trt.BuilderFlag.TF32)

@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+import copy
+import os
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import RUNNERS
+from mmengine.hooks import Hook
+from torch import Tensor
 
 from lednet_mm.checkpoints.binding import seed_of
-from lednet_mm.checkpoints.reading import read_checkpoint
+from lednet_mm.checkpoints.files import load_model
 from lednet_mm.config import config_text
 from lednet_mm.datasets.check import check_dataset
-from lednet_mm.errors import InputError
+from lednet_mm.errors import InputError, describe_error, is_out_of_memory
 from lednet_mm.evaluation import Accuracy, ConfusionMatrixMetric
-from lednet_mm.files import file_sha256
+from lednet_mm.evaluation.rendering import overlay
+from lednet_mm.files import check_outputs, file_sha256, require_writable, write_atomically
 from lednet_mm.records import collect_provenance
+from lednet_mm.training.augmentation import augment
 from lednet_mm.training.hooks import write_accuracy_record
+from lednet_mm.training.runner import ReproducibleRunner
+from lednet_mm.training.splits import data_split
+
+TRACEBACK = "test_failure.txt"
+"""The file in a test's work folder that keeps the traceback of what is told in one line."""
+
+UNUSED = (
+    *("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler"),
+    *("val_dataloader", "val_cfg", "val_evaluator"),
+)
+"""Keys of a config that serve training; with them the runner would build the training data too."""
+
+
+class TestingRunner(ReproducibleRunner):
+    """A runner that leaves the config alone which a training has left in the work folder."""
+
+    def dump_config(self) -> None:
+        """Write nothing: the record holds the config."""
 
 
 def evaluate_checkpoint(
@@ -28,66 +56,65 @@ def evaluate_checkpoint(
     work_dir: str | Path,
     tta: bool = False,
     show_dir: str | Path | None = None,
+    overwrite: bool = False,
+    announce: Callable[[Accuracy, str], None] = lambda accuracy, split: None,
 ) -> tuple[Accuracy, Path] | None:
     """Evaluate a checkpoint on one split and write an accuracy record.
 
-    The record belongs to the seed that the checkpoint was trained with, none for weights from elsewhere.
+    The record belongs to the seed that the checkpoint was trained with, none for weights from elsewhere. It
+    names the split that the data are of (:func:`~lednet_mm.training.splits.data_split`).
 
     Args:
         config: of the checkpoint's network and of the data.
         checkpoint: loaded strictly.
-        split: ``val`` or ``test``.
+        split: ``val`` or ``test``: whose loader is used.
         work_dir: the record goes to its folder ``records``.
-        tta: several scales and flips, averaged, by the config's ``tta_model`` and ``tta_pipeline``.
+        tta: several scales and flips, averaged (:func:`~lednet_mm.training.augmentation.augment`).
         show_dir: where to write each image beside its prediction; None writes none.
+        overwrite: whether pictures that are in ``show_dir`` may be replaced.
+        announce: called with the accuracy and the split's name before the record is written.
 
     Returns:
         The accuracy and the record's path; None on all processes of a distributed test but the first.
 
     Raises:
-        InputError: a split or test-time augmentation that the config lacks, data or checkpoint at fault.
+        InputError: a split that the config lacks, data, checkpoint or an output place at fault, or a test
+            that fails; what was raised is then kept in the work folder.
     """
     loader = config.get(f"{split}_dataloader")
     if not loader:
         raise InputError(f"{config.filename}: no {split}_dataloader in this config")
+    require_writable(work_dir)
+    name = data_split(config, split)
     summary = check_dataset(loader["dataset"], quick=True)
     if summary.problems:
         raise InputError(f"{split} data: {summary.problems[0]}")
-    seed = seed_of(read_checkpoint(checkpoint), checkpoint)
+    with _told_in_one_line(f"{config.filename}: the test cannot be set up", work_dir):
+        runner: Any = TestingRunner.from_cfg(_for_testing(config, split, work_dir, tta))
+        dataset = runner.test_loop.dataloader.dataset
+        metric = next(m for m in runner.test_evaluator.metrics if isinstance(m, ConfusionMatrixMetric))
+        model = _within_wrappers(runner.model)
+        _compare_classes(config, model, dataset.metainfo["classes"], metric)
+        if show_dir is not None:
+            pictures = _plan_pictures(dataset, Path(show_dir))
+            if runner.rank == 0:
+                labels = [info["seg_map_path"] for info in _samples(dataset) if info.get("seg_map_path")]
+                check_outputs(pictures.values(), [*pictures, *labels], overwrite=overwrite)
+            runner.register_hook(PictureHook(pictures, dataset.metainfo["palette"]))
+
+    seed = seed_of(load_model(model, checkpoint, config), checkpoint)
     config = config.copy()
     if seed is not None:
         config.randomness = {**config.get("randomness", {}), "seed": seed}
-    text = config_text(config)
-    config.test_dataloader = loader
-    config.test_evaluator = config.get(f"{split}_evaluator", config.get("val_evaluator"))
-    config.test_cfg = config.get("test_cfg") or {"type": "TestLoop"}
-    config.load_from, config.resume = str(checkpoint), False
-    config.work_dir = str(work_dir)
-    if tta:
-        if "tta_model" not in config or "tta_pipeline" not in config:
-            raise InputError(f"{config.filename}: no tta_model and tta_pipeline in this config")
-        config.test_dataloader.dataset.pipeline = config.tta_pipeline
-        config.model = {**config.tta_model, "module": config.model}
-    if show_dir is not None:
-        config.default_hooks.visualization = {"type": "SegVisualizationHook", "draw": True, "interval": 1}
-        config.visualizer.save_dir = str(show_dir)
-    # Nothing is trained: without these the runner would build the training data and optimizer too.
-    for key in (
-        "train_dataloader",
-        "train_cfg",
-        "optim_wrapper",
-        "val_dataloader",
-        "val_cfg",
-        "val_evaluator",
-    ):
-        config[key] = None
-    config.param_scheduler, config.custom_hooks = None, []
-    runner: Any = RUNNERS.build(config)
-    runner.config_text = text
-    runner.test()
-    metric = next(m for m in runner.test_evaluator.metrics if isinstance(m, ConfusionMatrixMetric))
-    if runner.rank != 0 or metric.last is None:
+    runner.config_text = config_text(config)
+    several = loader.get("batch_size", 1) > 1
+    advice = f" ({split}_dataloader.batch_size=1 takes images of several sizes)" if several else ""
+    with _told_in_one_line(f"{config.filename}: the test failed{advice}", work_dir):
+        runner.test()
+    accuracy = metric.last
+    if runner.rank != 0 or accuracy is None:
         return None
+    announce(accuracy, name)
     provenance = collect_provenance(
         "cuda:0" if torch.cuda.is_available() else "cpu",
         threads=runner.threads.count,
@@ -95,6 +122,139 @@ def evaluate_checkpoint(
         checkpoint_sha256=file_sha256(checkpoint),
     )
     path = write_accuracy_record(
-        runner, metric.last, split, provenance, work_dir, seed, checkpoint=Path(checkpoint).name, tta=tta
+        runner, accuracy, name, provenance, work_dir, seed, checkpoint=Path(checkpoint).name, tta=tta
     )
-    return metric.last, path
+    return accuracy, path
+
+
+@contextmanager
+def _told_in_one_line(what: str, work_dir: str | Path) -> Iterator[None]:
+    """Turn whatever libraries raise into one line; the traceback stays in a file.
+
+    Raises:
+        InputError: for anything but an error that has a line already.
+    """
+    try:
+        yield
+    except (InputError, OSError):
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        kept = Path(work_dir) / TRACEBACK
+        write_atomically(kept, traceback.format_exc().encode())
+        raise InputError(f"{what}: {describe_error(error)}; the traceback is in {kept}") from error
+
+
+def _for_testing(config: Config, split: str, work_dir: str | Path, tta: bool) -> Config:
+    """Return the config of a runner that tests one split and nothing else."""
+    evaluator = config.get(f"{split}_evaluator") or config.get("val_evaluator")
+    config = copy.deepcopy(config)  # the runner changes what it is given
+    config.test_dataloader = config[f"{split}_dataloader"]
+    config.test_evaluator = _with_matrices(evaluator)
+    config.test_cfg = config.get("test_cfg") or {"type": "TestLoop"}
+    config.load_from, config.resume = None, False
+    config.work_dir = str(work_dir)
+    config.custom_hooks = []
+    for key in UNUSED:
+        config[key] = None
+    if tta:
+        augment(config)
+    return config
+
+
+def _with_matrices(evaluator: Any) -> list[Any]:
+    """Return metrics among which ours is; it takes the place of mmseg's, whose scores have the same names."""
+    metrics = list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator] if evaluator else []
+    types = [metric.get("type") for metric in metrics]
+    if "ConfusionMatrixMetric" in types:
+        return metrics
+    theirs = [metric for metric in metrics if metric.get("type") == "IoUMetric"]
+    ignored = theirs[0].get("ignore_index", 255) if theirs else 255
+    ours = {"type": "ConfusionMatrixMetric", "ignore_index": ignored}
+    return [ours, *(metric for metric in metrics if metric not in theirs)]
+
+
+def _within_wrappers(model: Any) -> Any:
+    """Return the segmentor in a distributed or augmenting model."""
+    while hasattr(model, "module"):
+        model = model.module
+    return model
+
+
+def _compare_classes(
+    config: Config, model: Any, classes: Sequence[str], metric: ConfusionMatrixMetric
+) -> None:
+    """Compare the network's outputs with what the metric counts.
+
+    Raises:
+        InputError: they differ.
+    """
+    outputs = getattr(model, "out_channels", None)
+    outputs = 2 if outputs == 1 else outputs  # one output tells two classes apart
+    counted = metric.num_outputs or len(classes)
+    if outputs is not None and outputs != counted:
+        raise InputError(
+            f"{config.filename}: the network has {outputs} outputs, the dataset {len(classes)} classes: set "
+            "model.num_classes, or num_outputs of ConfusionMatrixMetric where the network has more on purpose"
+        )
+
+
+def _samples(dataset: Any) -> Iterator[Mapping[str, Any]]:
+    return (dataset.get_data_info(index) for index in range(len(dataset)))
+
+
+def _plan_pictures(dataset: Any, folder: Path) -> dict[str, Path]:
+    """Return image -> picture, in the folders below the one that all images have in common."""
+    images = [info["img_path"] for info in _samples(dataset)]
+    root = Path(os.path.commonpath([Path(image).absolute().parent for image in images]))
+    return {image: folder / Path(image).absolute().relative_to(root).with_suffix(".png") for image in images}
+
+
+class PictureHook(Hook):
+    """Writes each image, as the pipeline loaded it, beside its prediction.
+
+    Args:
+        pictures: image -> file.
+        palette: (classes, 3) RGB in [0, 255].
+    """
+
+    def __init__(self, pictures: Mapping[str, Path], palette: Sequence[Sequence[int]]) -> None:
+        self.pictures = pictures
+        self.palette = palette
+
+    def after_test_iter(
+        self,
+        runner: Any,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Sequence[Any] | None = None,
+    ) -> None:
+        """Write the pictures of a batch."""
+        images = data_batch["inputs"]
+        if isinstance(images[0], (list, tuple)):
+            images = images[0]  # of the augmented images those that come first
+        for image, sample in zip(images, outputs or (), strict=True):
+            ids = sample.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8)
+            pixels = cv2.resize(as_rgb(image), ids.shape[::-1], interpolation=cv2.INTER_LINEAR)
+            picture = np.concatenate([pixels, overlay(pixels, ids, self.palette)], axis=1)
+            _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            write_atomically(self.pictures[sample.img_path], data.tobytes())
+
+
+def as_rgb(image: Tensor) -> np.ndarray:
+    """Return a network's image as one can look at it.
+
+    Args:
+        image: (C, H, W), as a pipeline gives it: BGR, grey, or other channels, of which the first is shown;
+            8 bits, or any range, which is then spread over 8 bits.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    pixels = image.cpu().numpy()
+    if pixels.dtype != np.uint8:
+        low, high = float(pixels.min()), float(pixels.max())
+        pixels = (255 * (pixels - low) / max(high - low, 1e-6)).astype(np.uint8)
+    shown = pixels[::-1] if len(pixels) == 3 else np.repeat(pixels[:1], 3, axis=0)
+    return np.ascontiguousarray(shown.transpose(1, 2, 0))

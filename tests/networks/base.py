@@ -13,8 +13,8 @@ from torch import nn
 
 from lednet_mm.checkpoints import authors_network
 from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
-from lednet_mm.cost.complexity import Inference
 from lednet_mm.cost.export import export_onnx
+from lednet_mm.cost.inference import Inference
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -110,9 +110,9 @@ class NetworkTest:
         again.load_state_dict(torch.load(tmp_path / "model.pth", weights_only=True))
         assert torch.equal(again.logits(image), expected)
 
-    def test_onnx_answers_the_same_at_any_size(self, model, tmp_path):
+    def test_onnx_answers_the_same_at_any_size(self, model):
         pytest.importorskip("onnxruntime")
-        exported = export_onnx(Inference(model.eval()), tmp_path / "model.onnx", shape=self.size)
+        exported = export_onnx(Inference(model.eval()), shape=self.size)
         assert exported.dynamic, exported.obstacle
         assert exported.error <= 1e-4
 

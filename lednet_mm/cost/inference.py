@@ -1,0 +1,85 @@
+"""What is measured and deployed of a config's model: images in, logits out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.config import Config
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from lednet_mm.cost.folding import replace_modules
+from lednet_mm.errors import InputError, describe_error
+
+REFUSALS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What a model raises on a setting that does not fit, or on images of a size that it does not take."""
+
+
+class Inference(nn.Module):
+    """What is measured and deployed of a segmentor: normalised images to logits at their resolution.
+
+    Auxiliary heads are not part of it. It sees images whole, also where a config tests by sliding windows.
+
+    Args:
+        model: a segmentor of this project, which has ``logits``, or any other of MMSegmentation.
+
+    Shapes: (N, C, H, W) -> (N, num_classes, H, W); C is 3 unless the config says otherwise.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        if getattr(model, "auxiliary_head", None) is not None:
+            del model.auxiliary_head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits."""
+        if hasattr(self.model, "logits"):
+            return self.model.logits(images)
+        # A torch.Size as the image's shape: heads then resize to it, as they do for a sliding window.
+        size = images.shape[2:]
+        facts = {"img_shape": size, "ori_shape": size, "pad_shape": size}
+        return self.model.encode_decode(images, [facts] * images.shape[0])
+
+
+def build_network(config: Config) -> Any:
+    """Build a config's model in evaluation mode.
+
+    Synchronised batch normalisation becomes batch normalisation, of which it is one in a single process.
+
+    Raises:
+        InputError: the config's model cannot be built.
+    """
+    try:
+        model = MODELS.build(config.model)
+    except REFUSALS as error:
+        reason = describe_error(error)
+        raise InputError(f"{config.filename}: the model cannot be built: {reason}") from error
+    replace_modules(model, {m: _plain(m) for m in model.modules() if isinstance(m, nn.SyncBatchNorm)})
+    return model.eval()
+
+
+def _plain(norm: nn.SyncBatchNorm) -> nn.BatchNorm2d:
+    plain = nn.BatchNorm2d(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
+    # The synchronised one takes maps of any number of dimensions (EncNet's are one-dimensional).
+    plain._check_input_dim = lambda input: None  # type: ignore[method-assign]
+    plain.weight, plain.bias = norm.weight, norm.bias
+    plain.load_state_dict(norm.state_dict())
+    return plain
+
+
+def input_channels(network: nn.Module) -> int:
+    """Return how many channels a network's images have: what its first convolution takes, else 3."""
+    convolutions = (m for m in network.modules() if isinstance(m, nn.modules.conv._ConvNd))
+    first = next(convolutions, None)
+    return 3 if first is None else first.in_channels

@@ -1,0 +1,57 @@
+"""Test-time augmentation: predictions at several scales and mirrored, averaged, for any config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmcv.transforms import LoadAnnotations, TestTimeAug
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.datasets.transforms import PackSegInputs
+from mmseg.registry import TRANSFORMS
+
+from lednet_mm.training.splits import innermost
+
+SCALES = (1.0, 0.5, 0.75, 1.25, 1.5, 1.75)
+"""MMSegmentation's own; the image as it is comes first."""
+
+
+def augment(config: Config) -> None:
+    """Let a config's model and test data predict each image at several scales and mirrored.
+
+    By the config's own ``tta_model`` and ``tta_pipeline``, or by MMSegmentation's model and the test pipeline
+    of the config.
+
+    Args:
+        config: its ``model`` and ``test_dataloader`` are changed.
+    """
+    for dataset in innermost(config.test_dataloader.dataset):
+        dataset["pipeline"] = config.get("tta_pipeline") or augmented(dataset.get("pipeline") or [])
+    config.model = {**config.get("tta_model", {"type": "SegTTAModel"}), "module": config.model}
+
+
+def augmented(pipeline: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a test pipeline that makes each image at 6 scales, as it is and mirrored.
+
+    Labels are read last, as they are: predictions are brought to their size and turned back. A pipeline that
+    augments already stays as it is.
+    """
+    if any(_is(step, TestTimeAug) for step in pipeline):
+        return list(pipeline)
+    labels = [step for step in pipeline if _is(step, LoadAnnotations)]
+    pack = [step for step in pipeline if _is(step, PackSegInputs)]
+    prepare = [step for step in pipeline if step not in labels and step not in pack]
+    variants = [
+        [{"type": "Resize", "scale_factor": scale, "keep_ratio": True} for scale in SCALES],
+        [{"type": "RandomFlip", "prob": prob, "direction": "horizontal"} for prob in (0.0, 1.0)],
+        *([step] for step in labels),
+        pack or [{"type": "PackSegInputs"}],
+    ]
+    return [*prepare, {"type": "TestTimeAug", "transforms": variants}]
+
+
+def _is(step: dict[str, Any], kind: type) -> bool:
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        found = TRANSFORMS.get(step["type"]) if isinstance(step["type"], str) else step["type"]
+    return isinstance(found, type) and issubclass(found, kind)
