@@ -23,7 +23,7 @@ def make_console(*, stderr: bool = False) -> Console:
     as wide as their content, so that nothing in them is cut.
     """
     console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:
+    if not console.file.isatty():  # FORCE_COLOR makes rich take a log for a terminal
         console.width = WIDE
     return console
 
@@ -43,5 +43,5 @@ def tracked(items: Iterable[Item], description: str, total: int | None = None) -
         total,
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not console.file.isatty(),
     )

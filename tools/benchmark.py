@@ -160,7 +160,7 @@ def main() -> None:
     where = f"{device} with {threads.count} threads (waiting: {threads.wait_policy or 'default'})"
     console = make_console(stderr=True)
     for (height, width), batch_size in product(shapes, arguments.batch_size):
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        with Progress(console=console, transient=True, disable=not console.file.isatty()) as progress:
             task = progress.add_task("preparing", total=1.0)
 
             def advance(step: str, done: float, progress: Progress = progress, task=task) -> None:

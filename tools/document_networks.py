@@ -7,32 +7,39 @@ from pathlib import Path
 
 import lednet_mm  # noqa: F401  (registers the networks)
 from lednet_mm.errors import run_command
-from lednet_mm.files import write_atomically
+from lednet_mm.files import check_outputs, write_atomically
 from lednet_mm.reports.networks import measure_networks, render
 from lednet_mm.terminal import make_console
+from lednet_mm.text import for_markup, one_line
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs/networks.md"
 
 
-def main() -> None:
-    """Parse the arguments, measure, write the page."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="example:\n  python tools/document_networks.py",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--out", default=ROOT / "docs/networks.md", type=Path, help="default: docs/networks.md"
-    )
-    arguments = parser.parse_args()
+    parser.add_argument("--out", default=PAGE, type=Path, help="default: docs/networks.md")
+    parser.add_argument("--overwrite", action="store_true", help="replace another page than the default one")
+    return parser
+
+
+def main() -> None:
+    """Parse the arguments, measure, write the page."""
+    arguments = build_parser().parse_args()
+    check_outputs([arguments.out], overwrite=arguments.overwrite or arguments.out.resolve() == PAGE)
     with make_console(stderr=True).status("") as status:
         networks = measure_networks(
             ROOT / "configs/_base_/networks",
             ROOT / "tests/data",
-            lambda name: status.update(f"{name}: size and parity"),
+            lambda name: status.update(for_markup(f"{name}: size and parity")),
         )
     write_atomically(arguments.out, render(networks).encode())
-    print(f"{arguments.out}: {len(networks)} networks")
+    print(f"{one_line(arguments.out)}: {len(networks)} networks")
 
 
 if __name__ == "__main__":

@@ -10,33 +10,46 @@ from rich.text import Text
 import lednet_mm  # noqa: F401  (registers the networks)
 from lednet_mm.checkpoints import authors_network
 from lednet_mm.checkpoints.parity import TOLERANCE, check_parity, read_vector
-from lednet_mm.errors import InputError, run_command
+from lednet_mm.errors import InputError, describe_error, run_command
 from lednet_mm.terminal import make_console
+from lednet_mm.text import one_line
 
 
-def main() -> int:
-    """Check every vector given, print a table, return 1 if one does not hold."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="example:\n  python tools/verify_parity.py tests/data/lednet_official.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("vectors", nargs="+", metavar="VECTOR.json", help="reference vectors")
-    arguments = parser.parse_args()
+    return parser
 
+
+def main() -> int:
+    """Check every vector given, print a table, return 1 if one does not hold."""
+    arguments = build_parser().parse_args()
     console = make_console()
     table = Table("network", "parameters", "cases", "worst error", "result")
     failed = []
     exceptions = []
     for path in arguments.vectors:
-        with console.status(path) as status:
+        with console.status(Text(one_line(path))) as status:
             try:
                 vector = read_vector(path)
-                result = check_parity(vector, lambda case, path=path: status.update(f"{path}: {case}"))
+                result = check_parity(
+                    vector, lambda case, path=path: status.update(Text(one_line(f"{path}: {case}")))
+                )
             except InputError as error:
-                failed.append(f"{path}: {error}")
-                table.add_row(path, "", "", "", Text("cannot be checked", style="red"))
-                continue
+                reason = str(error)
+            except (RuntimeError, ValueError, LookupError) as error:  # inputs that the network does not take
+                reason = describe_error(error)
+            else:
+                reason = ""
+        if reason:
+            failed.append(reason if reason.startswith(path) else f"{path}: {reason}")
+            table.add_row(one_line(path), "", "", "", Text("cannot be checked", style="red"))
+            continue
         looser = authors_network(result.network).training_tolerance
         if looser is not None:
             exceptions.append(f"{result.network} in training mode: {looser:.0e}, for its rounding")
@@ -56,7 +69,7 @@ def main() -> int:
     for line in exceptions:
         console.print(line)
     for line in failed:
-        console.print(Text.assemble(("miss", "red"), f" {line}"), soft_wrap=True)
+        console.print(Text.assemble(("miss", "red"), f" {one_line(line)}"), soft_wrap=True)
     return 1 if failed else 0
 
 

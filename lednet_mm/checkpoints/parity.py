@@ -17,20 +17,38 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from mmseg.registry import MODELS
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lednet_mm.checkpoints.authors import authors_network
 from lednet_mm.checkpoints.names import AuthorsNetwork, Output, convert_state
-from lednet_mm.errors import InputError
+from lednet_mm.errors import InputError, describe_os_error
+from lednet_mm.files import read_regular
 
 TOLERANCE = 1e-8
 """Largest accepted error of a value, relative to the spread (standard deviation) of the tensor it is in."""
+
+LARGEST_FILE = 64 << 20
+"""The largest vector in bytes; those of this project have up to 0.2 MiB."""
+
+LARGEST_STATE, LARGEST_INPUT = 1 << 28, 1 << 24
+"""The largest numbers of values that a network and an image may have: 2 GiB and 128 MiB in float64."""
 
 DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 
@@ -114,25 +132,102 @@ OUTPUTS: Mapping[str, Output] = {
 """How the outputs that a vector names are computed from (model, feature maps, image)."""
 
 
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class _Output(_Part):
+    """An output of the authors' code: its shape, its summary, and some values by their position."""
+
+    what: str
+    shape: list[PositiveInt]
+    mean: FiniteFloat
+    std: FiniteFloat
+    absmax: FiniteFloat
+    samples: list[tuple[NonNegativeInt, FiniteFloat]]
+
+    @model_validator(mode="after")
+    def _within(self) -> _Output:
+        size = math.prod(self.shape)
+        if any(index >= size for index, _ in self.samples):
+            raise ValueError(f"a value beyond the {size} of its shape")
+        return self
+
+
+class _Case(_Part):
+    input_shape: Annotated[list[PositiveInt], Field(min_length=4, max_length=4)]
+
+    @model_validator(mode="after")
+    def _bounded(self) -> _Case:
+        if math.prod(self.input_shape) > LARGEST_INPUT:
+            raise ValueError(f"an input of more than {LARGEST_INPUT:,} values")
+        return self
+
+
+class _Forward(_Case):
+    mode: Literal["eval", "train_bn"]
+    outputs: Annotated[list[_Output], Field(min_length=1)]
+
+
+class _Gradient(_Case):
+    mode: Literal["grad"]
+    loss_on: Annotated[list[str], Field(min_length=1)]
+    loss: FiniteFloat
+    grad_norms: Annotated[list[tuple[str, FiniteFloat]], Field(min_length=1)]
+
+
+class _Vector(_Part):
+    """What must be in a reference vector; whatever else it holds is for people."""
+
+    network: str
+    num_classes: Annotated[PositiveInt, Field(le=10_000)]
+    parameters: NonNegativeInt
+    state: Annotated[list[tuple[str, list[PositiveInt], str]], Field(min_length=1)]
+    salt: str
+    fill: str
+    cases: Annotated[list[Annotated[_Forward | _Gradient, Discriminator("mode")]], Field(min_length=1)]
+    dropout: list[tuple[str, FiniteFloat]] = []
+    unused_parameters: list[str] = []
+
+    @model_validator(mode="after")
+    def _bounded(self) -> _Vector:
+        if sum(math.prod(shape) for _, shape, _ in self.state) > LARGEST_STATE:
+            raise ValueError(f"tensors of more than {LARGEST_STATE:,} values")
+        return self
+
+
 def read_vector(path: str | Path) -> dict:
     """Read a reference vector.
 
     Raises:
-        InputError: no such file, no JSON, or a required key missing.
+        InputError: no such file, no JSON, or not of a vector's form; the line names what is wrong.
     """
     try:
-        vector = json.loads(Path(path).read_text())
+        content = read_regular(path, LARGEST_FILE)
+        _Vector.model_validate_json(content)
+        vector = json.loads(content)
     except FileNotFoundError:
         raise InputError(f"{path}: no such reference vector") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise InputError(describe_os_error(error)) from None
+    except ValidationError as error:
+        raise InputError(f"{path}: not a reference vector: {_first_fault(error)}") from None
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a reference vector: {error}") from None
-    needed = {"network", "num_classes", "parameters", "state", "salt", "fill", "cases"}
-    missing = needed - vector.keys() if isinstance(vector, dict) else needed
-    if missing:
-        raise InputError(f"{path}: not a reference vector: without {', '.join(sorted(missing))}")
     if vector["fill"] != "v1":
         raise InputError(f"{path}: fill rule {vector['fill']!r} is not known; this version knows v1")
     return vector
+
+
+def _first_fault(error: ValidationError) -> str:
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    missing = [
+        str(fault["loc"][0]) for fault in faults if fault["type"] == "missing" and len(fault["loc"]) == 1
+    ]
+    if missing:
+        return f"without {', '.join(sorted(missing))}"
+    place = ".".join(map(str, faults[0]["loc"]))
+    return f"{place}: {faults[0]['msg']}" if place else faults[0]["msg"]
 
 
 def build_model(network: AuthorsNetwork, num_classes: int) -> Any:

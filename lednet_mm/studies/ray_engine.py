@@ -28,7 +28,7 @@ def import_ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise InputError("--engine ray needs Ray: pip install 'lednet-mm[cluster]'") from None
+        raise InputError("--engine ray needs Ray: pip install -e '.[cluster]'") from None
     return ray
 
 

@@ -18,7 +18,7 @@ from tests.studies.tiny import SLOTS, results, starts, tiny_jobs
 
 def test_without_ray_there_is_one_clear_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(InputError, match=r"pip install 'lednet-mm\[cluster\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[cluster\]'"):
         ray_engine.import_ray()
 
 
