@@ -33,7 +33,8 @@ from mmseg.structures import SegDataSample
 
 from lednet_mm.config import load_config
 from lednet_mm.cost.comparing import compare_ways
-from lednet_mm.cost.complexity import build_network, count_complexity
+from lednet_mm.cost.complexity import count_complexity
+from lednet_mm.cost.inference import build_network
 from lednet_mm.cost.latency import measure
 from lednet_mm.cost.roofline import measure_ceilings
 from lednet_mm.environment import choose_threads, keep_freed_memory, resolve_device

@@ -15,7 +15,7 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from lednet_mm.config import load_config
-from lednet_mm.cost.complexity import build_network
+from lednet_mm.cost.inference import build_network
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 NETWORKS = sorted(path.stem for path in (CONFIGS / "_base_/networks").glob("*.py"))

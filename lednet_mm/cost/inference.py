@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from mmengine.config import Config
@@ -61,7 +62,7 @@ def build_network(config: Config) -> Any:
         InputError: the config's model cannot be built.
     """
     try:
-        model = MODELS.build(config.model)
+        model = MODELS.build(copy.deepcopy(config.model))  # MMSegmentation's own write into it
     except REFUSALS as error:
         reason = describe_error(error)
         raise InputError(f"{config.filename}: the model cannot be built: {reason}") from error

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 from lednet_mm.config import config_text, load_config, run_of
 from lednet_mm.errors import InputError
 from lednet_mm.studies.jobs import CONFIG, LatencyJob, TrainingJob
+from lednet_mm.training.splits import data_split
 
 Size = tuple[PositiveInt, PositiveInt]
 
@@ -113,7 +114,7 @@ class Plan:
         return {
             "name": self.name,
             "title": self.study.title,
-            "split": self.study.measure.accuracy,
+            "split": self.runs[0].split,
             "baseline": self.study.baseline.model_dump(),
             "expectations": self.study.expectations,
             "runs": runs,
@@ -262,7 +263,7 @@ def _jobs(
                 folder=folder / f"{run.network}-{run.variant}-{run.dataset}-seed{seed}",
                 text=config_text(config),
                 source=source,
-                split=measure.accuracy,
+                split=data_split(config, measure.accuracy),
                 shape=measure.complexity.shape if measure.complexity else None,
                 max_iters=(config.get("train_cfg") or {}).get("max_iters") or 0,
             )

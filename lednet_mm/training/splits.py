@@ -34,16 +34,19 @@ def data_split(config: Config, split: str) -> str:
 
     Args:
         config: with the loader.
-        split: ``val`` or ``test``, as the loader is called.
+        split: ``val`` or ``test``, as the loader is called; without such a loader, this is the answer.
     """
-    parts = list(innermost(config[f"{split}_dataloader"]["dataset"]))
+    loader = config.get(f"{split}_dataloader")
+    if not loader:
+        return split
+    parts = list(innermost(loader["dataset"]))
     named = {part.get("split") for part in parts}
     name = named.pop() if len(named) == 1 else None
     if isinstance(name, str) and is_name(name):
         return name
     for other in EARLIER[split]:
-        loader = config.get(f"{other}_dataloader")
-        if loader and [_data(part) for part in innermost(loader["dataset"])] == [
+        theirs = config.get(f"{other}_dataloader")
+        if theirs and [_data(part) for part in innermost(theirs["dataset"])] == [
             _data(part) for part in parts
         ]:
             return other

@@ -14,9 +14,10 @@ from torch.nn import functional as F
 from lednet_mm.checkpoints import authors_network
 from lednet_mm.checkpoints.parity import build_model
 from lednet_mm.config import load_config
-from lednet_mm.cost.complexity import Inference, count_complexity, trainable_parameters
+from lednet_mm.cost.complexity import count_complexity, trainable_parameters
 from lednet_mm.cost.counters import Subject, count_by_torch, count_operators
 from lednet_mm.cost.counts import Counts
+from lednet_mm.cost.inference import Inference
 from lednet_mm.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,9 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from lednet_mm.config import load_config
-from lednet_mm.cost.complexity import Inference, build_network
 from lednet_mm.cost.deploy import deploy, difference
 from lednet_mm.cost.deployed_lednet import Encoder
+from lednet_mm.cost.inference import Inference, build_network
 from lednet_mm.networks.lednet import APNHead, LEDNet
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,10 +15,11 @@ from torch.nn import functional as F
 
 from lednet_mm.checkpoints import NETWORKS, config_name
 from lednet_mm.config import load_config
-from lednet_mm.cost.complexity import Inference, build_network
-from lednet_mm.cost.export import Normalised, export_onnx
+from lednet_mm.cost.export import Normalised, export_onnx, require_onnx
+from lednet_mm.cost.inference import Inference, build_network, input_channels
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.prediction import Predictor
+from lednet_mm.files import file_sha256
 from lednet_mm.reports.networks import network_configs
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -28,20 +30,20 @@ FILES = network_configs(ROOT / "configs/_base_/networks")
 OF_MMSEGMENTATION = sorted(FILES.keys() - {config_name(key) for key in NETWORKS})
 
 
-def run(path, images):
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+def run(content, images):
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     return session.run(None, {"images": images.numpy()})[0]
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "unet" else []) for n in OF_MMSEGMENTATION]
 )
-def test_mmsegmentations_networks_take_any_size(name, tmp_path):
+def test_mmsegmentations_networks_take_any_size(name):
     config = load_config(FILES[name])
     config.model.num_classes = 5
     torch.manual_seed(0)
     network = Inference(build_network(config))
-    exported = export_onnx(network, tmp_path / "network.onnx", shape=(64, 128))
+    exported = export_onnx(network, shape=(64, 128))
     assert exported.dynamic, exported.obstacle
     assert exported.error <= 1e-4
 
@@ -67,21 +69,19 @@ class Unknown(nn.Module):
         return torch.linalg.svd(images)[0]
 
 
-def test_a_fixed_size_is_said_with_the_reason(tmp_path):
-    exported = export_onnx(Fixed(), tmp_path / "network.onnx", shape=(16, 24))
+def test_a_fixed_size_is_said_with_the_reason():
+    exported = export_onnx(Fixed(), shape=(16, 24))
     assert not exported.dynamic
     assert "shape" in exported.obstacle
     assert exported.sizes == ((1, 16, 24),)
     images = torch.randn(1, 3, 16, 24)
-    assert np.allclose(run(tmp_path / "network.onnx", images), images.mean(1, keepdim=True), atol=1e-6)
+    assert np.allclose(run(exported.content, images), images.mean(1, keepdim=True), atol=1e-6)
 
 
 @pytest.mark.parametrize(("network", "reason"), [(Wrong(), "differ"), (Unknown(), "svd")])
-def test_nothing_is_kept_of_an_export_that_fails(network, reason, tmp_path):
-    (tmp_path / "network.onnx").write_bytes(b"an earlier file")
+def test_an_export_that_is_wrong_or_impossible_says_why(network, reason):
     with pytest.raises(InputError, match=reason):
-        export_onnx(network, tmp_path / "network.onnx", shape=(16, 24))
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"an earlier file"]
+        export_onnx(network, shape=(16, 24))
 
 
 def test_a_graph_with_normalisation_takes_rgb():
@@ -98,36 +98,114 @@ def test_a_graph_with_normalisation_takes_rgb():
     assert Normalised(Weighted(), of_bgr)(rgb).item() == 1 + 20 + 100
 
 
-@pytest.mark.parametrize("deployed", [False, True])
-def test_the_exported_file_predicts_what_the_checkpoint_predicts(
-    deployed, small_config, small_streets, tool, tmp_path
-):
-    config = load_config(small_config())
-    torch.manual_seed(0)
-    model = build_network(config)
-    model.train()(torch.randn(2, 3, 64, 128))
-    torch.save({"state_dict": model.state_dict()}, tmp_path / "weights.pth")
-    out = tmp_path / "network.onnx"
-    arguments = [small_config(), tmp_path / "weights.pth", out, "--shape", 64, 128]
-    outcome = tool("export", *arguments, *(["--deployed"] if deployed else []))
-    assert outcome.status == 0
-    assert "any batch size, height and width" in outcome.out
+GREY = (
+    "load = [dict(type='LoadImage', color_type='grayscale'), dict(type='LoadLabels')]",
+    "model['backbone'] = dict(in_channels=1)",
+    "model['data_preprocessor'].update(mean=[100.0], std=[50.0], bgr_to_rgb=False)",
+    "val_dataloader['dataset']['pipeline'] = [*load, dict(type='PackSegInputs')]",
+    "test_dataloader = val_dataloader",
+)
 
-    path = sorted(small_streets.rglob("val/**/*_leftImg8bit.png"))[0]
-    image = (
-        torch.from_numpy(np.asarray(Image.open(path).convert("RGB")).copy()).permute(2, 0, 1)[None].float()
-    )
-    ids = run(out, image).argmax(1)[0]
-    expected = Predictor(config, tmp_path / "weights.pth", torch.device("cpu"))(path)
+
+@pytest.fixture
+def weights(tmp_path):
+    """Write weights of a config's network whose statistics are those of random images."""
+
+    def write(config: Path) -> Path:
+        torch.manual_seed(0)
+        model = build_network(load_config(config))
+        model.train()(torch.randn(2, input_channels(model), 64, 128))
+        path = tmp_path / "weights.pth"
+        torch.save({"state_dict": model.state_dict()}, path)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(("lines", "deployed"), [((), False), ((), True), (GREY, True)])
+def test_the_exported_file_predicts_what_the_checkpoint_predicts(
+    lines, deployed, small_config, small_streets, weights, tool, tmp_path
+):
+    path = small_config(*lines)
+    config, checkpoint, out = load_config(path), weights(path), tmp_path / "out" / "network.onnx"
+    outcome = tool("export", path, checkpoint, out, "--shape", 64, 128, *(["--deployed"] if deployed else []))
+    assert outcome.status == 0, outcome.err
+    assert "any batch size, height and width" in outcome.out
+    assert f"{out}: " in outcome.out
+    assert file_sha256(out) in outcome.out
+    assert list(out.parent.iterdir()) == [out]
+
+    image = sorted(small_streets.rglob("val/**/*_leftImg8bit.png"))[0]
+    pixels = np.asarray(Image.open(image).convert("RGB"))
+    if lines:
+        pixels = cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)[:, :, None]
+    ids = run(out.read_bytes(), torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float()).argmax(1)[0]
+    expected = Predictor(config, checkpoint, torch.device("cpu"))(image)
     assert (ids == expected).mean() > 0.999  # near ties may fall either way
 
     facts = {entry.key: entry.value for entry in onnx.load(str(out)).metadata_props}
     assert facts["network"] == "lednet"
     assert facts["deployed"] == str(deployed).lower()
     assert facts["dynamic"] == "true"
+    assert facts["input"].startswith("grey images (N, 1, H, W)" if lines else "RGB images (N, 3, H, W)")
     assert len(json.loads(facts["classes"])) == config.model.num_classes
     assert json.loads(facts["mean"]) == list(config.model.data_preprocessor.mean)
-    assert len(facts["checkpoint_sha256"]) == 64
+    assert facts["checkpoint_sha256"] == file_sha256(checkpoint)
+
+
+def test_no_file_of_the_users_is_replaced(small_config, weights, tool, tmp_path):
+    config = small_config()
+    checkpoint = weights(config)
+    before = {path: path.read_bytes() for path in (config, checkpoint)}
+    earlier = tmp_path / "earlier.onnx"
+    earlier.write_bytes(b"an earlier file")
+    (tmp_path / "link.onnx").symlink_to(checkpoint)
+    for target, reason in [
+        (checkpoint, "is itself an input"),
+        (config, "is itself an input"),
+        (tmp_path / "link.onnx", "is itself an input"),
+        (tmp_path, "is a folder"),
+        ("", "is no file name"),
+        (earlier / "x.onnx", "a file stands where a folder is needed"),
+    ]:
+        for options in ([], ["--overwrite"]):
+            outcome = tool("export", config, checkpoint, target, "--shape", 64, 128, *options)
+            assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+            assert reason in outcome.err
+    outcome = tool("export", config, checkpoint, earlier, "--shape", 64, 128)
+    assert outcome.status == 2
+    assert "exists already: --overwrite replaces it" in outcome.err
+    assert earlier.read_bytes() == b"an earlier file"
+    assert {path: path.read_bytes() for path in before} == before
+    assert tool("export", config, checkpoint, earlier, "--shape", 64, 128, "--overwrite").status == 0
+    assert onnx.load(str(earlier)).metadata_props
+    assert not list(tmp_path.rglob("*.part")) + list(tmp_path.rglob(".*"))
+
+
+def test_an_earlier_file_stays_where_an_export_fails(small_config, weights, tool, tmp_path, monkeypatch):
+    config = small_config()
+    (tmp_path / "network.onnx").write_bytes(b"an earlier file")
+
+    def cannot(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("torch.onnx.export", cannot)
+    arguments = [config, weights(config), tmp_path / "network.onnx", "--shape", 64, 128, "--overwrite"]
+    before = sorted(tmp_path.iterdir())
+    assert tool("export", *arguments).status == 130
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "network.onnx").read_bytes() == b"an earlier file"
+
+
+def test_a_mean_of_another_number_of_channels():
+    with pytest.raises(InputError, match="mean has 3 values, the network takes 1"):
+        Normalised(nn.Identity(), {"mean": [1, 2, 3], "std": [1, 1, 1]}, channels=1)
+
+
+def test_packages_that_are_missing_are_named(monkeypatch):
+    monkeypatch.setattr("lednet_mm.cost.export.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"onnx and onnxruntime: pip install -e '\.\[deploy\]'"):
+        require_onnx()
 
 
 def test_a_checkpoint_that_is_not_there(tmp_path):

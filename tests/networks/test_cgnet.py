@@ -8,7 +8,7 @@ from torch import nn
 from lednet_mm.checkpoints import authors_network
 from lednet_mm.checkpoints.parity import build_model
 from lednet_mm.config import load_config
-from lednet_mm.cost.complexity import build_network
+from lednet_mm.cost.inference import build_network
 from tests.networks.base import NetworkTest, layers
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs/cgnet_camvid.py"

@@ -23,7 +23,9 @@ def trained(small_config, tool, tmp_path):
 def test_the_chain(trained, tool, tmp_path, small_streets):
     config, checkpoint = trained
     run = tmp_path / "run"
-    assert tool("test", config, checkpoint, "--split", "test").status == 0
+    tested = tool("test", config, checkpoint, "--split", "test", "--work-dir", run)
+    assert tested.status == 0
+    assert "the test_dataloader of this config holds the val data" in tested.out
     counted = tool(
         "get_flops", config, "--shape", 64, 128, "--work-dir", run, "--json", tmp_path / "flops.json"
     )
@@ -37,7 +39,7 @@ def test_the_chain(trained, tool, tmp_path, small_streets):
     assert sorted(r.kind for r in records) == ["accuracy", "accuracy", "complexity", "latency", "train"]
     (val, test) = (r for r in records if r.kind == "accuracy")
     # Validation after training and the test tool see the same weights and, on streets, the same images.
-    assert (val.details["split"], test.details["split"]) == ("val", "test")
+    assert (val.details["split"], test.details["split"]) == ("val", "val")
     assert val.values == test.values
     assert val.provenance.checkpoint_sha256 == test.provenance.checkpoint_sha256
     (row,) = json.loads((tmp_path / "flops.json").read_text())
