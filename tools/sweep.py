@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shlex
 import signal
 import sys
 from collections import Counter
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.errors import run_command
-from lednet_mm.files import write_atomically
-from lednet_mm.studies.execute import Outcome, Slot, execute, make_slots
-from lednet_mm.studies.plan import Plan, check_folders, make_plan
+from lednet_mm.files import require_writable, write_atomically
+from lednet_mm.studies.execute import Slot, execute, make_slots
+from lednet_mm.studies.jobs import Job, look
+from lednet_mm.studies.plan import STUDY, Plan, check_work_dir, make_plan
 from lednet_mm.terminal import make_console
+from lednet_mm.text import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lednet_mm.studies.progress import Board
 
 
 def main() -> int:
@@ -43,29 +53,27 @@ def main() -> int:
 
     console = make_console()
     plan = make_plan(arguments.study, arguments.work_dir)
-    check_folders(plan)
-    slots = make_slots(arguments.jobs)
+    check_work_dir(plan)
+    jobs: list[Job] = [*plan.runs, *([plan.latency] if plan.latency else [])]
     if arguments.dry_run:
-        show_plan(plan, slots, console)
+        show_plan(plan, jobs, make_slots(arguments.jobs), console)
         return 0
-    write_atomically(plan.work_dir / "study.json", json.dumps(plan.describe(), indent=1).encode())
+    require_writable(plan.work_dir)
+    write_atomically(plan.work_dir / STUDY, json.dumps(plan.describe(), indent=1).encode())
     signal.signal(signal.SIGTERM, interrupt)
+
+    from lednet_mm.studies.progress import Board
+
+    command = shlex.join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]])
+    board = Board(plan.study.title, jobs, console)
     try:
-        outcomes = run(plan, slots, arguments, console)
+        with board:
+            run(plan, board, arguments, command)
     except KeyboardInterrupt:
+        tell_end(plan, board, command)
         print("interrupted: the same command continues where the runs stopped", file=sys.stderr)
         return 130
-    counts = Counter(outcome.state for outcome in outcomes.values())
-    console.print(f"{counts['finished']} of {len(outcomes)} finished in {plan.work_dir}", highlight=False)
-    for name, outcome in outcomes.items():
-        if outcome.state != "finished":
-            print(
-                f"{name} {outcome.state}: {outcome.reason} (log: {plan.work_dir / name / 'log.txt'})",
-                file=sys.stderr,
-            )
-    if counts["failed"]:
-        print("--retry-failed takes them up again", file=sys.stderr)
-    return 0 if counts["finished"] == len(outcomes) else 1
+    return 0 if tell_end(plan, board, command) else 1
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
@@ -73,43 +81,65 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def run(plan: Plan, slots: list[Slot], arguments: argparse.Namespace, console) -> dict[str, Outcome]:
-    """Run the trainings side by side, then the timing alone."""
-    from lednet_mm.studies.progress import Board
+def run(plan: Plan, board: Board, arguments: argparse.Namespace, command: str) -> None:
+    """Run the trainings side by side, then the timing alone.
 
-    jobs = [*plan.runs, *([plan.latency] if plan.latency else [])]
-    with Board(plan.study.title, jobs, len(slots), console) as board:
-        common = {"notify": board.notify, "retry_failed": arguments.retry_failed, "tick": board.tick}
-        if arguments.engine == "ray":
-            from lednet_mm.studies.ray_engine import execute_on_ray
+    Args:
+        plan: what there is to do.
+        board: is told of every change.
+        arguments: of the command line.
+        command: the command line itself, for the records of the runs.
+    """
+    environment = {"LEDNET_COMMAND": command}
+    common = {"notify": board.notify, "retry_failed": arguments.retry_failed, "tick": board.tick}
+    if arguments.engine == "ray":
+        from lednet_mm.studies.ray_engine import execute_on_ray
 
-            outcomes = execute_on_ray(plan.runs, jobs_at_once=arguments.jobs, **common)
-        else:
-            outcomes = execute(plan.runs, slots, **common)
-        if plan.latency:
-            outcomes |= execute([plan.latency], make_slots(1), **common)
-    return outcomes
+        execute_on_ray(plan.runs, jobs_at_once=arguments.jobs, environment=environment, **common)
+    else:
+        execute(plan.runs, make_slots(arguments.jobs, environment), **common)
+    if plan.latency:
+        execute([plan.latency], make_slots(1, environment), **common)
 
 
-def show_plan(plan: Plan, slots: list[Slot], console) -> None:
+def tell_end(plan: Plan, board: Board, command: str) -> bool:
+    """Say how every run ended; return whether all are finished."""
+    counts = Counter(row.state for row in board.rows.values())
+    whole = counts["finished"] == len(board.rows)
+    waiting = f", {counts['waiting']} not begun" if counts["waiting"] else ""
+    board.console.print(
+        f"{counts['finished']} of {len(board.rows)} finished{waiting} in {one_line(plan.work_dir)}"
+    )
+    for name, row in board.rows.items():
+        if row.state not in ("finished", "waiting"):
+            log = one_line(plan.work_dir / name / "log.txt")
+            print(f"{name} {row.state}: {one_line(row.reason)} (log: {log})", file=sys.stderr)
+        for problem in row.problems:
+            print(f"{name}: left out: {one_line(problem)}", file=sys.stderr)
+    if counts["failed"]:
+        again = command if "--retry-failed" in sys.argv else f"{command} --retry-failed"
+        print(
+            f"to take failed runs up again, from their last checkpoints: {one_line(again)}", file=sys.stderr
+        )
+    return whole
+
+
+def show_plan(plan: Plan, jobs: list[Job], slots: list[Slot], console: Console) -> None:
     """Print what would run."""
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=plan.study.title)
+    table = Table(title=Text(one_line(plan.study.title)))
     for column in ("run", "config", "iterations", "state", ""):
         table.add_column(column, justify="right" if column == "iterations" else "left")
-    for job in plan.runs:
-        status = job.status()
-        table.add_row(job.name, str(job.source), str(job.max_iters), status.state, status.reason)
-    if plan.latency:
-        status = plan.latency.status()
-        table.add_row(
-            plan.latency.name, f"{len(plan.latency.runs)} networks", "", status.state, status.reason
-        )
+    for job in jobs:
+        status = look(job)
+        source = f"{len(job.runs)} networks" if job is plan.latency else str(job.source)
+        iterations = str(job.max_iters) if job.max_iters else ""
+        cells = (job.name, source, iterations, status.state, status.reason)
+        table.add_row(*(Text(one_line(cell)) for cell in cells))
     console.print(table)
-    console.print(
-        f"in {plan.work_dir}, on {len(slots)} slots: {', '.join(s.name for s in slots)}", highlight=False
-    )
+    console.print(f"in {one_line(plan.work_dir)}, on {len(slots)} slots: {', '.join(s.name for s in slots)}")
 
 
 if __name__ == "__main__":

@@ -5,21 +5,62 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from lednet_mm.checkpoints.files import checkpoints_of
-from lednet_mm.errors import InputError
-from lednet_mm.files import write_atomically
+from lednet_mm.errors import InputError, describe_error, describe_os_error, is_out_of_memory
+from lednet_mm.files import holder_of, is_locked, read_regular, write_atomically
+from lednet_mm.literals import LARGEST, differing_keys, read_literals
 from lednet_mm.records import Record, Run, collect_provenance, new_record, read_records, write_record
+from lednet_mm.text import one_line
 
 Shape = tuple[int, int]
-State = Literal["waiting", "cut off", "running", "elsewhere", "stopped", "failed", "finished"]
-CONFIG = Path("plan") / "config.py"
-"""Where in its folder a run keeps the config it was planned with, resolved."""
+State = Literal["waiting", "queued", "cut off", "running", "elsewhere", "stopped", "failed", "finished"]
+"""``queued`` is handed to a cluster that has not begun it, ``elsewhere`` is run by a process of somebody
+else, ``stopped`` was ended together with the sweep, ``cut off`` ended without a word."""
+PLAN = Path("plan")
+"""Where in its folder a job keeps what it was planned with."""
+CONFIG = PLAN / "config.py"
+"""The resolved config of a run."""
+ATTEMPTS = PLAN / "attempts.json"
+"""How often a run was begun, see :class:`Attempts`."""
 FAILED = "failed: "
 """How the last line of a job's process begins when it says why it failed."""
+PATIENCE_MINUTES = 30.0
+"""How long a run may make no progress, unless the study says otherwise."""
+
+
+class Attempts(BaseModel):
+    """How often a run was begun, and whether its last attempt failed.
+
+    Records and checkpoints alone cannot tell whether a failure came before or after the newest checkpoint:
+    clocks of machines differ and are set back.
+
+    Attributes:
+        begun: the number of attempts.
+        failure: id of the record of the last attempt's failure.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    begun: NonNegativeInt = 0
+    failure: str | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> Attempts | None:
+        """Read the file in a run's folder; None where there is none, or a damaged one."""
+        try:
+            return cls.model_validate_json(read_regular(folder / ATTEMPTS, 4096))
+        except (OSError, ValueError):
+            return None
+
+    def write(self, folder: Path) -> None:
+        """Write the file."""
+        write_atomically(folder / ATTEMPTS, self.model_dump_json().encode())
 
 
 @dataclass(frozen=True)
@@ -28,15 +69,40 @@ class Status:
 
     Attributes:
         state: ``cut off`` is a run that ended without a word and continues from its last checkpoint.
-        reason: why it failed, or where it was cut off.
+        reason: why it failed, where it was cut off, or who runs it.
         failure: id of the record of its last failure.
         miou_percent: of the split that the study reports, where it is known.
+        problems: files in its folder that should be records and are none, each with the reason.
     """
 
     state: State
     reason: str = ""
     failure: str | None = None
     miou_percent: float | None = None
+    problems: tuple[str, ...] = ()
+
+
+def look(job: Job) -> Status:
+    """Look at a job's folder, and whether a process works in it now.
+
+    A folder that cannot be read is a failure for as long as that is so.
+    """
+    try:
+        status = job.status()
+    except OSError as error:
+        return Status("failed", describe_os_error(error))
+    if status.state in ("waiting", "cut off") and is_locked(job.folder):
+        return replace(status, state="elsewhere", reason=f"run by {holder_of(job.folder)}")
+    return status
+
+
+def reason_of(error: BaseException) -> str:
+    """Say in one line why a run failed, so that what went wrong can be told on any machine."""
+    if isinstance(error, InputError):
+        return one_line(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        return one_line(describe_os_error(error))
+    return f"{'out of memory: ' if is_out_of_memory(error) else ''}{describe_error(error)}"
 
 
 def sha256(text: str) -> str:
@@ -53,19 +119,56 @@ def missing_steps(records: Iterable[Record], digest: str, split: str, shape: Sha
         split: whose accuracy is wanted; that of ``val`` comes with the training.
         shape: (height, width) to count complexity at; None counts nothing.
     """
-    done = set()
-    for record in records:
-        if record.config.sha256 == digest:
-            part = record.details.get("split", record.details.get("shape"))
-            done.add((record.kind, tuple(part) if isinstance(part, list) else part))
+    ours = [record for record in records if record.config.sha256 == digest]
+    trained = any(record.kind == "train" for record in ours)
+    splits = [record.details.get("split") for record in ours if record.kind == "accuracy"]
+    shapes = [record.details.get("shape") for record in ours if record.kind == "complexity"]
     steps = []
-    if shape is not None and ("complexity", shape) not in done:
+    if shape is not None and list(shape) not in shapes:
         steps.append("complexity")
-    if not {("train", None), ("accuracy", "val")} <= done:
+    if not trained or "val" not in splits:
         steps.append("train")
-    if ("accuracy", split) not in done and split != "val":
+    if split not in splits and split != "val":
         steps.append("test")
     return steps
+
+
+def planned_text(folder: Path) -> str | None:
+    """Return the config that a run's folder was planned with; None where there is none.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    path = folder / CONFIG
+    try:
+        return read_regular(path, 4 * LARGEST).decode()
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        fault = f"{path}: no UTF-8 text"
+    except OSError as error:
+        fault = describe_os_error(error)
+    except ValueError as error:
+        fault = f"{path}: {error}"
+    raise InputError(f"{fault}: the config that this run was planned with; move the run's folder away")
+
+
+def differences(earlier: str, text: str) -> str:
+    """Say in words where the config of a folder differs from the one that a study plans."""
+    try:
+        found = differing_keys(read_literals(earlier), read_literals(text))
+    except ValueError as error:
+        return f"it cannot be compared with the study's: {error}"
+    if not found:
+        return "only its layout differs from the study's"
+    shown = [f"{key} is {_short(a)} there and {_short(b)} here" for key, (a, b) in list(found.items())[:3]]
+    more = f" and {len(found) - 3} more keys differ" if len(found) > 3 else ""
+    return f"{'; '.join(shown)}{more}"
+
+
+def _short(value: Any) -> str:
+    text = one_line(repr(value))
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 @dataclass(frozen=True)
@@ -80,6 +183,7 @@ class TrainingJob:
         split: whose accuracy the study reports.
         shape: (height, width) to count complexity at; None leaves that to another seed's run.
         max_iters: iterations of the training; 0 where the config does not say.
+        patience_minutes: how long it may make no progress until it counts as hanging.
     """
 
     run: Run
@@ -89,6 +193,7 @@ class TrainingJob:
     split: str = "test"
     shape: Shape | None = None
     max_iters: int = 0
+    patience_minutes: float = PATIENCE_MINUTES
 
     @property
     def name(self) -> str:
@@ -97,54 +202,82 @@ class TrainingJob:
 
     def command(self) -> list[str]:
         """Return the command line of the run's process."""
-        arguments = [
-            sys.executable,
-            "-m",
-            "lednet_mm.studies.worker",
-            "train",
-            str(self.folder),
-            "--test",
-            self.split,
-        ]
+        arguments = [sys.executable, "-m", "lednet_mm.studies.worker", "train", "--test", self.split]
         if self.shape is not None:
             arguments += ["--complexity", *map(str, self.shape)]
-        return arguments
+        return [*arguments, "--", str(self.folder)]
 
     def prepare(self) -> None:
         """Leave the resolved config in the folder.
 
         Raises:
-            InputError: the folder holds a run of another config.
+            InputError: the folder holds a run of another config, or one that cannot be read.
         """
-        path = self.folder / CONFIG
-        if path.is_file() and path.read_text() != self.text:
+        if not self._is_prepared():
+            write_atomically(self.folder / CONFIG, self.text.encode())
+
+    def _is_prepared(self) -> bool:
+        """Say whether the resolved config lies in the folder already; raises as :meth:`prepare` does."""
+        earlier = planned_text(self.folder)
+        if earlier not in (None, self.text):
             raise InputError(
-                f"{self.folder}: holds a run of another config (the study or a config has changed since); "
+                f"{self.folder}: holds a run of another config ({differences(earlier, self.text)}): "
+                f"{self.folder / CONFIG} was changed by hand, or the study has changed since; "
                 "move the folder away or choose another --work-dir"
             )
-        write_atomically(path, self.text.encode())
+        return earlier is not None
+
+    def begin(self) -> None:
+        """Note in the folder that an attempt begins."""
+        earlier = Attempts.read(self.folder) or Attempts()
+        Attempts(begun=earlier.begun + 1).write(self.folder)
 
     def status(self) -> Status:
-        """Look into the folder."""
+        """Look into the folder.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
         if not self.folder.is_dir():
             return Status("waiting")
-        records, _ = read_records([self.folder])
-        accuracies = {r.details["split"]: r.values["miou_percent"] for r in records if r.kind == "accuracy"}
+        try:
+            self._is_prepared()
+        except InputError as error:
+            return Status("failed", str(error))
+        records, unreadable = read_records([self.folder])
+        problems = tuple(f"{path}: {reason}" for path, reason in unreadable.items())
+        digest = sha256(self.text)
+        accuracies = {
+            record.details.get("split"): record.values.get("miou_percent")
+            for record in records
+            if record.kind == "accuracy" and record.config.sha256 == digest
+        }
         miou = accuracies.get(self.split, accuracies.get("val"))
-        miou = miou if isinstance(miou, (int, float)) else None
+        known = Status("waiting", "", None, miou if isinstance(miou, (int, float)) else None, problems)
         failures = [record for record in records if record.kind == "failure"]
-        failure = failures[-1].id if failures else None
-        if not missing_steps(records, sha256(self.text), self.split, self.shape):
-            return Status("finished", "", failure, miou)
-        if failures and records[-1].kind == "failure":
-            return Status("failed", str(records[-1].values["reason"]), failure, miou)
+        failure = failures[-1] if failures else None
+        attempts = Attempts.read(self.folder)
+        if attempts is not None:
+            failure = next((record for record in failures if record.id == attempts.failure), None)
+        elif records and records[-1].kind != "failure":
+            failure = None
+        if failure is not None:
+            known = replace(known, failure=failure.id)
+        if not missing_steps(records, digest, self.split, self.shape):
+            return replace(known, state="finished")
+        if failure is not None:
+            return replace(known, state="failed", reason=str(failure.values.get("reason")))
         saved = checkpoints_of(self.folder)
         if saved:
-            return Status("cut off", f"continues from {saved[0].name}", failure, miou)
-        return Status("waiting", "", failure, miou)
+            return replace(known, state="cut off", reason=f"continues from {saved[0].name}")
+        return known
 
     def record_failure(self, reason: str, exit_status: int | None, log_tail: list[str]) -> None:
-        """Keep why the run failed, as a record."""
+        """Keep why the run failed, as a record.
+
+        Raises:
+            OSError: the record cannot be written.
+        """
         saved = checkpoints_of(self.folder)
         values = {
             "reason": reason,
@@ -155,6 +288,8 @@ class TrainingJob:
             "failure", self.run, self.text, values, {"log_tail": log_tail}, collect_provenance()
         )
         write_record(record, self.folder)
+        earlier = Attempts.read(self.folder) or Attempts()
+        earlier.model_copy(update={"failure": record.id}).write(self.folder)
 
 
 @dataclass(frozen=True)
@@ -162,11 +297,12 @@ class LatencyJob:
     """The timing of all networks of a study, interleaved in one process that has the machine to itself.
 
     Attributes:
-        folder: takes the records and the log.
+        folder: takes the records, the log and the configs, under the names of their runs.
         runs: of each network and variant one run, whose config is timed.
         shape: (height, width) of the image.
         samples: of each network.
         seconds: for each network at most.
+        patience_minutes: how long it may make no progress until it counts as hanging.
     """
 
     folder: Path
@@ -174,49 +310,53 @@ class LatencyJob:
     shape: Shape
     samples: int
     seconds: float
+    patience_minutes: float = PATIENCE_MINUTES
+
+    max_iters = 0
 
     @property
     def name(self) -> str:
         """The folder's name."""
         return self.folder.name
 
-    max_iters = 0
-
     def command(self) -> list[str]:
         """Return the command line of the timing's process."""
-        numbers = [
-            "--shape",
-            *map(str, self.shape),
-            "--samples",
-            str(self.samples),
-            "--seconds",
-            str(self.seconds),
-        ]
-        folders = [str(run.folder) for run in self.runs]
+        numbers = {"--samples": self.samples, "--seconds": self.seconds}
         return [
-            sys.executable,
-            "-m",
-            "lednet_mm.studies.worker",
-            "time",
-            str(self.folder),
-            *numbers,
-            "--",
-            *folders,
+            *(sys.executable, "-m", "lednet_mm.studies.worker", "time"),
+            *("--shape", *map(str, self.shape)),
+            *(str(part) for pair in numbers.items() for part in pair),
+            *("--", str(self.folder), *(str(self._config(run)) for run in self.runs)),
         ]
+
+    def _config(self, run: TrainingJob) -> Path:
+        return self.folder / PLAN / f"{run.name}.py"
 
     def prepare(self) -> None:
-        """Leave the configs where the process looks for them, also of runs that did not get so far."""
+        """Leave the configs where the process looks for them."""
         for run in self.runs:
-            run.prepare()
+            write_atomically(self._config(run), run.text.encode())
+
+    def begin(self) -> None:
+        """Nothing to note: every sweep times what is not timed yet."""
 
     def status(self) -> Status:
-        """Look into the folder: finished when each of these configs has been timed at this shape."""
-        records, _ = read_records([self.folder])
+        """Look into the folder: finished when each of these configs has been timed at this shape.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        records, unreadable = read_records([self.folder])
+        problems = tuple(f"{path}: {reason}" for path, reason in unreadable.items())
         timed = {
-            r.config.sha256 for r in records if r.kind == "latency" and r.details["shape"] == list(self.shape)
+            record.config.sha256
+            for record in records
+            if record.kind == "latency" and record.details.get("shape") == list(self.shape)
         }
         lacking = sum(sha256(run.text) not in timed for run in self.runs)
-        return Status("waiting", f"{lacking} networks to time") if lacking else Status("finished")
+        if lacking:
+            return Status("waiting", f"{lacking} networks to time", problems=problems)
+        return Status("finished", problems=problems)
 
     def record_failure(self, reason: str, exit_status: int | None, log_tail: list[str]) -> None:
         """Nothing to keep: the log says it, and every sweep tries again."""

@@ -2,21 +2,61 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from mmengine.config import Config
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StrictInt,
+    ValidationError,
+)
 
 from lednet_mm.config import config_text, load_config, run_of
-from lednet_mm.errors import InputError
-from lednet_mm.studies.jobs import CONFIG, LatencyJob, TrainingJob
+from lednet_mm.errors import InputError, describe_error, describe_os_error
+from lednet_mm.files import read_regular
+from lednet_mm.literals import read_literals
+from lednet_mm.records import Run
+from lednet_mm.studies.jobs import PATIENCE_MINUTES, LatencyJob, TrainingJob, planned_text, sha256
+from lednet_mm.studies.jobs import differences as config_differences
+from lednet_mm.text import is_name, one_line
 from lednet_mm.training.splits import data_split
 
+STUDY = "study.json"
+"""The file in a work folder that says which study lies there, see :meth:`Plan.describe`."""
+MOST_RUNS = 100_000
+"""The largest number of runs of a study."""
+LONGEST = 200
+"""The largest number of bytes in the name of a run's folder; file systems take 255."""
+NAME_RULE = "1 to 100 printable characters, no slashes, no dot or space at the beginning"
+
+
+def _named(value: str) -> str:
+    if not is_name(value):
+        raise ValueError(f"{value!r} can be no name: {NAME_RULE}")
+    return value
+
+
+def _once(values: tuple[int, ...]) -> tuple[int, ...]:
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is there twice")
+    return values
+
+
 Size = tuple[PositiveInt, PositiveInt]
+Name = Annotated[str, AfterValidator(_named)]
+Seed = Annotated[StrictInt, Field(ge=0, lt=2**32)]
+"""What NumPy takes as a seed."""
 
 
 class _Part(BaseModel):
@@ -35,8 +75,8 @@ class Runs(_Part):
     """
 
     configs: tuple[str, ...] = Field(min_length=1)
-    variants: tuple[str, ...] = Field(("baseline",), min_length=1)
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    variants: tuple[Name, ...] = Field(("baseline",), min_length=1)
+    seeds: Annotated[tuple[Seed, ...], AfterValidator(_once)] = Field((0,), min_length=1)
     options: dict[str, Any] = {}
 
 
@@ -62,6 +102,12 @@ class Measure(_Part):
     latency: Latency | None = None
 
 
+class Limits(_Part):
+    """When a run counts as hanging: after so long without progress in its log or checkpoints."""
+
+    no_progress_minutes: float = Field(default=PATIENCE_MINUTES, gt=0, allow_inf_nan=False)
+
+
 class Baseline(_Part):
     """What every run is compared with on its dataset and seed; no ``network`` means the run's own."""
 
@@ -77,6 +123,7 @@ class Study(_Part):
         runs: one product or several.
         options: changes to every config.
         measure: what is measured.
+        limits: when a run counts as hanging.
         baseline: what is compared with.
         expectations: variant (or network, where networks are compared) -> what is expected of it, in words.
     """
@@ -85,6 +132,7 @@ class Study(_Part):
     runs: tuple[Runs, ...] = Field(min_length=1)
     options: dict[str, Any] = {}
     measure: Measure = Measure()
+    limits: Limits = Limits()
     baseline: Baseline = Baseline()
     expectations: dict[str, str] = {}
 
@@ -109,7 +157,10 @@ class Plan:
     latency: LatencyJob | None
 
     def describe(self) -> dict[str, Any]:
-        """Return what a report must know of the study beside its records."""
+        """Return what ``study.json`` keeps: what a report must know of the study beside its records.
+
+        ``configs`` has the sha256 of each run's config by the run's folder.
+        """
         runs = [{**run.run.model_dump(), "folder": run.name} for run in self.runs]
         return {
             "name": self.name,
@@ -118,6 +169,7 @@ class Plan:
             "baseline": self.study.baseline.model_dump(),
             "expectations": self.study.expectations,
             "runs": runs,
+            "configs": {run.name: sha256(run.text) for run in self.runs},
         }
 
 
@@ -132,10 +184,16 @@ def read_study(path: str | Path) -> Study:
         raise InputError(
             f"{path}: no such study; the ones that come with the project are in configs/studies/"
         )
+    if path.suffix != ".py":
+        raise InputError(f"{path}: a study is a Python file, whose name ends in .py")
+    if not is_name(path.stem):
+        raise InputError(
+            f"{one_line(path)}: a study is called as its file, and this can be no name: {NAME_RULE}"
+        )
     try:
         content = Config.fromfile(str(path)).to_dict()
-    except Exception as error:  # a study is code: anything may come out of it
-        raise InputError(f"{path}: the study cannot be read: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # a study is code: anything may come out of it
+        raise InputError(f"{path}: the study cannot be read: {describe_error(error)}") from error
     try:
         return Study.model_validate({key: value for key, value in content.items() if not key.startswith("_")})
     except ValidationError as error:
@@ -161,13 +219,18 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
     order: dict[str, int] = {}
     seeds: Counter[tuple[str, str, str]] = Counter()
     missing: list[Path] = []
+    count = 0
     for product in study.runs:
         options = {**study.options, **product.options}
-        for source, variant in _sources(path, product):
+        sources = _sources(path, product)
+        count += len(sources) * len(product.seeds)
+        if count > MOST_RUNS:
+            raise InputError(f"{path}: more than {MOST_RUNS:,} runs; split the study")
+        for source, variant in sources:
             if not source.is_file():
                 missing.append(source)
                 continue
-            for job in _jobs(source, variant, product.seeds, options, path.stem, folder, study.measure):
+            for job in _jobs(source, variant, product.seeds, options, path.stem, folder, study):
                 if job.name in runs:
                     both = f"{runs[job.name].source} and {source}"
                     raise InputError(f"{path}: two runs of the name {job.name}: from {both}")
@@ -184,21 +247,95 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
     return Plan(path.stem, study, folder, tuple(ordered), _latency(study, folder, runs))
 
 
-def check_folders(plan: Plan) -> None:
-    """Look for folders that hold a run of another config.
+class _Earlier(BaseModel):
+    """What a work folder's ``study.json`` says of the study whose runs lie there."""
+
+    class _Planned(BaseModel):
+        folder: str
+
+    name: str
+    title: str
+    split: str
+    baseline: dict[str, str | None]
+    expectations: dict[str, str]
+    runs: list[_Planned]
+    configs: dict[str, str] = {}
+
+
+def check_work_dir(plan: Plan) -> None:
+    """Check that the work folder holds no runs of another study, or of this one before it was changed.
+
+    More seeds, variants and configs are no change: the runs that are there keep their meaning. A run whose
+    planned config was changed by hand or cannot be read fails alone, later.
 
     Raises:
-        InputError: there are some; the line names the first.
+        InputError: it does; the line names what differs.
     """
-    changed = []
+    earlier = _read_earlier(plan.work_dir / STUDY)
+    if earlier is not None:
+        _compare(earlier, plan)
+    recorded = earlier.configs if earlier else {}
+    changed: list[tuple[Path, str]] = []
     for run in plan.runs:
-        planned = run.folder / CONFIG
-        if planned.is_file() and planned.read_text() != run.text:
-            changed.append(run.folder)
+        try:
+            planned = planned_text(run.folder)
+        except InputError:
+            continue
+        by_hand = recorded.get(run.name) == sha256(run.text)
+        if planned not in (None, run.text) and not by_hand:
+            changed.append((run.folder, config_differences(planned, run.text)))
     if changed:
+        folder, what = changed[0]
         raise InputError(
-            f"{len(changed)} folders hold runs of another config (first: {changed[0]}), as the study or a "
-            "config has changed since; move them away or choose another --work-dir"
+            f"{len(changed)} folders hold runs of another config (first: {folder}): {what}; the study or a "
+            "config has changed since: move them away or choose another --work-dir"
+        )
+
+
+def _read_earlier(path: Path) -> _Earlier | None:
+    try:
+        return _Earlier.model_validate_json(read_regular(path, 64 << 20))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(describe_os_error(error)) from None
+    except ValidationError as error:
+        fault = f"no study of this project ({one_line(error.errors()[0]['msg'])})"
+    except ValueError as error:
+        fault = str(error)
+    raise InputError(f"{path}: {fault}; move it away, and the sweep writes it anew")
+
+
+def _compare(earlier: _Earlier, plan: Plan) -> None:
+    """Compare a plan with the study whose runs lie in its work folder.
+
+    Raises:
+        InputError: they differ, and at least one run of the earlier study lies there.
+    """
+    names = [run.folder for run in earlier.runs if is_name(run.folder)]
+    there = [name for name in names if (plan.work_dir / name).is_dir()]
+    if not there:
+        return
+    ours = plan.describe()
+    changed = [
+        f"its {key} is {getattr(earlier, key)!r} there and {ours[key]!r} here"
+        for key in ("name", "title", "split", "baseline")
+        if getattr(earlier, key) != ours[key]
+    ]
+    changed += [
+        f"what is expected of {key} is {text!r} there and {ours['expectations'].get(key)!r} here"
+        for key, text in earlier.expectations.items()
+        if ours["expectations"].get(key) != text
+    ]
+    others = [name for name in there if name not in ours["configs"]]
+    if others:
+        changed.append(f"{len(others)} of its runs are not in this study (first: {others[0]})")
+    if changed:
+        more = f" and {len(changed) - 3} more differences" if len(changed) > 3 else ""
+        raise InputError(
+            f"{plan.work_dir} holds {len(there)} runs of another study, or of this one before a change: "
+            f"{'; '.join(changed[:3])}{more}. Choose another --work-dir; or, if those runs are to belong to "
+            f"this study, remove {plan.work_dir / STUDY}"
         )
 
 
@@ -210,7 +347,7 @@ def _sources(path: Path, product: Runs) -> list[tuple[Path, str]]:
             if variant == "baseline" or not config.is_file():
                 sources.append((_shorter(config), "baseline"))
                 continue
-            base = run_of(load_config(config))
+            base = _run_of(load_config(config), config)
             ablation = config.parent / "ablations" / f"{base.network}_{variant}_{base.dataset}.py"
             sources.append((_shorter(ablation), variant))
     return sources
@@ -244,31 +381,70 @@ def _jobs(
     options: Mapping[str, Any],
     study: str,
     folder: Path,
-    measure: Measure,
+    content: Study,
 ) -> list[TrainingJob]:
     """Resolve one config for each seed."""
+    measure = content.measure
     config = load_config(source, options)
     if not config.get("train_dataloader"):
         raise InputError(f"{source}: no train_dataloader in this config, so it cannot be part of a study")
-    run = run_of(config)
+    run = _run_of(config, source)
     if variant not in ("baseline", run.variant):
         raise InputError(f"{source}: says variant = {run.variant!r}, the study asks for {variant!r}")
-    jobs = []
+    jobs: list[TrainingJob] = []
+    training = config.get("train_cfg")
+    iterations = training.get("max_iters") if isinstance(training, Mapping) else None
+    if not isinstance(config.get("randomness", {}), Mapping):
+        raise InputError(f"{source}: randomness is {config.randomness!r}, where dict(seed=...) is needed")
     for seed in seeds:
         config.merge_from_dict({"network": run.network, "dataset": run.dataset, "variant": run.variant})
         config.merge_from_dict({"study": study, "randomness.seed": seed})
+        text = config_text(config)
+        if not jobs:  # the others differ from the first in their seed alone
+            try:
+                read_literals(text)
+            except ValueError as error:
+                raise InputError(f"{source}: resolved by the study, this is no config: {error}") from None
         jobs.append(
             TrainingJob(
                 run=run.model_copy(update={"seed": seed, "study": study}),
-                folder=folder / f"{run.network}-{run.variant}-{run.dataset}-seed{seed}",
-                text=config_text(config),
+                folder=folder / _folder_name(run, seed),
+                text=text,
                 source=source,
                 split=data_split(config, measure.accuracy),
                 shape=measure.complexity.shape if measure.complexity else None,
-                max_iters=(config.get("train_cfg") or {}).get("max_iters") or 0,
+                max_iters=iterations if isinstance(iterations, int) else 0,
+                patience_minutes=content.limits.no_progress_minutes,
             )
         )
     return jobs
+
+
+def _run_of(config: Config, source: Path) -> Run:
+    """Return which run a config describes; its network, dataset and variant become parts of paths.
+
+    Raises:
+        InputError: one of them can be no name.
+    """
+    try:
+        run = run_of(config)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{source}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    for key in ("network", "dataset", "variant"):
+        if not is_name(getattr(run, key)):
+            raise InputError(f"{source}: {key} = {getattr(run, key)!r} can be no name: {NAME_RULE}")
+    return run
+
+
+def _folder_name(run: Run, seed: int) -> str:
+    """Return the name of a run's folder; of names too long for a file system only the beginning."""
+    name = f"{run.network}-{run.variant}-{run.dataset}-seed{seed}"
+    if len(name.encode()) <= LONGEST:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    end = f"-{digest}-seed{seed}"
+    return name.encode()[: LONGEST - len(end)].decode(errors="ignore") + end
 
 
 def _latency(study: Study, folder: Path, runs: Mapping[str, TrainingJob]) -> LatencyJob | None:
@@ -279,4 +455,7 @@ def _latency(study: Study, folder: Path, runs: Mapping[str, TrainingJob]) -> Lat
     first: dict[tuple[str, str, str], TrainingJob] = {}
     for job in runs.values():
         first.setdefault((job.run.network, job.run.variant, job.run.dataset), job)
-    return LatencyJob(folder / "latency", tuple(first.values()), wanted.shape, wanted.samples, wanted.seconds)
+    # While it times, it says nothing.
+    minutes = study.limits.no_progress_minutes + len(first) * wanted.seconds / 30
+    jobs = tuple(first.values())
+    return LatencyJob(folder / "latency", jobs, wanted.shape, wanted.samples, wanted.seconds, minutes)

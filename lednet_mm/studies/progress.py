@@ -15,7 +15,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lednet_mm.studies.jobs import Job, State
+from lednet_mm.studies.jobs import Job, State, look
+from lednet_mm.studies.watching import Watch
 from lednet_mm.text import one_line
 
 STYLES = {
@@ -26,6 +27,8 @@ STYLES = {
     "cut off": "yellow",
 }
 LINE_SECONDS = 60.0
+QUIET_SECONDS = 30.0
+"""After how long without progress a run is said to make none."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ def read_progress(folder: Path) -> Progress:
     for line in _newest_lines(folder):
         if miou is None and isinstance(line.get("mIoU"), float):
             miou = line["mIoU"]
-        if "iter" in line and "time" in line:
-            iteration, seconds = int(line["iter"]), float(line["time"])
+        if isinstance(line.get("iter"), int) and isinstance(line.get("time"), (int, float)):
+            iteration, seconds = line["iter"], float(line["time"])
             break
     return Progress(iteration, seconds, miou)
 
@@ -84,30 +87,34 @@ def duration(seconds: float) -> str:
 
 @dataclass
 class _Row:
+    """What is known of a job; ``watch`` is there while it runs."""
+
     state: State = "waiting"
     reason: str = ""
     started: float = 0.0
     said: set[State] = field(default_factory=set)
     progress: Progress = field(default_factory=Progress)
+    problems: tuple[str, ...] = ()
+    watch: Watch | None = None
+    quiet_seconds: float = 0.0
 
 
 class Board:
-    """Shows the jobs of a study while they run: ``with Board(title, jobs, slots) as board``.
+    """Shows the jobs of a study while they run: ``with Board(title, jobs, console) as board``.
 
     A terminal gets a table that changes, anything else a line for every change and one a minute.
 
     Args:
         title: of the study.
         jobs: all of them.
-        slots: how many run side by side.
         console: where to.
     """
 
-    def __init__(self, title: str, jobs: Sequence[Job], slots: int, console: Console) -> None:
-        self.title = title
+    def __init__(self, title: str, jobs: Sequence[Job], console: Console) -> None:
+        self.title = Text(one_line(title))
         self.jobs = {job.name: job for job in jobs}
         self.rows = {name: _Row() for name in self.jobs}
-        self.slots = slots
+        self.side_by_side = 1
         self.console = console
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self.lock = threading.Lock()
@@ -130,22 +137,27 @@ class Board:
         with self.lock:
             row = self.rows[job.name]
             before, row.state, row.reason = row.state, state, reason
+            row.watch, row.quiet_seconds = None, 0.0
             if state == "running":
                 row.started = time.monotonic()
-            elif state == "finished":
-                miou = job.status().miou_percent
-                row.progress = Progress(job.max_iters, row.progress.seconds, miou)
+                row.watch = Watch(job.folder)
+                self.side_by_side = max(self.side_by_side, self._count("running"))
+            elif state in ("finished", "failed"):
+                status = look(job)
+                row.problems = status.problems
+                if state == "finished":
+                    row.progress = Progress(job.max_iters, row.progress.seconds, status.miou_percent)
             # A run that another sweep holds is tried every few seconds: that is said once.
-            new = before == "running" or state in ("running", "failed")
+            new = before in ("running", "queued") or state in ("running", "failed", "elsewhere")
             if self.live is None and new and state not in row.said:
                 row.said.add(state)
                 took = f" after {duration(time.monotonic() - row.started)}" if before == "running" else ""
                 miou = row.progress.miou_percent if state == "finished" else None
                 score = f", mIoU {miou:.2f}" if miou is not None else ""
-                why = f": {reason}" if reason else ""
-                self._line(
-                    f"[{self._count('finished')}/{len(self.jobs)}] {job.name} {state}{took}{score}{why}"
-                )
+                why = f": {one_line(reason)}" if reason else ""
+                earlier = " before" if state == "failed" and before == "waiting" else ""
+                done = f"[{self._count('finished')}/{len(self.jobs)}]"
+                self._line(f"{done} {job.name} {state}{earlier}{took}{score}{why}")
 
     def tick(self) -> None:
         """Look at the logs and draw again."""
@@ -156,18 +168,18 @@ class Board:
             if self.live is not None:
                 self.live.update(self._table(), refresh=True)
             elif time.monotonic() - self.last_line > LINE_SECONDS:
-                self._line(self._summary())
+                self._line(self._summary() + self._quiet_runs())
 
     def _line(self, text: str) -> None:
-        self.console.print(
-            f"{time.strftime('%H:%M:%S')} {text}", soft_wrap=True, markup=False, highlight=False
-        )
+        self.console.print(Text(f"{time.strftime('%H:%M:%S')} {text}"), soft_wrap=True)
         self.last_line = time.monotonic()
 
     def _read(self) -> None:
         for name, row in self.rows.items():
-            if row.state in ("running", "elsewhere", "cut off", "stopped"):
+            if row.state in ("running", "elsewhere", "stopped"):
                 row.progress = read_progress(self.jobs[name].folder)
+            if row.watch is not None:
+                row.quiet_seconds = row.watch.quiet_seconds()
         self.last_read = time.monotonic()
 
     def _count(self, state: State) -> int:
@@ -183,7 +195,7 @@ class Board:
             for name, row in self.rows.items()
             if row.state not in ("finished", "failed")
         )
-        return left * sum(speeds) / len(speeds) / self.slots
+        return left * sum(speeds) / len(speeds) / self.side_by_side
 
     def _summary(self) -> str:
         counts = Counter(row.state for row in self.rows.values())
@@ -191,8 +203,24 @@ class Board:
         eta = self._eta()
         return ", ".join(parts) + (f"; about {duration(eta)} left" if eta else "")
 
+    def _quiet(self, name: str) -> str:
+        """Say that a run makes no progress, if that is so."""
+        seconds = self.rows[name].quiet_seconds
+        if seconds < QUIET_SECONDS:
+            return ""
+        limit = 60 * self.jobs[name].patience_minutes
+        return f"no progress for {duration(seconds)}, ended after {duration(limit)}"
+
+    def _quiet_runs(self) -> str:
+        """Name the runs that make no progress, the quietest first."""
+        names = [name for name in self.rows if self._quiet(name)]
+        names.sort(key=lambda name: -self.rows[name].quiet_seconds)
+        shown = [f"{name}: {self._quiet(name)}" for name in names[:3]]
+        more = f"; {len(names) - 3} more without progress" if len(names) > 3 else ""
+        return f"; {'; '.join(shown)}{more}" if shown else ""
+
     def _table(self, everything: bool = False) -> Table:
-        table = Table(title=self.title, caption=self._summary())
+        table = Table(title=self.title, caption=Text(self._summary()))
         for column in ("run", "state", "iteration", "ETA", "mIoU (%)", ""):
             table.add_column(
                 column, justify="right" if column in ("iteration", "ETA", "mIoU (%)") else "left"
@@ -212,5 +240,6 @@ class Board:
             )
             miou = f"{progress.miou_percent:.2f}" if progress.miou_percent is not None else ""
             state = Text(row.state, style=STYLES.get(row.state, ""))
-            table.add_row(name, state, iteration, eta, miou, one_line(row.reason))
+            words = self._quiet(name) or one_line(row.reason)
+            table.add_row(Text(name), state, iteration, eta, miou, Text(words))
         return table

@@ -20,49 +20,81 @@ from lednet_mm.config import config_text, load_config
 from lednet_mm.cost.complexity import build_network, complexity_record, count_complexity
 from lednet_mm.cost.measuring import latency_records
 from lednet_mm.environment import choose_threads, resolve_device
-from lednet_mm.errors import InputError, describe_error
+from lednet_mm.errors import InputError
 from lednet_mm.records import read_records, write_record
-from lednet_mm.studies.jobs import CONFIG, FAILED, Shape, missing_steps, sha256
+from lednet_mm.studies.jobs import CONFIG, FAILED, Shape, missing_steps, reason_of, sha256
 from lednet_mm.training.testing import evaluate_checkpoint
 from lednet_mm.training.training import train
 
 
 def train_and_measure(folder: Path, split: str, shape: Shape | None) -> None:
-    """Do what a run still has to do: complexity, training, accuracy."""
+    """Do what a run still has to do: complexity, training, accuracy.
+
+    The process that started this one holds the folder's lock, and this one inherits it.
+    """
     path = folder / CONFIG
     config = load_config(path)
+    digest = sha256(config_text(config))
     records, _ = read_records([folder])
-    steps = missing_steps(records, sha256(config_text(config)), split, shape)
+    steps = missing_steps(records, digest, split, shape)
     if "complexity" in steps and shape is not None:
         write_record(complexity_record(config, count_complexity(config, shape)), folder)
     if "train" in steps:
         train(path, work_dir=folder, resume=bool(checkpoints_of(folder)))
     if "test" in steps:
-        evaluate_checkpoint(config, checkpoints_of(folder)[0], split=split, work_dir=folder)
+        evaluate_checkpoint(config, trained_checkpoint(folder, digest), split=split, work_dir=folder)
 
 
-def time_networks(folder: Path, runs: Sequence[Path], shape: Shape, samples: int, seconds: float) -> None:
-    """Time the networks of several runs, interleaved.
+def trained_checkpoint(folder: Path, digest: str) -> Path:
+    """Return the checkpoint that the record of a training names.
+
+    Args:
+        folder: of the run.
+        digest: sha256 of its config.
 
     Raises:
-        InputError: some cannot be built; the others have been timed.
+        InputError: the training has no record, or its checkpoint is gone.
     """
-    configs, faults = {}, []
-    for run in runs:
-        config = load_config(run / CONFIG)
+    records, _ = read_records([folder])
+    trainings = [r for r in records if r.kind == "train" and r.config.sha256 == digest]
+    name = trainings[-1].details.get("checkpoint") if trainings else None
+    path = folder / Path(str(name)).name
+    if name is None or not path.is_file():
+        raise InputError(f"{folder}: the checkpoint that was trained there is gone ({name}): train it again")
+    return path
+
+
+def time_networks(folder: Path, configs: Sequence[Path], shape: Shape, samples: int, seconds: float) -> None:
+    """Time the networks of several runs, interleaved.
+
+    Args:
+        folder: takes the records.
+        configs: one file for each network, under its run's name.
+        shape: (height, width) of the image.
+        samples: of each network.
+        seconds: for each network at most.
+
+    Raises:
+        InputError: some cannot be built or timed; the others have been timed.
+    """
+    built, faults = {}, []
+    for path in configs:
         try:
+            config = load_config(path)
             build_network(config)
         except InputError as error:
             faults.append(str(error))
         else:
-            configs[run.name] = config
-    threads = choose_threads()
-    device = resolve_device("auto")
-    timed = latency_records(
-        configs, shape=shape, device=device, threads=threads, samples=samples, seconds=seconds
-    )
-    for record in timed.records.values():
-        write_record(record, folder)
+            built[path.stem] = config
+    if built:
+        threads = choose_threads()
+        device = resolve_device("auto")
+        timed = latency_records(
+            built, shape=shape, device=device, threads=threads, samples=samples, seconds=seconds
+        )
+        for record in timed.records.values():
+            write_record(record, folder)
+        faults += [f"{row.config}: {reason}" for row, reason in timed.left_out.items()]
     if faults:
         raise InputError("; ".join(faults))
 
@@ -91,7 +123,7 @@ def main() -> int:
     timing.add_argument("--shape", nargs=2, type=int, required=True, metavar=("H", "W"))
     timing.add_argument("--samples", type=int, required=True)
     timing.add_argument("--seconds", type=float, required=True)
-    timing.add_argument("runs", nargs="+", type=Path)
+    timing.add_argument("configs", nargs="+", type=Path)
     arguments = parser.parse_args()
     end_with_parent()
     try:
@@ -100,13 +132,14 @@ def main() -> int:
             train_and_measure(arguments.folder, arguments.test, shape)
         else:
             shape = tuple(arguments.shape)
-            time_networks(arguments.folder, arguments.runs, shape, arguments.samples, arguments.seconds)
+            time_networks(arguments.folder, arguments.configs, shape, arguments.samples, arguments.seconds)
     except InputError as error:
-        reason = str(error)
+        reason = reason_of(error)
+    except SystemExit as error:  # with status 0 it would look as if the job had been done
+        reason = f"the config, or something that it imports, ended the process (sys.exit({error.code!r}))"
     except Exception as error:
         traceback.print_exc()
-        memory = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
-        reason = f"{'out of memory: ' if memory else ''}{describe_error(error)}"
+        reason = reason_of(error)
     else:
         return 0
     print(f"{FAILED}{reason}", file=sys.stderr, flush=True)

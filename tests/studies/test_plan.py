@@ -8,7 +8,7 @@ from lednet_mm.config import config_text, load_config
 from lednet_mm.errors import InputError
 from lednet_mm.records import new_record, write_record
 from lednet_mm.studies.jobs import CONFIG, missing_steps, sha256
-from lednet_mm.studies.plan import check_folders, make_plan, read_study
+from lednet_mm.studies.plan import check_work_dir, make_plan, read_study
 from tests.studies.tiny import provenance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,10 +147,10 @@ def test_a_changed_study_does_not_continue_its_old_runs(study, tmp_path):
     plan = make_plan(study(PRODUCT), tmp_path / "w")
     for run in plan.runs:
         run.prepare()
-    check_folders(plan)
+    check_work_dir(plan)
     changed = make_plan(study(PRODUCT, 'options = {"train_cfg.max_iters": 8}'), tmp_path / "w")
     with pytest.raises(InputError, match=r"4 folders hold runs of another config \(first: .*seed0\)"):
-        check_folders(changed)
+        check_work_dir(changed)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

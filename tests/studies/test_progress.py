@@ -41,10 +41,10 @@ def test_board(tmp_path, terminal):
     write_log(jobs[0].folder, "20260101_000000", {"iter": 2, "time": 60.0, "loss": 1.0})
     out = io.StringIO()
     console = Console(file=out, width=120, height=40, force_terminal=terminal)
-    with Board("A study", jobs, 2, console) as board:
+    with Board("A study", jobs, console) as board:
         board.notify(jobs[0], "running", "CPU slot 0")
         board.tick()
-        assert "1 running, 2 waiting; about 5 min left" in board._summary()
+        assert "1 running, 2 waiting; about 10 min left" in board._summary()
         execute(jobs, SLOTS, notify=board.notify, tick=board.tick)
     text = out.getvalue()
     assert "the loss became nan at iteration 2" in text
