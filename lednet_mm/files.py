@@ -189,12 +189,16 @@ def read_regular(path: str | Path, limit: int) -> bytes:
     """
     # Without O_NONBLOCK, opening a pipe waits for somebody who writes to it.
     number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(number, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("not a regular file")
         if status.st_size > limit:
             raise ValueError(f"larger than {limit / 2**20:.0f} MiB")
+    except BaseException:
+        os.close(number)  # fdopen would refuse a folder, and leave it open
+        raise
+    with os.fdopen(number, "rb") as file:
         return file.read(limit + 1)
 
 

@@ -404,7 +404,10 @@ def _jobs(
             try:
                 read_literals(text)
             except ValueError as error:
-                raise InputError(f"{source}: resolved by the study, this is no config: {error}") from None
+                raise InputError(
+                    f"{source}: with the study's options, something in it is no plain value that a file can "
+                    f"keep ({error}); objects and functions cannot be part of a config"
+                ) from None
         jobs.append(
             TrainingJob(
                 run=run.model_copy(update={"seed": seed, "study": study}),

@@ -1,6 +1,7 @@
 """The local engine on stand-ins for trainings: order, isolation, locks, kill and continue."""
 
 import _thread
+import errno
 import multiprocessing
 import os
 import signal
@@ -13,7 +14,8 @@ import pytest
 from lednet_mm.files import FolderLock
 from lednet_mm.records import read_records
 from lednet_mm.studies.execute import Outcome, execute, make_slots
-from tests.studies.tiny import SLOTS, results, starts, tiny_jobs
+from lednet_mm.studies.jobs import CONFIG, look
+from tests.studies.tiny import SLOTS, TinyJob, results, starts, tiny_jobs
 
 
 def wait_until(condition, seconds=120.0):
@@ -41,11 +43,13 @@ def test_everything_runs_once_and_nothing_twice(tmp_path):
         ("raise", "exit status 1: RuntimeError: shapes do not match"),
         ("kill", "killed by SIGKILL"),
         ("quiet", "ended without all its records"),
+        ("silent", "exit status 3: nothing in its log"),
+        ("hang", "no progress for 0.02 min"),
     ],
 )
 def test_a_failure_ends_one_run_and_says_why(tmp_path, behave, reason):
     jobs = tiny_jobs(tmp_path, 3)
-    jobs[1] = replace(jobs[1], behave=behave)
+    jobs[1] = replace(jobs[1], behave=behave, patience_minutes=0.02 if behave == "hang" else 1.0)
     outcomes = execute(jobs, SLOTS)
     assert [outcomes[job.name].state for job in jobs] == ["finished", "failed", "finished"]
     assert outcomes[jobs[1].name].reason.startswith(reason)
@@ -53,7 +57,7 @@ def test_a_failure_ends_one_run_and_says_why(tmp_path, behave, reason):
     assert record.kind == "failure"
     assert record.run == jobs[1].run
     assert record.values["reason"].startswith(reason)
-    assert record.values["last_checkpoint"] == (None if behave == "quiet" else "iter_1.pth")
+    assert record.values["last_checkpoint"] == (None if behave in ("quiet", "silent") else "iter_1.pth")
     if behave == "raise":
         assert any("Traceback" in line for line in record.details["log_tail"])
     # It stays failed until someone asks.
@@ -81,6 +85,108 @@ def test_a_defect_of_the_engine_costs_one_run(tmp_path):
 
     outcomes = execute(tiny_jobs(tmp_path, 3), SLOTS[:1], launch=launch)
     assert [outcome.state for outcome in outcomes.values()] == ["finished", "failed", "finished"]
+
+
+def test_an_interrupted_retry_has_not_failed_whatever_the_clock_says(tmp_path):
+    (job,) = tiny_jobs(tmp_path, 1, behave="kill")
+    execute([job], SLOTS)
+    assert job.status().state == "failed"
+    job.begin()  # as a retry does, before it is cut off
+    assert (job.status().state, job.status().failure) == ("cut off", None)
+    outcome = execute([replace(job, behave="train")], SLOTS)[job.name]
+    assert outcome.state == "finished"
+
+    (other,) = tiny_jobs(tmp_path / "other", 1, behave="kill")
+    execute([other], SLOTS)
+    (path,) = other.folder.glob("records/failure-*.json")
+    path.write_text(path.read_text().replace('"date":"2', '"date":"1'))  # a clock that was wrong by centuries
+    assert other.status().state == "failed"
+
+
+def broken_text(path):
+    path.write_bytes(b"seed = '\xff'")
+
+
+def changed_by_hand(path):
+    path.write_text("seed = 7")
+
+
+def a_folder_in_its_place(path):
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (broken_text, "no UTF-8 text"),
+        (changed_by_hand, "seed is 7 there and 1 here"),
+        (a_folder_in_its_place, "not a regular file"),
+    ],
+)
+def test_a_damaged_plan_is_named_and_costs_one_run(tmp_path, damage, words):
+    jobs = tiny_jobs(tmp_path, 3)
+    jobs[1].prepare()
+    damage(jobs[1].folder / CONFIG)
+    for retry_failed in (False, True):
+        outcomes = execute(jobs, SLOTS, retry_failed=retry_failed)
+        assert [outcomes[job.name].state for job in jobs] == ["finished", "failed", "finished"]
+        assert words in outcomes[jobs[1].name].reason
+        assert str(jobs[1].folder) in outcomes[jobs[1].name].reason
+    assert not (jobs[1].folder / "records").exists(), "nothing is written into a folder of something else"
+
+
+def test_a_folder_that_cannot_be_made_costs_one_run(tmp_path):
+    jobs = tiny_jobs(tmp_path, 3)
+    jobs[1].folder.write_text("a file")
+    outcomes = execute(jobs, SLOTS)
+    assert [outcomes[job.name].state for job in jobs] == ["finished", "failed", "finished"]
+    assert "a file stands where a folder is needed" in outcomes[jobs[1].name].reason
+    assert jobs[1].folder.read_text() == "a file"
+
+
+def test_a_failure_that_cannot_be_recorded_is_still_told(tmp_path, monkeypatch):
+    def no_space(job, *_):
+        raise OSError(errno.ENOSPC, "No space left on device", str(job.folder))
+
+    monkeypatch.setattr(TinyJob, "record_failure", no_space)
+    jobs = tiny_jobs(tmp_path, 2)
+    jobs[0] = replace(jobs[0], behave="nan")
+    outcomes = execute(jobs, SLOTS)
+    assert [outcome.state for outcome in outcomes.values()] == ["failed", "finished"]
+    assert outcomes[jobs[0].name].reason.startswith("the loss became nan at iteration 2; this could not be")
+    assert "No space left" in outcomes[jobs[0].name].reason
+
+
+def test_a_defect_keeps_its_traceback_in_the_log(tmp_path):
+    def launch(job, slot, known, stop):
+        job.prepare()
+        raise ZeroDivisionError("a defect")
+
+    (job,) = tiny_jobs(tmp_path, 1)
+    outcome = execute([job], SLOTS, launch=launch)[job.name]
+    assert outcome == Outcome("failed", "ZeroDivisionError: a defect")
+    assert "Traceback" in (job.folder / "log.txt").read_text()
+
+
+def test_an_output_that_cannot_be_written_stops_everything_and_is_told(tmp_path):
+    def notify(job, state, reason):
+        if state == "running":
+            raise BrokenPipeError("no reader")
+
+    with pytest.raises(BrokenPipeError):
+        execute(tiny_jobs(tmp_path, 3), SLOTS, notify=notify)
+
+
+def test_a_run_that_somebody_works_on_is_neither_waiting_nor_cut_off(tmp_path):
+    (job,) = tiny_jobs(tmp_path, 1, behave="kill")
+    execute([job], SLOTS)
+    job.begin()
+    assert look(job).state == "cut off"
+    with FolderLock.take(job.folder):
+        assert look(job).state == "elsewhere"
+        assert str(os.getpid()) in look(job).reason
+    assert look(job).state == "cut off"
 
 
 def test_a_folder_of_another_config_is_left_alone(tmp_path):
@@ -172,6 +278,10 @@ def test_slots_share_the_cores(monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert [slot.environment["OMP_NUM_THREADS"] for slot in make_slots(3)] == ["2"] * 3
     assert len(make_slots()) == 8
+    assert make_slots(1, {"LEDNET_COMMAND": "python tools/sweep.py x.py"})[0].environment == {
+        "LEDNET_COMMAND": "python tools/sweep.py x.py",
+        "OMP_NUM_THREADS": "8",
+    }
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
     assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in make_slots()] == ["4", "6"]

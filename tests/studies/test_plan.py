@@ -1,5 +1,7 @@
 """Study files, and the plans made from them."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from lednet_mm.config import config_text, load_config
 from lednet_mm.errors import InputError
 from lednet_mm.records import new_record, write_record
 from lednet_mm.studies.jobs import CONFIG, missing_steps, sha256
-from lednet_mm.studies.plan import check_work_dir, make_plan, read_study
+from lednet_mm.studies.plan import STUDY, check_work_dir, make_plan, read_study
 from tests.studies.tiny import provenance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +99,23 @@ def test_options_of_a_product_come_after_those_of_the_study(study, tmp_path):
         (["runs = []"], "runs: "),
         (["runs = undefined"], "the study cannot be read: .*undefined"),
         ([PRODUCT, 'options = {"train_cfg.max_iters.x": 1}'], "an option of .* does not fit"),
+        ([PRODUCT, 'options = {"randomness": 3}'], "randomness is 3, where dict"),
+        ([PRODUCT, 'options = {"custom_hooks": [object()]}'], "something in it is no plain value"),
+        (
+            [PRODUCT, 'options = {"network": "../elsewhere"}'],
+            r"lednet_streets.py: network = '../elsewhere' can be",
+        ),
+        ([PRODUCT, 'options = {"dataset": "x" * 101}'], "dataset = 'x+' can be no name"),
+        ([PRODUCT, 'options = {"variant": "a\\nb"}'], "variant = .* can be no name"),
+        ([PRODUCT, 'options = {"network": 5}'], "network: Input should be a valid string"),
+        (['runs = [dict(configs=["x.py"], variants=["../../x"])]'], "variants.0: .*can be no name"),
+        (['runs = [dict(configs=["x.py"], seeds=[-1])]'], "runs.0.seeds.0: .*greater than or equal to 0"),
+        (['runs = [dict(configs=["x.py"], seeds=[2**32])]'], "runs.0.seeds.0: .*less than"),
+        (['runs = [dict(configs=["x.py"], seeds=[0, 1, 1])]'], "runs.0.seeds: .*1 is there twice"),
+        (['runs = [dict(configs=["x.py"], seeds=["0"])]'], "runs.0.seeds.0: .*valid integer"),
+        ([f"runs = [dict(configs=[{LEDNET!r}], seeds=list(range(100_001)))]"], "more than 100,000 runs"),
+        ([PRODUCT, "limits = dict(no_progress_minutes=0)"], "limits.no_progress_minutes: "),
+        ([PRODUCT, "raise SystemExit"], "the study cannot be read: SystemExit"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(study, lines, message):
@@ -108,6 +127,27 @@ def test_what_is_wrong_is_said_in_one_line(study, lines, message):
 def test_a_missing_study_is_named():
     with pytest.raises(InputError, match=r"nope\.py: no such study"):
         read_study("nope.py")
+
+
+def test_a_study_is_python_under_a_name(study):
+    with pytest.raises(InputError, match=r"a study is a Python file, whose name ends in \.py"):
+        read_study(study(PRODUCT, name="mine.yaml"))
+    with pytest.raises(InputError, match="this can be no name") as raised:
+        read_study(study(PRODUCT, name=" mine\n.py"))
+    assert "\n" not in str(raised.value)
+
+
+def test_long_names_make_folders_that_a_file_system_takes(study, tmp_path):
+    names = {"network": "n" * 100, "dataset": "d" * 100}
+    plans = [
+        make_plan(study(PRODUCT, f"options = {names | {'dataset': dataset * 100}!r}"), tmp_path / "w")
+        for dataset in "de"
+    ]
+    folders = [run.name for plan in plans for run in plan.runs]
+    assert len(set(folders)) == 8
+    assert max(map(len, folders)) <= 200
+    assert all(name.endswith(("-seed0", "-seed5")) for name in folders)
+    plans[0].runs[0].prepare()
 
 
 def test_only_records_of_this_config_count(study, tmp_path):
@@ -151,6 +191,87 @@ def test_a_changed_study_does_not_continue_its_old_runs(study, tmp_path):
     changed = make_plan(study(PRODUCT, 'options = {"train_cfg.max_iters": 8}'), tmp_path / "w")
     with pytest.raises(InputError, match=r"4 folders hold runs of another config \(first: .*seed0\)"):
         check_work_dir(changed)
+
+
+def began(plan):
+    """Leave what a sweep leaves that has begun every run of a plan."""
+    for run in plan.runs:
+        run.prepare()
+    (plan.work_dir / STUDY).write_text(json.dumps(plan.describe()))
+
+
+def test_more_seeds_and_variants_are_the_same_study(study, tmp_path):
+    began(make_plan(study(PRODUCT, 'expectations = dict(no_apn="worse")'), tmp_path / "w"))
+    more = f'runs = [dict(configs=[{LEDNET!r}], variants=["baseline", "no_apn", "no_bn"], seeds=[0, 5, 6])]'
+    expected = 'expectations = dict(no_apn="worse", no_bn="far worse")'
+    check_work_dir(make_plan(study(more, expected, "limits = dict(no_progress_minutes=5)"), tmp_path / "w"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "name", "words"),
+    [
+        ([PRODUCT], "another.py", "its name is 'mine' there and 'another' here"),
+        ([PRODUCT, 'title = "Yours"'], "mine.py", "its title is 'Mine' there and 'Yours' here"),
+        ([PRODUCT, 'measure = dict(accuracy="val")'], "mine.py", "its split is 'test' there and 'val' here"),
+        (
+            [PRODUCT, 'expectations = dict(no_apn="better")'],
+            "mine.py",
+            "what is expected of no_apn is 'worse'",
+        ),
+        ([f"runs = [dict(configs=[{LEDNET!r}])]"], "mine.py", "3 of its runs are not in this study"),
+        (
+            [
+                PRODUCT,
+                'expectations = dict(no_apn="worse")',
+                'options = {"optim_wrapper.optimizer.lr": 0.25}',
+            ],
+            "mine.py",
+            r"4 folders hold runs of another config .*lr is 0.002 there and 0.25 here",
+        ),
+    ],
+)
+def test_a_second_study_does_not_mix_with_the_first(study, tmp_path, lines, name, words):
+    began(make_plan(study(PRODUCT, 'expectations = dict(no_apn="worse")'), tmp_path / "w"))
+    before = (tmp_path / "w" / STUDY).read_bytes()
+    second = make_plan(study(*lines, name=name), tmp_path / "w")
+    with pytest.raises(InputError, match=words) as raised:
+        check_work_dir(second)
+    assert "--work-dir" in str(raised.value)
+    assert (tmp_path / "w" / STUDY).read_bytes() == before
+    for run in (tmp_path / "w").iterdir():
+        if run.is_dir():
+            shutil.rmtree(run)
+    check_work_dir(second)  # nothing of the first is left
+
+
+def test_a_config_changed_by_hand_is_told_from_a_changed_study(study, tmp_path):
+    plan = make_plan(study(PRODUCT), tmp_path / "w")
+    began(plan)
+    path = plan.runs[0].folder / CONFIG
+    path.write_text(path.read_text().replace("max_iters", "most_iters"))
+    check_work_dir(plan)  # the other runs go on
+    status = plan.runs[0].status()
+    assert status.state == "failed"
+    assert "train_cfg.most_iters" in status.reason
+    assert "changed by hand" in status.reason
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"title": 1}', b"\xff"])
+def test_a_damaged_study_json_is_named(study, tmp_path, content):
+    plan = make_plan(study(PRODUCT), tmp_path / "w")
+    began(plan)
+    (tmp_path / "w" / STUDY).write_bytes(content)
+    with pytest.raises(InputError, match=r"study\.json: no study of this project"):
+        check_work_dir(plan)
+
+
+def test_the_timing_does_not_need_the_folders_of_the_runs(study, tmp_path):
+    plan = make_plan(study(PRODUCT, "measure = dict(latency=dict(shape=(64, 128)))"), tmp_path / "w")
+    plan.runs[0].folder.parent.mkdir()
+    plan.runs[0].folder.write_text("a file")
+    plan.latency.prepare()
+    configs = [Path(part) for part in plan.latency.command() if part.endswith(".py")]
+    assert [config_text(load_config(path)) for path in configs] == [run.text for run in plan.latency.runs]
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

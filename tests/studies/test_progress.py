@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from lednet_mm.studies import progress
 from lednet_mm.studies.execute import execute
 from lednet_mm.studies.progress import Board, Progress, duration, read_progress
+from lednet_mm.studies.watching import Watch
 from tests.studies.tiny import SLOTS, tiny_jobs
 
 
@@ -32,6 +34,58 @@ def test_progress_is_read_over_resumes(tmp_path):
 )
 def test_durations(seconds, words):
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_names_titles_and_reasons_are_text(tmp_path, terminal):
+    (job,) = tiny_jobs(tmp_path, 1)
+    out = io.StringIO()
+    console = Console(file=out, width=200, height=40, force_terminal=terminal, color_system=None)
+    with Board("T [/b] :smile:\x1b[31m", [job], console) as board:
+        board.notify(job, "running", "")
+        board.notify(job, "failed", "cannot open [/data/x]\x1b]0;gone\x07\nnext")
+    assert r"cannot open [/data/x]\x1b]0;gone\x07 next" in out.getvalue()
+    assert not terminal or r"T [/b] :smile:\x1b[31m" in out.getvalue()
+    assert "\x1b]0" not in out.getvalue()
+
+
+def test_a_run_without_progress_is_told_before_it_is_ended(tmp_path, monkeypatch):
+    (job,) = tiny_jobs(tmp_path, 1)
+    job.folder.mkdir()
+    seconds = [0.0]
+    monkeypatch.setattr(progress, "Watch", lambda folder: Watch(folder, clock=lambda: seconds[0]))
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    out = io.StringIO()
+    with Board("A study", [job], Console(file=out, width=200)) as board:
+        board.notify(job, "running", "")
+
+        def told_after(passed):
+            seconds[0] += passed
+            board.last_read = 0.0
+            board.tick()
+            return out.getvalue().splitlines()[-1]
+
+        assert "no progress" not in told_after(29)
+        assert f"1 running; {job.name}: no progress for 60 s, ended after 30 min" in told_after(31)
+        assert "no progress for 10 min" in told_after(540)
+        (job.folder / "log.txt").write_text("a line")
+        assert "no progress" not in told_after(60)
+
+
+def test_time_in_a_queue_is_not_part_of_a_duration(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    jobs = tiny_jobs(tmp_path, 2)
+    out = io.StringIO()
+    with Board("A study", jobs, Console(file=out, width=200)) as board:
+        for job in jobs:
+            board.notify(job, "queued", "on the cluster")
+        now[0] = 1000.0
+        board.notify(jobs[0], "running", "process 1 on here")
+        assert board._summary() == "1 queued, 1 running"
+        now[0] = 1007.0
+        board.notify(jobs[0], "finished", "")
+    assert f"{jobs[0].name} finished after 7 s" in out.getvalue()
 
 
 @pytest.mark.parametrize("terminal", [False, True])

@@ -1,18 +1,28 @@
 """The Ray engine on a small local cluster; skipped where Ray is not installed."""
 
+import json
 import os
+import re
+import shlex
+import shutil
 import signal
+import socket
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from lednet_mm.errors import InputError
+from lednet_mm.files import FolderLock
 from lednet_mm.studies import ray_engine
 from lednet_mm.studies.execute import execute
-from lednet_mm.studies.ray_engine import execute_on_ray
+from lednet_mm.studies.ray_engine import execute_on_ray, threads_of
+from tests.conftest import ROOT
 from tests.studies.tiny import SLOTS, results, starts, tiny_jobs
 
 
@@ -20,6 +30,62 @@ def test_without_ray_there_is_one_clear_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"pip install -e '\.\[cluster\]'"):
         ray_engine.import_ray()
+
+
+def test_a_run_asks_for_what_every_machine_with_gpus_has():
+    cpu, small, large = {"CPU": 64.0}, {"CPU": 4.0, "GPU": 2.0}, {"CPU": 32.0, "GPU": 4.0}
+
+    def threads(*resources, alive=True):
+        return threads_of([{"Resources": each, "Alive": alive} for each in resources])
+
+    assert threads(cpu) == (1, 0)
+    assert threads(large) == (4, 1)
+    assert threads(cpu, small, large) == (2, 1)
+    assert threads({"GPU": 1.0}) == (1, 1)
+    assert threads(large, alive=False) == (1, 0)
+
+
+def test_a_job_is_queued_until_its_folder_is_locked(tmp_path):
+    (job,) = tiny_jobs(tmp_path, 1)
+    seen = []
+    states = ray_engine._States(lambda job, state, reason: seen.append(state))
+    states.submitted(job)
+    states.look(job)
+    assert seen == ["queued"]
+    with FolderLock.take(job.folder):
+        states.look(job)
+        states.look(job)
+    states.look(job)
+    assert seen == ["queued", "running"], "a job that has just ended, before Ray says so"
+    states.look(job)
+    assert seen == ["queued", "running", "queued"], "its worker has died"
+    with FolderLock.take(job.folder):
+        states.look(job)
+    states.stopped(job)
+    assert seen[-2:] == ["running", "stopped"]
+
+
+def test_a_cluster_that_refuses_is_one_line(monkeypatch):
+    class Refusing:
+        @staticmethod
+        def is_initialized():
+            return False
+
+        @staticmethod
+        def init(**_):
+            raise RuntimeError("AuthenticationError: InvalidAuthToken\nmore lines")
+
+    with pytest.raises(InputError, match=r"cannot be joined: .*RAY_AUTH_MODE=token") as raised:
+        ray_engine.connect(Refusing)
+    assert "\n" not in str(raised.value)
+
+
+def raise_input_error(job, slot, known, stop):
+    raise InputError("the data are not there: prepare them")
+
+
+def lose_the_worker(job, slot, known, stop):
+    os._exit(1)
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +119,102 @@ def test_a_killed_worker_is_replaced_and_its_run_continued(cluster, tmp_path):
     again = execute_on_ray(jobs)
     assert [outcome.state for outcome in again.values()] == ["finished"] * 4 + ["failed"]
     assert starts(jobs[1]) == 1
+
+
+@pytest.mark.slow
+def test_reasons_survive_the_way_back(cluster, tmp_path):
+    (job,) = tiny_jobs(tmp_path / "input", 1)
+    outcome = execute_on_ray([job], launch=raise_input_error)[job.name]
+    assert (outcome.state, outcome.reason) == ("failed", "the data are not there: prepare them")
+    (job,) = tiny_jobs(tmp_path / "lost", 1)
+    job.prepare()
+    outcome = execute_on_ray([job], launch=lose_the_worker, max_retries=0)[job.name]
+    assert outcome.state == "failed"
+    assert outcome.reason.startswith("Ray: WorkerCrashedError: ")
+    assert job.status().state == "failed"
+
+
+DRIVER = """
+import json, sys
+from pathlib import Path
+import ray
+from lednet_mm.studies.ray_engine import connect, execute_on_ray
+from tests.studies.tiny import tiny_jobs
+
+connect(ray)
+seen = []
+outcomes = execute_on_ray(
+    tiny_jobs(Path(sys.argv[1]), 3, step_seconds=2.0),
+    notify=lambda job, state, reason: seen.append((job.run.seed, state)),
+    poll_seconds=0.2,
+)
+print(json.dumps([len(ray.nodes()), [o.state for o in outcomes.values()], seen]))
+"""
+
+
+def documented_commands():
+    """Return the commands of the recipe in docs/studies.md, up to the one that starts the sweep."""
+    text = (ROOT / "docs" / "studies.md").read_text()
+    section = text[text.index("## Past one machine") : text.index("Slurm:")]
+    lines = [
+        line for block in re.findall(r"```\n(.*?)```", section, re.DOTALL) for line in block.splitlines()
+    ]
+    commands = [line.split("  #")[0].strip() for line in lines]
+    return commands[: next(i for i, line in enumerate(commands) if "tools/sweep.py" in line)]
+
+
+@pytest.mark.slow
+def test_the_documented_recipe_joins_a_second_worker(tmp_path):
+    """Runs the lines of docs/studies.md with a home folder and a port of its own, one core a worker."""
+    ray = Path(sys.executable).with_name("ray")
+    if not ray.exists():
+        pytest.skip("Ray is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    environment |= {"HOME": str(home), "PYTHONPATH": str(ROOT), "PATH": f"{ray.parent}:{os.environ['PATH']}"}
+    workers = []
+    sockets = tempfile.mkdtemp(prefix="ray")  # the paths of sockets are short
+    try:
+        for command in documented_commands():
+            words = shlex.split(command)
+            if words[0] == "export":
+                environment.update([words[1].split("=")])
+            elif words[:2] == ["ray", "start"]:
+                line = command.replace("FIRST", "127.0.0.1").replace("6379", port)
+                line = f"exec {line} --num-cpus=1 --block --disable-usage-stats"
+                if "--head" in line:
+                    line += f" --include-dashboard=false --temp-dir={sockets}"
+                log = (tmp_path / f"start{len(workers)}.txt").open("w")
+                started = {"env": environment, "stdout": log, "stderr": log, "start_new_session": True}
+                workers.append((subprocess.Popen(["bash", "-c", line], **started), Path(log.name)))
+                end = time.monotonic() + 180
+                while "Ray runtime started" not in workers[-1][1].read_text():
+                    assert workers[-1][0].poll() is None, workers[-1][1].read_text()
+                    assert time.monotonic() < end
+                    time.sleep(0.2)
+            else:
+                subprocess.run(["bash", "-c", command], env=environment, check=True)
+        assert len(workers) == 2
+        assert (home / ".ray" / "auth_token").stat().st_mode & 0o777 == 0o600
+        driver = [sys.executable, "-c", DRIVER, str(tmp_path / "w")]
+        answer = subprocess.run(driver, env=environment, capture_output=True, text=True, timeout=400)
+        assert answer.returncode == 0, answer.stderr
+        nodes, outcomes, seen = json.loads(answer.stdout.splitlines()[-1])
+        assert nodes == 2
+        assert outcomes == ["finished"] * 3
+        assert starts(tiny_jobs(tmp_path / "w", 1)[0]) == 1
+        # Two workers of one core: the third run is queued until one of the others is over.
+        running = [seed for seed, state in map(tuple, seen) if state == "running"]
+        assert sorted(running) == [0, 1, 2]
+        first_end = next(i for i, (_, state) in enumerate(seen) if state == "finished")
+        assert seen.index([running[-1], "running"]) > first_end
+        assert "cut off" not in {state for _, state in seen}
+    finally:
+        for worker, _ in reversed(workers):
+            worker.terminate()
+            worker.wait(60)
+        shutil.rmtree(sockets, ignore_errors=True)

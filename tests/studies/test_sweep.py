@@ -5,6 +5,7 @@ import json
 import pytest
 
 from lednet_mm.records import read_records
+from lednet_mm.studies.plan import make_plan
 from tests.conftest import ROOT
 
 
@@ -46,6 +47,43 @@ def test_a_study_that_does_not_exist_is_one_line(tool):
     assert outcome.status == 2
     assert outcome.err.count("\n") == 1
     assert "no such study" in outcome.err
+
+
+def test_titles_and_reasons_are_printed_as_they_are(study, tool, tmp_path):
+    study.write_text(study.read_text().replace("Two small runs", "T [/b]"))
+    run = make_plan(study, tmp_path / "w").runs[0]
+    run.prepare()
+    run.record_failure("RuntimeError: cannot open [/data/x]", 1, [])
+    outcome = tool("sweep", study, "--dry-run", "--work-dir", tmp_path / "w")
+    assert outcome.status == 0
+    assert "T [/b]" in outcome.out
+    assert "failed  │ RuntimeError: cannot open [/data/x]" in outcome.out
+
+
+def test_a_work_folder_that_cannot_be_one_is_one_line(study, tool, tmp_path):
+    (tmp_path / "file").write_text("x")
+    for place in (tmp_path / "file", tmp_path / "file" / "w"):
+        for options in ([], ["--dry-run"]):
+            outcome = tool("sweep", study, "--work-dir", place, *options)
+            assert outcome.status == 2
+            assert outcome.err.count("\n") == 1
+            assert "a file stands where a folder is needed" in outcome.err
+
+
+def test_the_end_names_what_is_not_finished_and_the_next_command(study, tool, tmp_path):
+    work_dir = tmp_path / "w"
+    plan = make_plan(study, work_dir)
+    for run in plan.runs:
+        run.prepare()
+        run.record_failure("no luck", 1, [])
+        (run.folder / "records" / "accuracy-x.json").write_text("{")
+    study.write_text(study.read_text().replace("latency", "_latency").replace(", _latency", ") #"))
+    outcome = tool("sweep", study, "--work-dir", work_dir)
+    assert outcome.status == 1
+    assert "0 of 2 finished" in outcome.out
+    assert f"{plan.runs[0].name} failed: no luck (log: {plan.runs[0].folder / 'log.txt'})" in outcome.err
+    assert "accuracy-x.json: not readable as JSON" in outcome.err
+    assert outcome.err.endswith(f"--work-dir {work_dir} --retry-failed\n")
 
 
 @pytest.mark.slow

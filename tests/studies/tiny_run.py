@@ -2,8 +2,8 @@
 
 python tiny_run.py FOLDER BEHAVE SEED STEPS STEP_SECONDS
 
-BEHAVE: ``train``, or how it fails at step 2: ``nan``, ``raise``, ``kill``; ``kill once`` fails the first time
-only; ``quiet`` ends well without records.
+BEHAVE: ``train``, or how it fails at step 2: ``nan``, ``raise``, ``kill``, ``hang``; ``kill once`` fails the
+first time only; ``quiet`` ends well without records; ``silent`` fails without a word.
 """
 
 import json
@@ -34,12 +34,16 @@ def main() -> None:
     first, state = json.loads(saved[-1].read_text()) if saved else (0, int(seed))
     if behave == "quiet":
         return
+    if behave == "silent":
+        os._exit(3)
     for step in range(first + 1, int(steps) + 1):
         time.sleep(float(step_seconds))
         state = (state * 1103515245 + 12345) % 2**31
         if step == 2 and behave == "nan":
             print("failed: the loss became nan at iteration 2")
             sys.exit(1)
+        while step == 2 and behave == "hang":
+            time.sleep(1)
         if step == 2 and behave == "raise":
             raise RuntimeError("shapes do not match")
         if step == 2 and (behave == "kill" or (behave == "kill once" and not saved)):
