@@ -99,6 +99,7 @@ def cluster():
 @pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_run_continued(cluster, tmp_path):
     jobs = tiny_jobs(tmp_path, 4, step_seconds=0.5)
+    jobs[0] = replace(jobs[0], step_seconds=5.0)  # so that it is still at work when it is killed
     jobs += tiny_jobs(tmp_path / "bad", 1, behave="nan")
     jobs[4] = replace(jobs[4], folder=tmp_path / "bad" / "bad-run")
 
