@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import pprint
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
+from mmengine.runner import Runner
 from pydantic import ValidationError
 
-from lednet_mm.errors import InputError
+from lednet_mm.errors import InputError, describe_error
 from lednet_mm.records import Run, explain
 
 WHERE = ("work_dir", "resume", "launcher")
 """Keys that say where and how a config is run; they are no part of it."""
+
+READ = frozenset(
+    {name for name in inspect.signature(Runner.__init__).parameters if name not in ("self", "cfg")}
+    # What mmengine's Runner reads of the config itself.
+    | {"activation_checkpointing", "compile", "custom_imports", "efficient_conv_bn_eval"}
+    | {"find_unused_parameters", "model_wrapper_cfg", "runner_type", "sync_bn"}
+    # What this project reads.
+    | {"channels_last", "dataset", "network", "study", "tta_model", "tta_pipeline", "variant"}
+)
+"""Keys at the top of a config that somebody reads. Any other is a variable of the config file alone."""
+
+READ_BELOW = {
+    "auto_scale_lr": ("base_batch_size", "enable"),
+    "env_cfg": ("cudnn_benchmark", "dist_cfg", "mp_cfg", "resource_limit"),
+}
+"""What is read of sections from which no object is built, so that nothing else refuses a wrong key."""
+
+DICTS = (
+    *("auto_scale_lr", "data_preprocessor", "default_hooks", "env_cfg", "log_processor", "model"),
+    *("model_wrapper_cfg", "optim_wrapper", "randomness", "test_cfg", "test_dataloader", "train_cfg"),
+    *("train_dataloader", "tta_model", "val_cfg", "val_dataloader", "visualizer"),
+)
+LISTS = ("custom_hooks", "tta_pipeline")
 
 
 def load_config(path: str | Path, options: Mapping | None = None, seed: int | None = None) -> Config:
@@ -25,24 +52,81 @@ def load_config(path: str | Path, options: Mapping | None = None, seed: int | No
         seed: of everything random; None keeps the config's.
 
     Raises:
-        InputError: no such file, an error in it, or an option that does not fit.
+        InputError: no such file, an error in it, a misspelled key, or an option that does not fit or that
+            nothing would read.
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such config; the ones that come with the project are in configs/")
+    if Path(path).suffix != ".py":
+        raise InputError(f"{path}: configs are Python files (.py); one in YAML or JSON is not read")
     try:
         config = Config.fromfile(str(path))
-    except Exception as error:  # a config is code: anything may come out of it
-        raise InputError(f"{path}: the config cannot be read: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # a config is code: anything may come out of it
+        raise InputError(f"{path}: the config cannot be read: {describe_error(error)}") from error
+    for key in config:
+        # Short names are often a variable's own; those of eight letters and more rarely resemble by chance.
+        meant = difflib.get_close_matches(key, READ, 1, cutoff=0.9) if len(key) >= 8 else []
+        if meant and key not in READ and not key[-1].isdigit():
+            raise InputError(f"{path}: nothing reads {key}: {meant[0]} is meant? Else give it another name")
+    for key in options or ():
+        _check_option(path, config, str(key))
     if options:
         try:
             config.merge_from_dict(dict(options))
-        except (KeyError, TypeError, AssertionError, IndexError) as error:
-            raise InputError(f"{path}: an option of --cfg-options does not fit: {error}") from error
+        except Exception as error:  # mmengine's assertions, type and index errors
+            raise InputError(
+                f"{path}: an option of --cfg-options does not fit: {describe_error(error)}"
+            ) from error
     if "model" not in config:
         raise InputError(f"{path}: no model in this config (files in _base_ are parts, not configs)")
     if seed is not None:
         config.randomness = {**config.get("randomness", {}), "seed": seed}
+    for names, kind, kinds in ((DICTS, "dict(...)", dict), (LISTS, "list", (list, tuple))):
+        for name in names:
+            if config.get(name) is not None and not isinstance(config[name], kinds):
+                raise InputError(f"{path}: {name} = {config[name]!r} is no {kind}")
     return config
+
+
+def _check_option(path: str | Path, config: Config, key: str) -> None:
+    """Refuse an option that changes nothing.
+
+    Raises:
+        InputError: nothing reads the key, or only the config file itself did.
+    """
+    name, *below = key.split(".")
+    if name in READ:
+        wanted = READ_BELOW.get(name)
+        if below and wanted and below[0] not in wanted:
+            raise InputError(f"{path}: option {key}: nothing reads it{suggest(below[0], wanted)}")
+        return
+    if name not in config:
+        raise InputError(f"{path}: option {key}: nothing reads {name}{suggest(name, READ)}")
+    used = [place for place, value in keys_of(config) if value == config[name]]
+    used = [place for place in used if place.split(".")[0] in READ][:3]
+    where = f": set {', '.join(used)}" if used else ""
+    raise InputError(
+        f"{path}: option {key}: {name} is a variable of the config file, which has been used before options "
+        f"apply{where}"
+    )
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean ...?`` with the known names that resemble one, or nothing."""
+    close = difflib.get_close_matches(name, list(known), 3, cutoff=0.6)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+def keys_of(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Go through a config: every key with its dots, numbers standing for places in lists, and its value."""
+    items: Iterable[tuple[Any, Any]] = ()
+    if isinstance(content, (Mapping, Config)):
+        items = content.items()
+    elif isinstance(content, (list, tuple)):
+        items = enumerate(content)
+    for key, value in items:
+        yield f"{prefix}{key}", value
+        yield from keys_of(value, f"{prefix}{key}.")
 
 
 def config_text(config: Config) -> str:

@@ -31,6 +31,14 @@ NOISE = (
 """Warnings of libraries that ask nothing of the project's users, as regular expressions."""
 
 
+LAUNCHED = {
+    "pytorch": ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"),
+    "slurm": ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_NODELIST"),
+    "mpi": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
+}
+"""The variables that a launcher sets for each process; the first is the process's number."""
+
+
 @dataclass(frozen=True)
 class Threads:
     """The threads chosen for a process.
@@ -121,6 +129,24 @@ def keep_freed_memory(keep: bool = True) -> bool:
         mallopt(mmap_threshold, 1 << 30 if keep else largest)
         and mallopt(trim_threshold, 2**31 - 1 if keep else 2 * largest)
     )
+
+
+def process_number(launcher: str) -> int:
+    """Return the number of this process among those that a launcher started; 0 without one.
+
+    Raises:
+        InputError: the launcher did not start this process.
+    """
+    if launcher == "none":
+        return 0
+    missing = [name for name in LAUNCHED[launcher] if name not in os.environ]
+    if missing:
+        how = {"pytorch": "tools/dist_train.sh or torchrun", "slurm": "tools/slurm_train.sh", "mpi": "mpirun"}
+        raise InputError(
+            f"--launcher {launcher}: {missing[0]} is not set, so {how[launcher]} did not start this process: "
+            "start it so, or leave --launcher out"
+        )
+    return int(os.environ[LAUNCHED[launcher][0]])
 
 
 def resolve_device(name: str) -> torch.device:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
+from lednet_mm.environment import process_number
 from lednet_mm.errors import run_command
 from lednet_mm.options import add_config_options, add_launcher, announce_rank
 from lednet_mm.training.training import train
@@ -32,7 +33,7 @@ def main() -> None:
     add_launcher(parser)
     arguments = parser.parse_args()
     announce_rank(arguments)
-    train(
+    records = train(
         arguments.config,
         work_dir=arguments.work_dir or Path("work_dirs") / Path(arguments.config).stem,
         resume=arguments.resume,
@@ -42,6 +43,8 @@ def main() -> None:
         launcher=arguments.launcher,
         options=arguments.cfg_options,
     )
+    if process_number(arguments.launcher) == 0 and records.is_dir():
+        print(f"records are in {records}")
 
 
 if __name__ == "__main__":

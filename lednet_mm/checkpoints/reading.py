@@ -45,26 +45,30 @@ MOST_STEPS = 5_000_000
 MOST_ENTRIES = 200_000
 
 REFUSED_MODULES = frozenset(
-    (
-        "os",
-        "posix",
-        "nt",
-        "subprocess",
-        "sys",
-        "importlib",
-        "runpy",
-        "shutil",
-        "socket",
-        "ctypes",
-        "pty",
-        "pip",
-    )
-    + ("pickle", "_pickle", "marshal", "operator", "_operator", "webbrowser", "asyncio", "multiprocessing")
+    {
+        *(
+            "os",
+            "posix",
+            "nt",
+            "subprocess",
+            "sys",
+            "importlib",
+            "runpy",
+            "shutil",
+            "socket",
+            "ctypes",
+            "pty",
+        ),
+        *("pip", "pickle", "_pickle", "marshal", "operator", "_operator", "webbrowser", "asyncio"),
+        "multiprocessing",
+    }
 )
 """Packages that a checkpoint has no honest use for, and an attack has."""
 REFUSED_BUILTINS = frozenset(
-    ("eval", "exec", "execfile", "compile", "__import__", "open", "input", "breakpoint", "apply")
-    + ("globals", "locals", "vars", "setattr", "delattr", "exit", "quit")
+    {
+        *("eval", "exec", "execfile", "compile", "__import__", "open", "input", "breakpoint", "apply"),
+        *("globals", "locals", "vars", "setattr", "delattr", "exit", "quit"),
+    }
 )
 
 KEPT = (Tensor, torch.Size, torch.dtype, torch.device, str, bytes, bytearray, int, float, complex, type(None))

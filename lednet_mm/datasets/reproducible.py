@@ -63,7 +63,7 @@ class ReproducibleSampler(Sampler):
         self.first = 0
 
     def __len__(self) -> int:
-        return self.size
+        return -(-self.size // self.world_size)
 
     def __iter__(self) -> Iterator[Draw]:
         position = self.first * self.world_size + self.rank

@@ -40,7 +40,7 @@ def train_and_measure(folder: Path, split: str, shape: Shape | None) -> None:
     if "complexity" in steps and shape is not None:
         write_record(complexity_record(config, count_complexity(config, shape)), folder)
     if "train" in steps:
-        train(path, work_dir=folder, resume=bool(checkpoints_of(folder)))
+        train(path, work_dir=folder, resume=bool(checkpoints_of(folder)), locked=True)
     if "test" in steps:
         evaluate_checkpoint(config, trained_checkpoint(folder, digest), split=split, work_dir=folder)
 

@@ -167,8 +167,6 @@ def read_resumable(path: Path, model: nn.Module, optim_wrapper: Any, param_sched
         raise InputError(f"{path}: cannot be continued: {reason}")
     hub = checkpoint.get("message_hub")
     checkpoint["message_hub"] = _message_hub(hub.get("runtime_info") if isinstance(hub, Mapping) else None)
-    # MMEngine would execute this text as Python.
-    checkpoint["meta"] = {key: value for key, value in meta.items() if key != "config"}
     return checkpoint
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,11 @@ from lednet_mm.errors import InputError
 from lednet_mm.evaluation import Accuracy, ConfusionMatrixMetric
 from lednet_mm.files import file_sha256
 from lednet_mm.records import Provenance, collect_provenance, new_record, now, write_record
+from lednet_mm.training.history import Stopwatch, begin_range, extend_range
+from lednet_mm.training.loops import EpochLoop
+
+APPLIES = ("commit", "dirty", "device", "threads", "precision", "dataset_fingerprint")
+"""What a record tells of each range of iterations, beside their number, seed and learning rate."""
 
 
 @HOOKS.register_module()
@@ -89,11 +93,17 @@ class LossHook(RuntimeInfoHook):
             InputError: a loss is NaN or infinite; the line names the iteration and the last checkpoint.
         """
         self._unread.append((runner.iter + 1, {key: v.detach() for key, v in (outputs or {}).items()}))
-        intervals = [hook.interval for hook in runner.hooks if isinstance(hook, (LoggerHook, CheckpointHook))]
+        intervals = [
+            hook.interval
+            for hook in runner.hooks
+            if isinstance(hook, LoggerHook) or (isinstance(hook, CheckpointHook) and not hook.by_epoch)
+        ]
+        if not isinstance(runner.train_loop, EpochLoop):
+            intervals.append(runner.train_loop.val_interval)
         if (
-            any(self.every_n_train_iters(runner, n) for n in [*intervals, runner.train_loop.val_interval])
+            any(self.every_n_train_iters(runner, n) for n in intervals)
             or self.is_last_train_iter(runner)
-            or self.end_of_epoch(runner.train_dataloader, batch_idx)  # short ones are logged then
+            or self.end_of_epoch(runner.train_dataloader, batch_idx)  # logged then, and validated in epochs
         ):
             self._read(runner)
 
@@ -122,8 +132,9 @@ class LossHook(RuntimeInfoHook):
 class RecordHook(Hook):
     """Write the records of a training: how it went, and the accuracy of its last weights.
 
-    The validation curve is kept with the checkpoints, so that a resumed run knows it whole; a validation
-    that was cut off is made up for.
+    The validation curve and the ranges of iterations with what applied to each (seed, length, learning rate,
+    commit, device) are kept with the checkpoints, so that a resumed run knows them whole; a validation that
+    was cut off is made up for.
     """
 
     priority = "LOWEST"
@@ -131,16 +142,16 @@ class RecordHook(Hook):
     def __init__(self) -> None:
         self.accuracy: Accuracy | None = None
         self.validated_at = -1
-        self.started = 0.0
+        self.session = Stopwatch()
+        self.training = Stopwatch()
         self.provenance: Provenance
         self.first_iter = 0
+        self.ranges: list[dict[str, Any]] = []
 
     def before_train(self, runner: Any) -> None:
-        """Start the clock; validate first if the run was cut off right before a validation."""
+        """Start the clocks; validate first if the run was cut off right before a validation."""
         runner.message_hub.update_info("miou_curve", self._curve(runner))
-        loop = runner.train_loop
-        due = runner.iter > 0 and runner.val_loop is not None and runner.iter % loop.val_interval == 0
-        if due and runner.iter not in [step for step, _ in self._curve(runner)]:
+        if self._validation_is_missing(runner):
             runner.val_loop.run()
         self.first_iter = runner.iter
         # The code that runs is the one that was loaded, whatever is committed meanwhile.
@@ -148,9 +159,47 @@ class RecordHook(Hook):
             str(next(runner.model.parameters()).device),
             "fp16" if "Amp" in type(runner.optim_wrapper).__name__ else "fp32",
             threads=runner.threads.count,
-            dataset_fingerprint=runner.dataset_fingerprint,
+            dataset_fingerprint=runner.dataset_fingerprints.get("train"),
         )
-        self.started = time.perf_counter()
+        applies = {
+            "max_iters": runner.max_iters,
+            "seed": runner.seed,
+            "processes": runner.world_size,
+            **self.provenance.model_dump(include=set(APPLIES)),
+        }
+        before = runner.message_hub.runtime_info.get("ranges", [])
+        self.ranges = begin_range(before, runner.iter, self.provenance.date, applies)
+        runner.message_hub.update_info("ranges", self.ranges)
+        self.session.go_on()
+        self.training.go_on()
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Keep the learning rate of this iteration; the next checkpoint holds it."""
+        rate = next(iter(runner.optim_wrapper.get_lr().values()))[0]
+        extend_range(self.ranges[-1], runner.iter + 1, rate)
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Leave the writing of checkpoints out of the speed of training."""
+        self.training.pause()
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Count on after a checkpoint."""
+        self.training.go_on()
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Count on after a checkpoint."""
+        self.training.go_on()
+
+    def before_val(self, runner: Any) -> None:
+        """Leave validations out of the speed of training."""
+        self.training.pause()
+
+    def after_val(self, runner: Any) -> None:
+        """Count on after a validation."""
+        if runner.iter < runner.max_iters:
+            self.training.go_on()
 
     def after_val_epoch(self, runner: Any, metrics: dict | None = None) -> None:
         """Remember the accuracy."""
@@ -165,7 +214,8 @@ class RecordHook(Hook):
 
     def after_train(self, runner: Any) -> None:
         """Write the records of the finished run."""
-        seconds = time.perf_counter() - self.started
+        self.training.pause()
+        self.session.pause()
         if runner.val_loop is not None and self.validated_at != runner.iter:
             runner.val_loop.run()
         if not is_main_process():
@@ -174,30 +224,51 @@ class RecordHook(Hook):
         checkpoint = saved[0] if saved else None
         update = {"date": now(), "checkpoint_sha256": file_sha256(checkpoint) if checkpoint else None}
         provenance = self.provenance.model_copy(update=update)
-        run = run_of(runner.cfg, runner.seed)
-        text = runner.config_text
         iterations = runner.iter - self.first_iter
         images = iterations * runner.train_dataloader.batch_size * runner.world_size
         values = {
             "iterations": runner.iter,
+            "epochs": round(runner.iter / len(runner.train_dataloader), 4),
             "loss": runner.message_hub.get_scalar("train/loss").current() if iterations else None,
-            "seconds_this_session": seconds,
+            "seconds_this_session": self.session.seconds,
+            "training_seconds_this_session": self.training.seconds,
             "iterations_this_session": iterations,
-            "images_per_second": images / seconds if iterations else None,
+            "images_per_second": images / self.training.seconds if iterations else None,
             "peak_memory_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
             "processes": runner.world_size,
         }
         details = {
             "validation_curve_miou_percent": self._curve(runner),
+            "ranges": self.ranges,
             "threads_reason": runner.threads.reason,
             "checkpoint": checkpoint.name if checkpoint else None,
         }
-        write_record(new_record("train", run, text, values, details, provenance), runner.work_dir)
+        run = run_of(runner.cfg, runner.seed)
+        write_record(
+            new_record("train", run, runner.config_text, values, details, provenance), runner.work_dir
+        )
         if self.accuracy is not None:
-            path = write_accuracy_record(
-                runner, self.accuracy, "val", provenance, runner.work_dir, runner.seed
+            of_val = {"dataset_fingerprint": runner.dataset_fingerprints.get("val")}
+            write_accuracy_record(
+                runner,
+                self.accuracy,
+                "val",
+                provenance.model_copy(update=of_val),
+                runner.work_dir,
+                runner.seed,
             )
-            runner.logger.info(f"records written to {path.parent}")
+
+    def _validation_is_missing(self, runner: Any) -> bool:
+        """Say whether the checkpoint that a run goes on from was due to be validated and was not."""
+        loop = runner.train_loop
+        done = runner.iter
+        if isinstance(loop, EpochLoop):
+            done, rest = divmod(done, len(runner.train_dataloader))
+            done = 0 if rest else done
+        due = (
+            done and runner.val_loop is not None and done >= loop.val_begin and done % loop.val_interval == 0
+        )
+        return bool(due) and runner.iter not in [step for step, _ in self._curve(runner)]
 
     def _curve(self, runner: Any) -> list:
         return list(runner.message_hub.runtime_info.get("miou_curve", []))

@@ -1,8 +1,8 @@
 """The runner of every config here: mmengine's, made exact on resume and safe with its files.
 
 What it adds: checkpoints appear whole or not at all; resuming takes the newest one that can be read; files
-are loaded without executing code and strictly; data are checked before the first iteration; distributed
-training runs on CPUs too.
+are loaded without executing code and strictly; data, config and one batch are tried before the first
+iteration; a run continues only as what it was; distributed training runs on CPUs too.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, MMDistributedDataParallel, is_model_wrapper
 from mmengine.model.utils import revert_sync_batchnorm
-from mmengine.registry import RUNNERS
-from mmengine.runner import BaseLoop, Runner
+from mmengine.registry import LOOPS, RUNNERS
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch import distributed, nn
 
 from lednet_mm.checkpoints.binding import compare_with_config, meta_of
@@ -37,12 +37,15 @@ from lednet_mm.checkpoints.files import (
 from lednet_mm.checkpoints.locations import local_copy
 from lednet_mm.checkpoints.reading import DamagedError, read_checkpoint
 from lednet_mm.config import config_text, run_of
-from lednet_mm.environment import Threads, choose_threads, keep_freed_memory
+from lednet_mm.environment import Threads, choose_threads, keep_freed_memory, process_number
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import PART
 from lednet_mm.literals import read_literals
 from lednet_mm.training.checkpointing import read_resumable
-from lednet_mm.training.preflight import preflight
+from lednet_mm.training.loops import EpochLoop
+from lednet_mm.training.preflight import doubt, preflight
+from lednet_mm.training.rehearsal import rehearse
+from lednet_mm.training.resuming import check_continues, restore
 
 FILE_ONLY = (
     "----",  # the environment, a page
@@ -65,35 +68,47 @@ class ReproducibleRunner(Runner):
     """
 
     threads: Threads
-    dataset_fingerprint: str | None = None
+    dataset_fingerprints: dict[str, str]
+    """The fingerprint of each split that the training uses."""
     config_text: str
     """The config as it was given."""
     _checked: dict[str, Any] | None = None
     """The checkpoint that :meth:`resume` goes on with, read and found to fit."""
+    started: bool = False
+    """Whether everything is built, loaded and tried: what fails from then on is not the config's mistake."""
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> ReproducibleRunner:
         """Build the runner.
 
-        Every schedule without an end runs to the last iteration. Without a GPU the loaders get no processes
-        of their own: they would take the cores that the network computes on.
+        Without a GPU the loaders get no processes of their own, which would take the cores that the network
+        computes on; what is about such processes is left out of their options.
         """
         text = config_text(cfg)
-        schedules = cfg.get("param_scheduler") or []
-        max_iters = (cfg.get("train_cfg") or {}).get("max_iters")
-        for schedule in schedules if isinstance(schedules, (list, tuple)) else [schedules]:
-            if max_iters and not schedule.get("by_epoch", True):
-                schedule.setdefault("end", max_iters)
-        if not torch.cuda.is_available():
-            for split in ("train", "val", "test"):
-                if cfg.get(f"{split}_dataloader"):
-                    cfg[f"{split}_dataloader"].update(num_workers=0, persistent_workers=False)
+        for split in ("train", "val", "test"):
+            if loader := cfg.get(f"{split}_dataloader"):
+                if not torch.cuda.is_available():
+                    loader.num_workers = 0
+                if not loader.get("num_workers"):
+                    for option in (
+                        "multiprocessing_context",
+                        "persistent_workers",
+                        "prefetch_factor",
+                        "timeout",
+                    ):
+                        loader.pop(option, None)
         runner = super().from_cfg(cfg)
         runner.config_text = text
+        runner.dataset_fingerprints = {}
         return runner
 
     def setup_env(self, env_cfg: dict) -> None:
-        """Choose the threads, and start distributed training on CPUs where there is no GPU."""
+        """Choose the threads, and start distributed training on CPUs where there is no GPU.
+
+        Raises:
+            InputError: the launcher did not start this process, or there are fewer GPUs than processes.
+        """
+        process_number(self.launcher)
         self.threads = choose_threads()
         if not torch.cuda.is_available():
             keep_freed_memory()
@@ -128,9 +143,51 @@ class ReproducibleRunner(Runner):
         )
 
     def train(self) -> nn.Module:
-        """Check the data, then train."""
-        self.dataset_fingerprint = preflight(self.cfg)
+        """Check the data, build everything, try it, then train."""
+        for split, summary in preflight(self.cfg).items():
+            self.dataset_fingerprints[split] = summary.fingerprint
+            if line := doubt(split, summary):
+                self.logger.warning(line)
         return super().train()
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop; one over epochs is :class:`EpochLoop`, which is exact on resume."""
+        if isinstance(loop, dict):
+            kind = loop.get("type", "EpochBasedTrainLoop" if loop.get("by_epoch") else None)
+            if (LOOPS.get(kind) if isinstance(kind, str) else kind) is EpochBasedTrainLoop:
+                loop = {**loop, "type": EpochLoop}
+                loop.pop("by_epoch", None)
+        return super().build_train_loop(loop)
+
+    def _maybe_compile(self, target: str) -> None:
+        """Try what is built and loaded by now; mmengine calls this right before a loop begins."""
+        if target == "train_step":
+            rehearse(self)
+            self.started = True
+        super()._maybe_compile(target)
+
+    def resume(self, filename: str, *unused: Any, **unused_too: Any) -> None:
+        """Continue from a checkpoint, if the config is the one that it was trained under.
+
+        mmengine's own would execute the config that a checkpoint holds, and keep the schedule of a run that
+        has become longer.
+
+        Raises:
+            InputError: the checkpoint is not of this training.
+        """
+        if self._checked is None:
+            self._checked = read_resumable(
+                local_copy(filename), self._bare_model(), self.optim_wrapper, self.param_schedulers
+            )
+        check_continues(filename, self._checked, self)
+        restore(self, filename, self.load_checkpoint(filename))
+        self.logger.info(f"continuing after iteration {self.iter} of {self.max_iters}")
+
+    def dump_config(self) -> None:
+        """Write the resolved config to the work folder, but not over the file that it was read from."""
+        source = Path(self.cfg.filename) if self.cfg.filename else None
+        if source is None or not source.exists() or source.resolve().parent != Path(self.work_dir).resolve():
+            super().dump_config()
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger; what says nothing to a user reaches the log file only."""
@@ -180,24 +237,6 @@ class ReproducibleRunner(Runner):
                 "move them away to start from 0, or choose another --work-dir"
             )
         self.logger.warning(f"nothing to resume: no readable checkpoint in {self.work_dir}; starting from 0")
-
-    def resume(
-        self,
-        filename: str,
-        resume_optimizer: bool = True,
-        resume_param_scheduler: bool = True,
-        map_location: Any = "cpu",
-    ) -> None:
-        """Continue from a checkpoint of a training, once all of it is known to fit.
-
-        Raises:
-            InputError: unreadable, or not of this training; model and optimizer are as they were.
-        """
-        if self._checked is None:
-            self._checked = read_resumable(
-                local_copy(filename), self._bare_model(), self.optim_wrapper, self.param_schedulers
-            )
-        super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
 
     def load_checkpoint(
         self,
@@ -269,9 +308,9 @@ class ReproducibleRunner(Runner):
         if fault := describe_not_finite(self._bare_model().state_dict()):
             good = last_good_checkpoint(out_dir)
             raise InputError(
-                f"the weights are no longer finite at iteration {self.iter + 1}: {fault}; the last good checkpoint "
-                f"is {good or 'none (none was written yet)'}; lower the learning rate, or look at the batch "
-                "with tools/check_dataset.py"
+                f"the weights are no longer finite at iteration {self.iter + 1}: {fault}; the last good "
+                f"checkpoint is {good or 'none (none was written yet)'}; lower the learning rate, or look at "
+                "the batch with tools/check_dataset.py"
             )
         run = run_of(self.cfg, self.seed).model_dump()
         meta = {**(meta or {}), "config": self.config_text, "run": run}

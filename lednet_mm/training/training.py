@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
 from lednet_mm.checkpoints.files import checkpoints_of
 from lednet_mm.config import load_config
+from lednet_mm.environment import process_number
 from lednet_mm.errors import InputError
+from lednet_mm.files import FolderLock, holder_of, require_writable
+from lednet_mm.training.agreement import check_settings
+from lednet_mm.training.causes import explain, keep_traceback
+from lednet_mm.training.rehearsal import RehearsalError
 
 
 def train(
@@ -23,18 +32,23 @@ def train(
     compile_step: bool = False,
     launcher: str = "none",
     options: Mapping | None = None,
-) -> None:
+    locked: bool = False,
+) -> Path:
     """Train a config from the start, or on from the newest readable checkpoint of ``work_dir``.
 
     Args:
         config_path: the config file.
-        work_dir: takes checkpoints, logs and records.
+        work_dir: takes checkpoints, logs and records; no two trainings at a time work in it.
         resume: continue; without a checkpoint the run starts from 0 and says so.
         seed: of everything random; None keeps the config's.
         amp: automatic mixed precision.
         compile_step: ``torch.compile`` the training step.
         launcher: ``none``, or what started the processes: ``pytorch``, ``slurm``, ``mpi``.
         options: changes to the config, ``{"train_cfg.max_iters": 2}``.
+        locked: whether the caller holds the lock of ``work_dir`` already, as a sweep does.
+
+    Returns:
+        The folder with the records.
 
     Raises:
         InputError: anything the user gave is wrong, the data are faulty, or the loss is no longer a number.
@@ -42,12 +56,7 @@ def train(
     config = load_config(config_path, options, seed)
     if not config.get("train_dataloader"):
         raise InputError(f"{config_path}: no train_dataloader in this config")
-    earlier = checkpoints_of(work_dir)
-    if earlier and not resume:
-        raise InputError(
-            f"{work_dir} holds checkpoints of an earlier run ({earlier[0].name}): continue it with --resume, "
-            "or choose another --work-dir"
-        )
+    check_settings(config)
     if amp:
         if not torch.cuda.is_available():
             raise InputError("--amp needs a GPU: this machine has none that PyTorch can use")
@@ -56,4 +65,43 @@ def train(
         config.compile = True
     config.work_dir, config.resume, config.launcher = str(work_dir), resume, launcher
     config.setdefault("runner_type", "ReproducibleRunner")
-    RUNNERS.build(config).train()
+    first = process_number(launcher) == 0
+    require_writable(work_dir)
+    with _hold(work_dir) if first and not locked else nullcontext():
+        earlier = checkpoints_of(work_dir)
+        if first and earlier and not resume:
+            raise InputError(
+                f"{work_dir} holds checkpoints of an earlier run ({earlier[0].name}): continue it with "
+                "--resume, or choose another --work-dir"
+            )
+        _run(config, work_dir)
+    return Path(work_dir) / "records"
+
+
+def _hold(work_dir: str | Path) -> FolderLock:
+    lock = FolderLock.take(work_dir)
+    if lock is None:
+        raise InputError(
+            f"{holder_of(work_dir)} is training in {work_dir}: wait for its end, or choose another --work-dir"
+        )
+    return lock
+
+
+def _run(config: Config, work_dir: str | Path) -> None:
+    """Build the runner and train.
+
+    What fails before the first iteration has its cause in the config: it ends with one line, and its
+    traceback is kept in the log, as it may be a defect of this project all the same.
+    """
+    began = time.time()
+    runner: Any = None
+    try:
+        runner = RUNNERS.build(config)
+        runner.train()
+    except Exception as error:
+        told = isinstance(error, (InputError, OSError)) and not isinstance(error, RehearsalError)
+        if told or getattr(runner, "started", False):
+            raise
+        reason = str(error) if isinstance(error, RehearsalError) else explain(error, config)
+        log = keep_traceback(work_dir, began)
+        raise InputError(f"{config.filename}: {reason} (more in {log})") from error

@@ -1,0 +1,226 @@
+"""Does a config agree with itself? What it asks for and what would happen, compared before a run starts.
+
+MMSegmentation says the number of classes in five places (dataset, heads, losses, class weights, metric) and
+compares none of them: a run with too many outputs trains to its end and its number means something else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.model import is_model_wrapper
+from mmseg.models.decode_heads import STDCHead
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from torch import nn
+
+from lednet_mm.errors import InputError
+from lednet_mm.networks.segmentor import WeightedCrossEntropy
+from lednet_mm.training.loops import EpochLoop
+
+NEVER = -1
+"""What MMEngine takes as an interval that never ends."""
+
+WHOLE_NUMBERS: dict[str, tuple[int, int | None]] = {
+    **{f"train_cfg.{key}": (1, None) for key in ("max_iters", "max_epochs", "val_interval")},
+    **{f"{split}_dataloader.batch_size": (1, None) for split in ("train", "val", "test")},
+    **{f"{split}_dataloader.num_workers": (0, None) for split in ("train", "val", "test")},
+    "default_hooks.logger.interval": (1, None),
+    "default_hooks.checkpoint.interval": (1, NEVER),
+    "default_hooks.checkpoint.max_keep_ckpts": (1, NEVER),
+    "optim_wrapper.accumulative_counts": (1, None),
+    "randomness.seed": (0, None),
+}
+"""The least value of settings that are whole numbers, and one below it that has a meaning."""
+
+NUMBERS = ("optim_wrapper.optimizer.lr", "optim_wrapper.optimizer.weight_decay")
+"""Settings that are numbers of at least 0."""
+
+LARGEST_SEED = 2**32 - 1
+
+
+def check_settings(config: Config) -> None:
+    """Check numbers of a config before anything is built from it.
+
+    Raises:
+        InputError: one is no number, or too small; or a loader names no dataset or no order.
+    """
+    for key, (least, special) in WHOLE_NUMBERS.items():
+        value = _value(config, key)
+        if value is None or (special is not None and value == special):
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            never = f", or {special} for never" if special is not None else ""
+            raise _refusal(config, f"{key} = {value!r}: give a whole number of at least {least}{never}")
+        if key == "randomness.seed" and value > LARGEST_SEED:
+            raise _refusal(config, f"{key} = {value}: give a whole number of at most {LARGEST_SEED}")
+    for key in NUMBERS:
+        value = _value(config, key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise _refusal(config, f"{key} = {value!r} is no number")
+        if value is not None and not 0 <= value < math.inf:
+            raise _refusal(config, f"{key} = {value}: give a number of at least 0")
+    for split in ("train", "val"):
+        loader = config.get(f"{split}_dataloader")
+        for part in ("dataset", "sampler") if loader else ():
+            if not isinstance(loader.get(part), dict) and not loader.get("batch_sampler"):
+                raise _refusal(config, f"{split}_dataloader.{part} is no dict(type=...)")
+
+
+def _value(config: Config, key: str) -> Any:
+    found: Any = config
+    for part in key.split("."):
+        if not hasattr(found, "get"):
+            return None
+        found = found.get(part)
+    return found
+
+
+def _refusal(config: Config, reason: str) -> InputError:
+    return InputError(f"{config.filename}: {reason}")
+
+
+def check_agreement(runner: Any) -> None:
+    """Compare dataset, heads, losses, class weights, metric and schedule of a run that is built.
+
+    What is doubtful alone is logged as a warning.
+
+    Args:
+        runner: with its loops built.
+
+    Raises:
+        InputError: something contradicts another thing; all contradictions in one line.
+    """
+    faults: list[str] = []
+    doubts: list[str] = []
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    train_set = runner.train_dataloader.dataset
+    val_set = runner.val_loop.dataloader.dataset if runner.val_loop is not None else None
+    for name, dataset in (("train", train_set), ("val", val_set)):
+        if dataset is not None and len(dataset) == 0:
+            faults.append(f"{name}_dataloader: there is no image in this dataset")
+    if len(runner.train_dataloader) == 0:
+        faults.append("train_dataloader: drop_last leaves no batch of so few images")
+    if val_set is not None:
+        faults += _differing_sets(train_set, val_set)
+    classes = _classes(train_set)
+    if classes is not None:
+        outputs = _evaluated_outputs(runner.cfg)
+        for name, head in _heads(model):
+            faults += _head_faults(name, head, len(classes), outputs)
+    for name, head in _heads(model):
+        doubts += _ignored(name, head, model, runner.cfg)
+    rest, rate = _after_schedule(runner)
+    if rest:
+        line = f"param_scheduler ends {rest} iterations before the run"
+        if rate == 0:
+            faults.append(f"{line}, at a learning rate of 0, with which they change nothing: set its end")
+        else:
+            doubts.append(f"{line}: the learning rate stays at {rate}")
+    for line in doubts:
+        runner.logger.warning(line)
+    if faults:
+        raise InputError(f"{runner.cfg.filename}: {'; '.join(faults)}")
+
+
+def members(dataset: Any) -> Iterator[Any]:
+    """Return the datasets that a dataset is made of (concatenated, repeated ...), or itself."""
+    inner = getattr(dataset, "datasets", None) or [getattr(dataset, "dataset", None)]
+    if inner == [None]:
+        yield dataset
+    else:
+        for one in inner:
+            yield from members(one)
+
+
+def _classes(dataset: Any) -> tuple[str, ...] | None:
+    classes = (getattr(dataset, "metainfo", None) or {}).get("classes")
+    return None if classes is None else tuple(classes)
+
+
+def _differing_sets(train_set: Any, val_set: Any) -> Iterator[str]:
+    ours, theirs = _classes(train_set) or (), _classes(val_set) or ()
+    if len(ours) != len(theirs):
+        yield f"the train dataset has {len(ours)} classes, the val dataset {len(theirs)}"
+    elif ours != theirs:
+        i = next(i for i, pair in enumerate(zip(ours, theirs, strict=True)) if pair[0] != pair[1])
+        yield f"class {i} is {ours[i]} in the train dataset and {theirs[i]} in the val dataset"
+    datasets = [*members(train_set), *members(val_set)]
+    if len({bool(getattr(dataset, "reduce_zero_label", False)) for dataset in datasets}) > 1:
+        yield "reduce_zero_label is set for some of the train and val datasets and not for others"
+
+
+def _evaluated_outputs(config: Config) -> int | None:
+    """Return how many outputs of the network the metric is told of; None if it is told nothing."""
+    for name in ("val_evaluator", "test_evaluator"):
+        evaluator = config.get(name) or []
+        for metric in [evaluator] if isinstance(evaluator, dict) else evaluator:
+            if isinstance(metric, dict) and metric.get("num_outputs") is not None:
+                return metric["num_outputs"]
+    return None
+
+
+def _heads(model: nn.Module) -> Iterator[tuple[str, BaseDecodeHead]]:
+    """Return the heads that learn the dataset's classes, by name; an STDC head learns edges."""
+    for name, module in model.named_modules():
+        if isinstance(module, BaseDecodeHead) and not isinstance(module, STDCHead):
+            yield f"model.{name}", module
+
+
+def _head_faults(name: str, head: Any, classes: int, evaluated: int | None) -> Iterator[str]:
+    outputs, channels = head.num_classes, head.out_channels
+    first = name.startswith("model.decode_head")
+    if outputs < classes:
+        yield f"{name} has {outputs} classes, the dataset {classes}: set model.num_classes to {classes}"
+    elif outputs > classes and outputs != evaluated:
+        yield (
+            f"{name} has {outputs} classes, the dataset {classes}: set model.num_classes to {classes}, or "
+            f"tell the metric of further outputs with val_evaluator.num_outputs={outputs}"
+        )
+    elif first and evaluated not in (None, outputs):
+        yield f"val_evaluator.num_outputs is {evaluated}, and {name} has {outputs} classes"
+    for loss in head.modules():
+        weights = getattr(loss, "class_weight", None)
+        if isinstance(weights, (list, tuple)):
+            if len(weights) not in (outputs, channels):
+                yield f"{name}: {len(weights)} class weights (model.class_weight) for {outputs} classes"
+            elif not all(isinstance(w, (int, float)) and 0 <= w < math.inf for w in weights):
+                yield f"{name}: a class weight is negative or no number: {list(weights)}"
+            elif not any(weights):
+                yield f"{name}: all class weights are 0"
+        softmax = isinstance(loss, WeightedCrossEntropy) or getattr(loss, "use_sigmoid", True) is False
+        if channels == 1 and softmax and loss is not head:
+            yield (
+                f"{name} has one output, over which {type(loss).__name__} is always 0: give it a loss with "
+                "use_sigmoid=True, or two classes"
+            )
+
+
+def _ignored(name: str, head: Any, model: Any, config: Config) -> Iterator[str]:
+    """Say where a label that one part ignores is a class for another part."""
+    padding = getattr(getattr(model, "data_preprocessor", None), "seg_pad_val", head.ignore_index)
+    if padding != head.ignore_index:
+        yield f"{name} ignores label {head.ignore_index}, but padding is labelled {padding} (seg_pad_val)"
+    evaluator = config.get("val_evaluator") or []
+    for metric in [evaluator] if isinstance(evaluator, dict) else evaluator:
+        if isinstance(metric, dict) and metric.get("ignore_index", 255) != head.ignore_index:
+            yield f"{name} ignores label {head.ignore_index}, the metric {metric.get('ignore_index', 255)}"
+
+
+def _after_schedule(runner: Any) -> tuple[int, float | None]:
+    """Return how many iterations follow the end of a decaying learning rate, and that rate if known."""
+    schedules = runner.param_schedulers or []
+    schedules = schedules if isinstance(schedules, list) else [s for part in schedules.values() for s in part]
+    epochs = isinstance(runner.train_loop, EpochLoop)
+    length = len(runner.train_dataloader)
+    ends = {
+        schedule: schedule.end * length if schedule.by_epoch else schedule.end
+        for schedule in schedules
+        if schedule.param_name == "lr" and (epochs or not schedule.by_epoch)
+    }
+    last = max(ends, key=lambda schedule: ends[schedule], default=None)
+    if last is None or not hasattr(last, "eta_min"):  # no polynomial or cosine, which decay to a least rate
+        return 0, None
+    return max(0, runner.max_iters - ends[last]), last.eta_min

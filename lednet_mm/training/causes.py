@@ -1,0 +1,111 @@
+"""What a library's error means for the one who wrote the config."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import Registry
+
+from lednet_mm.config import keys_of, suggest
+from lednet_mm.errors import describe_error, is_out_of_memory
+from lednet_mm.text import one_line
+
+_UNEXPECTED = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
+_UNREGISTERED = re.compile(r"(\S+) is not in the (\S+) registry")
+
+
+def explain(error: BaseException, config: Config) -> str:
+    """Return in one line why something cannot be built from a config, or does not work once it is.
+
+    A name that nobody registered and an argument that nobody takes are shown as the key of the config where
+    they stand, with the known names that resemble them.
+    """
+    if is_out_of_memory(error):
+        return f"not enough memory ({describe_error(error)}): use smaller images or batches"
+    text = one_line(error)
+    if isinstance(error, KeyError) and (found := _UNREGISTERED.search(text)):
+        name = found[1].strip("'\"")
+        kind = found[2].split("::")[-1]
+        known = {known for registry in _registries(error) for known in registry.module_dict}
+        return f"{_place(config, 'type', name)}: no {kind} of the name {name}{suggest(name, known)}"
+    if isinstance(error, TypeError) and (found := _UNEXPECTED.search(text)):
+        owner, argument = found[1], found[2]
+        known = {name for taker in _takers(error, owner) for name in _arguments(taker)}
+        return (
+            f"{_place(config, argument)}: {owner} takes no {argument}"
+            f"{suggest(argument, known) or f' (it takes {_listed(known)})'}"
+        )
+    return describe_error(error)
+
+
+def keep_traceback(work_dir: str | Path, since: float) -> Path:
+    """Add the traceback of the error that is being handled to the log of a run, and return the log's path.
+
+    Args:
+        work_dir: of the run.
+        since: when the run began, in seconds since 1970; an older log belongs to an earlier run.
+    """
+    logs = [path for path in Path(work_dir).glob("*/*.log") if path.stat().st_mtime >= since]
+    path = max(logs, key=lambda log: log.stat().st_mtime, default=Path(work_dir) / "train.log")
+    with path.open("a", encoding="utf-8", errors="replace") as file:
+        file.write(traceback.format_exc())
+    return path
+
+
+def _place(config: Config, key: str, value: Any = None) -> str:
+    """Return the dotted key of a config that ends with this key (and has this value), or the key alone."""
+    for place, found in keys_of(config):
+        if place.split(".")[-1] == key and value in (None, found):
+            return place
+    return f"{key} = {value!r}" if value is not None else key
+
+
+def _frames(error: BaseException) -> Iterator[FrameType]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield from (frame for frame, _ in traceback.walk_tb(seen.__traceback__))
+        seen = seen.__cause__ or seen.__context__
+
+
+def _registries(error: BaseException) -> Iterator[Registry]:
+    """Return the registries in which an error's name was looked for, with their parents."""
+    for frame in _frames(error):
+        registry = frame.f_locals.get("registry")
+        while isinstance(registry, Registry):
+            yield registry
+            registry = registry.parent
+
+
+def _takers(error: BaseException, owner: str) -> Iterator[Callable]:
+    """Return the classes and functions that were called with the arguments."""
+    for frame in _frames(error):
+        for taker in (frame.f_locals.get("obj_cls"), frame.f_globals.get(owner), frame.f_locals.get(owner)):
+            if callable(taker):
+                yield taker
+
+
+def _arguments(taker: Callable) -> list[str]:
+    """Return the names of the arguments that a function, or a class and what it inherits from, takes."""
+    takers = taker.__mro__ if inspect.isclass(taker) else (taker,)
+    names: list[str] = []
+    for one in takers:
+        try:
+            parameters = inspect.signature(one).parameters.values()
+        except (TypeError, ValueError):  # built into Python
+            continue
+        names += [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        if not any(p.kind == p.VAR_KEYWORD for p in parameters):
+            break  # nothing is passed on
+    return names
+
+
+def _listed(names: set[str]) -> str:
+    shown = sorted(names - {"self", "runner", "dataloader", "dataset", "optimizer", "params"})
+    return ", ".join(shown[:12]) + (", ..." if len(shown) > 12 else "") if shown else "others"

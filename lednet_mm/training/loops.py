@@ -1,0 +1,44 @@
+"""The loop over epochs, exact on resume, and with samplers that have no end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from mmengine.runner import EpochBasedTrainLoop
+
+
+class EpochLoop(EpochBasedTrainLoop):
+    """mmengine's loop over epochs of ``len(dataloader)`` iterations each; its arguments are the same.
+
+    A sampler without an end (``ReproducibleSampler``) is read on from epoch to epoch, so every batch is full.
+    A run that was cut off in the middle of an epoch goes on there: where it stands follows from the number of
+    iterations done.
+    """
+
+    _stream: Iterator[Any] | None = None
+
+    def run(self) -> Any:
+        """Train the epochs that are left."""
+        self._epoch = self._iter // len(self.dataloader)
+        return super().run()
+
+    def run_epoch(self) -> None:
+        """Train the iterations that are left of one epoch."""
+        self.runner.call_hook("before_train_epoch")
+        self.runner.model.train()
+        for index, batch in self._batches(self._iter % len(self.dataloader)):
+            self.run_iter(index, batch)
+        self.runner.call_hook("after_train_epoch")
+        self._epoch += 1
+
+    def _batches(self, begin: int) -> Iterator[tuple[int, Any]]:
+        """Return the batches of this epoch from one on, with their numbers."""
+        sampler: Any = self.dataloader.sampler
+        if not hasattr(sampler, "skip"):  # it ends with the epoch, and mmengine shuffles it by the epoch
+            return islice(enumerate(self.dataloader), begin, None)
+        if self._stream is None:
+            sampler.skip(self._iter * (self.dataloader.batch_size or 1))
+            self._stream = iter(self.dataloader)
+        return zip(range(begin, len(self.dataloader)), self._stream, strict=False)

@@ -1,0 +1,243 @@
+"""Continuing a run: only as what it was, with a schedule that fits its length.
+
+A checkpoint holds the config that it was trained under. What may change is how long a run is, where it and
+its data lie, on what it runs, and how often it is looked at; anything else would make its record tell of a
+training that never was.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from lednet_mm.config import READ
+from lednet_mm.errors import InputError, describe_error
+from lednet_mm.literals import LARGEST, differing_keys, read_literals
+from lednet_mm.text import one_line
+from lednet_mm.training.loops import EpochLoop
+
+MAY_CHANGE = (
+    # how long, and how often it is looked at
+    *("train_cfg.max_iters", "train_cfg.max_epochs", "train_cfg.val_*", "train_cfg.dynamic_intervals"),
+    *("default_hooks.checkpoint.*", "default_hooks.logger.*", "default_hooks.visualization*"),
+    *("experiment_name", "log_level", "log_processor*", "visualizer*"),
+    # where, and with what
+    *("compile*", "env_cfg*", "find_unused_parameters", "launcher", "load_from", "model_wrapper_cfg*"),
+    *("resume", "work_dir", "val_dataloader.batch_size"),
+    *(f"*_dataloader.{key}" for key in ("num_workers", "persistent_workers", "prefetch_factor")),
+    *(f"*_dataloader.{key}" for key in ("multiprocessing_context", "pin_memory", "timeout")),
+    # no part of a training
+    *("test_*", "tta_*"),
+)
+"""Keys that a run may continue with another value of, as patterns."""
+
+PLACES = ("cache_dir", "data_root")
+"""Keys of a dataset that say where it lies."""
+
+POSITION = ("_global_step", "_last_value", "last_step", "verbose")
+"""What changes in a schedule from step to step; all else is what it is."""
+
+SHOWN = 3
+NEW_RUN = "begin a new run in another --work-dir (load_from takes the weights along)"
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return where two configs differ in what a continued run may not change: dotted key -> both values."""
+    found = differing_keys(_training_of(then), _training_of(now))
+    return {key: v for key, v in found.items() if not any(fnmatchcase(key, may) for may in MAY_CHANGE)}
+
+
+def _training_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides a training: no variables of the file, no places, no end that is the run's own."""
+    kept = {key: value for key, value in config.items() if key in READ}
+    for key in kept:
+        if key.endswith("_dataloader"):
+            kept[key] = _without_places(kept[key])
+    length = kept.get("train_cfg") or {}
+    lengths = (length.get("max_iters"), length.get("max_epochs"))
+    schedules = kept.get("param_scheduler")
+    if isinstance(schedules, (list, tuple)):
+        kept["param_scheduler"] = [
+            {k: v for k, v in one.items() if k != "end" or v not in lengths} if isinstance(one, dict) else one
+            for one in schedules
+        ]
+    return kept
+
+
+def _without_places(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _without_places(value) for key, value in content.items() if key not in PLACES}
+    return [_without_places(item) for item in content] if isinstance(content, (list, tuple)) else content
+
+
+class _Dicts(ast.NodeTransformer):
+    """Turns ``dict(a=1)``, as mmengine writes configs, into ``{"a": 1}``."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        plain = isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args
+        if not plain or any(keyword.arg is None for keyword in node.keywords):
+            return node
+        keys: list[ast.expr | None] = [ast.Constant(keyword.arg) for keyword in node.keywords]
+        return ast.Dict(keys, [keyword.value for keyword in node.keywords])
+
+
+def config_of(meta: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the config in a checkpoint's ``meta`` as values, never executed; None if it has none."""
+    try:
+        if isinstance(meta.get("config"), str):
+            return read_literals(meta["config"])
+        text = meta.get("cfg")  # mmengine's own, of checkpoints without ours
+        if isinstance(text, str) and len(text) <= LARGEST:
+            return read_literals(ast.unparse(_Dicts().visit(ast.parse(text))))
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        pass  # no literals: the caller says that nothing could be compared
+    return None
+
+
+def check_continues(path: str, checkpoint: Mapping[str, Any], runner: Any) -> None:
+    """Check that a run may continue from a checkpoint.
+
+    Args:
+        path: of the checkpoint.
+        checkpoint: its content.
+        runner: with the config and the length of the run that is to continue.
+
+    Raises:
+        InputError: the checkpoint is not of a training, or of one under another config, on other data, or
+            of more iterations than asked for.
+    """
+    meta = checkpoint.get("meta")
+    if not isinstance(meta, Mapping) or not isinstance(meta.get("iter"), int):
+        raise InputError(f"{path}: no checkpoint of a training (it does not say after which iteration)")
+    length = "train_cfg.max_epochs" if isinstance(runner.train_loop, EpochLoop) else "train_cfg.max_iters"
+    if meta["iter"] > runner.max_iters:
+        raise InputError(
+            f"{path} has {meta['iter']} iterations already, more than the {runner.max_iters} of {length}: "
+            f"ask for as many or more, or {NEW_RUN}"
+        )
+    then = config_of(meta)
+    if then is None:
+        seed = meta.get("seed")
+        if seed is not None and seed != runner.seed:
+            raise _refusal(path, {"randomness.seed": (seed, runner.seed)})
+        runner.logger.warning(f"{path} holds no config: whether it was trained under this one is not known")
+    else:
+        try:
+            now = read_literals(runner.config_text)
+        except ValueError:  # classes and functions in the config
+            runner.logger.warning(f"{path}: its config could not be compared with this one, which holds code")
+        else:
+            if changed := differences(then, now):
+                raise _refusal(path, changed)
+    classes = (meta.get("dataset_meta") or {}).get("classes")
+    ours = (getattr(runner.train_dataloader.dataset, "metainfo", None) or {}).get("classes")
+    if classes is not None and ours is not None and tuple(classes) != tuple(ours):
+        raise _refusal(path, {"the dataset's classes": (tuple(classes), tuple(ours))})
+    ranges = _info(checkpoint).get("ranges")
+    before = ranges[-1].get("dataset_fingerprint") if isinstance(ranges, list) and ranges else None
+    now_is = runner.dataset_fingerprints.get("train")
+    if before is not None and now_is is not None and before != now_is:
+        raise InputError(
+            f"{path} was trained on other data (names or sizes of files differ): give it those, or {NEW_RUN}"
+        )
+
+
+def _info(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
+    info = (checkpoint.get("message_hub") or {}).get("runtime_info")
+    return info if isinstance(info, Mapping) else {}
+
+
+def _refusal(path: str, changed: Mapping[str, tuple[Any, Any]]) -> InputError:
+    def short(value: Any) -> str:
+        text = one_line(repr(value))
+        return text if len(text) <= 60 else f"{text[:57]}..."
+
+    told = [f"{key} = {short(then)}, now {short(now)}" for key, (then, now) in list(changed.items())[:SHOWN]]
+    more = f"; and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+    return InputError(
+        f"{path} was trained under another config ({'; '.join(told)}{more}): continue with that one, or "
+        f"{NEW_RUN}"
+    )
+
+
+def restore(runner: Any, path: str, checkpoint: Mapping[str, Any]) -> None:
+    """Bring loop, message hub, schedules and optimizer to where a checkpoint is.
+
+    Where the run has become longer, its schedules are followed from the beginning: the learning rate is that
+    of a run that had this length from the start.
+
+    Raises:
+        InputError: the optimizer's state is of another model or another optimizer.
+    """
+    done = checkpoint["meta"]["iter"]
+    loop = runner.train_loop
+    loop._iter, loop._epoch = done, checkpoint["meta"].get("epoch", 0)
+    runner.message_hub.load_state_dict(dict(checkpoint["message_hub"]))
+    states = _listed(checkpoint.get("param_schedulers") or [])
+    schedules = _listed(runner.param_schedulers or [])
+    other = not _same_schedules(schedules, states)
+    if other:
+        runner.logger.info(
+            f"the schedule has another length: followed from the beginning to iteration {done}"
+        )
+        _follow(schedules, done, len(runner.train_dataloader) if isinstance(loop, EpochLoop) else None)
+    groups = [group for optimizer in _optimizers(runner.optim_wrapper) for group in optimizer.param_groups]
+    settings = [{key: value for key, value in group.items() if key != "params"} for group in groups]
+    try:
+        runner.optim_wrapper.load_state_dict(checkpoint["optimizer"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{path}: the state of its optimizer is of another model or optimizer ({describe_error(error)})"
+        ) from error
+    if other:
+        groups = [
+            group for optimizer in _optimizers(runner.optim_wrapper) for group in optimizer.param_groups
+        ]
+        for group, setting in zip(groups, settings, strict=True):
+            group.update(setting)
+    else:
+        for schedule, state in zip(schedules, states, strict=True):
+            schedule.load_state_dict(state)
+
+
+def _listed(schedules: Any) -> list[Any]:
+    """Return schedules, or their states, as one list, also those of several optimizers."""
+    if isinstance(schedules, Mapping):
+        return [one for part in schedules.values() for one in part]
+    return list(schedules)
+
+
+def _optimizers(wrapper: Any) -> list[Any]:
+    if isinstance(getattr(wrapper, "optim_wrappers", None), Mapping):
+        return [one.optimizer for one in wrapper.optim_wrappers.values()]
+    return [wrapper.optimizer]
+
+
+def _same_schedules(schedules: list[Any], states: list[Any]) -> bool:
+    """Say whether these schedules are those whose states a checkpoint has."""
+
+    def identity(state: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in state.items() if key not in POSITION}
+
+    return len(schedules) == len(states) and all(
+        isinstance(state, Mapping) and identity(schedule.state_dict()) == identity(state)
+        for schedule, state in zip(schedules, states, strict=True)
+    )
+
+
+def _follow(schedules: list[Any], iterations: int, epoch_length: int | None) -> None:
+    """Step schedules that stand at the beginning as a training of so many iterations does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the optimizer does not step between
+        for done in range(1, iterations + 1):
+            for schedule in schedules:
+                if not schedule.by_epoch:
+                    schedule.step()
+            if epoch_length and done % epoch_length == 0:
+                for schedule in schedules:
+                    if schedule.by_epoch and not getattr(schedule, "need_val_args", False):
+                        schedule.step()
