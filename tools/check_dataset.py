@@ -12,7 +12,9 @@ import lednet_mm  # noqa: F401  (registers the datasets)
 from lednet_mm.config import load_config
 from lednet_mm.datasets.check import DatasetSummary, check_dataset
 from lednet_mm.errors import InputError, run_command
+from lednet_mm.files import check_outputs, write_atomically
 from lednet_mm.terminal import make_console
+from lednet_mm.text import one_line
 
 EXAMPLES = """examples:
   python tools/check_dataset.py configs/lednet_camvid.py
@@ -30,6 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("config", metavar="CONFIG")
     parser.add_argument("--split", nargs="+", choices=SPLITS, default=SPLITS, help="default: all")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write everything found to this file")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file of --json if it is there")
     return parser.parse_args()
 
 
@@ -37,6 +40,8 @@ def main() -> int:
     """Check, print a table and the problems; 1 if there is any problem."""
     args = parse_args()
     config = load_config(args.config)
+    if args.json:
+        check_outputs([args.json], [args.config], overwrite=args.overwrite)
     summaries: dict[str, DatasetSummary] = {}
     checked: list[tuple[dict, DatasetSummary]] = []
     for split in args.split:
@@ -50,26 +55,30 @@ def main() -> int:
         summaries[split] = known[0] if known else check_dataset(loader.dataset)
         checked.append((source, summaries[split]))
 
-    table = Table("split", "images", "sizes", "absent classes", "fingerprint", "problems")
+    table = Table("split", "images", "sizes", "absent classes", "ignored", "problems")
     for split, summary in summaries.items():
         sizes = ", ".join(f"{width}x{height}" for height, width in sorted(summary.image_sizes))
         table.add_row(
             split,
             str(summary.images),
             sizes,
-            ", ".join(summary.absent_classes) or "none",
-            summary.fingerprint[:20],
+            one_line(", ".join(summary.absent_classes) or "none"),
+            f"{summary.ignored_share:.1%}",
             str(len(summary.problems)),
         )
     make_console().print(table)
+    for split, summary in summaries.items():
+        print(f"{split}: {summary.fingerprint} {summary.content}")
+        for line in summary.warnings:
+            print(f"{split}: warning: {one_line(line)}")
     problems = list(dict.fromkeys(line for summary in summaries.values() for line in summary.problems))
     for line in problems[:SHOWN_PROBLEMS]:
-        print(line)
+        print(one_line(line))
     if len(problems) > SHOWN_PROBLEMS:
         print(f"... and {len(problems) - SHOWN_PROBLEMS} more (--json OUT writes them all)")
     if args.json:
         facts = {split: summary.as_dict() for split, summary in summaries.items()}
-        args.json.write_text(json.dumps(facts, indent=2) + "\n")
+        write_atomically(args.json, (json.dumps(facts, indent=2) + "\n").encode())
     return 1 if problems else 0
 
 

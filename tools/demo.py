@@ -14,6 +14,7 @@ from pathlib import Path
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.datasets.streets import generate_streets
 from lednet_mm.errors import InputError, run_command
+from lednet_mm.files import require_writable
 from lednet_mm.records import read_records
 
 TOOLS = Path(__file__).resolve().parent
@@ -33,9 +34,20 @@ def tool(name: str, *arguments: object) -> None:
         raise InputError(f"tools/{name}.py ended with status {status}; what is finished is kept")
 
 
-def finished(run: Path, kind: str) -> bool:
-    """Say whether a run already has a record of a kind."""
-    return any(record.kind == kind for record in read_records([run])[0])
+def finished(run: Path, kind: str, iterations: int | None = None) -> bool:
+    """Say whether a run already has a record of a kind.
+
+    Raises:
+        InputError: it has, and was trained for another number of iterations.
+    """
+    records = [record for record in read_records([run])[0] if record.kind == kind]
+    for record in records:
+        done = record.values.get("iterations")
+        if iterations is not None and done != iterations:
+            raise InputError(
+                f"{run} was trained for {done} iterations, not {iterations}: give another --work-dir"
+            )
+    return bool(records)
 
 
 def main() -> None:
@@ -49,12 +61,14 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=300, help="of each network (default 300)")
     arguments = parser.parse_args()
     work_dir, begin = Path(arguments.work_dir), time.monotonic()
-
+    if arguments.iterations < 1:
+        raise InputError(f"--iterations {arguments.iterations}: give at least 1")
+    require_writable(work_dir)
     generate_streets("data/streets")
     runs = {CONFIGS / f"{name}.py": work_dir / Path(name).name for name in NETWORKS}
     for number, (config, run) in enumerate(runs.items(), start=1):
         print(f"[{number}/{len(runs)}] {run.name}: {arguments.iterations} iterations", flush=True)
-        if not finished(run, "train"):
+        if not finished(run, "train", arguments.iterations):
             tool(
                 *(
                     "train",

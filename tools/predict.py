@@ -3,65 +3,112 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.config import load_config
-from lednet_mm.datasets.cityscapes import TO_LABEL_ID
+from lednet_mm.datasets.cityscapes import TO_LABEL_ID, Cityscapes
 from lednet_mm.environment import choose_threads, resolve_device
 from lednet_mm.errors import InputError, run_command
-from lednet_mm.evaluation.prediction import Predictor, find_images
+from lednet_mm.evaluation.prediction import Prediction, Predictor, find_images, plan_pictures
 from lednet_mm.evaluation.rendering import colorize, overlay, with_legend
+from lednet_mm.files import check_outputs, write_atomically
+from lednet_mm.terminal import tracked
+from lednet_mm.text import one_line
+
+EXAMPLES = """example:
+  python tools/predict.py configs/lednet_camvid.py work_dirs/lednet_camvid/iter_10000.pth \\
+      data/camvid/test --out predictions --as overlay
+"""
 
 
-def main() -> None:
-    """Parse the arguments, predict, write pictures."""
-    import numpy as np
-    from PIL import Image
-    from rich.progress import track
-
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="example:\n"
-        "  python tools/predict.py configs/lednet_camvid.py work_dirs/lednet_camvid/iter_10000.pth \\\n"
-        "      data/camvid/test --out predictions --as overlay",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("config", help="config file, see configs/")
     parser.add_argument("checkpoint", help="weights of that network")
-    parser.add_argument("images", metavar="IMAGE_OR_DIR", help="an image, or a folder of them")
-    parser.add_argument("--out", required=True, help="folder for the pictures")
+    parser.add_argument("images", metavar="IMAGE_OR_DIR", type=Path, help="an image, or a folder of them")
+    parser.add_argument("--out", required=True, type=Path, help="folder for the pictures")
     parser.add_argument(
         "--as", dest="form", choices=["color", "overlay", "ids"], default="overlay", help="what is written"
     )
     parser.add_argument("--legend", action="store_true", help="put the classes' colours under each picture")
+    parser.add_argument("--overwrite", action="store_true", help="replace pictures that are there already")
     parser.add_argument(
         "--device", default="auto", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)"
     )
-    arguments = parser.parse_args()
+    return parser.parse_args()
 
+
+def picture_of(prediction: Prediction, predictor: Predictor, form: str, legend: bool) -> bytes:
+    """Return a prediction as a PNG file's content."""
+    import cv2
+
+    if form == "ids":
+        picture: Any = TO_LABEL_ID[prediction.ids]
+    else:
+        picture = colorize(prediction.ids, predictor.palette)
+        if form == "overlay":
+            picture = overlay(prediction.image, prediction.ids, predictor.palette)
+        if legend:
+            picture = with_legend(picture, predictor.classes, predictor.palette)
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def main() -> int:
+    """Plan all pictures, then predict and write them; 1 if an image could not be predicted."""
+    arguments = parse_args()
     choose_threads()
     config = load_config(arguments.config)
+    source, out = arguments.images, arguments.out
+    if source.is_dir() and out.is_dir() and source.samefile(out):
+        raise InputError(f"--out {out} is the folder of the images: choose another place for the pictures")
+    images, others = find_images(source, leave_out=[out])
+    targets = plan_pictures(images, source if source.is_dir() else source.parent, out)
+    check_outputs(targets, [*images, *others, arguments.checkpoint], overwrite=arguments.overwrite)
+    if others:
+        endings = ", ".join(
+            f"{n} {ending or 'without ending'}" for ending, n in Counter(p.suffix for p in others).items()
+        )
+        print(f"{len(others)} files that are no images are left out: {one_line(endings)}", file=sys.stderr)
+
     predictor = Predictor(config, arguments.checkpoint, resolve_device(arguments.device))
-    classes, palette = predictor.metainfo["classes"], predictor.metainfo["palette"]
-    if arguments.form == "ids" and "categories" not in predictor.metainfo:
+    if arguments.form == "ids" and tuple(predictor.classes) != Cityscapes.METAINFO["classes"]:
         raise InputError(f"{arguments.config}: labelIds exist for Cityscapes' classes only; use --as color")
-    images, out = find_images(arguments.images), Path(arguments.out)
-    root = images[0].parent if Path(arguments.images).is_file() else Path(arguments.images)
-    for path in track(images, description="predicting"):
-        ids = predictor(path)
-        if arguments.form == "ids":
-            picture = TO_LABEL_ID[ids]
-        elif arguments.form == "color":
-            picture = colorize(ids, palette)
-        else:
-            picture = overlay(np.asarray(Image.open(path).convert("RGB")), ids, palette)
-        if arguments.legend and arguments.form != "ids":
-            picture = with_legend(picture, classes, palette)
-        target = out / path.relative_to(root).with_suffix(".png")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(target)
-    print(f"{len(images)} pictures in {out}")
+    failed: list[str] = []
+    written, multiple = 0, predictor.multiple
+    try:
+        for image, target in tracked(list(zip(images, targets, strict=True)), "predicting"):
+            try:
+                prediction = predictor.predict(image)
+            except InputError as error:
+                failed.append(str(error))
+                continue
+            if predictor.multiple != multiple:
+                multiple = predictor.multiple
+                print(
+                    f"images whose sides are no multiples of {multiple}, as this network needs them, are "
+                    "padded for it and their predictions cropped",
+                    file=sys.stderr,
+                )
+            picture = picture_of(prediction, predictor, arguments.form, arguments.legend)
+            write_atomically(target, picture)
+            written += 1
+    finally:
+        unread = f"; {len(failed)} could not be" if failed else ""
+        print(
+            f"{written} of {len(images)} images predicted{unread}; the pictures are in {one_line(out)}",
+            flush=True,
+        )
+        for line in failed:
+            print(f"error: {one_line(line)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

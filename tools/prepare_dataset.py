@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 import lednet_mm  # noqa: F401  (registers the datasets)
-from lednet_mm.datasets.camvid import SPLITS, download_camvid, install_camvid
+from lednet_mm.datasets.camvid import SPLITS, differing_splits, download_camvid, install_camvid
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.datasets.cityscapes import find_label_ids, write_train_ids
 from lednet_mm.datasets.streets import generate_streets
@@ -35,7 +35,10 @@ def parse_args() -> argparse.Namespace:
     streets.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     streets.add_argument("--workers", type=int, default=1, help="processes, default: %(default)s")
 
-    cityscapes = names.add_parser("cityscapes", help="write *_labelTrainIds.png beside every *_labelIds.png")
+    cityscapes = names.add_parser(
+        "cityscapes",
+        help="write *_labelTrainIds.png beside every *_labelIds.png (a folder without them is read too)",
+    )
     cityscapes.add_argument("root", type=Path, nargs="?", default=Path("data/cityscapes"), metavar="ROOT")
 
     camvid = names.add_parser("camvid", help="check CamVid in SegNet's layout and link or copy it")
@@ -76,6 +79,11 @@ def main() -> int:
         problems += summary.problems
         print(f"{args.target}/{split}: {summary.images} images, {len(summary.problems)} problems")
     print("\n".join(problems[:20]), end="\n" if problems else "")
+    if not problems and (other := differing_splits(args.target)):
+        print(
+            f"{args.target}: names or pixels of {', '.join(other)} are not those of CamVid as SegNet "
+            "published it: figures on it do not compare with others'"
+        )
     return 1 if problems else 0
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from mmseg.datasets import BaseSegDataset
 
 from lednet_mm.datasets.cache import Cached, split_pipeline
+from lednet_mm.datasets.loading import IGNORE, LoadLabels
 from lednet_mm.errors import InputError
 from lednet_mm.files import find_files
 
@@ -20,9 +24,12 @@ class SegDataset(BaseSegDataset):
     transform reads these datasets too).
 
     Args:
+        layout: of the dataset as it is published: ``data_prefix``, ``img_suffix`` and ``seg_map_suffix``.
         cache_dir: keep what the pipeline's first, deterministic transforms make, decoded, in this folder
             (:class:`~lednet_mm.datasets.cache.Cached`); None reads the files every time.
-        kwargs: of mmseg's ``BaseSegDataset``.
+        kwargs: all arguments of mmseg's ``BaseSegDataset``, which take the place of the layout's. A list of
+            names (``ann_file``) or ``indices`` choose a part of the images. ``reduce_zero_label`` and an
+            ``ignore_index`` other than 255 are refused: id 0 is a class here, and void is read as 255.
 
     Raises:
         InputError: on first use, if a folder is missing or holds no file of the expected name.
@@ -31,24 +38,95 @@ class SegDataset(BaseSegDataset):
     HOW_TO_GET: ClassVar[str]
     """What a user types to get the data: a command, completing the sentence "get it with ..."."""
 
-    def __init__(self, *args: Any, cache_dir: str | Path | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, layout: Mapping[str, Any], *, cache_dir: str | Path | None = None, **kwargs: Any
+    ) -> None:
+        name = type(self).__name__
+        if kwargs.get("reduce_zero_label"):
+            raise InputError(
+                f"{name}: reduce_zero_label=True would drop the class {self.METAINFO['classes'][0]!r}, "
+                "which has id 0 here: leave it out"
+            )
+        if kwargs.get("ignore_index", IGNORE) != IGNORE:
+            raise InputError(
+                f"{name}: ignore_index={kwargs['ignore_index']}: pixels without a label are read as {IGNORE} "
+                "here: leave it out"
+            )
+        folders = {**layout["data_prefix"], **(kwargs.get("data_prefix") or {})}
+        try:
+            super().__init__(**{**layout, **kwargs, "data_prefix": folders})
+        except ValueError as error:  # of mmseg: classes that the dataset has not, or colours for others
+            raise InputError(f"{name}: {error}") from error
         if cache_dir is not None:
             before, same_every_time, rest = split_pipeline(self.pipeline.transforms)
             if same_every_time:
                 self.pipeline.transforms = [*before, Cached(same_every_time, cache_dir), *rest]
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """List the samples, sorted by image path."""
-        self._require_files(Path(self.data_prefix["img_path"]), self.img_suffix)
-        self._require_files(Path(self.data_prefix["seg_map_path"]), self.seg_map_suffix)
-        samples = super().load_data_list()
-        for sample in samples:
-            sample["num_classes"] = len(self.metainfo["classes"])
-        return samples
+        """List the samples: in the order of the list of names, or sorted by image path."""
+        num_classes = len(self.metainfo["classes"])
+        if "://" in self.data_prefix["img_path"]:  # on a server, where mmengine's backends look
+            return [{**sample, "num_classes": num_classes} for sample in super().load_data_list()]
+        images, labels = Path(self.data_prefix["img_path"]), Path(self.data_prefix["seg_map_path"])
+        image_of = self._by_name(images, self.img_suffix)
+        label_of = self._by_name(labels, self.seg_map_suffix)
+        names = self._listed() if self.ann_file else sorted(image_of, key=lambda name: str(image_of[name]))
+        return [
+            {
+                "img_path": str(image_of.get(name, images / f"{name}{self.img_suffix}")),
+                "seg_map_path": str(label_of.get(name, labels / f"{name}{self.seg_map_suffix}")),
+                "label_map": self.label_map,
+                "reduce_zero_label": self.reduce_zero_label,
+                "seg_fields": [],
+                "num_classes": num_classes,
+            }
+            for name in names
+        ]
 
-    def _require_files(self, folder: Path, suffix: str) -> None:
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the classes in one image, as mmengine's ``ClassBalancedDataset`` asks for them."""
+        found = LoadLabels()({**self.get_data_info(idx), "seg_fields": []})["gt_seg_map"]
+        return sorted({*np.unique(found).tolist()} - {IGNORE})
+
+    def _listed(self) -> list[str]:
+        """Return the names in the list of images."""
+        try:
+            lines = Path(self.ann_file).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"list of images {self.ann_file} cannot be read: {error}") from None
+        names = [name.removesuffix(self.img_suffix) for line in lines if (name := line.strip())]
+        if not names:
+            raise InputError(f"list of images {self.ann_file} is empty: give one name a line")
+        return names
+
+    def _by_name(self, folder: Path, suffix: str) -> dict[str, Path]:
+        """Return a folder's files by name, or say how to get them."""
         if not folder.is_dir():
             raise InputError(f"dataset folder {folder} is missing: get it with {self.HOW_TO_GET}")
-        if not find_files(folder, suffix):
-            raise InputError(f"dataset folder {folder} holds no *{suffix}: get it with {self.HOW_TO_GET}")
+        if found := files_by_name(folder, suffix):
+            return found
+        others = Counter(path.suffix for path in find_files(folder)).most_common(1)
+        seen = "".join(
+            f", but {count} *{ending} (img_suffix and seg_map_suffix of the config say what is read)"
+            for ending, count in others
+        )
+        raise InputError(f"dataset folder {folder} holds no *{suffix}{seen}: get it with {self.HOW_TO_GET}")
+
+
+def files_by_name(folder: str | Path, suffix: str) -> dict[str, Path]:
+    """Return the files below a folder that end with a suffix, by their path in the folder less the suffix.
+
+    Raises:
+        InputError: two files have one name, since the letter case of the suffix does not count.
+        OSError: the folder cannot be read.
+    """
+    found: dict[str, Path] = {}
+    for path in find_files(folder, suffix):
+        whole = path.relative_to(folder).as_posix()
+        name = whole[: len(whole) - len(suffix)]
+        if name in found:
+            raise InputError(
+                f"{found[name]} and {path} differ in the letter case of their ending alone: rename one"
+            )
+        found[name] = path
+    return found

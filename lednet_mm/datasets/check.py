@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,15 @@ import numpy as np
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
+from lednet_mm.datasets.base import files_by_name
 from lednet_mm.datasets.loading import IGNORE, LoadImage, LoadLabels
 from lednet_mm.errors import InputError
-from lednet_mm.files import find_files
+from lednet_mm.files import file_sha256
 from lednet_mm.terminal import tracked
 
 QUICK_SAMPLE = 8  # pairs decoded by the quick form
+MUCH_IGNORED = 0.5
+"""The share of ignored pixels from which a warning is due."""
 
 
 @dataclass
@@ -32,8 +35,8 @@ class DatasetSummary:
         class_pixels: (C,) int64, pixels of each class in the decoded pairs.
         ignored_pixels: pixels labelled 255 in the decoded pairs.
         image_sizes: images of each (height, width) among the decoded ones.
-        fingerprint: ``content:<sha256>`` of all names and file contents, or, in the quick form,
-            ``sizes:<sha256>`` of all names and file sizes.
+        fingerprint: see :func:`fingerprint`.
+        content: ``content:<sha256>`` of all names and file contents; None in the quick form.
         problems: one line each, with the path.
     """
 
@@ -44,6 +47,7 @@ class DatasetSummary:
     ignored_pixels: int
     image_sizes: dict[tuple[int, int], int]
     fingerprint: str
+    content: str | None = None
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -51,18 +55,52 @@ class DatasetSummary:
         """Names of the classes without a pixel in the decoded pairs."""
         return [name for name, pixels in zip(self.classes, self.class_pixels, strict=True) if pixels == 0]
 
+    @property
+    def ignored_share(self) -> float:
+        """The share of ignored pixels in the decoded pairs, 0 to 1; 0 where no pair was decoded."""
+        return self.ignored_pixels / max(1, self.ignored_pixels + int(self.class_pixels.sum()))
+
+    @property
+    def class_shares(self) -> dict[str, float]:
+        """The share of each class in the labelled pixels of the decoded pairs, 0 to 1."""
+        shares = self.class_pixels / max(1, int(self.class_pixels.sum()))
+        return dict(zip(self.classes, shares.tolist(), strict=True))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is no fault of a file, but most likely no good dataset either: one line each, with figures."""
+        looked_at = f"in the {self.decoded} labels looked at"
+        present = [name for name in self.classes if name not in self.absent_classes]
+        found = []
+        if self.decoded and not present:
+            found.append(f"no pixel has a class {looked_at}: all are {IGNORE}, which is ignored")
+        elif self.decoded and self.ignored_share > MUCH_IGNORED:
+            found.append(
+                f"{self.ignored_share:.0%} of the pixels are {IGNORE}, which is ignored, {looked_at}"
+            )
+        if len(present) == 1 < len(self.classes):
+            found.append(
+                f"{present[0]!r} is the only one of {len(self.classes)} classes {looked_at}: nothing can be "
+                "learned from it (masks of 0 and 255 are one class and what is ignored; write 0 and 1)"
+            )
+        return found
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON."""
         return {
             "images": self.images,
             "decoded": self.decoded,
             "class_pixels": dict(zip(self.classes, self.class_pixels.tolist(), strict=True)),
+            "class_shares": self.class_shares,
             "ignored_pixels": self.ignored_pixels,
+            "ignored_share": self.ignored_share,
             "image_sizes": [
                 {"height": height, "width": width, "images": images}
                 for (height, width), images in sorted(self.image_sizes.items())
             ],
             "fingerprint": self.fingerprint,
+            "content": self.content,
+            "warnings": self.warnings,
             "problems": self.problems,
         }
 
@@ -71,44 +109,48 @@ def check_dataset(dataset: Any, quick: bool = False) -> DatasetSummary:
     """Check one split and collect everything that is wrong with it.
 
     Args:
-        dataset: an mmseg dataset or its config; a ``ConcatDataset`` of such is checked as one.
+        dataset: an mmseg dataset or its config. Of a wrapper (``ConcatDataset``, ``RepeatDataset``,
+            ``MultiImageMixDataset``, ...) the datasets in it are checked, each image once.
         quick: compare all names, but decode only a sample of 8 pairs (below a second for CamVid). The full
             form decodes and hashes every file and shows a progress bar on stderr.
 
     Returns:
-        Counts, class histogram, sizes, fingerprint and problems.
+        Counts, class histogram, sizes, fingerprint, warnings and problems.
 
     Raises:
-        InputError: a folder of the dataset is missing or empty.
+        InputError: a folder of the dataset is missing or empty, its images have no labels, or its classes
+            no names.
     """
-    if isinstance(dataset, dict):
-        with DefaultScope.overwrite_default_scope("mmseg"):
-            dataset = DATASETS.build(dataset)
-    members = getattr(dataset, "datasets", [dataset])
-    for member in members:
-        member.full_init()
-    samples = [(member, member.get_data_info(i)) for member in members for i in range(len(member))]
+    members = members_of(dataset)
+    classes = tuple(members[0].metainfo.get("classes") or ())
+    if not classes:
+        raise InputError(
+            f"{type(members[0]).__name__}: this dataset names no classes: give it "
+            "metainfo=dict(classes=(...), palette=[...])"
+        )
+    samples = _samples(members)
+    if any(sample.get("seg_map_path") is None for sample in samples):
+        raise InputError(f"{type(members[0]).__name__}: this dataset lists images without labels")
     problems = [line for member in members for line in _unpaired(member)]
-    paired = [pair for pair in samples if Path(pair[1]["seg_map_path"]).is_file()]
+    paired = [s for s in samples if Path(s["img_path"]).is_file() and Path(s["seg_map_path"]).is_file()]
     if quick:
         chosen = np.unique(np.linspace(0, len(paired) - 1, min(QUICK_SAMPLE, len(paired))).astype(int))
         selected = [paired[i] for i in chosen]
     else:
         selected = paired
 
-    classes = tuple(dataset.metainfo["classes"])
     load_image, load_labels = LoadImage(), LoadLabels()
     pixels = np.zeros(256, np.int64)
     sizes: dict[tuple[int, int], int] = {}
     decoded = 0
-    for _, sample in selected if quick else tracked(selected, "checking", len(selected)):
+    for sample in selected if quick else tracked(selected, "checking", len(selected)):
         try:
-            sample = load_labels(load_image({"num_classes": len(classes), **sample}))
+            loaded = load_labels(load_image({"num_classes": len(classes), **sample, "seg_fields": []}))
         except InputError as error:
             problems.append(str(error))
             continue
-        pixels += np.bincount(sample["gt_seg_map"].ravel(), minlength=256)
-        sizes[sample["ori_shape"]] = sizes.get(sample["ori_shape"], 0) + 1
+        pixels += np.bincount(loaded["gt_seg_map"].ravel(), minlength=256)
+        sizes[loaded["ori_shape"]] = sizes.get(loaded["ori_shape"], 0) + 1
         decoded += 1
     return DatasetSummary(
         images=len(samples),
@@ -117,9 +159,45 @@ def check_dataset(dataset: Any, quick: bool = False) -> DatasetSummary:
         class_pixels=pixels[: len(classes)],
         ignored_pixels=int(pixels[IGNORE]),
         image_sizes=sizes,
-        fingerprint=_fingerprint(samples, quick),
+        fingerprint=_digest("sizes", members, lambda path: str(path.stat().st_size)),
+        content=None if quick else _digest("content", members, file_sha256),
         problems=problems,
     )
+
+
+def fingerprint(dataset: Any) -> str:
+    """Return what identifies the data of one split, the same for training, validation, testing and the check.
+
+    ``sizes:<sha256>`` of the sorted lines "name size" of all images and labels that the split lists; names
+    are relative to the dataset's folder, so that copies of it agree.
+
+    Args:
+        dataset: as in :func:`check_dataset`.
+
+    Raises:
+        InputError: a folder of the dataset is missing or empty.
+    """
+    return _digest("sizes", members_of(dataset), lambda path: str(path.stat().st_size))
+
+
+def members_of(dataset: Any) -> list[Any]:
+    """Return the datasets that list files themselves: those in a wrapper, or the dataset alone.
+
+    Args:
+        dataset: an mmseg dataset, a wrapper of some, or a config.
+
+    Raises:
+        InputError: a folder of a dataset is missing or empty.
+    """
+    if isinstance(dataset, dict):
+        with DefaultScope.overwrite_default_scope("mmseg"):
+            dataset = DATASETS.build(dataset)
+    if hasattr(dataset, "datasets"):
+        return [member for part in dataset.datasets for member in members_of(part)]
+    if hasattr(dataset, "dataset"):
+        return members_of(dataset.dataset)
+    dataset.full_init()
+    return [dataset]
 
 
 def class_weights(class_pixels: Sequence[int] | np.ndarray) -> list[float]:
@@ -137,33 +215,45 @@ def class_weights(class_pixels: Sequence[int] | np.ndarray) -> list[float]:
     return [round(float(weight), 4) for weight in 1 / np.log(1.02 + pixels / pixels.sum())]
 
 
+def _samples(members: Sequence[Any]) -> list[dict[str, Any]]:
+    return [member.get_data_info(index) for member in members for index in range(len(member))]
+
+
 def _unpaired(dataset: Any) -> list[str]:
-    """Name the images without a label and the labels without an image."""
-    samples = [dataset.get_data_info(index) for index in range(len(dataset))]
-    image_of = {Path(sample["seg_map_path"]): sample["img_path"] for sample in samples}
-    present = set(find_files(dataset.data_prefix["seg_map_path"], dataset.seg_map_suffix))
-    without_label = [
-        f"image {image_of[path]} has no label: restore {path}" for path in sorted(image_of.keys() - present)
+    """Name the listed images that are missing or have no label, and the labels without an image.
+
+    A list of images may leave labels unused; all others need an image, whether the split takes it or not.
+    """
+    samples = _samples([dataset])
+    problems = [
+        f"image {s['img_path']} is missing: restore it" for s in samples if not _is_file(s["img_path"])
     ]
-    without_image = [
-        f"label {path} has no image in {dataset.data_prefix['img_path']}: restore or remove one of the two"
-        for path in sorted(present - image_of.keys())
+    problems += [
+        f"image {s['img_path']} has no label: restore {s['seg_map_path']}"
+        for s in samples
+        if not _is_file(s["seg_map_path"])
     ]
-    return without_label + without_image
+    if dataset.ann_file:
+        return problems
+    images, labels = dataset.data_prefix["img_path"], dataset.data_prefix["seg_map_path"]
+    with_image = files_by_name(images, dataset.img_suffix)
+    return problems + [
+        f"label {path} has no image in {images}: restore or remove one of the two"
+        for name, path in files_by_name(labels, dataset.seg_map_suffix).items()
+        if name not in with_image
+    ]
 
 
-def _fingerprint(samples: Sequence[tuple[Any, dict]], quick: bool) -> str:
-    """Hash the sorted names of all files with their contents, or with their sizes in the quick form."""
+def _is_file(path: str) -> bool:
+    return Path(path).is_file()
+
+
+def _digest(kind: str, members: Sequence[Any], state_of: Callable[[Path], str]) -> str:
+    """Hash the sorted names of all files, each with its state."""
     lines = []
-    for dataset, sample in samples:
-        for path in (Path(sample["img_path"]), Path(sample["seg_map_path"])):
-            name = Path(os.path.relpath(path, dataset.data_root or ".")).as_posix()
-            if not path.is_file():
-                state = "missing"
-            elif quick:
-                state = str(path.stat().st_size)
-            else:
-                state = hashlib.sha256(path.read_bytes()).hexdigest()
-            lines.append(f"{name} {state}\n")
-    digest = hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
-    return f"{'sizes' if quick else 'content'}:{digest}"
+    for dataset in members:
+        for sample in _samples([dataset]):
+            for path in (Path(sample[key]) for key in ("img_path", "seg_map_path") if sample.get(key)):
+                name = Path(os.path.relpath(path, dataset.data_root or dataset.data_prefix["img_path"]))
+                lines.append(f"{name.as_posix()} {state_of(path) if path.is_file() else 'missing'}\n")
+    return f"{kind}:{hashlib.sha256(''.join(sorted(lines)).encode()).hexdigest()}"

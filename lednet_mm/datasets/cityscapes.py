@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,12 +15,14 @@ from mmseg.registry import DATASETS
 from lednet_mm.datasets.base import SegDataset
 from lednet_mm.datasets.loading import read_ids
 from lednet_mm.errors import InputError
-from lednet_mm.files import find_files
+from lednet_mm.files import find_files, write_atomically
 
 LABEL_ID_OF_TRAIN_ID = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 """Cityscapes' labelId of each train id (``helpers/labels.py`` of cityscapesScripts)."""
 
 MAX_LABEL_ID = 33
+LABEL_IDS, TRAIN_IDS = "labelIds.png", "labelTrainIds.png"
+"""How the names of the two kinds of label files end."""
 
 TO_TRAIN_ID = np.full(256, 255, np.uint8)
 """Lookup table (256,) from labelId to train id; 255 for what is not evaluated."""
@@ -35,7 +38,8 @@ class Cityscapes(SegDataset):
     """Cityscapes in its standard layout, by train ids.
 
     Layout: ``leftImg8bit/<split>/<city>/*_leftImg8bit.png`` (2048x1024) and
-    ``<labels>/<split>/<city>/*_<labels>_labelTrainIds.png``.
+    ``<labels>/<split>/<city>/*_<labels>_labelTrainIds.png``. Where there is none of the latter,
+    ``*_<labels>_labelIds.png`` are read and their ids are translated, so that nothing has to be prepared.
 
     Paper: Cordts et al., The Cityscapes dataset for semantic urban scene understanding, CVPR 2016,
     https://github.com/mcordts/cityscapesScripts. mmseg has ``CityscapesDataset``; this one adds the
@@ -45,7 +49,8 @@ class Cityscapes(SegDataset):
         data_root: the folder of Cityscapes.
         split: ``train``, ``val``, ``test`` or (coarse labels only) ``train_extra``.
         labels: ``gtFine`` or ``gtCoarse``.
-        **kwargs: as in mmseg's ``BaseSegDataset``.
+        **kwargs: as in mmseg's ``BaseSegDataset``; what is given there (``img_suffix``, ``data_prefix``, ...)
+            replaces the layout above.
     """
 
     METAINFO: ClassVar[dict] = {
@@ -60,10 +65,8 @@ class Cityscapes(SegDataset):
             "vehicle": [13, 14, 15, 16, 17, 18],
         },
     }
-    HOW_TO_GET = (
-        "`ln -s /path/to/cityscapes data/cityscapes`, then (for the labelTrainIds) "
-        "`python tools/prepare_dataset.py cityscapes`"
-    )
+    seg_map_suffix: str
+    HOW_TO_GET = "`ln -s /path/to/cityscapes data/cityscapes` (see docs/datasets.md)"
 
     def __init__(
         self,
@@ -72,13 +75,25 @@ class Cityscapes(SegDataset):
         labels: str = "gtFine",
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            data_root=data_root,
-            data_prefix={"img_path": f"leftImg8bit/{split}", "seg_map_path": f"{labels}/{split}"},
-            img_suffix="_leftImg8bit.png",
-            seg_map_suffix=f"_{labels}_labelTrainIds.png",
-            **kwargs,
-        )
+        layout = {
+            "data_prefix": {"img_path": f"leftImg8bit/{split}", "seg_map_path": f"{labels}/{split}"},
+            "img_suffix": "_leftImg8bit.png",
+            "seg_map_suffix": f"_{labels}_{TRAIN_IDS}",
+        }
+        super().__init__(layout, data_root=data_root, **kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """List the samples, by labelIds where the folder has no labelTrainIds at all."""
+        labels = self.data_prefix["seg_map_path"]
+        if self.seg_map_suffix.endswith(TRAIN_IDS) and Path(labels).is_dir():
+            published = self.seg_map_suffix.removesuffix(TRAIN_IDS) + LABEL_IDS
+            if not find_files(labels, self.seg_map_suffix) and find_files(labels, published):
+                self.seg_map_suffix = published
+        if self.seg_map_suffix.endswith(LABEL_IDS):
+            chosen = self.get_label_map(self.metainfo["classes"]) or {}
+            train_ids = enumerate(TO_TRAIN_ID[: MAX_LABEL_ID + 1].tolist())
+            self.label_map = {label_id: chosen.get(train_id, train_id) for label_id, train_id in train_ids}
+        return super().load_data_list()
 
 
 def find_label_ids(root: Path) -> list[Path]:
@@ -92,7 +107,7 @@ def find_label_ids(root: Path) -> list[Path]:
         raise InputError(
             f"{root} holds neither gtFine nor gtCoarse: give Cityscapes' folder, or link it there"
         )
-    files = [path for folder in folders for path in find_files(folder, "_labelIds.png")]
+    files = [path for folder in folders for path in find_files(folder, f"_{LABEL_IDS}")]
     if not files and any(find_files(folder, "_polygons.json") for folder in folders):
         raise InputError(
             f"{root} holds only polygons: unpack the *_labelIds.png of gtFine_trainvaltest.zip beside them"
@@ -112,11 +127,11 @@ def write_train_ids(label_files: Iterable[Path]) -> int:
         How many files were written.
 
     Raises:
-        InputError: a label is unreadable or holds an id above 33.
+        InputError: a label is unreadable or holds an id above 33, or the folder cannot be written.
     """
     written = 0
     for path in label_files:
-        target = path.with_name(path.name.replace("_labelIds.png", "_labelTrainIds.png"))
+        target = path.with_name(path.name[: -len(LABEL_IDS)] + TRAIN_IDS)
         if target.exists():
             continue
         ids = read_ids(path)
@@ -124,8 +139,14 @@ def write_train_ids(label_files: Iterable[Path]) -> int:
             raise InputError(
                 f"{path}: id {ids.max()} is no Cityscapes labelId (0 to {MAX_LABEL_ID}): restore the file"
             )
-        part = target.with_suffix(".part")
-        part.write_bytes(cv2.imencode(".png", TO_TRAIN_ID[ids])[1].tobytes())
-        part.replace(target)
+        try:
+            write_atomically(target, cv2.imencode(".png", TO_TRAIN_ID[ids])[1].tobytes())
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise
+            raise InputError(
+                f"{target} cannot be written ({error.strerror}): nothing needs to be, the Cityscapes dataset "
+                "reads labelIds where there are no labelTrainIds; train with this folder as it is"
+            ) from None
         written += 1
     return written

@@ -1,4 +1,8 @@
-"""Loading that names a damaged file at once, and the random translation of LEDNet's authors."""
+"""Loading of images and labels that names a damaged file at once, and the translation of LEDNet's authors.
+
+Whatever reads an image (training, testing, prediction, the picture under an overlay) reads it by
+:func:`read_image`, so that all see the same pixels.
+"""
 
 from __future__ import annotations
 
@@ -7,96 +11,255 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform, LoadImageFromFile
+from mmengine import fileio
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
+from lednet_mm.datasets.file_kinds import VIDEO, kind_of_image, kind_of_other
 from lednet_mm.errors import InputError
 
 IGNORE = 255
 
+COLOR_TYPES = ("color", "grayscale", "unchanged", "color_ignore_orientation", "grayscale_ignore_orientation")
+"""What mmcv calls ``color_type``."""
 
-def read_ids(path: str | Path) -> np.ndarray:
-    """Read a label image: 8-bit ids, greyscale or palette.
+# OpenCV prints its own lines about files that are read well in the end, or that we name ourselves.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+# A label of a satellite's image has 400 megapixels; the limit is OpenCV's own for images, 2**30 pixels.
+Image.MAX_IMAGE_PIXELS = 1 << 30
+
+# How to turn an array back that was put upright by a TIFF's orientation (tag 274).
+_TURNED_BACK = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, 1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a, -1),
+}
+
+
+def read_image(
+    path: str | Path,
+    color_type: str = "color",
+    *,
+    upright: bool = True,
+    backend: str = "cv2",
+    backend_args: dict | None = None,
+) -> np.ndarray:
+    """Read an image.
+
+    Of 16 bits a channel the upper 8 are taken. Floating-point numbers from 0 to 1 are scaled to 0 to 255.
+    Grey, 1-bit, palette and CMYK images become colour; transparency is dropped. Of several frames or pages
+    the first is read.
 
     Args:
-        path: a PNG file.
+        path: a file, or an address that mmengine's file backends read.
+        color_type: ``color`` (BGR), ``grayscale``, or ``unchanged`` (as stored, also its numbers); with
+            ``_ignore_orientation``, ``upright`` has no effect.
+        upright: turn the image as its EXIF orientation says. False where there are labels, which are drawn
+            on the pixels as they are stored.
+        backend: mmcv's name of the decoder; what is said above is true of ``cv2``.
+        backend_args: settings of mmengine's file backend.
+
+    Returns:
+        (H, W, 3) uint8 BGR, or (H, W) uint8 in ``grayscale``.
+
+    Raises:
+        InputError: the file is missing, damaged, no image, or of numbers that have no such meaning.
+    """
+    data = _fetch(path, "image", backend_args)
+    as_stored = not upright or color_type.endswith("_ignore_orientation")
+    if as_stored and color_type in ("color", "grayscale"):
+        color_type = f"{color_type}_ignore_orientation"
+    try:
+        image = mmcv.imfrombytes(data, flag=color_type, backend=backend)
+        if image is None and backend == "cv2":  # it converts no floating-point numbers
+            image = _in_eight_bits(mmcv.imfrombytes(data, flag="unchanged"), color_type, path)
+    except (cv2.error, OSError, SyntaxError) as error:
+        if "CV_IO_MAX_IMAGE" in str(error):
+            raise InputError(f"image {path} has more than 2**30 pixels: cut it into smaller ones") from None
+        raise InputError(_unreadable(path, data)) from None
+    if image is None:
+        raise InputError(_unreadable(path, data))
+    if as_stored and backend == "cv2" and kind_of_image(data) == "TIFF":
+        # OpenCV turns a TIFF whatever it is told.
+        orientation = Image.open(io.BytesIO(data)).getexif().get(274, 1)
+        image = np.ascontiguousarray(_TURNED_BACK.get(orientation, lambda a: a)(image))
+    return image
+
+
+def _fetch(path: str | Path, what: str, backend_args: dict | None) -> bytes:
+    """Read a file's bytes.
+
+    Raises:
+        InputError: it is missing, unreadable or empty.
+    """
+    try:
+        data = bytes(fileio.get(str(path), backend_args=backend_args))
+    except FileNotFoundError:
+        raise InputError(f"{what} {path} is missing: restore it") from None
+    except OSError as error:
+        raise InputError(f"{what} {path} cannot be read ({error.strerror or error})") from None
+    if not data:
+        raise InputError(f"{what} {path} is unreadable (the file is empty): replace the file")
+    return data
+
+
+def _unreadable(path: str | Path, data: bytes) -> str:
+    """Say what a file is that could not be read as an image."""
+    kind = kind_of_image(data)
+    if kind is not None:
+        return f"image {path} is unreadable (a damaged or truncated {kind}): replace the file"
+    kind = kind_of_other(data)
+    if kind is None:
+        return f"image {path} is unreadable (no image format that is known, or truncated): replace the file"
+    if kind.startswith(VIDEO):
+        return (
+            f"image {path} is {kind}, not an image: extract its frames as images "
+            "(`ffmpeg -i VIDEO FOLDER/%06d.png`) and give that folder"
+        )
+    return f"image {path} is {kind}, not an image that can be read: give it as PNG or JPEG"
+
+
+def _in_eight_bits(values: np.ndarray | None, color_type: str, path: str | Path) -> np.ndarray | None:
+    """Convert an image of other numbers than 8 or 16 bits to what ``color_type`` asks for."""
+    if values is None or values.dtype == np.uint8:
+        return None
+    if values.dtype.kind != "f":
+        raise InputError(
+            f"image {path} holds numbers of type {values.dtype}: save it with 8 or 16 bits a channel"
+        )
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= 1):  # also where one is no number
+        raise InputError(
+            f"image {path} holds floating-point numbers from {low:g} to {high:g}: scale them to 0 to 1, "
+            "which is read as black to white"
+        )
+    scaled = np.rint(values * 255).astype(np.uint8)
+    if scaled.ndim == 2:
+        return scaled if color_type.startswith("grayscale") else cv2.cvtColor(scaled, cv2.COLOR_GRAY2BGR)
+    if scaled.shape[2] not in (3, 4):
+        raise InputError(f"image {path} has {scaled.shape[2]} channels: give one with 1, 3 or 4")
+    colour = np.ascontiguousarray(scaled[:, :, :3])
+    return cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY) if color_type.startswith("grayscale") else colour
+
+
+def read_ids(path: str | Path, backend_args: dict | None = None) -> np.ndarray:
+    """Read a label image: ids as greyscale, palette or 1 bit; 16-bit files if their ids fit 8 bits.
+
+    Args:
+        path: a PNG file, or another format without loss.
+        backend_args: settings of mmengine's file backend.
 
     Returns:
         (H, W) uint8, the ids as stored.
 
     Raises:
-        InputError: the file is missing, damaged or not an 8-bit id image.
+        InputError: the file is missing, damaged or no image of ids up to 255.
     """
+    data = _fetch(path, "label", backend_args)
     try:
-        data = Path(path).read_bytes()
         # Decoding ignores checksums: a flipped byte would give wrong ids without a word.
         Image.open(io.BytesIO(data)).verify()
         image = Image.open(io.BytesIO(data))
         ids = np.asarray(image)
-    except FileNotFoundError:
-        raise InputError(
-            f"label {path} is missing: restore it, or make it with `python tools/prepare_dataset.py`"
-        ) from None
-    except (OSError, SyntaxError, ValueError) as error:
-        reason = "the file is empty" if Path(path).stat().st_size == 0 else str(error).split("<")[0].strip()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = kind_of_other(data) or str(error).split("<")[0].strip()
         raise InputError(f"label {path} is unreadable ({reason}): replace the file") from error
-    if image.mode not in ("L", "P"):
+    if image.format == "JPEG":
+        raise InputError(f"label {path} is a JPEG, whose compression changes ids: give the label as PNG")
+    if image.mode not in ("L", "P", "1", "I", "I;16", "I;16B"):
         raise InputError(
             f"label {path} is no 8-bit image of class ids (its mode is {image.mode}): give the id image"
         )
-    return ids
+    if image.mode not in ("L", "P") and (ids.min() < 0 or ids.max() > 255):
+        raise InputError(f"label {path} holds ids from {ids.min()} to {ids.max()}; ids are 0 to 255")
+    return ids.astype(np.uint8, copy=False)
 
 
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
-    """mmcv's ``LoadImageFromFile`` (BGR uint8) with one line for a missing or damaged file.
+    """mmcv's ``LoadImageFromFile``, with its arguments, by :func:`read_image`.
+
+    The EXIF orientation is ignored where the sample has a label, and applied where it has none.
 
     Raises:
         InputError: naming the path, the fault and what to do.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.color_type not in COLOR_TYPES:
+            raise InputError(f"color_type={self.color_type!r} is none of {', '.join(COLOR_TYPES)}")
+
     def transform(self, results: dict) -> dict | None:
         """Add ``img`` (H, W, 3) uint8 BGR, ``img_shape`` and ``ori_shape`` (H, W)."""
-        path = results["img_path"]
         try:
-            return super().transform(results)
-        except FileNotFoundError:
-            raise InputError(f"image {path} is missing: restore it") from None
-        except (AssertionError, cv2.error):
-            reason = "the file is empty" if Path(path).stat().st_size == 0 else "truncated or no image"
-            raise InputError(f"image {path} is unreadable ({reason}): replace the file") from None
+            image = read_image(
+                results["img_path"],
+                self.color_type,
+                upright=results.get("seg_map_path") is None,
+                backend=self.imdecode_backend,
+                backend_args=self.backend_args or self.file_client_args,
+            )
+        except InputError:
+            if self.ignore_empty:
+                return None
+            raise
+        results["img"] = image.astype(np.float32) if self.to_float32 else image
+        results["img_shape"] = results["ori_shape"] = image.shape[:2]
+        return results
 
 
 @TRANSFORMS.register_module()
 class LoadLabels(LoadAnnotations):
     """mmseg's ``LoadAnnotations`` for semantic labels, which trusts no file.
 
-    Takes from ``results``: ``seg_map_path``; ``num_classes``; ``label_map``, a dict from ids in the file to
-    class ids, or None; ``ori_shape``, the image's size on disk. Comes after ``LoadImage``; before or after
-    a resize of the image, since the label is compared with the size on disk.
+    Takes from ``results``: ``seg_map_path``; ``label_map``, a dict from ids in the file to class ids, or
+    None; ``reduce_zero_label``, applied before it; ``num_classes`` (without it, any id is taken);
+    ``ori_shape``, the image's size on disk (without it, any size is taken). Comes after ``LoadImage``;
+    before or after a resize of the image, since the label is compared with the size on disk. A sample
+    without ``seg_map_path``, an image to predict, is passed on as it is.
+
+    Args:
+        kwargs: as in mmseg's ``LoadAnnotations``; labels are decoded by Pillow whatever they say.
 
     Raises:
         InputError: naming the path, the fault and what to do: a missing or damaged label, a label of
             another size than its image, an id outside [0, num_classes) that is not 255.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._tables: dict[tuple, np.ndarray] = {}
 
+    def transform(self, results: dict) -> dict:
+        """Add ``gt_seg_map`` (H, W) uint8, and its name to ``seg_fields``."""
+        return results if results.get("seg_map_path") is None else super().transform(results)
+
     def _load_seg_map(self, results: dict) -> None:
-        path, num_classes = results["seg_map_path"], results["num_classes"]
-        ids = read_ids(path)
-        if ids.shape != results["ori_shape"]:
+        path, num_classes = results["seg_map_path"], results.get("num_classes", 256)
+        ids = read_ids(path, self.backend_args)
+        if ids.shape != results.get("ori_shape", ids.shape):
             (height, width), (image_height, image_width) = ids.shape, results["ori_shape"]
             raise InputError(
                 f"label {path} is {width}x{height}, but its image is {image_width}x{image_height}: "
                 "replace the label by one of the image's size"
             )
-        labels = cv2.LUT(ids, self._table(results.get("label_map")))
+        of_dataset = results.get("reduce_zero_label", False)
+        reduce = of_dataset if self.reduce_zero_label is None else self.reduce_zero_label
+        if reduce != of_dataset:
+            raise InputError(
+                f"reduce_zero_label is {reduce} in LoadLabels and {of_dataset} in the dataset: "
+                "set it in the dataset alone"
+            )
+        labels = cv2.LUT(ids, self._table(results.get("label_map"), reduce))
         # 255 + 1 wraps to 0 in uint8, so one maximum finds every id that is neither a class nor ignored.
         if (labels + np.uint8(1)).max() > num_classes:
             bad = np.unique(ids[(labels >= num_classes) & (labels != IGNORE)]).tolist()
@@ -107,18 +270,21 @@ class LoadLabels(LoadAnnotations):
         results["gt_seg_map"] = labels
         results["seg_fields"].append("gt_seg_map")
 
-    def _table(self, label_map: dict[int, int] | None) -> np.ndarray:
+    def _table(self, label_map: dict[int, int] | None, reduce_zero_label: bool) -> np.ndarray:
         """Return the lookup table (256,) uint8 from ids in the file to class ids."""
-        key = tuple((label_map or {}).items())
+        pairs = tuple((label_map or {}).items())
+        key = (reduce_zero_label, pairs)
         if key not in self._tables:
             table = np.arange(256, dtype=np.uint8)
-            for raw, class_id in key:
+            for raw, class_id in pairs:
                 table[raw] = class_id
+            if reduce_zero_label:  # 0 and 255 are ignored, the others move down by one
+                table = table[[IGNORE, *range(254), IGNORE]]
             self._tables[key] = table
         return self._tables[key]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        return f"{type(self).__name__}(reduce_zero_label={self.reduce_zero_label})"
 
 
 @TRANSFORMS.register_module()

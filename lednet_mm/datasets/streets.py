@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -18,12 +19,15 @@ from lednet_mm.datasets.cityscapes import TO_TRAIN_ID, Cityscapes
 from lednet_mm.datasets.streets_artwork import BICYCLE, BUS, CAR, MOTORCYCLE, TRAIN, TRUCK
 from lednet_mm.datasets.streets_scene import draw_scene
 from lednet_mm.errors import InputError
+from lednet_mm.files import require_writable
 from lednet_mm.terminal import tracked
 
 VERSION = 1
 """Version of the drawing: raise it with every change of a pixel, so that older sets are made anew."""
 
 CITY = "generated"
+FACTS = "streets.json"
+"""The file in which a set says how it was made."""
 FEATURED = (CAR, TRAIN, BUS, TRUCK, MOTORCYCLE, BICYCLE)
 
 
@@ -53,8 +57,9 @@ def generate_streets(
 ) -> bool:
     """Make the set, unless it is there complete with the same parameters.
 
-    An image depends on (seed, split, index) alone, not on the order or the number of workers. The set is
-    built in a temporary folder beside ``root`` and renamed when it is whole.
+    An image depends on (seed, split, index) alone, not on the order or the number of workers. A new set is
+    built in a temporary folder beside ``root`` and renamed when it is whole. Of a set that is there only
+    missing files are written again; no file is ever removed.
 
     Args:
         root: the folder to make, for instance ``data/streets``.
@@ -65,59 +70,82 @@ def generate_streets(
         workers: processes that draw.
 
     Returns:
-        True if the set was made, False if it was there.
+        True if the set or some of its files were made, False if it was there.
 
     Raises:
-        InputError: a number is too small, or ``root`` is a folder that this function did not make.
+        InputError: a number is too small, ``root`` holds something else or a set of other parameters, or it
+            cannot be written.
     """
     if min(train, val) < 1 or min(size) < 32:
         raise InputError(
             f"streets: {train} train and {val} val images of {size[1]}x{size[0]} make no set: "
             "give at least 1 of each and 32 pixels a side"
         )
+    if workers < 1 or seed < 0:
+        raise InputError(
+            f"streets: {workers} workers and seed {seed}: give at least 1 worker and a seed from 0"
+        )
     root = Path(root).resolve()
     parameters = {"version": VERSION, "train": train, "val": val, "size": list(size), "seed": seed}
-    ours = (root / "streets.json").is_file() or (root.is_dir() and not any(root.iterdir()))
-    if root.exists() and not ours:
-        raise InputError(f"{root} holds something other than generated streets: give another folder")
-    if _is_complete(root, parameters):
-        return False
-
     jobs = [(split, index) for split, count in (("train", train), ("val", val)) for index in range(count)]
-    root.parent.mkdir(parents=True, exist_ok=True)
+    new = not root.exists() or (root.is_dir() and not any(root.iterdir()))
+    if not new:
+        _require_same(root, parameters)
+        jobs = [job for job in jobs if not all(_is_written(path) for path in _paths(root, *job))]
+        if not jobs:
+            return False
+
+    require_writable(root.parent)
     with tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{root.name}-") as temporary:
-        whole = Path(temporary) / "whole"
-        for split in ("train", "val"):
-            for kind in ("leftImg8bit", "gtFine"):
-                (whole / kind / split / CITY).mkdir(parents=True)
-        write = partial(_write_pair, whole, size, seed)
-        if workers == 1:
-            digests = list(tracked(map(write, jobs), "drawing", len(jobs)))
-        else:
-            with ProcessPoolExecutor(workers) as pool:
-                digests = list(tracked(pool.map(write, jobs, chunksize=8), "drawing", len(jobs)))
-        fingerprint = hashlib.sha256("".join(digests).encode()).hexdigest()
-        facts = {**parameters, "fingerprint": fingerprint}
-        (whole / "streets.json").write_text(json.dumps(facts, indent=2) + "\n")
-        if root.exists():
-            root.replace(Path(temporary) / "old")
-        whole.replace(root)
+        drawn = Path(temporary) / "drawn"
+        digests = _draw(drawn, jobs, size, seed, workers)
+        if new:
+            facts = {**parameters, "fingerprint": hashlib.sha256("".join(digests).encode()).hexdigest()}
+            (drawn / FACTS).write_text(json.dumps(facts, indent=2) + "\n")
+            drawn.replace(root)
+            return True
+        for job in jobs:
+            for source, target in zip(_paths(drawn, *job), _paths(root, *job), strict=True):
+                if not _is_written(target):
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    source.replace(target)
     return True
 
 
-def _is_complete(root: Path, parameters: dict[str, Any]) -> bool:
-    """Tell whether ``root`` holds a whole set made with these parameters."""
+def _require_same(root: Path, parameters: dict[str, Any]) -> None:
+    """Refuse a folder that holds anything but streets of these parameters."""
     try:
-        facts = json.loads((root / "streets.json").read_text())
-    except (OSError, ValueError):
-        return False
-    facts.pop("fingerprint", None)
-    return facts == parameters and all(
-        path.is_file() and path.stat().st_size > 0
-        for split in ("train", "val")
-        for index in range(parameters[split])
-        for path in _paths(root, split, index)
-    )
+        facts = json.loads((root / FACTS).read_text())
+        there = {key: facts[key] for key in parameters}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{root} holds something other than generated streets: give another folder, or move it away"
+        ) from None
+    others = [
+        f"{key} {there[key]} instead of {value}" for key, value in parameters.items() if there[key] != value
+    ]
+    if others:
+        raise InputError(
+            f"{root} holds streets of other parameters ({', '.join(others)}), which are kept: "
+            "give another folder, or move it away"
+        )
+
+
+def _is_written(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _draw(
+    root: Path, jobs: Sequence[tuple[str, int]], size: tuple[int, int], seed: int, workers: int
+) -> list[str]:
+    """Write the scenes of some (split, index); return the sha256 of the pixels of each."""
+    for path in {path.parent for job in jobs for path in _paths(root, *job)}:
+        path.mkdir(parents=True, exist_ok=True)
+    write = partial(_write_pair, root, size, seed)
+    if workers == 1:
+        return list(tracked(map(write, jobs), "drawing", len(jobs)))
+    with ProcessPoolExecutor(workers) as pool:
+        return list(tracked(pool.map(write, jobs, chunksize=8), "drawing", len(jobs)))
 
 
 def _paths(root: Path, split: str, index: int) -> tuple[Path, Path, Path]:

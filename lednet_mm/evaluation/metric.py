@@ -10,6 +10,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
+from lednet_mm.errors import InputError
 from lednet_mm.evaluation.confusion import class_iou, confusion_matrix, pack, scores
 
 
@@ -68,12 +69,27 @@ class ConfusionMatrixMetric(BaseMetric):
         self.last: Accuracy | None = None
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Count the pixels of a batch; predictions must have their labels' size."""
+        """Count the pixels of a batch; predictions must have their labels' size.
+
+        Raises:
+            InputError: they have not, or an id is out of range.
+        """
         num_classes = len(self.dataset_meta["classes"])
         for sample in data_samples:
             prediction = sample["pred_sem_seg"]["data"].squeeze(0).cpu().numpy()
             label = sample["gt_sem_seg"]["data"].squeeze(0).cpu().numpy()
-            matrix = confusion_matrix(prediction, label, num_classes, self.ignore_index, self.num_outputs)
+            if prediction.shape != label.shape:
+                raise InputError(
+                    f"{sample['img_path']}: the prediction has {_size(prediction)} pixels and the label "
+                    f"{_size(label)}: put LoadLabels after Resize in the pipeline of validation and test"
+                )
+            try:
+                matrix = confusion_matrix(prediction, label, num_classes, self.ignore_index, self.num_outputs)
+            except ValueError as error:
+                raise InputError(
+                    f"{sample['img_path']}: {error}: compare the model's num_classes with the dataset's "
+                    f"{num_classes} (outputs that are no class: num_outputs of ConfusionMatrixMetric)"
+                ) from error
             self.results.append((Path(sample["img_path"]).name, matrix))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
@@ -90,3 +106,7 @@ class ConfusionMatrixMetric(BaseMetric):
         if "category_iou_percent" in values:
             logged["category_mIoU"] = values["category_iou_percent"]
         return {name: round(value, 4) for name, value in logged.items()}
+
+
+def _size(ids: np.ndarray) -> str:
+    return "x".join(str(side) for side in ids.shape[::-1])

@@ -140,6 +140,16 @@ class Segmentor(EncoderDecoder):
             return self._auxiliary_head_forward_train(maps, data_samples)
         return self._decode_head_forward_train(maps, data_samples)
 
+    def val_step(self, data: Any) -> list:
+        """Predict a batch of validation or test; images of different sizes one after the other."""
+        images = data["inputs"] if isinstance(data, dict) else ()
+        if len({tuple(image.shape) for image in images}) < 2:
+            return super().val_step(data)
+        single = ({key: values[i : i + 1] for key, values in data.items()} for i in range(len(images)))
+        return [sample for part in single for sample in super(Segmentor, self).val_step(part)]
+
+    test_step = val_step
+
     def logits(self, images: Tensor) -> Tensor:
         """Return what is measured and deployed: logits at input resolution.
 

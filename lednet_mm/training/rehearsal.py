@@ -118,7 +118,8 @@ def varied_samples(dataset: Any, count: int) -> list[Any]:
     chosen = np.linspace(0, len(dataset) - 1, max(POOL, count)).astype(int)
     samples = [dataset[int(i)] for i in (chosen if len(dataset) < count else np.unique(chosen))]
     seen: set[str] = set()
-    different, alike = [], []
+    different: list[Any] = []
+    alike: list[Any] = []
     for sample in samples:
         size = _size(sample)
         (alike if size in seen else different).append(sample)
