@@ -54,9 +54,9 @@ def read_image(
 ) -> np.ndarray:
     """Read an image.
 
-    Of 16 bits a channel the upper 8 are taken. Floating-point numbers from 0 to 1 are scaled to 0 to 255.
-    Grey, 1-bit, palette and CMYK images become colour; transparency is dropped. Of several frames or pages
-    the first is read.
+    Of 16 bits a channel the upper 8 are taken (in a colour TIFF, rounded). Floating-point numbers from 0 to 1
+    are scaled to 0 to 255. Grey, 1-bit, palette and CMYK images become colour; transparency is dropped. Of
+    several frames or pages the first is read.
 
     Args:
         path: a file, or an address that mmengine's file backends read.

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import zlib
 
 import cv2
 import numpy as np
@@ -71,6 +72,67 @@ def test_a_damaged_file_of_the_cache_is_made_again(streets, tmp_path, damage):
     assert_same(cached[Draw(0, 1)], first)
     assert kept.read_bytes() == whole
     kept.write_bytes(whole[:-5])
+    assert_same(cached[Draw(0, 1)], first)
+
+
+def changed_byte(content):
+    where = len(content) - 64 * 128 // 2  # in the label
+    return content[:where] + bytes([77]) + content[where + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        changed_byte,
+        lambda content: content[:400] + b"\xff\x00" + content[402:],
+        lambda content: content.replace(b"'uint8'", b"'uint9'", 1),
+        lambda content: content.replace(b"gt_seg_map", b"gt_sea_map", 1),
+        lambda content: content.replace(b"(48, 96)", b"(96, 48)", 1),
+        lambda content: b"00000000" + content[8:],
+        lambda content: content[9:],  # as it was written before there were checksums
+        lambda content: b"5\n",
+        lambda content: content + b"\0",
+    ],
+)
+def test_whatever_was_changed_is_made_again(streets, tmp_path, damage):
+    cached = dataset(streets, tmp_path / "cache")
+    first = cached[Draw(0, 1)]
+    (kept,) = (tmp_path / "cache").iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(damage(whole))
+    assert kept.read_bytes() != whole
+    assert_same(cached[Draw(0, 1)], first)
+    assert kept.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "text", [b"5", b"('key', 1, 2)", b"(" * 2000, b"('key', {'img': ('uint9', (1,))}, {})"]
+)
+def test_a_right_checksum_over_something_else_is_no_entry(streets, tmp_path, text):
+    cached = dataset(streets, tmp_path / "cache")
+    first = cached[Draw(0, 1)]
+    (kept,) = (tmp_path / "cache").iterdir()
+    content = text.replace(b"key", kept.stem.encode()) + b"\n"
+    kept.write_bytes(b"%08x\n" % zlib.crc32(content) + content)
+    assert_same(cached[Draw(0, 1)], first)
+
+
+def test_a_renamed_entry_is_made_again(streets, tmp_path):
+    cached = dataset(streets, tmp_path / "cache")
+    cached[Draw(0, 1)]
+    (one,) = (tmp_path / "cache").iterdir()
+    second = cached[Draw(1, 1)]
+    other = next(path for path in (tmp_path / "cache").iterdir() if path != one)
+    shutil.copy(one, other)
+    assert_same(cached[Draw(1, 1)], second)
+
+
+def test_a_pipe_in_the_cache_is_not_waited_for(streets, tmp_path):
+    cached = dataset(streets, tmp_path / "cache")
+    first = cached[Draw(0, 1)]
+    (kept,) = (tmp_path / "cache").iterdir()
+    kept.unlink()
+    os.mkfifo(kept)
     assert_same(cached[Draw(0, 1)], first)
 
 

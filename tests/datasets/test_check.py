@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.dataset import ConcatDataset
+from mmseg.registry import DATASETS
 
 import lednet_mm  # noqa: F401
 from lednet_mm.datasets import CamVidDataset
-from lednet_mm.datasets.check import check_dataset, class_weights
+from lednet_mm.datasets.check import check_dataset, class_weights, fingerprint
 from lednet_mm.errors import InputError
 from tests.datasets.small_sets import HEIGHT, WIDTH, make_camvid, write_png
 
@@ -37,7 +38,9 @@ def test_a_whole_set(tmp_path: Path) -> None:
         f"{p.relative_to(root)} {hashlib.sha256(p.read_bytes()).hexdigest()}\n" for p in sorted(files)
     )
     lines = "".join(sorted(text.splitlines(keepends=True)))
-    assert summary.fingerprint == "content:" + hashlib.sha256(lines.encode()).hexdigest()
+    assert summary.content == "content:" + hashlib.sha256(lines.encode()).hexdigest()
+    sizes = "".join(sorted(f"{p.relative_to(root)} {p.stat().st_size}\n" for p in files))
+    assert summary.fingerprint == "sizes:" + hashlib.sha256(sizes.encode()).hexdigest()
     json.dumps(summary.as_dict())
 
 
@@ -64,7 +67,8 @@ def test_quick_form_compares_names_and_decodes_a_sample(tmp_path: Path) -> None:
     root = make_camvid(tmp_path, images=30)
     whole = check_dataset(config(root), quick=True)
     assert (whole.images, whole.decoded, whole.problems) == (30, 8, [])
-    assert whole.fingerprint.startswith("sizes:")
+    assert whole.fingerprint == check_dataset(config(root)).fingerprint == fingerprint(config(root))
+    assert whole.content is None
     (root / "trainannot/train_013.png").unlink()
     broken = check_dataset(config(root), quick=True)
     assert ["train_013" in line for line in broken.problems] == [True]
@@ -73,12 +77,15 @@ def test_quick_form_compares_names_and_decodes_a_sample(tmp_path: Path) -> None:
 
 def test_fingerprint_follows_names_and_contents_not_the_place(tmp_path: Path) -> None:
     first, second = make_camvid(tmp_path / "a"), make_camvid(tmp_path / "b")
-    assert check_dataset(config(first)).fingerprint == check_dataset(config(second)).fingerprint
+    assert check_dataset(config(first)).content == check_dataset(config(second)).content
+    assert fingerprint(config(first)) == fingerprint(config(second))
     path = second / "trainannot/train_002.png"
     ids = cv2.imread(str(path), -1)
     ids[0, 0] = (ids[0, 0] + 1) % 11
     write_png(path, ids)
-    assert check_dataset(config(first)).fingerprint != check_dataset(config(second)).fingerprint
+    assert check_dataset(config(first)).content != check_dataset(config(second)).content
+    path.unlink()
+    assert fingerprint(config(first)) != fingerprint(config(second))
 
 
 def test_several_datasets_as_one(tmp_path: Path) -> None:
@@ -88,6 +95,76 @@ def test_several_datasets_as_one(tmp_path: Path) -> None:
     parts = [check_dataset(member) for member in members]
     assert summary.images == 8
     np.testing.assert_array_equal(summary.class_pixels, parts[0].class_pixels + parts[1].class_pixels)
+
+
+WRAPPERS = {
+    "RepeatDataset": {"times": 3},
+    "ClassBalancedDataset": {"oversample_thr": 0.1},
+    "MultiImageMixDataset": {"pipeline": [{"type": "PackSegInputs"}]},
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_wrappers_are_looked_through(tmp_path: Path, wrapper: str) -> None:
+    root = make_camvid(tmp_path)
+    pipeline = [{"type": "LoadImage"}, {"type": "LoadLabels"}]
+    wrapped = {"type": wrapper, "dataset": {**config(root), "pipeline": pipeline}, **WRAPPERS[wrapper]}
+    plain = check_dataset(config(root))
+    for summary in (check_dataset(wrapped), check_dataset({"type": "ConcatDataset", "datasets": [wrapped]})):
+        assert (summary.images, summary.fingerprint) == (plain.images, plain.fingerprint)
+        assert summary.problems == []
+    (root / "trainannot/train_002.png").unlink()
+    if wrapper != "ClassBalancedDataset":  # which reads all labels itself
+        assert "train_002" in check_dataset(wrapped, quick=True).problems[0]
+    else:
+        with pytest.raises(InputError, match="train_002"):
+            check_dataset(wrapped)
+
+
+def test_a_part_of_a_dataset_is_no_fault(tmp_path: Path) -> None:
+    root = make_camvid(tmp_path)
+    first = check_dataset({**config(root), "indices": 2})
+    assert (first.images, first.problems) == (2, [])
+    (tmp_path / "list.txt").write_text("train_003\n\ntrain_001.png\n")
+    (root / "train/train_000.png").unlink()
+    listed = {**config(root), "ann_file": "list.txt"}
+    assert (check_dataset(listed).images, check_dataset(listed).problems) == (2, [])
+    dataset = DATASETS.build(listed)
+    assert [Path(dataset.get_data_info(i)["img_path"]).name for i in range(2)] == [
+        "train_003.png",
+        "train_001.png",
+    ]
+    assert len({fingerprint(d) for d in (config(root), {**config(root), "indices": 2}, listed)}) == 3
+    (tmp_path / "list.txt").write_text("train_003\ntrain_000\n")
+    (line,) = check_dataset(listed, quick=True).problems
+    assert "train_000.png is missing" in line
+    for content in (b"", b"\xff\xfe\x00"):
+        (tmp_path / "list.txt").write_bytes(content)
+        with pytest.raises(InputError, match=r"list of images .*list\.txt"):
+            check_dataset(listed)
+
+
+def test_labels_that_teach_nothing_are_warned_of(tmp_path: Path) -> None:
+    root = make_camvid(tmp_path)
+    assert check_dataset(config(root)).warnings == []
+    half = np.zeros((HEIGHT, WIDTH), np.uint8)
+    half[:, : WIDTH * 3 // 4] = 255
+    for path in (root / "trainannot").iterdir():
+        write_png(path, half)
+    summary = check_dataset(config(root), quick=True)
+    assert (summary.ignored_share, summary.class_shares["sky"]) == (0.75, 1)
+    ignored, single = summary.warnings
+    assert "75% of the pixels are 255" in ignored
+    assert "'sky' is the only one of 11 classes" in single
+    for path in (root / "trainannot").iterdir():
+        write_png(path, np.full_like(half, 255))
+    assert ["no pixel has a class" in line for line in check_dataset(config(root)).warnings] == [True]
+
+
+def test_a_link_that_leads_in_a_circle_does_no_harm(tmp_path: Path) -> None:
+    root = make_camvid(tmp_path)
+    (root / "train/again").symlink_to(root / "train")
+    assert check_dataset(config(root)).images == 4
 
 
 def test_absent_classes_are_named(tmp_path: Path) -> None:

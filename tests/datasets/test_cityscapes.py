@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 
 import lednet_mm  # noqa: F401
 from lednet_mm.datasets import Cityscapes
+from lednet_mm.datasets.check import check_dataset
 from lednet_mm.datasets.cityscapes import TO_LABEL_ID, TO_TRAIN_ID, find_label_ids, write_train_ids
 from lednet_mm.errors import InputError
 from tests.datasets.small_sets import make_cityscapes, write_png
@@ -83,9 +85,40 @@ def test_fine_and_coarse_labels(tmp_path: Path, labels: str) -> None:
     assert set(np.unique(dataset[0]["gt_seg_map"])) <= {*range(19), 255}
 
 
-def test_without_train_ids_the_command_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"labelTrainIds\.png.*prepare_dataset\.py cityscapes"):
-        Cityscapes(data_root=str(make_cityscapes(tmp_path)))
+def test_without_train_ids_the_label_ids_are_translated(tmp_path: Path) -> None:
+    root = make_cityscapes(tmp_path)
+    settings = {"data_root": str(root), "pipeline": [{"type": "LoadImage"}, {"type": "LoadLabels"}]}
+    few = {"classes": ("car", "road")}
+    whole, part = Cityscapes(**settings), Cityscapes(**settings, metainfo=few)
+    assert check_dataset(whole).problems == []
+    translated, chosen = whole[0]["gt_seg_map"], part[0]["gt_seg_map"]
+    assert "labelIds" in whole[0]["seg_map_path"]
+    write_train_ids(find_label_ids(root))
+    prepared = Cityscapes(**settings)
+    assert "labelTrainIds" in prepared[0]["seg_map_path"]
+    np.testing.assert_array_equal(prepared[0]["gt_seg_map"], translated)
+    np.testing.assert_array_equal(Cityscapes(**settings, metainfo=few)[0]["gt_seg_map"], chosen)
+    assert set(np.unique(chosen)) == {0, 1, 255}
+    # A set that was prepared in part is no set by labelIds: the missing label is named.
+    Path(prepared[0]["seg_map_path"]).unlink()
+    assert "labelTrainIds" in check_dataset(Cityscapes(**settings)).problems[0]
+
+
+def test_without_any_labels_the_reason_is_named(tmp_path: Path) -> None:
+    root = make_cityscapes(tmp_path)
+    for path in find_label_ids(root):
+        path.rename(path.with_suffix(".json"))
+    with pytest.raises(InputError, match=r"holds no \*_gtFine_labelTrainIds\.png, but 2 \*\.json"):
+        Cityscapes(data_root=str(root))
+
+
+def test_a_read_only_disk_needs_no_preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, data: bytes) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr("lednet_mm.datasets.cityscapes.write_atomically", refuse)
+    with pytest.raises(InputError, match=r"Read-only file system.*nothing needs to be"):
+        write_train_ids(find_label_ids(make_cityscapes(tmp_path)))
 
 
 def test_polygons_alone_are_not_enough(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from PIL import Image
 
 import lednet_mm  # noqa: F401
 from lednet_mm.datasets import CamVidDataset, LoadImage, LoadLabels, RandomTranslate
+from lednet_mm.datasets.loading import read_ids, read_image
 from lednet_mm.errors import InputError
 from tests.datasets.small_sets import HEIGHT, WIDTH, make_camvid, write_png
 
@@ -187,3 +189,166 @@ def test_translation_is_the_authors() -> None:
 def test_missing_image_is_named() -> None:
     with pytest.raises(InputError, match=r"image nowhere\.png is missing"):
         LoadImage()({"img_path": "nowhere.png"})
+
+
+def encoded(array: np.ndarray, ending: str = ".png") -> bytes:
+    return cv2.imencode(ending, array)[1].tobytes()
+
+
+def saved(image: Image.Image, form: str, **options) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, form, **options)
+    return stream.getvalue()
+
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)  # BGR
+PICTURE = Image.fromarray(COLOURS[..., ::-1])
+GREY = np.asarray(PICTURE.convert("L"))
+AS_GREY = np.repeat(GREY[..., None], 3, axis=2)
+
+
+TURNS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""How EXIF's orientations are put upright, as Pillow names it."""
+
+
+class TestReadImage:
+    """Every kind of image, against what its pixels are."""
+
+    @pytest.mark.parametrize(
+        ("data", "expected"),
+        [
+            pytest.param(encoded(COLOURS), COLOURS, id="8 bits"),
+            pytest.param(encoded(COLOURS.astype(np.uint16) * 257), COLOURS, id="16 bits"),
+            pytest.param(encoded(COLOURS.astype(np.uint16) * 257, ".tif"), COLOURS, id="16-bit TIFF"),
+            pytest.param(encoded(GREY), AS_GREY, id="grey"),
+            pytest.param(encoded(GREY.astype(np.uint16) * 257), AS_GREY, id="16-bit grey"),
+            pytest.param(saved(PICTURE.convert("LA"), "PNG"), AS_GREY, id="grey with alpha"),
+            pytest.param(encoded(np.dstack([COLOURS, GREY])), COLOURS, id="alpha"),
+            pytest.param(saved(PICTURE.convert("CMYK"), "TIFF"), COLOURS, id="CMYK"),
+            pytest.param(encoded(COLOURS.astype(np.float32) / 255, ".tif"), COLOURS, id="float"),
+            pytest.param(encoded(GREY.astype(np.float64) / 255, ".tif"), AS_GREY, id="grey double"),
+            pytest.param(
+                saved(PICTURE.quantize(16), "PNG"),
+                np.asarray(PICTURE.quantize(16).convert("RGB"))[..., ::-1],
+                id="palette",
+            ),
+            pytest.param(
+                saved(PICTURE.convert("1"), "PNG"),
+                np.repeat(np.asarray(PICTURE.convert("1"))[..., None] * np.uint8(255), 3, axis=2),
+                id="1 bit",
+            ),
+        ],
+    )
+    def test_kinds(self, tmp_path: Path, data: bytes, expected: np.ndarray) -> None:
+        (tmp_path / "a").write_bytes(data)
+        image = read_image(tmp_path / "a")
+        assert image.dtype == np.uint8
+        np.testing.assert_array_equal(image, expected)
+        grey = read_image(tmp_path / "a", "grayscale")
+        assert grey.shape == expected.shape[:2]
+        assert (
+            abs(grey.astype(int) - cv2.cvtColor(np.ascontiguousarray(expected), cv2.COLOR_BGR2GRAY)).max()
+            <= 1
+        )
+
+    @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_orientation_counts_where_there_is_no_label(
+        self, tmp_path: Path, form: str, orientation: int
+    ) -> None:
+        exif = Image.Exif()
+        exif[274] = orientation
+        (tmp_path / "a").write_bytes(saved(PICTURE, form, exif=exif))
+        picture = Image.open(io.BytesIO(saved(PICTURE, form))).convert("RGB")
+        turn = TURNS[orientation]
+        stored, turned = (
+            np.asarray(p)[..., ::-1] for p in (picture, picture if turn is None else picture.transpose(turn))
+        )
+        sample = {"img_path": str(tmp_path / "a")}
+        for results, expected in ((sample, turned), ({**sample, "seg_map_path": "label.png"}, stored)):
+            loaded = LoadImage()(results)
+            assert loaded["ori_shape"] == expected.shape[:2]
+            assert abs(loaded["img"].astype(int) - expected).max() <= 3  # two decoders of JPEG
+
+    @pytest.mark.parametrize(
+        ("data", "words"),
+        [
+            (b"RIFF\0\0\0\0AVI LIST", "is a video (AVI), not an image: extract its frames"),
+            (b"\0\0\0\x18ftypmp42", "is a video (MP4 or MOV)"),
+            (b"\0\0\0\x18ftypheic", "is a HEIC photo"),
+            (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+            (b"\0\5\x16\7\0", "macOS"),
+            (b"<svg xmlns=", "text"),
+            (b"what is this", "no image format that is known"),
+            (encoded(COLOURS)[:200], "a damaged or truncated PNG"),
+            (saved(PICTURE.resize((200, 200)), "JPEG")[:-400], "a damaged or truncated JPEG"),
+            (encoded(COLOURS.astype(np.float32), ".tif"), "floating-point numbers from 0 to 255: scale"),
+            (encoded(np.full((4, 4), np.nan, np.float32), ".tif"), "numbers from nan to nan"),
+            (saved(Image.fromarray(GREY.astype(np.int32)), "TIFF"), "numbers of type int32"),
+        ],
+    )
+    def test_what_was_seen_is_said(self, tmp_path: Path, data: bytes, words: str) -> None:
+        (tmp_path / "a.png").write_bytes(data)
+        with pytest.raises(InputError) as caught:
+            read_image(tmp_path / "a.png")
+        assert words in str(caught.value)
+        assert "a.png" in str(caught.value)
+
+    def test_mmcvs_arguments(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.png"
+        path.write_bytes(encoded(COLOURS))
+        assert LoadImage(to_float32=True)({"img_path": str(path)})["img"].dtype == np.float32
+        pillow = LoadImage(imdecode_backend="pillow", backend_args={"backend": "local"})
+        np.testing.assert_array_equal(pillow({"img_path": str(path)})["img"], COLOURS)
+        assert LoadImage(ignore_empty=True)({"img_path": "nowhere.png"}) is None
+        with pytest.raises(InputError, match="color_type='colour' is none of"):
+            LoadImage(color_type="colour")
+
+
+def label(folder: Path, image: Image.Image, name: str = "label.png", **more) -> dict:
+    image.save(folder / name)
+    return {"seg_map_path": str(folder / name), "seg_fields": [], **more}
+
+
+def test_ids_of_other_depths(tmp_path: Path) -> None:
+    ids = GREY % 11
+    for depth, ending in ((np.uint16, ".png"), (np.uint16, ".tif"), (np.int32, ".tif")):
+        sample = label(tmp_path, Image.fromarray(ids.astype(depth)), f"label{ending}")
+        np.testing.assert_array_equal(LoadLabels()(sample)["gt_seg_map"], ids)
+    mask = LoadLabels()(label(tmp_path, Image.fromarray(ids > 5)))["gt_seg_map"]
+    np.testing.assert_array_equal(mask, ids > 5)
+    with pytest.raises(InputError, match="ids from 0 to 2560"):
+        LoadLabels()(label(tmp_path, Image.fromarray(ids.astype(np.uint16) * 256)))
+    with pytest.raises(InputError, match="JPEG, whose compression changes ids"):
+        LoadLabels()(label(tmp_path, Image.fromarray(ids), "label.jpg"))
+
+
+def test_a_label_of_a_satellites_size(tmp_path: Path) -> None:
+    ids = np.zeros((13400, 13400), np.uint8)  # Pillow refuses from 179 megapixels
+    ids[-1, -1] = 3
+    assert read_ids(label(tmp_path, Image.fromarray(ids))["seg_map_path"])[-1, -1] == 3
+
+
+@pytest.mark.parametrize("label_map", [None, {0: 255, 1: 0, 2: 255}])
+def test_reduce_zero_label_is_mmsegs(tmp_path: Path, label_map: dict | None) -> None:
+    ids = np.array([[0, 1, 2, 254, 255], [3, 3, 3, 3, 0]], np.uint8)
+    results = label(tmp_path, Image.fromarray(ids), reduce_zero_label=True, label_map=label_map)
+    ours = LoadLabels()({**results, "seg_fields": []})["gt_seg_map"]
+    np.testing.assert_array_equal(ours, LoadAnnotations()(results)["gt_seg_map"])
+    with pytest.warns(UserWarning, match="deprecated"):
+        contradicting = LoadLabels(reduce_zero_label=False)
+    with pytest.raises(InputError, match="reduce_zero_label is False in LoadLabels"):
+        contradicting({**results, "seg_fields": []})
+
+
+def test_an_image_to_predict_has_no_label() -> None:
+    assert LoadLabels()({"img_path": "a.png"}) == {"img_path": "a.png"}

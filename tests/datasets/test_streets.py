@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import cv2
@@ -82,13 +81,26 @@ def test_nothing_is_done_twice_and_half_a_set_is_made_anew(tmp_path: Path) -> No
     assert generate_streets(root, **SMALL)
     before = contents(root)
     assert not generate_streets(root, **SMALL)
-    next(root.rglob("*_leftImg8bit.png")).unlink()
+    lost = next(root.rglob("*_leftImg8bit.png"))
+    lost.unlink()
+    (root / "notes.txt").write_text("mine")
     assert generate_streets(root, **SMALL)
+    assert (root / "notes.txt").read_text() == "mine"
+    (root / "notes.txt").unlink()
     assert contents(root) == before
-    assert generate_streets(root, **{**SMALL, "val": 2})
-    assert len(list((root / "leftImg8bit/val").rglob("*.png"))) == 2
-    assert json.loads((root / "streets.json").read_text())["val"] == 2
     assert [path.name for path in tmp_path.iterdir()] == ["streets"]
+
+
+@pytest.mark.parametrize("change", [{"val": 2}, {"size": (48, 64)}, {"seed": 1}])
+def test_a_set_of_other_parameters_is_kept(tmp_path: Path, change: dict) -> None:
+    root = tmp_path / "streets"
+    generate_streets(root, **SMALL)
+    (root / "notes.txt").write_text("mine")
+    before = contents(root)
+    (name,) = change
+    with pytest.raises(InputError, match=f"other parameters \\({name} .* instead of .*which are kept"):
+        generate_streets(root, **{**SMALL, **change})
+    assert contents(root) == before
 
 
 def test_an_interruption_leaves_the_old_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,8 +112,10 @@ def test_an_interruption_leaves_the_old_set(tmp_path: Path, monkeypatch: pytest.
         raise KeyboardInterrupt
 
     monkeypatch.setattr("lednet_mm.datasets.streets.draw_scene", interrupted)
+    next(root.rglob("*_leftImg8bit.png")).rename(tmp_path / "kept.png")
     with pytest.raises(KeyboardInterrupt):
-        generate_streets(root, **SMALL, seed=5)
+        generate_streets(root, **SMALL)
+    (tmp_path / "kept.png").rename(root / next(iter(before.keys() - contents(root).keys())))
     assert contents(root) == before
     with pytest.raises(KeyboardInterrupt):
         generate_streets(tmp_path / "new", **SMALL)
@@ -114,8 +128,12 @@ def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="something other than generated streets"):
         generate_streets(root)
     assert contents(root) == before
-    with pytest.raises(InputError, match="make no set"):
-        generate_streets(tmp_path / "none", train=0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="something other than generated streets"):
+        generate_streets(tmp_path / "file")
+    for wrong in ({"train": 0}, {"size": (0, 64)}, {"seed": -1}, {"workers": 0}):
+        with pytest.raises(InputError, match=r"make no set|give at least 1 worker"):
+            generate_streets(tmp_path / "none", **wrong)
 
 
 def test_default_set_is_whole_and_holds_every_class(default_set: Path) -> None:
