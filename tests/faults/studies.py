@@ -1,0 +1,169 @@
+"""Studies: their files, their folders, and how runs end."""
+
+from __future__ import annotations
+
+import json
+
+from tests.faults.place import Fault, Place
+
+RUN = "lednet-baseline-streets-seed0"
+
+
+def study(
+    place: Place, *lines: str, name: str = "study", title: str = "T", seeds: str = "[0]", config=None
+) -> object:
+    """Write a study of one config and return its path."""
+    source = config or place.config()
+    text = [
+        f"title = {title!r}",
+        f"runs = [dict(configs=[{str(source)!r}], seeds={seeds})]",
+        "measure = dict(accuracy='val')",
+        *lines,
+    ]
+    return place.file(f"{name}.py", "\n".join(text).encode())
+
+
+def plan(*lines: str, **more):
+    """Return the command that prints the plan of a study."""
+    return lambda place: ("sweep", study(place, *lines, **more), "--work-dir", place / "runs", "--dry-run")
+
+
+def written(text: str | bytes, name: str = "study.py"):
+    """Return the plan of a study file with this text."""
+
+    def words(place: Place):
+        data = text.encode() if isinstance(text, str) else text
+        return ("sweep", place.file(name, data), "--work-dir", place / "runs", "--dry-run")
+
+    return words
+
+
+def failed_before(reason: str):
+    """Return the plan of a study whose run has failed for a reason."""
+
+    def words(place: Place):
+        run = place.run()
+        record = json.loads(next((run / "records").glob("train-*.json")).read_text())
+        record.update(kind="failure", details={"log_tail": [reason]})
+        record["values"] = {"reason": reason, "exit_status": 1, "last_checkpoint": None}
+        record["run"].update(study="study")
+        place.file(f"runs/{RUN}/records/failure-{record['id']}.json", json.dumps(record).encode())
+        return ("sweep", study(place), "--work-dir", place / "runs", "--dry-run")
+
+    return words
+
+
+def foreign_record(content: bytes):
+    """Return the plan of a study with a file of this content among the records of a run."""
+
+    def words(place: Place):
+        place.file(f"runs/{RUN}/records/accuracy-x.json", content)
+        return ("sweep", study(place), "--work-dir", place / "runs", "--dry-run")
+
+    return words
+
+
+def planned(content: bytes):
+    """Return the sweep of a study, one of whose runs was planned with a config of this content."""
+
+    def words(place: Place):
+        place.file(f"runs/{RUN}/plan/config.py", content)
+        return ("sweep", study(place), "--work-dir", place / "runs")
+
+    return words
+
+
+def another_study(place: Place):
+    """Sweep a study in the folder of another one, one of whose runs lies there."""
+    facts = {
+        **{
+            "name": "other",
+            "title": "O",
+            "split": "val",
+            "baseline": {"network": None, "variant": "baseline"},
+        },
+        "expectations": {},
+        "runs": [
+            {
+                "network": "x",
+                "dataset": "y",
+                "variant": "baseline",
+                "seed": 0,
+                "study": "other",
+                "folder": "x",
+            }
+        ],
+    }
+    place.file("runs/study.json", json.dumps(facts).encode())
+    place.file("runs/x/records/note.txt")
+    return ("sweep", study(place), "--work-dir", place / "runs")
+
+
+def refused(what: str, words, *says: str, kind: str = "G") -> Fault:
+    """Return a study that must be refused."""
+    return Fault(what, kind, words, says=says)
+
+
+FAULTS = [
+    refused("a study that does not exist", lambda p: ("sweep", p / "no.py"), "no.py"),
+    refused("a folder as a study", lambda p: ("sweep", p.folder), "no such study"),
+    refused("a study with a syntax error", written("title = (\n"), "study.py"),
+    refused("a study that is a config", lambda p: ("sweep", p.config(), "--dry-run"), "small.py"),
+    refused("a study with a key that it has not", plan("surprise = 1"), "surprise"),
+    refused("a study without runs", written("title = 'T'\n"), "runs"),
+    refused("a study without a title", written("runs = []\n"), "title"),
+    refused("a study of a config that does not exist", plan(config="nowhere.py"), "nowhere.py"),
+    refused("a study whose pattern matches nothing", plan(config="none_*.py"), "none_*.py"),
+    refused(
+        "a study of a variant that does not exist", plan("runs[0]['variants'] = ['no_wheels']"), "no_wheels"
+    ),
+    refused("a study with a negative seed", plan(seeds="[-1]"), "seed"),
+    refused("a study with a seed twice", plan(seeds="[0, 0]"), "seed"),
+    refused(
+        "a study with an option that does not fit",
+        plan("options = {'train_cfg.max_iters.deep': 1}"),
+        "max_iters",
+    ),
+    refused("a study with a misspelt option", plan("options = {'train_cfg.max_iter': 1}"), "max_iter"),
+    refused(
+        "a study that measures a shape of 0", plan("measure = dict(complexity=dict(shape=(0, 64)))"), "shape"
+    ),
+    refused("a study in YAML", written("title: T\n", "study.yaml"), "study.yaml", kind="C"),
+    refused("a study that ends the program", written("import sys\nsys.exit(0)\n"), "study.py"),
+    refused(
+        "no job at a time", lambda p: ("sweep", study(p), "--work-dir", p / "runs", "--jobs", 0), "--jobs"
+    ),
+    refused("a file where the runs should go", lambda p: ("sweep", study(p), "--work-dir", p.file()), "file"),
+    refused("runs below a file", lambda p: ("sweep", study(p), "--work-dir", p.file() / "x"), "file"),
+    refused(
+        "a network's name that leaves the folder of the runs",
+        lambda p: ("sweep", study(p, config=p.config("network = '../escaped/x'")), "--work-dir", p / "runs"),
+        "network",
+        kind="B",
+    ),
+    refused("a run that was planned with another config", planned(b"x = 1\n"), RUN, kind="A"),
+    refused("a planned config that is not UTF-8", planned(b"\xff\xfe"), RUN),
+    refused("another study in the folder", another_study, "other", kind="B"),
+    Fault(
+        "a reason of a failure with markup",
+        "H",
+        failed_before("RuntimeError: cannot open [/data/x]"),
+        0,
+        says=("[/data/x]",),
+    ),
+    Fault(
+        "a reason of a failure with an escape sequence",
+        "H",
+        failed_before("bad \x1b[2J end"),
+        0,
+        says=("end",),
+    ),
+    Fault("a title with markup in a plan", "H", plan(title="T [/b]"), 0, says=("T [/b]",)),
+    Fault(
+        "a record without its split in a run's folder",
+        "A",
+        foreign_record(b'{"schema": 1, "kind": "accuracy"}'),
+        0,
+    ),
+    Fault("text in the place of a record in a run's folder", "A", foreign_record(b"hello"), 0),
+]

@@ -1,0 +1,69 @@
+"""Every fault of the catalogue: one clear line, the right status, no code run, nothing of a user's lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Outcome
+from tests.faults import checkpoints, configs, datasets, names, outputs, pictures, records, studies, training
+from tests.faults.place import KINDS, Fault, Place, run_tool, small_config, snapshot
+
+MODULES = (checkpoints, configs, datasets, names, outputs, pictures, records, studies, training)
+FAULTS = [fault for module in MODULES for fault in module.FAULTS]
+
+
+@pytest.fixture(scope="session")
+def trained(small_streets, tmp_path_factory) -> Path:
+    """The folder of a training of 4 iterations, with checkpoints of iterations 2 and 4."""
+    folder = tmp_path_factory.mktemp("trained")
+    config = folder / "small.py"
+    config.write_text(small_config(small_streets))
+    outcome = run_tool("train", config, "--work-dir", folder / "run")
+    assert outcome.status == 0, outcome.err
+    return folder / "run"
+
+
+def test_the_catalogue_is_whole():
+    assert len(FAULTS) >= 150
+    assert len({fault.what for fault in FAULTS}) == len(FAULTS)
+    assert {fault.kind for fault in FAULTS} == set(KINDS)
+
+
+@pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.what) for fault in FAULTS])
+def test_fault(fault: Fault, tmp_path, small_streets, trained, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = Place(tmp_path / "here", small_streets, trained)
+    place.folder.mkdir()
+    name, *arguments = fault.words(place)
+    before, base = snapshot(place.folder), snapshot(trained)
+    outcome = run_tool(str(name), *arguments)
+    check_outcome(fault, outcome)
+    after = snapshot(place.folder)
+    lost = {
+        path
+        for path, digest in before.items()
+        if after.get(path) != digest and not any(Path(path).match(pattern) for pattern in fault.changes)
+    }
+    assert not lost, f"lost or changed: {sorted(lost)}"
+    assert snapshot(trained) == base
+    assert not place.executed.exists(), "code of a file has run"
+    assert not [path for path in after if path.endswith(".part")]
+    for check in fault.also:
+        check(place, outcome)
+
+
+def check_outcome(fault: Fault, outcome: Outcome) -> None:
+    """Compare status and message with what the catalogue says."""
+    whole = outcome.out + outcome.err
+    assert outcome.status == fault.status, whole
+    assert "Traceback (most recent call last)" not in whole, whole
+    errors = [line for line in outcome.err.splitlines() if line.startswith("error: ") or ": error: " in line]
+    if fault.status == 2:
+        assert len(errors) == 1, whole
+        shown = errors[0]
+    else:
+        shown = " ".join(whole.split())
+    for part in fault.says:
+        assert part.lower() in shown.lower(), f"{part!r} not in: {shown}"
