@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.logging import MMLogger
+from mmseg.visualization import SegLocalVisualizer
 
 from lednet_mm.cost import latency
 from lednet_mm.datasets.streets import generate_streets
@@ -25,10 +26,11 @@ def pytest_configure(config):
 
 
 @pytest.fixture(autouse=True)
-def _no_logger_outlives_its_test():
-    """MMEngine keeps loggers for the whole process, but pytest closes their terminal after each test."""
+def _nothing_of_mmengine_outlives_its_test():
+    """MMEngine keeps loggers and visualizers for the whole process, with the terminal and folder they had."""
     yield
     MMLogger._instance_dict.clear()
+    SegLocalVisualizer._instance_dict.clear()
 
 
 @pytest.fixture(scope="session")

@@ -98,7 +98,7 @@ def vector(change=None, name: str = "vector.json", raw: bytes | None = None):
     return words
 
 
-def tested(*options, config=Place.config):
+def evaluated(*options, config=Place.config):
     """Return the command that tests the trained checkpoint; options may be functions of the place."""
 
     def words(place: Place):
@@ -232,22 +232,26 @@ FAULTS = [
         says=("x [/red].json",),
     ),
     Fault("one bad vector of two", "G", one_of_two, 1, says=("bad.json", "equal")),
-    Fault("a test with test-time augmentation", "D", tested("--tta"), 0, also=(recorded(1),)),
-    Fault("a test of a split that is the validation's", "A", tested(), 0, says=("val",), also=(of_val,)),
+    Fault("a test with test-time augmentation", "D", evaluated("--tta"), 0, also=(recorded(1),)),
+    Fault("a test of a split that is the validation's", "A", evaluated(), 0, says=("val",), also=(of_val,)),
     Fault(
         "a test whose record goes below a file",
         "G",
-        tested("--work-dir", lambda p: p.file() / "x"),
+        evaluated("--work-dir", lambda p: p.file() / "x"),
         says=("file",),
     ),
     Fault(
         "a test whose pictures go below a file",
         "G",
-        tested("--show-dir", lambda p: p.file() / "x"),
+        evaluated("--show-dir", lambda p: p.file() / "x"),
         says=("file",),
     ),
     Fault(
-        "a test without a labelled pixel", "H", tested("--split", "val", config=void), 0, says=("labelled",)
+        "a test without a labelled pixel",
+        "H",
+        evaluated("--split", "val", config=void),
+        0,
+        says=("labelled",),
     ),
     Fault(
         "a test of data that are not there",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
+from mmseg.visualization import SegLocalVisualizer
 
 from tests.conftest import Outcome
 from tests.faults import checkpoints, configs, datasets, names, outputs, pictures, records, studies, training
 from tests.faults.place import KINDS, Fault, Place, run_tool, small_config, snapshot
 
 MODULES = (checkpoints, configs, datasets, names, outputs, pictures, records, studies, training)
+LONGEST_SECONDS = 180
 FAULTS = [fault for module in MODULES for fault in module.FAULTS]
 
 
@@ -22,6 +25,7 @@ def trained(small_streets, tmp_path_factory) -> Path:
     config.write_text(small_config(small_streets))
     outcome = run_tool("train", config, "--work-dir", folder / "run")
     assert outcome.status == 0, outcome.err
+    SegLocalVisualizer._instance_dict.clear()  # or the next training's curves go into this folder
     return folder / "run"
 
 
@@ -38,7 +42,12 @@ def test_fault(fault: Fault, tmp_path, small_streets, trained, monkeypatch):
     place.folder.mkdir()
     name, *arguments = fault.words(place)
     before, base = snapshot(place.folder), snapshot(trained)
-    outcome = run_tool(str(name), *arguments)
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(LONGEST_SECONDS)
+    try:
+        outcome = run_tool(str(name), *arguments)
+    finally:
+        signal.alarm(0)
     check_outcome(fault, outcome)
     after = snapshot(place.folder)
     lost = {
@@ -52,6 +61,10 @@ def test_fault(fault: Fault, tmp_path, small_streets, trained, monkeypatch):
     assert not [path for path in after if path.endswith(".part")]
     for check in fault.also:
         check(place, outcome)
+
+
+def _too_long(number, frame) -> None:
+    raise TimeoutError(f"no end after {LONGEST_SECONDS} s")
 
 
 def check_outcome(fault: Fault, outcome: Outcome) -> None:
