@@ -157,16 +157,20 @@ FAULTS = [
     ),
     read("a checkpoint of MMEngine's own runner", with_history),
     read("a checkpoint in the format of before PyTorch 1.6", legacy),
-    read(
-        "a checkpoint whose meta is a list", content(lambda c: {"state_dict": c["state_dict"], "meta": [1]})
+    refused(
+        "a checkpoint whose meta is a list",
+        content(lambda c: {"state_dict": c["state_dict"], "meta": [1]}),
+        "meta",
     ),
-    read(
+    refused(
         "a checkpoint whose seed is negative",
         content(lambda c: {"state_dict": c["state_dict"], "meta": {"seed": -7}}),
+        "seed",
     ),
-    read(
+    refused(
         "a checkpoint whose seed is text",
         content(lambda c: {"state_dict": c["state_dict"], "meta": {"seed": "x"}}),
+        "seed",
     ),
     # What is not.
     refused("an empty file as a checkpoint", raw(b"")),

@@ -115,11 +115,11 @@ class Place:
         path.write_bytes(cv2.imencode(path.suffix.lower(), ramp.clip(0, 255).astype(np.uint8))[1].tobytes())
         return path
 
-    def file(self, name: str = "file", content: bytes = b"mine") -> Path:
+    def file(self, name: str = "file", content: bytes | str = b"mine") -> Path:
         """Write a file, often where a folder is wanted."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
     def records(self, name: str = "run") -> list[dict]:

@@ -1,4 +1,4 @@
-"""Studies: their files, their folders, and how runs end."""
+"""Studies: how they are swept, and what lies in the folders of their runs."""
 
 from __future__ import annotations
 
@@ -28,16 +28,6 @@ def plan(*lines: str, **more):
     return lambda place: ("sweep", study(place, *lines, **more), "--work-dir", place / "runs", "--dry-run")
 
 
-def written(text: str | bytes, name: str = "study.py"):
-    """Return the plan of a study file with this text."""
-
-    def words(place: Place):
-        data = text.encode() if isinstance(text, str) else text
-        return ("sweep", place.file(name, data), "--work-dir", place / "runs", "--dry-run")
-
-    return words
-
-
 def failed_before(reason: str):
     """Return the plan of a study whose run has failed for a reason."""
 
@@ -59,16 +49,6 @@ def foreign_record(content: bytes):
     def words(place: Place):
         place.file(f"runs/{RUN}/records/accuracy-x.json", content)
         return ("sweep", study(place), "--work-dir", place / "runs", "--dry-run")
-
-    return words
-
-
-def planned(content: bytes):
-    """Return the sweep of a study, one of whose runs was planned with a config of this content."""
-
-    def words(place: Place):
-        place.file(f"runs/{RUN}/plan/config.py", content)
-        return ("sweep", study(place), "--work-dir", place / "runs")
 
     return words
 
@@ -107,33 +87,10 @@ def refused(what: str, words, *says: str, kind: str = "G") -> Fault:
 FAULTS = [
     refused("a study that does not exist", lambda p: ("sweep", p / "no.py"), "no.py"),
     refused("a folder as a study", lambda p: ("sweep", p.folder), "no such study"),
-    refused("a study with a syntax error", written("title = (\n"), "study.py"),
     refused("a study that is a config", lambda p: ("sweep", p.config(), "--dry-run"), "small.py"),
-    refused("a study with a key that it has not", plan("surprise = 1"), "surprise"),
-    refused("a study without runs", written("title = 'T'\n"), "runs"),
-    refused("a study without a title", written("runs = []\n"), "title"),
-    refused("a study of a config that does not exist", plan(config="nowhere.py"), "nowhere.py"),
-    refused("a study whose pattern matches nothing", plan(config="none_*.py"), "none_*.py"),
-    refused(
-        "a study of a variant that does not exist", plan("runs[0]['variants'] = ['no_wheels']"), "no_wheels"
-    ),
-    refused("a study with a negative seed", plan(seeds="[-1]"), "seed"),
-    refused("a study with a seed twice", plan(seeds="[0, 0]"), "seed"),
-    refused(
-        "a study with an option that does not fit",
-        plan("options = {'train_cfg.max_iters.deep': 1}"),
-        "max_iters",
-    ),
-    refused("a study with a misspelt option", plan("options = {'train_cfg.max_iter': 1}"), "max_iter"),
-    refused(
-        "a study that measures a shape of 0", plan("measure = dict(complexity=dict(shape=(0, 64)))"), "shape"
-    ),
-    refused("a study in YAML", written("title: T\n", "study.yaml"), "study.yaml", kind="C"),
-    refused("a study that ends the program", written("import sys\nsys.exit(0)\n"), "study.py"),
     refused(
         "no job at a time", lambda p: ("sweep", study(p), "--work-dir", p / "runs", "--jobs", 0), "--jobs"
     ),
-    refused("a file where the runs should go", lambda p: ("sweep", study(p), "--work-dir", p.file()), "file"),
     refused("runs below a file", lambda p: ("sweep", study(p), "--work-dir", p.file() / "x"), "file"),
     refused(
         "a network's name that leaves the folder of the runs",
@@ -141,8 +98,6 @@ FAULTS = [
         "network",
         kind="B",
     ),
-    refused("a run that was planned with another config", planned(b"x = 1\n"), RUN, kind="A"),
-    refused("a planned config that is not UTF-8", planned(b"\xff\xfe"), RUN),
     refused("another study in the folder", another_study, "other", kind="B"),
     Fault(
         "a reason of a failure with markup",

@@ -9,10 +9,24 @@ import pytest
 from mmseg.visualization import SegLocalVisualizer
 
 from tests.conftest import Outcome
-from tests.faults import checkpoints, configs, datasets, names, outputs, pictures, records, studies, training
+from tests.faults import (
+    checkpoints,
+    configs,
+    datasets,
+    names,
+    outputs,
+    pictures,
+    records,
+    studies,
+    study_files,
+    training,
+)
 from tests.faults.place import KINDS, Fault, Place, run_tool, small_config, snapshot
 
-MODULES = (checkpoints, configs, datasets, names, outputs, pictures, records, studies, training)
+MODULES = (
+    *(checkpoints, configs, datasets, names, outputs, pictures),
+    *(records, studies, study_files, training),
+)
 LONGEST_SECONDS = 180
 FAULTS = [fault for module in MODULES for fault in module.FAULTS]
 

@@ -327,7 +327,10 @@ FAULTS = [
         "a folder in which no checkpoint can be read",
         "B",
         with_file("iter_5.pth", b"broken", keep=False),
-        says=("iter_5.pth",),
+        0,
+        says=("iter_5.pth", "starting from 0"),
+        changes=("run/lock", "run/*.py", "run/records/*"),
+        also=(trained_to(6),),
     ),
     Fault(
         "unreadable checkpoints of higher numbers",
