@@ -15,6 +15,7 @@ import socket
 import stat
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from lednet_mm.errors import InputError, describe_os_error
@@ -237,8 +238,9 @@ class FolderLock:
             return None
         since = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, json.dumps(holder).encode(), 0)
+        with suppress(OSError):  # a full disk: the lock holds all the same, and this is for people only
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, json.dumps(holder).encode(), 0)
         return cls(fd)
 
     def __enter__(self) -> FolderLock:

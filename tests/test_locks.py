@@ -1,10 +1,11 @@
 """A folder is locked as long as any process that holds it lives, and no longer."""
 
+import errno
 import os
 import subprocess
 import sys
 
-from lednet_mm.files import FolderLock, holder_of
+from lednet_mm.files import FolderLock, holder_of, is_locked
 
 
 def test_one_holder_at_a_time(tmp_path):
@@ -15,6 +16,26 @@ def test_one_holder_at_a_time(tmp_path):
             assert other is not None
     with FolderLock.take(tmp_path / "run") as again:
         assert again is not None
+
+
+def test_asking_whether_a_folder_is_locked_changes_nothing(tmp_path):
+    assert not is_locked(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with FolderLock.take(tmp_path):
+        assert is_locked(tmp_path)
+        assert str(os.getpid()) in holder_of(tmp_path)
+    assert not is_locked(tmp_path)
+    assert not is_locked(tmp_path / "nowhere")
+
+
+def test_a_full_disk_does_not_keep_a_folder_locked(tmp_path, monkeypatch):
+    def no_space(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", no_space)
+    with FolderLock.take(tmp_path) as lock:
+        assert lock is not None
+    assert not is_locked(tmp_path)
 
 
 def test_a_child_keeps_it_and_its_death_releases_it(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -24,6 +25,8 @@ from lednet_mm.text import one_line
 LOG = "log.txt"
 TAIL_LINES = 30
 GRACE_SECONDS = 10.0
+LEAST_SPACE = 1 << 20
+"""With fewer bytes a disk counts as full."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,8 @@ def attempt(launch: Launch, job: Job, slot: Slot, known: Status, stop: threading
     try:
         return launch(job, slot, known, stop)
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(job.folder)
         if not isinstance(error, (InputError, OSError)):
             with suppress(OSError), (job.folder / LOG).open("a") as log:
                 traceback.print_exc(file=log)
@@ -351,4 +356,7 @@ def _reason(job: Job, end: _End, tail: Sequence[str]) -> str:
     for line in reversed(tail):
         if line.startswith(FAILED):
             return one_line(line.removeprefix(FAILED))
-    return f"exit status {end.status}: {one_line(tail[-1]) if tail else 'nothing in its log'}"
+    if tail:
+        return f"exit status {end.status}: {one_line(tail[-1])}"
+    full = shutil.disk_usage(job.folder).free < LEAST_SPACE
+    return f"exit status {end.status}: nothing in its log{', as there is no space left' if full else ''}"

@@ -7,13 +7,15 @@ import os
 import signal
 import threading
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from lednet_mm.files import FolderLock
+from lednet_mm.files import FolderLock, is_locked
 from lednet_mm.records import read_records
-from lednet_mm.studies.execute import Outcome, execute, make_slots
+from lednet_mm.studies.execute import Outcome, Slot, execute, make_slots
 from lednet_mm.studies.jobs import CONFIG, look
 from tests.studies.tiny import SLOTS, TinyJob, results, starts, tiny_jobs
 
@@ -158,6 +160,17 @@ def test_a_failure_that_cannot_be_recorded_is_still_told(tmp_path, monkeypatch):
     assert "No space left" in outcomes[jobs[0].name].reason
 
 
+def test_a_full_disk_is_told_with_its_place(tmp_path, monkeypatch):
+    def launch(job, slot, known, stop):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (job,) = tiny_jobs(tmp_path, 1, behave="silent")
+    reason = execute([job], SLOTS, launch=launch)[job.name].reason
+    assert reason.startswith(f"{job.folder}: No space left on device; free some space there")
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
+    assert execute([job], SLOTS)[job.name].reason.endswith("nothing in its log, as there is no space left")
+
+
 def test_a_defect_keeps_its_traceback_in_the_log(tmp_path):
     def launch(job, slot, known, stop):
         job.prepare()
@@ -270,6 +283,23 @@ def test_ctrl_c_stops_the_processes_and_nothing_has_failed(tmp_path):
     assert {job.status().state for job in jobs} <= {"waiting", "cut off"}
     outcomes = execute([replace(job, step_seconds=0) for job in jobs], SLOTS)
     assert {outcome.state for outcome in outcomes.values()} == {"finished"}
+
+
+class Telling(TinyJob):
+    """A run whose process says how the sweep was started, and leaves a child behind."""
+
+    def command(self):
+        return ["bash", "-c", 'echo "$LEDNET_COMMAND"; sleep 600 & echo $!; exit 1']
+
+
+def test_a_process_knows_the_command_and_leaves_nothing_behind(tmp_path):
+    (job,) = tiny_jobs(tmp_path, 1)
+    job = Telling(**{field.name: getattr(job, field.name) for field in fields(job)})
+    execute([job], [Slot("slot", {"LEDNET_COMMAND": "python tools/sweep.py 'a b.py'"})])
+    _, command, child = (job.folder / "log.txt").read_text().splitlines()
+    assert command == "python tools/sweep.py 'a b.py'"
+    wait_until(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text())
+    assert not is_locked(job.folder)
 
 
 def test_slots_share_the_cores(monkeypatch):
