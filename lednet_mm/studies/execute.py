@@ -169,7 +169,7 @@ def execute(
         try:
             while not stop.is_set() and (both := take()) is not None:
                 job, known = both
-                outcome = _without_start(job, known)
+                outcome = without_start(job, known)
                 if outcome is None:
                     notify(job, "running", slot.name)
                     outcome = attempt(launch, job, slot, known, stop)
@@ -205,7 +205,7 @@ def execute(
     return {job.name: outcomes[job.name] for job in jobs}
 
 
-def _without_start(job: Job, known: Status) -> Outcome | None:
+def without_start(job: Job, known: Status) -> Outcome | None:
     """Return how a job stands that another process runs, or has run meanwhile; None if it can be started."""
     if is_locked(job.folder):
         return Outcome("elsewhere", f"run by {holder_of(job.folder)}")

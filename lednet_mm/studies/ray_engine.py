@@ -24,6 +24,7 @@ from lednet_mm.studies.execute import (
     failed,
     run_in_process,
     usable_cores,
+    without_start,
 )
 from lednet_mm.studies.jobs import Job, State, Status, reason_of
 
@@ -142,6 +143,13 @@ def execute_on_ray(
     submitted: dict[Any, tuple[Job, Status]] = {}
     states = _States(notify)
     looked = time.monotonic()
+
+    def settle(job: Job, known: Status, outcome: Outcome) -> None:
+        outcomes[job.name] = outcome
+        if outcome.state == "elsewhere":
+            held.append((job, known))
+        notify(job, outcome.state, outcome.reason)
+
     try:
         while waiting or submitted or held:
             if not waiting and not submitted:
@@ -149,17 +157,18 @@ def execute_on_ray(
                 waiting.append(held.popleft())
             while waiting and len(submitted) < limit:
                 job, known = waiting.popleft()
+                outcome = without_start(job, known)
+                if outcome is not None:
+                    settle(job, known, outcome)
+                    continue
                 here = (threads, str(Path.cwd()), dict(environment or {}))
                 reference = place.remote(job, known, *here, launch or run_in_process)
                 submitted[reference] = (job, known)
                 states.submitted(job)
-            ready, _ = ray.wait(list(submitted), timeout=0.5)
+            ready = ray.wait(list(submitted), timeout=0.5)[0] if submitted else []
             for reference in ready:
                 job, known = submitted.pop(reference)
-                outcome = outcomes[job.name] = _collect(ray, reference, job)
-                if outcome.state == "elsewhere":
-                    held.append((job, known))
-                notify(job, outcome.state, outcome.reason)
+                settle(job, known, _collect(ray, reference, job))
             if time.monotonic() - looked >= poll_seconds:
                 for job, _ in submitted.values():
                     states.look(job)
