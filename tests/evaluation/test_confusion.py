@@ -1,10 +1,14 @@
 """Scores against an independent count, pixel by pixel, and cityscapesScripts' definitions."""
 
+import base64
+import zlib
+
 import numpy as np
 import pytest
 import torch
 
 from lednet_mm.datasets.cityscapes import Cityscapes
+from lednet_mm.errors import InputError
 from lednet_mm.evaluation import ConfusionMatrixMetric, confusion
 from lednet_mm.evaluation.confusion import class_iou, confusion_matrix, merge_classes, pack, scores, unpack
 from lednet_mm.studies.statistics import hits_and_unions
@@ -108,6 +112,55 @@ def test_the_metric_takes_further_outputs():
     metric.process({}, [sample])
     assert metric.evaluate(1) == {"mIoU": 50.0, "mAcc": 50.0, "aAcc": 50.0}
     assert metric.last.details()["class_iou_percent"] == {"road": 50.0, "sky": 50.0}
+
+
+@pytest.mark.parametrize(
+    ("prediction", "words"),
+    [
+        (
+            torch.tensor([[0, 1, 0], [1, 0, 1]]),
+            "the prediction has 3x2 pixels and the label 2x1: put LoadLabels",
+        ),
+        (torch.tensor([[0, 7]]), "prediction ids up to 7 with 2 classes: compare the model's num_classes"),
+    ],
+)
+def test_the_metric_names_the_image_that_does_not_fit(prediction, words):
+    metric = ConfusionMatrixMetric()
+    metric.dataset_meta = {"classes": ("road", "sky")}
+    label = torch.tensor([[0, 1]])
+    sample = {"img_path": "a.png", "pred_sem_seg": {"data": prediction}, "gt_sem_seg": {"data": label}}
+    with pytest.raises(InputError) as caught:
+        metric.process({}, [sample])
+    assert str(caught.value).startswith("a.png: ")
+    assert words in str(caught.value)
+
+
+def bomb() -> str:
+    return base64.b64encode(zlib.compress(bytes(1 << 24), 9)).decode()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": [1, 3, 3], "zlib_base64": bomb()},
+        {"shape": [10**6, 10**6, 10**6]},
+        {"shape": [-1, 3, 3]},
+        {"shape": "333"},
+        {"shape": [[3], 3]},
+        {"shape": [7, 3, 2]},
+        {"dtype": "<i8"},
+        {"dtype": "object"},
+        {"dtype": ["<i4"]},
+        {"zlib_base64": None},
+        {"zlib_base64": "ÿ"},
+        pack(np.full((7, 3, 3), -1)),
+    ],
+)
+def test_what_was_not_packed_here_is_not_unpacked(change):
+    with pytest.raises(ValueError, match="damaged confusion matrices"):
+        unpack({**pack(np.zeros((7, 3, 3), int)), **change})
+    with pytest.raises(ValueError, match="damaged confusion matrices"):
+        unpack({})
 
 
 def test_packing_keeps_every_count():

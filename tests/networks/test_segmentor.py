@@ -83,3 +83,20 @@ class TestSegmentor:
         labels = torch.zeros(1, 75, 133, dtype=torch.long)
         losses = model.train().loss(image, [SegDataSample(gt_sem_seg=PixelData(data=labels))])
         assert losses["decode.loss_ce"].isfinite()
+
+    @pytest.mark.parametrize("sizes", [[(48, 64), (32, 40)], [(48, 64), (48, 64)]])
+    def test_images_of_different_sizes_in_one_batch(self, sizes):
+        model = segmentor(data_preprocessor={"type": "SegDataPreProcessor"}).eval()
+        images = [torch.randn(3, *size) for size in sizes]
+
+        def batch(chosen):
+            samples = [
+                SegDataSample(metainfo={"ori_shape": i.shape[1:], "img_shape": i.shape[1:]}) for i in chosen
+            ]
+            return {"inputs": list(chosen), "data_samples": samples}
+
+        with torch.inference_mode():
+            together = model.val_step(batch(images))
+            alone = [model.test_step(batch([image]))[0] for image in images]
+        for one, other in zip(together, alone, strict=True):
+            assert torch.allclose(one.seg_logits.data, other.seg_logits.data, atol=1e-4)
