@@ -129,7 +129,30 @@ def one_of_two(place: Place):
     return ("verify_parity", place.file("bad.json", b"{}"), ROOT / "tests/data/mininetv2.json")
 
 
+def without_pyramid(place: Place):
+    """Return the config of LEDNet without its pyramid, which has other tensors."""
+    return place.config("model = dict(decode_head=dict(attention_pyramid=False))")
+
+
 FAULTS = [
+    Fault(
+        "timing on a GPU that is not there",
+        "G",
+        timed(lambda p: p / "run", "--device", "cuda:99"),
+        says=("cuda:99", "GPUs"),
+    ),
+    Fault(
+        "predicting on a GPU that is not there",
+        "G",
+        lambda p: ("predict", CAMVID, WEIGHTS, p.photo(), "--out", p / "out", "--device", "cuda:99"),
+        says=("cuda:99",),
+    ),
+    Fault(
+        "the weights of a network with other tensors",
+        "A",
+        evaluated(config=without_pyramid),
+        says=("weights.pth", "decode_head"),
+    ),
     Fault("an export onto the checkpoint itself", "B", onto_itself, says=("weights.pth",)),
     Fault(
         "an export onto the config",
