@@ -247,12 +247,12 @@ class TrainingJob:
         records, unreadable = read_records([self.folder])
         problems = tuple(f"{path}: {reason}" for path, reason in unreadable.items())
         digest = sha256(self.text)
-        accuracies = {
-            record.details.get("split"): record.values.get("miou_percent")
-            for record in records
-            if record.kind == "accuracy" and record.config.sha256 == digest
-        }
-        miou = accuracies.get(self.split, accuracies.get("val"))
+        accuracies = [r for r in records if r.kind == "accuracy" and r.config.sha256 == digest]
+        miou = None
+        for split in ("val", self.split):  # that of val comes with the training
+            for record in accuracies:
+                if record.details.get("split") == split:
+                    miou = record.values.get("miou_percent")
         known = Status("waiting", "", None, miou if isinstance(miou, (int, float)) else None, problems)
         failures = [record for record in records if record.kind == "failure"]
         failure = failures[-1] if failures else None

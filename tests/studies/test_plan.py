@@ -193,6 +193,30 @@ def test_a_changed_study_does_not_continue_its_old_runs(study, tmp_path):
         check_work_dir(changed)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record["details"].pop("split"),
+        lambda record: record["details"].update(split={"a": [1]}),
+        lambda record: record["values"].pop("miou_percent"),
+        lambda record: record["values"].update(miou_percent="high"),
+        lambda record: record.update(kind="failure", values={}),
+        lambda record: record.update(kind="complexity", details={"shape": [[1], {}]}),
+    ],
+)
+def test_a_record_of_odd_content_does_not_end_a_sweep(study, tmp_path, change):
+    (run, *_) = make_plan(study(PRODUCT, "measure = dict(complexity=dict(shape=(64, 128)))"), tmp_path).runs
+    values = {"miou_percent": 12.5}
+    path = write_record(
+        new_record("accuracy", run.run, run.text, values, {"split": "test"}, provenance()), run.folder
+    )
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    assert run.status().state in ("waiting", "failed")
+    assert run.status().miou_percent in (None, 12.5)
+
+
 def began(plan):
     """Leave what a sweep leaves that has begun every run of a plan."""
     for run in plan.runs:
