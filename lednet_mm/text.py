@@ -101,6 +101,8 @@ def for_file_name(value: Any) -> str:
     """
     text = str(value)
     stem = re.sub(r"[^\w.+-]+", "-", text).strip(".-")[:NAME_LENGTH]
+    while len(stem.encode()) > 2 * NAME_LENGTH:  # file systems count bytes
+        stem = stem[:-1]
     if stem == text.replace(" ", "-"):
         return stem
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]

@@ -55,6 +55,7 @@ def test_names_and_file_names():
     assert "/" not in for_file_name("x/../../y")
     assert len(for_file_name("n" * 300)) < 120
     assert for_file_name("/") != for_file_name("//")
+    assert len(for_file_name("街" * 300).encode()) < 220
 
 
 @pytest.mark.parametrize(
