@@ -251,8 +251,8 @@ class Fit:
         self.surplus = sorted(theirs.keys() - ours.keys())
 
 
-def _alike(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and one.is_floating_point() == other.is_floating_point()
+def _alike(ours: Tensor, theirs: Tensor) -> bool:
+    return ours.shape == theirs.shape and (theirs.is_floating_point() or not ours.is_floating_point())
 
 
 def show_names(names: Collection[str]) -> str:

@@ -17,6 +17,7 @@ import stat
 import struct
 import warnings
 import zipfile
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -177,9 +178,6 @@ STAND_INS: dict[str, type[StandIn]] = {
 }
 """What a stand-in has to give for the file to be read on; all others are plain ones."""
 
-PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg", "UserDict": "collections"}
-"""Modules by the names that pickles of protocol 2 have for them."""
-
 
 def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
     """Read a checkpoint: its tensors and plain values. Nothing in it is executed.
@@ -258,13 +256,15 @@ def _check_container(file: IO[bytes], path: str | Path) -> zipfile.ZipFile | Non
         return None
     if not begin.startswith(ZIP):
         safetensors = " (safetensors are not read)" if str(path).endswith(".safetensors") else ""
-        raise InputError(f"{path}: not a checkpoint of PyTorch, or a damaged one{safetensors}")
+        raise DamagedError(f"{path}: not a checkpoint of PyTorch, or a damaged one{safetensors}")
     try:
         archive = zipfile.ZipFile(file)
         entries = archive.infolist()
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, struct.error):
         raise DamagedError(f"{path}: truncated or damaged: its table of contents is missing") from None
     names = [entry.filename.casefold() for entry in entries]
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise InputError(f"{path}: a TorchScript program; save the state_dict() of its network instead")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise InputError(f"{path}: refused: a compressed archive, which PyTorch never writes")
     if len(set(names)) < len(names) or len(names) > MOST_ENTRIES or sum(e.file_size for e in entries) > size:
@@ -300,13 +300,13 @@ def _load(file: IO[bytes], path: str | Path, map_location: Any) -> Any:
             if found and kinds.get(found[2]) is StandIn:
                 kinds[found[2]] = _AsDict if found[1].startswith("SET") else _AsList
                 continue
-            if "TorchScript" in message:
-                reason = "a TorchScript program, not a checkpoint; save the state_dict() of its network"
-                raise InputError(f"{path}: {reason}") from None
             reason = message.rpartition("WeightsUnpickler error: ")[2].strip() or type(error).__name__
-            raise DamagedError(
-                f"{path}: damaged, or not a checkpoint ({one_line(reason.splitlines()[0])})"
-            ) from None
+            reason = one_line(reason.splitlines()[0])
+            if archive is not None:  # as it was written: its checksums are right
+                raise InputError(
+                    f"{path}: cannot be read without executing what is in it ({reason})"
+                ) from None
+            raise DamagedError(f"{path}: damaged, or not a checkpoint ({reason})") from None
 
 
 @contextmanager
@@ -359,24 +359,27 @@ def _named_in(archive: zipfile.ZipFile | None, file: IO[bytes], path: str | Path
                         "can be read without executing it: save it again with torch.save(content, path)"
                     )
                 if opcode.name in ("GLOBAL", "INST"):
-                    names.add(_checked_name(argument, path))
+                    names |= _checked_names(argument, path)
     except (ValueError, EOFError, OverflowError, struct.error) as error:
         raise DamagedError(f"{path}: damaged, or not a checkpoint ({one_line(str(error))})") from None
     return names
 
 
-def _checked_name(argument: Any, path: str | Path) -> str:
-    """Return the full name of what a checkpoint names, from "module name"."""
+def _checked_names(argument: Any, path: str | Path) -> set[str]:
+    """Return the full names of "module name" in a checkpoint: as Python 2 has it and as Python 3 has it."""
     module, _, name = str(argument).rpartition(" ")
-    module = PYTHON_2.get(module, module)
-    if module.split(".")[0] in REFUSED_MODULES or (module == "builtins" and name in REFUSED_BUILTINS):
-        raise InputError(
-            f"{path}: refused: loading it would execute code ({one_line(f'{module}.{name}')}); "
-            "ask for a file that holds only tensors and plain values"
-        )
     if not module or not name or "\0" in name:
         raise ValueError("a class without a name")
-    return f"{module}.{name}"
+    new = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+    for package, what in ((module, name), new):
+        if package.split(".")[0] in REFUSED_MODULES or (
+            package in ("builtins", "__builtin__") and what in REFUSED_BUILTINS
+        ):
+            raise InputError(
+                f"{path}: refused: loading it would execute code ({one_line(f'{module}.{name}')}); "
+                "ask for a file that holds only tensors and plain values"
+            )
+    return {f"{module}.{name}", ".".join(new)}
 
 
 def _settle(value: Any, done: dict[int, Any]) -> Any:

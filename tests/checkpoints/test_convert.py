@@ -99,7 +99,7 @@ def test_nothing_passes_silently(fault, message, state, save, tmp_path):
     target = tmp_path / "ours.pth"
     target.write_text("what was there")
     with pytest.raises(InputError, match=message) as raised:
-        convert_checkpoint("dabnet", save(state), target)
+        convert_checkpoint("dabnet", save(state), target, overwrite=True)
     assert "authors.pth" in str(raised.value)
     assert "\n" not in str(raised.value)
     assert target.read_text() == "what was there"
