@@ -19,7 +19,7 @@ from mmengine.runner.checkpoint import (
     get_torchvision_models,
 )
 
-from lednet_mm.checkpoints.reading import ADDRESS
+from lednet_mm.checkpoints.reading import address_of
 from lednet_mm.errors import InputError
 
 COLLECTIONS = {
@@ -44,27 +44,25 @@ def local_copy(location: str | Path) -> Path:
     Raises:
         InputError: a kind of address that is not known, a name that the collection lacks, or no download.
     """
-    text = str(location)
-    address = ADDRESS.match(text)
-    if not address or Path(text).expanduser().exists():
-        return Path(text).expanduser()
-    scheme, rest = address[1].lower(), text[address.end() :]
+    address = address_of(location)
+    if address is None:
+        return Path(location).expanduser()
+    scheme, _, rest = address.partition("://")
+    scheme = scheme.lower()
     if scheme in ("http", "https"):
-        return _download(f"{scheme}://{rest}")
+        return _download(address)
     if scheme not in COLLECTIONS:
         raise InputError(
-            f"{scheme}://{rest}: weights are read from files, from http(s):// and from "
+            f"{address}: weights are read from files, from http(s):// and from "
             f"{', '.join(f'{name}://' for name in COLLECTIONS)}: copy the file here and name it"
         )
     try:
         table = COLLECTIONS[scheme]()
     except ImportError as error:
-        raise InputError(
-            f"{scheme}://{rest}: its table of addresses needs {error.name}: install it"
-        ) from None
+        raise InputError(f"{address}: its table of addresses needs {error.name}: install it") from None
     name = get_deprecated_model_names().get(rest, rest) if "mmlab" in scheme else rest
     if name not in table:
-        raise InputError(f"{scheme}://{rest}: this collection has no such name")
+        raise InputError(f"{address}: this collection has no such name")
     return local_copy(table[name])
 
 

@@ -36,8 +36,7 @@ ZIP = b"PK\x03\x04"
 """What files of PyTorch begin with, since 1.6."""
 OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """What files written by PyTorch before 1.6, which are no zip archives, begin with."""
-ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
-"""The beginning of an address such as ``https://``; ``pathlib`` makes ``https:/`` of it."""
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
 
 LARGEST_PICKLE = 256 << 20
 """Bytes. MMEngine's own hold the whole log, 8 bytes a value: tens of megabytes after a long training."""
@@ -194,10 +193,8 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
         DamagedError: truncated, or changed since it was written.
         InputError: no such file, no checkpoint, or one that would execute code on loading.
     """
-    if (address := ADDRESS.match(str(path))) and not Path(path).exists():
-        raise InputError(
-            f"{address[1]}://{str(path)[address.end() :]}: an address; download the file and name that"
-        )
+    if address := address_of(path):
+        raise InputError(f"{address}: an address; download the file and name that")
     with _open(path) as file:
         content = _load(file, path, "cpu" if map_location is None else map_location)
     if not isinstance(content, dict):
@@ -210,6 +207,18 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
         return _settle(content, {})
     except RecursionError:
         raise InputError(f"{path}: its content is nested too deeply") from None
+
+
+def address_of(location: str | Path) -> str | None:
+    """Return a location as it was written if it is an address, such as ``https://...``; None for a path.
+
+    ``pathlib`` makes ``https:/`` of ``https://``.
+    """
+    text = str(location)
+    address = _ADDRESS.fullmatch(text)
+    if address is None or Path(text).exists():
+        return None
+    return text if "://" in text else f"{address[1]}://{address[2]}"
 
 
 def check_whole(path: str | Path) -> None:
