@@ -108,7 +108,7 @@ class SafeCheckpointHook(CheckpointHook):
         self._set_best_paths({key: after[key] or before[key] for key in before})
         for key, path in before.items():
             # The path may come from a checkpoint, which could name any file.
-            old = Path(self.out_dir) / Path(path).name if path else None
+            old = Path(self.out_dir) / Path(path).name if isinstance(path, str) else None
             replaced = old and after[key] and Path(after[key]) != old and old.name.startswith("best_")
             if old and replaced and is_main_process():
                 old.unlink(missing_ok=True)

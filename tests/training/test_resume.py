@@ -1,6 +1,8 @@
 """A run killed at any moment and resumed ends with the weights of one that never stopped."""
 
+import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,8 +11,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import runner as mmengine_runner
+from mmseg.registry import MODELS
 
-from lednet_mm.checkpoints.files import checkpoints_of, read_checkpoint
+from lednet_mm.checkpoints.files import checkpoints_of, publish_checkpoint
+from lednet_mm.checkpoints.reading import read_checkpoint
+from lednet_mm.config import load_config
+from lednet_mm.literals import read_literals
 from lednet_mm.records import read_records
 from lednet_mm.training.training import train
 
@@ -71,19 +80,104 @@ def test_another_seed_gives_other_weights(small_config, tmp_path, one_thread):
     assert not same(weights(tmp_path / "0", 2), weights(tmp_path / "1", 2))
 
 
-def test_a_truncated_checkpoint_is_named_and_the_one_before_is_used(
+def test_checkpoints_of_no_use_are_named_and_the_one_before_is_used(
     small_config, tmp_path, one_thread, capfd
 ):
-    config = small_config()
-    train(config, work_dir=tmp_path / "run", seed=0)
-    expected = weights(tmp_path / "run", 8)
-    newest, before = checkpoints_of(tmp_path / "run")[:2]
+    run = tmp_path / "run"
+    config = small_config("default_hooks = dict(checkpoint=dict(max_keep_ckpts=4))")
+    train(config, work_dir=run, seed=0)
+    expected = weights(run, 8)
+    newest, before, good, _ = checkpoints_of(run)
+    publish_checkpoint(before, tmp_path / "public.pth")
     newest.write_bytes(newest.read_bytes()[:1000])
-    train(config, work_dir=tmp_path / "run", seed=0, resume=True)
+    before.write_bytes((tmp_path / "public.pth").read_bytes())
+    (run / "iter_99.pth").mkdir()
+    train(config, work_dir=run, seed=0, resume=True)
     said = "".join(capfd.readouterr())
     assert f"{newest}: truncated" in said
-    assert f"resuming from {before}" in said
-    assert same(weights(tmp_path / "run", 8), expected)
+    assert f"{before}: not the exact weights" in said
+    assert f"resuming from {good}" in said
+    assert same(weights(run, 8), expected)
+    meta = read_checkpoint(run / "iter_8.pth")["meta"]
+    assert meta["run"]["network"] == "lednet"
+    assert read_literals(meta["config"])["train_cfg"]["max_iters"] == 8
+
+
+def test_whole_checkpoints_that_cannot_be_continued_are_not_passed_over(small_config, tmp_path, tool):
+    config, run = small_config(), tmp_path / "run"
+    run.mkdir()
+    state = MODELS.build(load_config(config).model).state_dict()
+    torch.save({"state_dict": state, "meta": {"iter": 6, "epoch": 0}}, run / "iter_6.pth")
+    kept = (run / "iter_6.pth").read_bytes()
+    failed = tool("train", config, "--work-dir", run, "--resume")
+    assert failed.status == 2
+    assert f"error: no checkpoint in {run} can be continued: {run / 'iter_6.pth'}" in failed.err
+    assert "no state of the optimizer" in failed.err
+    assert (run / "iter_6.pth").read_bytes() == kept
+
+
+@HOOKS.register_module()
+class SpoilHook(Hook):
+    """Makes a weight NaN where the loss does not see it any more: after the fourth iteration."""
+
+    priority = "VERY_HIGH"
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == 4:
+            with torch.no_grad():
+                next(runner.model.parameters()).fill_(torch.nan)
+
+
+def test_weights_that_are_not_finite_are_not_saved(small_config, tmp_path, tool):
+    config = small_config(f"custom_hooks = [dict(type='{SpoilHook.__name__}')]")
+    failed = tool("train", config, "--work-dir", tmp_path / "run")
+    assert failed.status == 2
+    assert re.search(r"no longer finite at iteration 4: \S+ has \d+ values of NaN", failed.err)
+    assert f"the last good checkpoint is {tmp_path / 'run' / 'iter_2.pth'};" in failed.err
+    assert [path.name for path in checkpoints_of(tmp_path / "run")] == ["iter_2.pth"]
+
+
+def test_a_full_disk_ends_in_a_line_and_leaves_the_earlier_checkpoints(
+    small_config, tmp_path, tool, monkeypatch
+):
+    put = mmengine_runner.save_checkpoint
+
+    def fill_the_disk(checkpoint, filename, **options):
+        if "iter_4" in filename:
+            Path(filename).write_bytes(b"half of it")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        put(checkpoint, filename, **options)
+
+    monkeypatch.setattr(mmengine_runner, "save_checkpoint", fill_the_disk)
+    failed = tool("train", small_config(), "--work-dir", tmp_path / "run")
+    assert failed.status == 2
+    assert f"cannot be written: {tmp_path / 'run' / 'iter_4.pth'}: No space left" in failed.err
+    assert "Traceback" not in failed.err
+    assert [path.name for path in checkpoints_of(tmp_path / "run")] == ["iter_2.pth"]
+    assert not list((tmp_path / "run").rglob("*.part"))
+
+
+def test_load_from_takes_what_fits_and_says_what_does_not(small_config, tmp_path, tool):
+    options = ["train_cfg.max_iters=1", "train_cfg.val_interval=9", "model.num_classes=19"]
+    config = small_config()
+    state = MODELS.build(load_config(config).model).state_dict()
+    weights_file = tmp_path / "w.pth"
+    torch.save({"model": {f"module.{name}": tensor for name, tensor in state.items()}}, weights_file)
+    done = tool(
+        *("train", config, "--work-dir", tmp_path / "a", "--cfg-options", f"load_from={weights_file}"),
+        *options,
+        "model.class_weight=None",
+    )
+    assert done.status == 0, done.err
+    log = next((tmp_path / "a").rglob("*.log")).read_text()
+    said = next(line for line in log.splitlines() if "tensors loaded" in line)
+    assert "of another shape (decode_head." in said
+    torch.save({f"other.{name}": tensor for name, tensor in state.items()}, weights_file)
+    failed = tool(
+        *("train", config, "--work-dir", tmp_path / "b", "--cfg-options", f"load_from={weights_file}")
+    )
+    assert failed.status == 2
+    assert f"{weights_file}: load_from is a checkpoint of another network: 0 of" in failed.err
 
 
 def test_only_the_newest_are_kept_and_nothing_half_written(small_config, tmp_path):

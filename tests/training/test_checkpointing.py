@@ -1,0 +1,208 @@
+"""Which checkpoints a training keeps, and which it can be continued from."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+from mmengine.optim import OptimWrapper, PolyLR
+from torch import nn
+
+from lednet_mm.checkpoints.files import checkpoints_of
+from lednet_mm.checkpoints.reading import DamagedError, read_checkpoint
+from lednet_mm.errors import InputError
+from lednet_mm.training.checkpointing import SafeCheckpointHook, read_resumable
+
+
+class Training:
+    """A tiny training after one step."""
+
+    def __init__(self, optimizer=torch.optim.AdamW, **settings) -> None:
+        torch.manual_seed(0)
+        self.model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+        self.optim_wrapper = OptimWrapper(optimizer(self.model.parameters(), lr=0.1, **settings))
+        self.schedulers = [PolyLR(self.optim_wrapper, end=9, by_epoch=False)]
+        self.optim_wrapper.update_params(self.model(torch.randn(5, 3)).square().sum())
+
+    def checkpoint(self) -> dict:
+        return {
+            "meta": {"iter": 6, "epoch": 0, "seed": 1, "config": "raise_an_error()"},
+            "state_dict": self.model.state_dict(),
+            "optimizer": self.optim_wrapper.state_dict(),
+            "param_schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
+            "message_hub": {
+                "log_scalars": {},
+                "runtime_info": {"miou_curve": [[4, 9.0]]},
+                "resumed_keys": {},
+            },
+        }
+
+    def read(self, path) -> dict:
+        return read_resumable(path, self.model, self.optim_wrapper, self.schedulers)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "iter_6.pth"
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop])
+def test_a_checkpoint_of_the_same_training_is_taken(optimizer, path):
+    training = Training(optimizer)
+    content = training.checkpoint()
+    content["message_hub"]["runtime_info"].update(keep_ckpt_ids=["../../home"], last_ckpt="/etc/passwd")
+    torch.save(content, path)
+    read = training.read(path)
+    assert read["message_hub"]["runtime_info"] == {"miou_curve": [[4, 9.0]]}
+    assert "config" not in read["meta"], "mmengine executes it"
+
+
+def damage(key, value):
+    def change(content):
+        *parents, last = key.split(".")
+        for parent in parents:
+            content = content[int(parent) if parent.isdigit() else parent]
+        content[int(last) if last.isdigit() else last] = value
+
+    return change
+
+
+FAULTS = {
+    "no meta": (damage("meta", None), "no number under 'iter'"),
+    "meta a list": (damage("meta", [1]), "its meta is a list"),
+    "iter a text": (damage("meta.iter", "6"), "no number under 'iter'"),
+    "iter below 0": (damage("meta.iter", -6), "no number under 'iter'"),
+    "no epoch": (damage("meta.epoch", None), "no number under 'epoch'"),
+    "an odd seed": (damage("meta.seed", -7), "its meta.seed is -7"),
+    "no weights": (damage("state_dict", {}), "no tensors"),
+    "half precision": (
+        lambda c: c.update(state_dict={k: v.half() for k, v in c["state_dict"].items()}),
+        "exact",
+    ),
+    "no optimizer": (lambda c: c.pop("optimizer"), "no state of the optimizer"),
+    "optimizer a list": (damage("optimizer", [1]), "no state of the optimizer"),
+    "no groups": (damage("optimizer.param_groups", []), "0 groups of parameters"),
+    "other groups": (damage("optimizer.param_groups.0.params", [0]), "other groups of parameters"),
+    "a group a text": (damage("optimizer.param_groups.0", "x"), "other groups of parameters"),
+    "no moments": (damage("optimizer.state", {}), "no moments"),
+    "moments of another shape": (damage("optimizer.state.0.exp_avg", torch.ones(2, 2)), "has the shape"),
+    "moments NaN": (damage("optimizer.state.0.exp_avg", torch.full((4, 3), torch.nan)), "NaN"),
+    "moments missing": (damage("optimizer.state.0.exp_avg", None), "is no number"),
+    "moments of others": (damage("optimizer.state.9", {}), "does not have"),
+    "learning rate a text": (damage("optimizer.param_groups.0.lr", "x"), "has no lr"),
+    "no schedules": (damage("param_schedulers", []), "each schedule"),
+    "other schedules": (damage("param_schedulers.0", {"last_step": 1}), "its schedules are others"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_checkpoint_of_no_use_is_refused_before_anything_is_loaded(name, path):
+    training = Training()
+    before = {key: tensor.clone() for key, tensor in training.model.state_dict().items()}
+    change, message = FAULTS[name]
+    content = torch.load(save(training.checkpoint(), path), weights_only=True)
+    change(content)
+    with pytest.raises(InputError, match=message) as raised:
+        training.read(save(content, path))
+    assert not isinstance(raised.value, DamagedError)
+    assert str(raised.value).startswith(str(path))
+    assert all(torch.equal(tensor, before[key]) for key, tensor in training.model.state_dict().items())
+
+
+def save(content, path):
+    torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [(torch.optim.SGD, torch.optim.AdamW), (torch.optim.AdamW, torch.optim.SGD)],
+)
+def test_another_optimizer(theirs, ours, path):
+    with pytest.raises(InputError, match=f"another one than {ours.__name__}"):
+        Training(ours).read(save(Training(theirs).checkpoint(), path))
+
+
+def test_another_network_and_weights_that_are_not_finite(path):
+    training = Training()
+    for name, tensor, message in (
+        ("0.weight", torch.ones(2, 2), "1 tensors of another shape"),
+        ("0.bias", torch.full((4,), torch.inf), "0.bias has 4 values"),
+    ):
+        content = training.checkpoint()
+        content["state_dict"] = {**content["state_dict"], name: tensor}
+        with pytest.raises(InputError, match=message):
+            training.read(save(content, path))
+
+
+@pytest.fixture
+def hook(tmp_path):
+    """A hook, and a function that saves with it at an iteration."""
+    hook = SafeCheckpointHook(by_epoch=False, interval=1, max_keep_ckpts=2)
+    hub = MessageHub.get_instance("retention")
+
+    def write(out_dir, filename, *args, **kwargs):
+        torch.save({"state_dict": {"a": torch.ones(3)}}, tmp_path / filename)
+
+    runner = SimpleNamespace(work_dir=str(tmp_path), message_hub=hub, save_checkpoint=write)
+    hook.out_dir = str(tmp_path)
+
+    class Backend:
+        join_path = staticmethod(lambda *parts: "/".join(parts))
+
+    hook.file_backend = Backend
+    return lambda step: hook._save_checkpoint_with_step(runner, step, {})
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir() if path.name != "last_checkpoint")
+
+
+def test_what_cannot_be_read_takes_no_place_from_what_can(hook, tmp_path):
+    for name in ("iter_10.pth", "iter_12.pth", "iter_1.pth"):
+        (tmp_path / name).write_bytes(b"PK\x03\x04 half a file")
+    torch.save({}, tmp_path / "iter_11.pth")
+    torch.save({}, tmp_path / "epoch_2.pth")
+    (tmp_path / "iter_0.pth").mkdir()
+    others = names(tmp_path)
+    for step in range(2, 9):
+        hook(step)
+        assert f"iter_{step}.pth" in names(tmp_path)
+    assert names(tmp_path) == sorted([*others, "iter_7.pth", "iter_8.pth"])
+
+
+def test_a_checkpoint_that_is_damaged_later_no_longer_counts(hook, tmp_path):
+    for step in (1, 2):
+        hook(step)
+    raw = bytearray((tmp_path / "iter_2.pth").read_bytes())
+    raw[len(raw) // 2 :] = b""
+    (tmp_path / "iter_2.pth").write_bytes(raw)
+    hook(3)
+    assert names(tmp_path) == ["iter_1.pth", "iter_2.pth", "iter_3.pth"]
+    assert "a" in read_checkpoint(checkpoints_of(tmp_path)[0])["state_dict"]
+
+
+def test_a_better_checkpoint_takes_the_place_of_the_best_after_it_is_whole(tmp_path, monkeypatch):
+    hook = SafeCheckpointHook(by_epoch=False, save_best="miou", rule="greater")
+    hook.out_dir = str(tmp_path)
+    elsewhere = tmp_path / "elsewhere" / "best_miou_iter_1.pth"
+    elsewhere.parent.mkdir()
+    for old in (elsewhere, tmp_path / elsewhere.name):
+        old.touch()
+    seen = []
+
+    def better(self, runner, metrics):
+        seen.append(self.best_ckpt_path)
+        assert (tmp_path / elsewhere.name).exists(), "the old one is gone before the new one is whole"
+        (tmp_path / "best_miou_iter_2.pth").touch()
+        self.best_ckpt_path = str(tmp_path / "best_miou_iter_2.pth")
+
+    monkeypatch.setattr(SafeCheckpointHook.__mro__[1], "_save_best_checkpoint", better)
+    hook.best_ckpt_path = str(elsewhere)  # as a checkpoint of a copied folder says
+    hook._save_best_checkpoint(None, {})
+    assert seen == [None]
+    assert hook.best_ckpt_path == str(tmp_path / "best_miou_iter_2.pth")
+    assert elsewhere.exists()
+    assert not (tmp_path / elsewhere.name).exists()
