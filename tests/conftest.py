@@ -65,6 +65,19 @@ def small_config(small_streets, tmp_path) -> Callable[..., Path]:
     return write
 
 
+QUICK = """\
+train_dataloader['dataset'].update(pipeline=[
+    dict(type='SeedAugmentation'), dict(type='LoadImage'), dict(type='LoadLabels'),
+    dict(type='RandomFlip', prob=0.5), dict(type='PackSegInputs')])
+"""
+
+
+@pytest.fixture
+def quick_config(small_config) -> Callable[..., Path]:
+    """Write a small config whose images keep their 64x128 pixels in training."""
+    return lambda *lines, **where: small_config(QUICK, *lines, **where)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a tool ended."""

@@ -18,7 +18,7 @@ from lednet_mm.errors import describe_error, is_out_of_memory
 from lednet_mm.text import one_line
 
 _UNEXPECTED = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
-_UNREGISTERED = re.compile(r"(\S+) is not in the (\S+) registry")
+_UNREGISTERED = re.compile(r"(\S+) is not in the (.+?) registry")
 
 
 def explain(error: BaseException, config: Config) -> str:
@@ -42,6 +42,10 @@ def explain(error: BaseException, config: Config) -> str:
             f"{_place(config, argument)}: {owner} takes no {argument}"
             f"{suggest(argument, known) or f' (it takes {_listed(known)})'}"
         )
+    for frame in reversed(list(_frames(error))):
+        if isinstance(built := frame.f_locals.get("obj_cls"), type):  # what mmengine was building
+            place = _place(config, "type", built.__name__).removesuffix(".type")
+            return f"{place} ({built.__name__}): {describe_error(error)}"
     return describe_error(error)
 
 

@@ -175,7 +175,9 @@ def restore(runner: Any, path: str, checkpoint: Mapping[str, Any]) -> None:
     """
     done = checkpoint["meta"]["iter"]
     loop = runner.train_loop
-    loop._iter, loop._epoch = done, checkpoint["meta"].get("epoch", 0)
+    length = len(runner.train_dataloader) if isinstance(loop, EpochLoop) else None
+    epoch = checkpoint["meta"].get("epoch", 0)
+    loop._iter, loop._epoch = done, epoch
     runner.message_hub.load_state_dict(dict(checkpoint["message_hub"]))
     states = _listed(checkpoint.get("param_schedulers") or [])
     schedules = _listed(runner.param_schedulers or [])
@@ -184,7 +186,7 @@ def restore(runner: Any, path: str, checkpoint: Mapping[str, Any]) -> None:
         runner.logger.info(
             f"the schedule has another length: followed from the beginning to iteration {done}"
         )
-        _follow(schedules, done, len(runner.train_dataloader) if isinstance(loop, EpochLoop) else None)
+        _follow(schedules, done, length)
     groups = [group for optimizer in _optimizers(runner.optim_wrapper) for group in optimizer.param_groups]
     settings = [{key: value for key, value in group.items() if key != "params"} for group in groups]
     try:
@@ -202,6 +204,8 @@ def restore(runner: Any, path: str, checkpoint: Mapping[str, Any]) -> None:
     else:
         for schedule, state in zip(schedules, states, strict=True):
             schedule.load_state_dict(state)
+        if length and done == (epoch + 1) * length:  # written before the end of its epoch, which comes now
+            _step(schedules, by_epoch=True)
 
 
 def _listed(schedules: Any) -> list[Any]:
@@ -234,10 +238,12 @@ def _follow(schedules: list[Any], iterations: int, epoch_length: int | None) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the optimizer does not step between
         for done in range(1, iterations + 1):
-            for schedule in schedules:
-                if not schedule.by_epoch:
-                    schedule.step()
+            _step(schedules, by_epoch=False)
             if epoch_length and done % epoch_length == 0:
-                for schedule in schedules:
-                    if schedule.by_epoch and not getattr(schedule, "need_val_args", False):
-                        schedule.step()
+                _step(schedules, by_epoch=True)
+
+
+def _step(schedules: list[Any], by_epoch: bool) -> None:
+    for schedule in schedules:
+        if schedule.by_epoch == by_epoch and not getattr(schedule, "need_val_args", False):
+            schedule.step()

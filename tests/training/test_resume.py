@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,14 +14,18 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from mmengine.runner import ValLoop
 from mmengine.runner import runner as mmengine_runner
 from mmseg.registry import MODELS
 
 from lednet_mm.checkpoints.files import checkpoints_of, publish_checkpoint
 from lednet_mm.checkpoints.reading import read_checkpoint
 from lednet_mm.config import load_config
+from lednet_mm.errors import InputError
+from lednet_mm.files import FolderLock
 from lednet_mm.literals import read_literals
 from lednet_mm.records import read_records
+from lednet_mm.training import hooks
 from lednet_mm.training.training import train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -189,3 +194,180 @@ def test_only_the_newest_are_kept_and_nothing_half_written(small_config, tmp_pat
         "iter_4.pth",
     ]
     assert not list((tmp_path / "run").rglob("*.part"))
+
+
+def records_of(work_dir):
+    records, problems = read_records([work_dir])
+    assert problems == {}
+    return {record.kind: record for record in records}  # the newest of each kind
+
+
+@pytest.fixture(scope="module")
+def four_iterations(tmp_path_factory) -> Path:
+    """A folder for the run of ``begun``, which all tests share."""
+    return tmp_path_factory.mktemp("begun") / "run"
+
+
+@pytest.fixture
+def begun(quick_config, tmp_path, one_thread, four_iterations):
+    """A config, and a copy of its run that has done 4 iterations."""
+    config = quick_config("train_cfg = dict(max_iters=4, val_interval=4)")
+    if not four_iterations.exists():
+        train(config, work_dir=four_iterations, seed=3)
+    return config, Path(shutil.copytree(four_iterations, tmp_path / "run"))
+
+
+def test_a_longer_run_has_the_schedule_of_its_length(begun, tmp_path, monkeypatch):
+    config, run = begun
+    rates: list[float] = []
+
+    def note(part, iteration, rate):
+        part["to"] = iteration
+        rates.append(rate)
+
+    monkeypatch.setattr(hooks, "extend_range", note)
+    longer = {"train_cfg.max_iters": 8}
+    train(config, work_dir=run, seed=3, resume=True, options=longer)
+    train(config, work_dir=tmp_path / "whole", seed=3, options=longer)
+    continued, whole = rates[:4], rates[4:]
+    assert continued == whole[4:]  # to the last bit
+    assert continued[0] == pytest.approx(2e-3 * (1 - 4 / 7) ** 0.9)
+
+
+def test_the_record_tells_what_applied_to_which_iterations(begun, tmp_path):
+    config, run = begun
+    train(config, work_dir=run, seed=3, resume=True, options={"train_cfg.max_iters": 6})
+    record = records_of(run)["train"]
+    first, second = record.details["ranges"]
+    assert (first["from"], first["to"], first["max_iters"], first["seed"]) == (0, 4, 4, 3)
+    assert (second["from"], second["to"], second["max_iters"], second["seed"]) == (4, 6, 6, 3)
+    assert (first["lr_first"], first["lr_last"]) == (2e-3, 0)
+    assert second["lr_first"] > 0
+    assert first["dataset_fingerprint"] == record.provenance.dataset_fingerprint
+    assert first["dataset_fingerprint"] != records_of(run)["accuracy"].provenance.dataset_fingerprint
+    assert record.values["epochs"] == 2  # 6 iterations of 2 of 6 images
+    # Continued as it was: no new range.
+    train(config, work_dir=run, seed=3, resume=True, options={"train_cfg.max_iters": 6})
+    assert len(records_of(run)["train"].details["ranges"]) == 2
+
+
+def test_what_is_no_part_of_a_training_may_change(begun, small_streets, tmp_path):
+    config, run = begun
+    moved = Path(shutil.copytree(small_streets, tmp_path / "moved"))
+    options = {
+        "train_cfg.val_interval": 2,
+        "default_hooks.checkpoint.max_keep_ckpts": 5,
+        "default_hooks.logger.interval": 1,
+        "train_dataloader.dataset.data_root": str(moved),
+        "train_dataloader.num_workers": 1,
+        "train_dataloader.dataset.cache_dir": str(tmp_path / "cache"),
+        "val_dataloader.dataset.data_root": str(moved),
+        "env_cfg.cudnn_benchmark": False,
+        "log_level": "DEBUG",
+    }
+    train(config, work_dir=run, seed=3, resume=True, options=options)
+
+
+@pytest.mark.parametrize(
+    ("seed", "options", "said"),
+    [
+        (5, {}, "randomness.seed = 3, now 5"),
+        (3, {"optim_wrapper.optimizer.lr": 0.5}, "optim_wrapper.optimizer.lr = 0.002, now 0.5"),
+        (3, {"variant": "no_shuffle"}, "variant = None, now 'no_shuffle'"),
+        (3, {"train_dataloader.batch_size": 3}, "train_dataloader.batch_size = 2, now 3"),
+        (3, {"train_cfg.max_iters": 2}, "has 4 iterations already, more than the 2 of train_cfg.max_iters"),
+    ],
+)
+def test_a_run_under_another_config_is_not_continued(begun, seed, options, said):
+    config, run = begun
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.suffix in (".pth", ".json")}
+    with pytest.raises(InputError, match=r"iter_4\.pth") as error:
+        train(config, work_dir=run, seed=seed, resume=True, options=options)
+    assert said in str(error.value)
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_a_run_on_other_data_is_not_continued(begun, small_streets, tmp_path):
+    config, run = begun
+    other = Path(shutil.copytree(small_streets, tmp_path / "other"))
+    sets = {f"{split}_dataloader.dataset.data_root": str(other) for split in ("train", "val")}
+    image = min(other.rglob("train/**/*_leftImg8bit.png"))
+    for path in list(other.rglob(f"{image.name.removesuffix('_leftImg8bit.png')}*")):
+        path.unlink()
+    with pytest.raises(InputError, match="was trained on other data"):
+        train(config, work_dir=run, seed=3, resume=True, options=sets)
+
+
+def test_a_checkpoint_without_a_config_is_compared_as_far_as_it_goes(begun):
+    config, run = begun
+    path = run / "iter_4.pth"
+    checkpoint = read_checkpoint(path)
+    checkpoint["meta"].pop("config", None)
+    torch.save(checkpoint, path)
+    with pytest.raises(InputError, match=r"randomness\.seed = 3, now 5"):  # mmengine's own text of the config
+        train(config, work_dir=run, seed=5, resume=True)
+    with pytest.raises(InputError, match=r"optim_wrapper.optimizer.lr = 0.002, now 0.5"):
+        train(config, work_dir=run, seed=3, resume=True, options={"optim_wrapper.optimizer.lr": 0.5})
+    del checkpoint["meta"]["cfg"]
+    torch.save(checkpoint, path)
+    with pytest.raises(InputError, match=r"randomness.seed = 3, now 5"):
+        train(config, work_dir=run, seed=5, resume=True)
+
+
+def test_the_config_in_a_checkpoint_is_never_executed(begun, tmp_path):
+    config, run = begun
+    checkpoint = read_checkpoint(run / "iter_4.pth")
+    attack = f"import os\nos.system('touch {tmp_path / 'executed'}')\n"
+    checkpoint["meta"].update(config=attack, cfg=attack)
+    torch.save(checkpoint, run / "iter_4.pth")
+    train(config, work_dir=run, seed=3, resume=True)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_two_trainings_do_not_share_a_folder(small_config, tmp_path, tool):
+    with FolderLock.take(tmp_path / "run"):
+        outcome = tool("train", small_config(), "--work-dir", tmp_path / "run")
+    assert outcome.status == 2
+    assert f"process {os.getpid()} on" in outcome.err
+    assert f"is training in {tmp_path / 'run'}" in outcome.err
+
+
+def test_a_work_folder_that_is_a_file(small_config, tmp_path, tool):
+    (tmp_path / "file").write_text("mine")
+    outcome = tool("train", small_config(), "--work-dir", tmp_path / "file")
+    assert outcome.status == 2
+    assert "Traceback" not in outcome.err
+    assert f"cannot write to {tmp_path / 'file'}" in outcome.err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_the_config_beside_the_run_stays_as_it_was_written(quick_config, tmp_path, one_thread):
+    config = quick_config("train_cfg = dict(max_iters=1)", "# a remark of mine")
+    train(config, work_dir=tmp_path)
+    assert config.read_text().endswith("# a remark of mine")
+
+
+def test_a_launcher_that_did_not_start_the_process(quick_config, tmp_path, tool, monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    outcome = tool("train", quick_config(), "--work-dir", tmp_path / "run", "--launcher", "pytorch")
+    assert outcome.status == 2
+    assert "--launcher pytorch: RANK is not set" in outcome.err
+
+
+def test_the_speed_counts_training_alone(quick_config, tmp_path, one_thread, monkeypatch):
+    config = quick_config("train_cfg = dict(max_iters=4, val_interval=1)")
+
+    def slowly(function):
+        def call(*args, **kwargs):
+            time.sleep(1.0)
+            return function(*args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(torch, "save", slowly(torch.save))
+    monkeypatch.setattr(ValLoop, "run_iter", slowly(ValLoop.run_iter))
+    train(config, work_dir=tmp_path / "run")
+    values = records_of(tmp_path / "run")["train"].values
+    # Two checkpoints and 4 validations of 2 images are 10 seconds.
+    assert values["seconds_this_session"] - values["training_seconds_this_session"] >= 10
+    assert values["images_per_second"] == pytest.approx(8 / values["training_seconds_this_session"])

@@ -1,0 +1,88 @@
+"""Configs are read with one line for what is wrong, and keys that nobody reads are refused."""
+
+from pathlib import Path
+
+import mmseg
+import pytest
+
+from lednet_mm.config import config_text, load_config
+from lednet_mm.errors import InputError
+
+
+def test_an_option_that_nothing_reads_is_refused(small_config):
+    for key, said in {
+        "no_such_key": "nothing reads no_such_key",
+        "optim_wraper.optimizer.lr": "did you mean optim_wrapper",
+        "env_cfg.cudnn_benchmarks": "did you mean cudnn_benchmark",
+        "data_root": "has been used before options apply: set",
+        "crop_size": "train_dataloader.dataset.pipeline.5.crop_size",
+        "num_classes": "model.num_classes",
+    }.items():
+        with pytest.raises(InputError, match=f"option {key}: ") as error:
+            load_config(small_config(base="configs/lednet_camvid.py"), {key: 5})
+        assert said in str(error.value)
+
+
+def test_an_option_may_add_what_is_read(small_config):
+    options = {
+        "train_dataloader.prefetch_factor": 4,
+        "channels_last": True,
+        "auto_scale_lr.base_batch_size": 8,
+    }
+    config = load_config(small_config(), options)
+    assert config.train_dataloader.prefetch_factor == 4
+    assert config.channels_last is True
+
+
+def test_a_misspelled_key_of_a_config_is_refused(small_config):
+    with pytest.raises(InputError, match="nothing reads train_dataloder: train_dataloader is meant"):
+        load_config(small_config("train_dataloder = dict(batch_size=4)"))
+
+
+def test_variables_of_a_config_have_any_name(small_config):
+    load_config(
+        small_config("train_dataloader2 = 1", "my_cfg = dict(a=1)", "models = 3", "train_pipelines = []")
+    )
+
+
+def test_no_name_in_mmsegmentations_configs_is_taken_for_a_misspelled_one():
+    root = Path(mmseg.__file__).parent / ".mim" / "configs"
+    whole = [path for path in sorted(root.glob("*/*.py")) if path.parent.name != "_base_"]
+    assert len(whole) > 500
+    for path in whole[::40]:
+        load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        ('raise ValueError("one\\ntwo\\nthree")', "ValueError: one"),
+        ("model = 5", "model = 5 is no dict"),
+        ("model = dict()\noptim_wrapper = 'AdamW'", "optim_wrapper = 'AdamW' is no dict"),
+        ("model = dict()\ncustom_hooks = dict()", "custom_hooks = {} is no list"),
+        ("a = 1", "no model in this config"),
+    ],
+)
+def test_what_a_config_does_wrong_is_one_line(text, said, tmp_path):
+    (tmp_path / "my.py").write_text(text)
+    with pytest.raises(InputError) as error:
+        load_config(tmp_path / "my.py")
+    assert str(error.value).startswith(f"{tmp_path / 'my.py'}: ")
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_config_in_yaml_is_not_read(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text(f"model: !!python/object/apply:os.system ['touch {tmp_path / 'executed'}']\n")
+    with pytest.raises(InputError, match=r"configs are Python files \(.py\)"):
+        load_config(path)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_resolved_config_is_the_same_wherever_it_runs(small_config):
+    config = load_config(small_config())
+    before = config_text(config)
+    config.work_dir, config.launcher, config.resume = "elsewhere", "pytorch", True
+    assert config_text(config) == before
