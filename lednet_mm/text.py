@@ -100,9 +100,7 @@ def for_file_name(value: Any) -> str:
     text's sha256 follow.
     """
     text = str(value)
-    stem = re.sub(r"[^\w.+-]+", "-", text).strip(".-")[:NAME_LENGTH]
-    while len(stem.encode()) > 2 * NAME_LENGTH:  # file systems count bytes
-        stem = stem[:-1]
+    stem = re.sub(r"[^\w.+-]+", "-", text).strip(".-").encode()[:NAME_LENGTH].decode(errors="ignore")
     if stem == text.replace(" ", "-"):
         return stem
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]

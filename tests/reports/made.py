@@ -56,13 +56,16 @@ def accuracy(
     dataset="camvid",
     text=CONFIG,
     names=None,
+    classes=CLASSES,
+    void=False,
     **details,
 ) -> Record:
-    found = matrices(quality, seed)
+    """Make an accuracy; with ``void`` no pixel has a label."""
+    found = matrices(quality, seed) * (not void)
     iou = 100 * class_iou(found.sum(0))
     details = {
         "split": split,
-        "class_iou_percent": dict(zip(CLASSES, iou, strict=True)),
+        "class_iou_percent": dict(zip(classes, iou, strict=True)),
         "per_image_names": names or [f"{i}.png" for i in range(len(found))],
         "per_image_confusion": pack(found),
         **details,
@@ -104,10 +107,10 @@ def benchmark() -> Record:
     return new_record("benchmark", run, "", values, details, at(0))
 
 
-def failure(variant="no_bn", seed=0, minute=0, study=None) -> Record:
+def failure(variant="no_bn", seed=0, minute=0, study=None, log=("iter 6", "failed: nan")) -> Record:
     run = Run(network="lednet", dataset="camvid", variant=variant, seed=seed, study=study)
     values = {"reason": "the loss became nan at iteration 7", "exit_status": 1, "last_checkpoint": None}
-    return new_record("failure", run, CONFIG, values, {"log_tail": ["iter 6", "failed: nan"]}, at(minute))
+    return new_record("failure", run, CONFIG, values, {"log_tail": list(log)}, at(minute))
 
 
 def write_study(folder: Path, variants=("baseline", "no_apn"), seeds=(0, 1), **more) -> None:

@@ -272,6 +272,66 @@ def test_light_and_dark(tab):
     assert ground() == light
 
 
+HOSTILE = "<img src=x onerror=document.title='ran'>"
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """Write a page all of whose names are markup."""
+    folder = tmp_path_factory.mktemp("hostile")
+    classes = (HOSTILE, "=sky", "car")
+    for network in ("lednet", HOSTILE):
+        for variant, quality in (("baseline", 0.8), (HOSTILE, 0.7)):
+            write_record(accuracy(network, variant, quality=quality, classes=classes), folder / "run")
+            write_record(complexity(network, variant), folder / "run")
+            for device in ("CPU A", HOSTILE):
+                write_record(latency(network, variant, device=device, engine=HOSTILE), folder / "run")
+    write_record(failure(HOSTILE, log=[HOSTILE]), folder / "run")
+    evidence = read_evidence([folder])
+    assert evidence.problems == {}
+    path = folder / "index.html"
+    path.write_text(write_page(make_content(evidence, HOSTILE), evidence, [], folder), encoding="utf-8")
+    return path
+
+
+def test_text_of_records_is_no_markup(browser, hostile):
+    # Without the page's policy too: the policy is a second line of defence.
+    for context in (browser.new_context(bypass_csp=True), browser.new_context()):
+        tab = context.new_page()
+        complaints = []
+        tab.on("console", lambda message, found=complaints: found.append(message.text))
+        tab.on("pageerror", lambda error, found=complaints: found.append(str(error)))
+        tab.set_viewport_size({"width": 1800, "height": 1200})
+        tab.goto(hostile.as_uri())
+        tab.locator("html[data-ready=yes]").wait_for(state="attached")
+        for name in ("network", "variant"):
+            tab.locator("#summary").get_by_label(f"filter {name}", exact=True).click()
+            tab.locator(".tabulator-edit-list-item", has_text=HOSTILE).first.wait_for()
+            tab.keyboard.press("Escape")
+        tab.locator("#failures button.sourced", has_text="end of the log").first.click()
+        assert HOSTILE in tab.locator("#dialog pre").inner_text()
+        tab.keyboard.press("Escape")
+        tab.locator("#summary button.sourced").first.click()
+        titles = tab.locator("#class_summary .tabulator-col-title").all_inner_texts()
+        assert f"{HOSTILE} (%)" in titles
+        assert tab.evaluate("document.querySelectorAll('main img, dialog img').length") == 0
+        assert tab.title() == HOSTILE
+        assert complaints == []
+        context.close()
+
+
+def test_only_the_page_s_own_scripts_run(browser, page, tmp_path):
+    changed = page.read_text().replace("</body>", "<script>document.title = 'ran'</script></body>")
+    changed = changed.replace("<main", "<img src=x onerror=\"document.title = 'ran'\"><main")
+    path = tmp_path / "index.html"
+    path.write_text(changed)
+    tab = browser.new_page()
+    tab.goto(path.as_uri())
+    tab.locator("html[data-ready=yes]").wait_for(state="attached")
+    assert tab.title() == TITLE
+    tab.close()
+
+
 def test_a_phone(browser, page):
     context = browser.new_context(viewport={"width": 390, "height": 844})
     tab = context.new_page()

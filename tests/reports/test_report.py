@@ -1,7 +1,10 @@
 """A whole report: the same from the same records, changed only where a record did, nothing left behind."""
 
 import io
+import json
+import re
 import shutil
+import warnings
 
 import matplotlib.image
 import numpy as np
@@ -10,11 +13,12 @@ import pytest
 
 from lednet_mm.errors import InputError
 from lednet_mm.records import write_record
+from lednet_mm.reports.ablation import Baseline
 from lednet_mm.reports.drawing import pareto_front, render
 from lednet_mm.reports.plots import plot_rooflines, plot_tradeoffs
 from lednet_mm.reports.plots_accuracy import learning_curves
 from lednet_mm.reports.reading import read_evidence
-from lednet_mm.reports.report import make_content, write_report
+from lednet_mm.reports.report import make_content, make_plots, write_report
 from lednet_mm.reports.tables import Column, Table, to_csv, to_latex, to_markdown
 from tests.reports.made import accuracy, complexity, failure, latency, train, write_study
 
@@ -116,6 +120,90 @@ def test_damaged_and_foreign_files_are_named_and_left_out(runs, tmp_path):
     good = write_report([runs], tmp_path / "out")
     assert sorted(path.name for path in good.problems) == ["accuracy-x.json", "metrics.json", "study.json"]
     assert "accuracy-x.json" in (tmp_path / "out" / "index.html").read_text()
+
+
+HOSTILE = "a$b$ |*x*| <b>`[y](z) & % _ # ^ ~ {"
+CLASSES = ("=road", "study", "_sky")
+CELL = {"baseline": "=1+1", "no_apn": "_hidden"}
+
+
+def test_text_of_records_is_text_in_every_file(tmp_path, recwarn):
+    folder = tmp_path / "runs"
+    write_study(folder, variants=tuple(CELL.values()), seeds=(0,), title=f"Title {HOSTILE}")
+    for variant in CELL.values():
+        for quality, split in ((0.8, "val"), (0.7, "test")):
+            made = accuracy(HOSTILE, variant, split=split, quality=quality, study="parts", classes=CLASSES)
+            write_record(made, folder / "run")
+        write_record(train(HOSTILE, variant, curve=[[10, 30.0], [20, 40.0]], study="parts"), folder / "run")
+        write_record(complexity(HOSTILE, variant), folder / "run")
+    write_record(failure(log=["\x1b[31m red", "```", "end"]), folder / "run")
+    report = write_report([folder], tmp_path / "out", page=False)
+    assert report.problems == {}
+    files = {path.name: path.read_text() for path in report.files if path.suffix in (".md", ".tex", ".csv")}
+    assert files["summary.md"].startswith(r"# Title a$b$ \|\*x\*\| \<b\>\`\[y\](z)")
+    for name, text in files.items():
+        if name.endswith(".md"):
+            rows = [line for line in text.splitlines() if line.startswith("|")]
+            assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1, name
+            assert "<b>" not in text
+        elif name.endswith(".tex"):
+            assert not re.search(r"(?<!\\)[$&%_#]", re.sub(r"\$\\pm\$| & ", "", text)), name
+        else:
+            assert not re.search(r"(^|,)[=@]", text, re.MULTILINE), name
+    assert "'=1+1" in files["summary.csv"]
+    assert "'=road" in files["class_iou.csv"]
+    plots = {path.name: path for path in report.files if path.suffix == ".svg"}
+    assert {"learning_curves.svg", "class_iou.svg", "accuracy_over_parameters.svg"} <= set(plots)
+    assert "a$b$ |*x*| &lt;b&gt;" in plots["learning_curves.svg"].read_text()
+    assert "hidden" in plots["learning_curves.svg"].read_text()
+    assert [str(warning.message) for warning in recwarn if "lednet" in str(warning.filename)] == []
+
+
+def test_names_of_datasets_become_names_of_files(tmp_path):
+    for dataset in ("a b", "a$b", "漢" * 100):
+        for network, quality in (("lednet", 0.7), ("erfnet", 0.8)):
+            write_record(accuracy(network, dataset=dataset, quality=quality), tmp_path / "run")
+    plots = make_plots(make_content(read_evidence([tmp_path])))
+    names = [plot.name for plot in plots]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[\w.+-]+", name) for name in names)
+    assert all(len(f"{name}.png".encode()) <= 255 for name in names)
+
+
+def test_labels_that_are_all_void_are_explained(tmp_path):
+    for network in ("lednet", "erfnet"):
+        for split in ("val", "test"):
+            write_record(accuracy(network, split=split, void=True), tmp_path / network)
+        write_record(train(network, curve=[[10, None], [20, None]]), tmp_path / network)
+        write_record(complexity(network), tmp_path / network)
+    content = make_content(read_evidence([tmp_path]))
+    assert content.tables["summary"].frame["miou_percent"].isna().all()
+    assert "mIoU cannot be computed of 2 runs: no labelled pixel." in content.tables["summary"].notes
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for plot in make_plots(content):
+            render(plot.figure)
+
+
+def test_one_run_without_labels_is_compared_with_nothing(tmp_path):
+    write_record(accuracy(), tmp_path / "a")
+    write_record(accuracy(variant="no_apn", void=True), tmp_path / "b")
+    write_study(tmp_path, seeds=(0,))
+    (verdict,) = make_content(read_evidence([tmp_path]), baseline=Baseline("lednet")).ablation["verdict"][:1]
+    assert verdict == "no interval: no labelled pixel"
+
+
+def test_an_edited_record_is_in_no_table(tmp_path):
+    for variant, quality in (("baseline", 0.8), ("no_apn", 0.7)):
+        for seed in (0, 1):
+            path = write_record(accuracy(variant=variant, seed=seed, quality=quality), tmp_path / "run")
+    record = json.loads(path.read_text())
+    record["values"]["miou_percent"] += 5
+    path.write_text(json.dumps(record))
+    content = make_content(read_evidence([tmp_path]), baseline=Baseline("lednet"))
+    assert content.tables["summary"].frame["seeds"].tolist() == [2, 1]
+    assert content.ablation["seeds"].tolist() == [1]
+    assert len(content.classes) == 3
 
 
 def test_the_same_record_in_two_folders_counts_once(runs, tmp_path):
