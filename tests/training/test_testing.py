@@ -1,0 +1,288 @@
+"""Testing a checkpoint: splits named by their data, augmentation, pictures, and mistakes in one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import mmcv
+import mmseg
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import MODELS
+
+from lednet_mm.config import load_config
+from lednet_mm.evaluation.confusion import confusion_matrix, unpack
+from lednet_mm.records import read_records
+from lednet_mm.training.augmentation import SCALES, augmented
+from lednet_mm.training.splits import data_split
+from lednet_mm.training.testing import TRACEBACK, as_rgb
+from tests.conftest import ROOT
+
+THEIRS = Path(mmseg.__file__).parent / ".mim/configs"
+
+
+@pytest.fixture
+def checkpoint(small_config, tmp_path) -> Path:
+    """Untrained weights of the small config's network, with the seed 7."""
+    path = tmp_path / "weights.pth"
+    torch.manual_seed(0)
+    model = MODELS.build(load_config(small_config()).model)
+    torch.save({"state_dict": model.state_dict(), "meta": {"seed": 7}}, path)
+    return path
+
+
+def only_record(folder):
+    (record,), problems = read_records([folder])
+    assert not problems
+    return record
+
+
+@pytest.mark.parametrize(
+    ("name", "test", "val"),
+    [
+        ("lednet_streets.py", "val", "val"),
+        ("lednet_cityscapes.py", "val", "val"),
+        ("lednet_camvid.py", "test", "val"),
+    ],
+)
+def test_a_split_is_named_by_its_data(name, test, val):
+    config = load_config(ROOT / "configs" / name)
+    assert (data_split(config, "test"), data_split(config, "val")) == (test, val)
+
+
+def test_a_split_of_mmsegmentations_datasets_is_that_of_equal_data():
+    config = load_config(THEIRS / "erfnet/erfnet_fcn_4xb4-160k_cityscapes-512x1024.py")
+    assert data_split(config, "test") == "val"
+    config.test_dataloader.dataset.pipeline = []  # how images are read does not matter
+    assert data_split(config, "test") == "val"
+    config.test_dataloader.dataset.data_prefix.img_path = "leftImg8bit/test"
+    assert data_split(config, "test") == "test"
+    config.test_dataloader.dataset = config.train_dataloader.dataset
+    assert data_split(config, "test") == "train"
+
+
+def test_wrappers_are_looked_through():
+    inner = {"type": "CamVidDataset", "split": "val"}
+    both = {"type": "ConcatDataset", "datasets": [inner, {"type": "RepeatDataset", "dataset": inner}]}
+    assert data_split(Config({"test_dataloader": {"dataset": both}}), "test") == "val"
+    mixed = {"type": "ConcatDataset", "datasets": [inner, {**inner, "split": "test"}]}
+    assert data_split(Config({"test_dataloader": {"dataset": mixed}}), "test") == "test"
+    assert data_split(Config({}), "test") == "test"
+
+
+def test_records_go_to_the_configs_work_folder(small_config, checkpoint, tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(checkpoint.parent.iterdir())
+    outcome = tool("test", small_config(), checkpoint)
+    assert outcome.status == 0, outcome.err
+    record = only_record(tmp_path / "work_dirs" / "small")
+    assert f"record: work_dirs/small/records/accuracy-{record.id}.json" in outcome.out
+    assert record.details["split"] == "val"
+    assert record.run.seed == 7
+    assert sorted(checkpoint.parent.iterdir()) == [*before, tmp_path / "work_dirs"]
+    assert not list((tmp_path / "work_dirs" / "small").glob("*.py")), "a training's config there would be replaced"
+
+
+def reference(config, checkpoint, folder):
+    """Add up softmax outputs at all scales and mirrored, by hand; return each image's confusion matrix."""
+    model = MODELS.build(config.model).eval()
+    model.load_state_dict(torch.load(checkpoint, weights_only=True)["state_dict"])
+    settings = config.model.data_preprocessor
+    mean, std = (torch.tensor(settings[key]).reshape(1, 3, 1, 1) for key in ("mean", "std"))
+    matrices = {}
+    for path in sorted(folder.rglob("val/**/*_leftImg8bit.png")):
+        image = cv2.imread(str(path))
+        height, width = image.shape[:2]
+        total = torch.zeros(1, config.model.num_classes, height, width)
+        for scale in SCALES:
+            size = (int(width * scale + 0.5), int(height * scale + 0.5))
+            scaled = np.ascontiguousarray(mmcv.imresize(image, size)[:, :, ::-1])
+            pixels = (torch.from_numpy(scaled).permute(2, 0, 1)[None].float() - mean) / std
+            for mirrored in (False, True):
+                with torch.no_grad():
+                    logits = model.logits(pixels.flip(3) if mirrored else pixels)
+                logits = logits.flip(3) if mirrored else logits
+                whole = torch.nn.functional.interpolate(
+                    logits, (height, width), mode="bilinear", align_corners=model.align_corners
+                )
+                total += whole.softmax(1)
+        label = cv2.imread(
+            str(path)
+            .replace("leftImg8bit/", "gtFine/")
+            .replace("leftImg8bit.png", "gtFine_labelTrainIds.png"),
+            cv2.IMREAD_UNCHANGED,
+        )
+        matrices[path.name] = confusion_matrix(total.argmax(1)[0].numpy(), label, 19)
+    return matrices
+
+
+def test_augmentation_averages_scales_and_mirrored_images(
+    small_config, small_streets, checkpoint, tool, tmp_path
+):
+    config = load_config(small_config())
+    assert config.model.data_preprocessor.bgr_to_rgb
+    outcome = tool("test", small_config(), checkpoint, "--tta", "--work-dir", tmp_path / "w")
+    assert outcome.status == 0, outcome.err
+    record = only_record(tmp_path / "w")
+    assert record.details["tta"] is True
+    assert "TestTimeAug" not in record.config.text  # the config is the checkpoint's
+    expected = reference(config, checkpoint, small_streets)
+    measured = dict(
+        zip(record.details["per_image_names"], unpack(record.details["per_image_confusion"]), strict=True)
+    )
+    assert measured.keys() == expected.keys()
+    for name, matrix in measured.items():
+        assert np.abs(matrix - expected[name]).sum() <= 2 * 0.002 * matrix.sum()  # near ties
+
+
+def test_a_configs_own_augmentation_is_used(small_config, checkpoint, tool, tmp_path):
+    lines = (
+        "tta_model = dict(type='SegTTAModel')",
+        "tta_pipeline = [dict(type='LoadImage'), dict(type='TestTimeAug', transforms=["
+        "[dict(type='RandomFlip', prob=0.0)], [dict(type='LoadLabels')], [dict(type='PackSegInputs')]])]",
+    )
+    values = {}
+    for options in ([], ["--tta"]):
+        work_dir = tmp_path / f"w{len(options)}"
+        assert tool("test", small_config(*lines), checkpoint, "--work-dir", work_dir, *options).status == 0
+        values[len(options)] = only_record(work_dir).values
+    assert values[0] == values[1]  # the image as it is, once
+
+
+def test_pipelines_are_augmented_whatever_their_order():
+    load, resize = {"type": "LoadImage"}, {"type": "Resize", "scale": (64, 32), "keep_ratio": False}
+    labels, pack = {"type": "LoadLabels"}, {"type": "PackSegInputs"}
+    for pipeline in ([load, resize, labels, pack], [load, labels, resize, pack]):
+        *prepare, last = augmented(pipeline)
+        assert prepare == [load, resize]
+        scales, flips, after, end = last["transforms"]
+        assert [step["scale_factor"] for step in scales] == list(SCALES)
+        assert [step["prob"] for step in flips] == [0.0, 1.0]
+        assert (after, end) == ([labels], [pack])
+        assert augmented([*prepare, last]) == [*prepare, last]
+
+
+def test_every_image_is_written_beside_its_prediction(
+    small_config, small_streets, checkpoint, tool, tmp_path
+):
+    show = tmp_path / "show"
+    arguments = ["test", small_config(), checkpoint, "--work-dir", tmp_path / "w", "--show-dir"]
+    assert tool(*arguments, show).status == 0
+    images = sorted(small_streets.rglob("val/**/*_leftImg8bit.png"))
+    assert sorted(path.name for path in show.rglob("*.*")) == [path.name for path in images]
+    picture = cv2.imread(str(show / images[0].name))
+    image = cv2.imread(str(images[0]))
+    assert np.array_equal(picture[:, :128], image)
+    assert picture.shape == (64, 256, 3)
+
+    again = tool(*arguments, show)
+    assert again.status == 2
+    assert "--overwrite replaces it" in again.err
+    assert tool(*arguments, show, "--overwrite").status == 0
+    originals = tool(*arguments, images[0].parent, "--overwrite")
+    assert originals.status == 2
+    assert "is itself an input" in originals.err
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_images_of_any_kind_can_be_looked_at(channels):
+    image = torch.linspace(-3, 900, channels * 6).reshape(channels, 2, 3)
+    assert as_rgb(image).shape == (2, 3, 3)
+    bgr = torch.tensor([10, 20, 30], dtype=torch.uint8).reshape(3, 1, 1)
+    assert as_rgb(bgr).tolist() == [[[30, 20, 10]]]
+
+
+@pytest.mark.parametrize("meta", [{"seed": -1}, {"seed": "7"}, {"seed": 2**32}, {"seed": True}, [1, 2], None])
+def test_a_seed_that_is_none_is_left_out(meta, small_config, checkpoint, tool, tmp_path):
+    content = torch.load(checkpoint, weights_only=True)
+    torch.save({**content, "meta": meta}, checkpoint)
+    outcome = tool("test", small_config(), checkpoint, "--work-dir", tmp_path / "w")
+    assert outcome.status == 0, outcome.err
+    assert only_record(tmp_path / "w").run.seed is None
+    assert ("no whole number from 0" in outcome.out) == (isinstance(meta, dict))
+
+
+def test_scores_are_printed_before_a_record_that_cannot_be_written(
+    small_config, checkpoint, tool, tmp_path, monkeypatch
+):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", str(tmp_path / "w"))
+
+    monkeypatch.setattr("lednet_mm.training.hooks.write_record", full)
+    outcome = tool("test", small_config(), checkpoint, "--work-dir", tmp_path / "w")
+    assert outcome.status == 2
+    assert "miou" in outcome.out
+    assert outcome.err.strip().endswith(
+        "No space left on device; free some space there, or choose another place"
+    )
+
+
+def test_places_and_data_are_looked_at_before_the_weights(small_config, tool, tmp_path):
+    (tmp_path / "file").write_text("x")
+    nowhere = tmp_path / "nowhere.pth"
+    outcome = tool("test", small_config(), nowhere, "--work-dir", tmp_path / "file" / "x")
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert "a file stands where a folder is needed" in outcome.err
+    missing = tool("test", small_config(data=tmp_path / "none"), nowhere, "--work-dir", tmp_path / "w")
+    assert "prepare_dataset.py streets" in missing.err
+
+
+def test_numbers_of_classes_that_do_not_fit_are_one_line(small_config, checkpoint, tool, tmp_path):
+    for line in (
+        "model['num_classes'] = 5\nmodel['class_weight'] = None",
+        "test_evaluator = dict(type='ConfusionMatrixMetric', num_outputs=21)",
+    ):
+        outcome = tool("test", small_config(line), checkpoint, "--work-dir", tmp_path / "w")
+        assert outcome.status == 2
+        assert "outputs, the dataset 19 classes" in outcome.err
+    assert not list((tmp_path / "w").rglob("*.json")) + list((tmp_path / "w").rglob(TRACEBACK))
+
+
+def test_images_of_several_sizes_in_a_batch_are_one_line(
+    small_config, small_streets, checkpoint, tool, tmp_path
+):
+    data = Path(shutil.copytree(small_streets, tmp_path / "streets"))
+    for kind, ending in (("leftImg8bit", "leftImg8bit.png"), ("gtFine", "gtFine_labelTrainIds.png")):
+        path = sorted((data / kind / "val").rglob(f"*_{ending}"))[0]
+        cv2.imwrite(str(path), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[:32])
+    outcome = tool(
+        *("test", small_config(data=data), checkpoint, "--work-dir", tmp_path / "w"),
+        *("--cfg-options", "test_dataloader.batch_size=2"),
+    )
+    assert outcome.status == 2
+    assert outcome.err.strip().count("\n") == 0
+    assert "test_dataloader.batch_size=1" in outcome.err
+    assert "Traceback" in (tmp_path / "w" / TRACEBACK).read_text()
+    assert tool("test", small_config(data=data), checkpoint, "--work-dir", tmp_path / "w").status == 0
+
+
+def test_the_metric_of_mmsegmentation_is_replaced(small_config, checkpoint, tool, tmp_path):
+    lines = "test_evaluator = dict(_delete_=True, type='IoUMetric', iou_metrics=['mIoU'])"
+    values = []
+    for folder, more in (("ours", ()), ("theirs", (lines,))):
+        outcome = tool("test", small_config(*more), checkpoint, "--work-dir", tmp_path / folder)
+        assert outcome.status == 0, outcome.err
+        values.append(only_record(tmp_path / folder).values)
+    assert values[0] == values[1]
+
+
+def test_labels_without_a_class_are_explained(small_config, small_streets, checkpoint, tool, tmp_path):
+    data = Path(shutil.copytree(small_streets, tmp_path / "streets"))
+    for path in data.rglob("val/**/*_labelTrainIds.png"):
+        cv2.imwrite(str(path), np.full((64, 128), 255, np.uint8))
+    outcome = tool("test", small_config(data=data), checkpoint, "--work-dir", tmp_path / "w")
+    assert outcome.status == 0, outcome.err
+    assert "nan: none of these images has a pixel with a label" in outcome.out
+    assert json.loads(next((tmp_path / "w").rglob("*.json")).read_text())["values"]["miou_percent"] is None
+
+
+@pytest.mark.parametrize("launcher", ["pytorch", "slurm", "mpi"])
+def test_a_launcher_that_did_not_start_the_process_is_one_line(launcher, small_config, checkpoint, tool):
+    outcome = tool("test", small_config(), checkpoint, "--launcher", launcher)
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert f"--launcher {launcher}: this process was not started by" in outcome.err
