@@ -53,3 +53,36 @@ def test_every_link_of_the_readme_leads_somewhere():
     links = re.findall(r"\]\((?!https?:)([^)]+)\)", (ROOT / "README.md").read_text())
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def texts() -> list[Path]:
+    """Return every file of the project in which a user can read how something is installed."""
+    folders = [ROOT / name for name in ("docs", "lednet_mm", "tools", "benchmarks", "configs")]
+    found = [
+        path for folder in folders for path in folder.rglob("*.*") if path.suffix in (".md", ".py", ".sh")
+    ]
+    return [*found, ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "Makefile"]
+
+
+def test_what_is_to_be_installed_is_the_checkout_or_a_package_of_the_dependencies():
+    project = (ROOT / "pyproject.toml").read_text()
+    extras = re.findall(r"^(\w+) = \[", project.split("[project.optional-dependencies]")[1], re.MULTILINE)
+    packages = {*re.findall(r'"([\w-]+)[>=]=', project), "onnxruntime-gpu"}
+    assert {"deploy", "cluster"} <= set(extras)
+    assert {"torch", "onnxruntime"} <= packages
+    found = [
+        (path, line)
+        for path in texts()
+        for line in re.findall(r"pip install ([^`\n\"),;:]+)", path.read_text())
+    ]
+    assert len(found) >= 8
+    for path, line in found:
+        words = shlex.split(line.replace("in the checkout", ""))
+        while words:
+            word = words.pop(0)
+            if word in ("-r", "-e"):
+                named = re.fullmatch(r"\.(?:\[(\w+)\])?|requirements(?:-dev)?\.txt", words.pop(0))
+                assert named, f"{path}: {line}"
+                assert named[1] is None or named[1] in extras, f"{path}: no extra {named[1]}"
+            elif not word.startswith("-"):
+                assert word in packages, f"{path}: pip install {word}: not one of this project's dependencies"

@@ -172,3 +172,58 @@ def test_sizes_that_are_none(small_config, tool):
     outcome = tool("benchmark", small_config(), "--shape", 0, 128)
     assert outcome.status == 2
     assert "above 0" in outcome.err
+
+
+QUICK = ("--shape", 64, 128, "--samples", 2, "--seconds", 0.05)
+
+
+def test_a_config_at_fault_costs_the_others_nothing(small_config, tool, tmp_path):
+    odd = tmp_path / "odd [" / "red].py"
+    odd.parent.mkdir()
+    odd.write_text(f"_base_ = {str(small_config())!r}\nmodel = dict(backbone=dict(in_channels='many'))\n")
+    outcome = tool(
+        "benchmark", odd, tmp_path / "none.py", small_config(), *QUICK, "--work-dir", tmp_path / "w"
+    )
+    assert outcome.status == 2
+    assert "none.py: no such config" in outcome.err
+    assert "odd [/red].py: the model cannot be built" in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert len(list((tmp_path / "w").rglob("latency-*.json"))) == 1
+    assert "p50 (ms)" in outcome.out
+
+
+def test_a_place_that_cannot_be_written_is_found_before_anything_is_timed(small_config, tool, tmp_path):
+    (tmp_path / "file").write_text("x")
+    for place in (tmp_path / "file", tmp_path / "file" / "x"):
+        outcome = tool("benchmark", small_config(), *QUICK, "--work-dir", place)
+        assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+        assert "a file stands where a folder is needed" in outcome.err
+
+
+def test_what_is_timed_is_printed_where_it_cannot_be_kept(small_config, tool, tmp_path, monkeypatch):
+    def full(path, data):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("lednet_mm.records.write_atomically", full)
+    outcome = tool("benchmark", small_config(), *QUICK, "--work-dir", tmp_path / "w")
+    assert outcome.status == 2
+    assert "p50 (ms)" in outcome.out
+    assert "a record is lost: " in outcome.err
+
+
+@pytest.mark.parametrize("terminal", [{}, {"FORCE_COLOR": "1"}, {"TERM": "dumb"}])
+def test_a_log_has_every_column_whole(terminal, small_config, tool, tmp_path, monkeypatch):
+    for name, value in {"COLUMNS": "20", **terminal}.items():
+        monkeypatch.setenv(name, value)
+    for name, more in (("benchmark", QUICK[3:]), ("get_flops", ())):
+        outcome = tool(name, small_config(), *QUICK[:3], *more, "--work-dir", tmp_path / "w")
+        assert outcome.status == 0
+        assert "…" not in outcome.out
+        for column in ("p50 (ms)", "memory (MiB)") if more else ("ptflops_pytorch (G MACs)", "spread"):
+            assert column in outcome.out
+
+
+def test_why_a_row_is_not_stable_is_said_in_words(small_config, tool, tmp_path, monkeypatch):
+    monkeypatch.setattr(measuring, "doubts", lambda seconds: ["the halves differ", "the median is unknown"])
+    outcome = tool("benchmark", small_config(), *QUICK, "--work-dir", tmp_path / "w")
+    assert "not stable: small, eager, fp32: the halves differ; the median is unknown" in outcome.out

@@ -64,3 +64,37 @@ def test_a_shape_without_pixels(tool, tmp_path):
     )
     assert outcome.status == 2
     assert "above 0" in outcome.err
+
+
+def test_no_file_of_the_users_is_replaced(small_config, tool, tmp_path):
+    config = small_config()
+    text = config.read_text()
+    arguments = [config, "--shape", 64, 128, "--work-dir", tmp_path / "w", "--json"]
+    other = tmp_path / "other.json"
+    other.write_text("mine")
+    for target, options, reason in [
+        (config, ["--overwrite"], "is itself an input"),
+        (other, [], "--overwrite replaces it"),
+        (tmp_path, [], "is a folder"),
+        ("", [], "is no file name"),
+        (other / "x.json", [], "a file stands where a folder is needed"),
+    ]:
+        outcome = tool("get_flops", *arguments, target, *options)
+        assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+        assert reason in outcome.err
+    assert (config.read_text(), other.read_text()) == (text, "mine")
+    assert not (tmp_path / "w").exists() or not list((tmp_path / "w").rglob("*.json"))
+    assert tool("get_flops", *arguments, other, "--overwrite").status == 0
+    assert len(json.loads(other.read_text())) == 1
+
+
+def test_what_is_counted_is_printed_where_it_cannot_be_kept(small_config, tool, tmp_path, monkeypatch):
+    def full(path, data):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("lednet_mm.records.write_atomically", full)
+    outcome = tool("get_flops", small_config(), "--shape", 64, 128, "--work-dir", tmp_path / "w")
+    assert outcome.status == 2
+    assert "fvcore (G MACs)" in outcome.out
+    assert "a record is lost: " in outcome.err
+    assert "No space left on device" in outcome.err

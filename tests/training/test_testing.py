@@ -85,7 +85,9 @@ def test_records_go_to_the_configs_work_folder(small_config, checkpoint, tool, t
     assert record.details["split"] == "val"
     assert record.run.seed == 7
     assert sorted(checkpoint.parent.iterdir()) == [*before, tmp_path / "work_dirs"]
-    assert not list((tmp_path / "work_dirs" / "small").glob("*.py")), "a training's config there would be replaced"
+    assert not list((tmp_path / "work_dirs" / "small").glob("*.py")), (
+        "a training's config there would be replaced"
+    )
 
 
 def reference(config, checkpoint, folder):

@@ -1,0 +1,502 @@
+"""Every option of every command is run by a test of this file, and a new one without a test is named.
+
+A test says by ``@exercises`` which options of a command it runs. That it passes them to the command is seen
+to after it; what they do, it checks itself. The parsers are those that the commands make when they run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import runpy
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmseg.registry import MODELS
+
+from lednet_mm.checkpoints.parity import fill, read_vector
+from lednet_mm.config import load_config
+from lednet_mm.records import read_records, write_record
+from lednet_mm.studies.plan import make_plan
+from tests.conftest import ROOT
+from tests.datasets.small_sets import make_camvid, make_cityscapes
+from tests.reports import made
+
+TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("*.py"))
+EXERCISED: dict[str, set[str]] = {}
+
+
+class Made(Exception):  # noqa: N818  (it is no error)
+    """Carries the parser that a command has made."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self.parser = parser
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """Start a command and stop it where it would parse its arguments."""
+
+    def stop(parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        raise Made(parser)
+
+    with mock.patch.object(argparse.ArgumentParser, "parse_args", stop), pytest.raises(Made) as caught:
+        runpy.run_path(str(ROOT / "tools" / f"{name}.py"), run_name="__main__")
+    return caught.value.parser
+
+
+def options_of(command: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Go through (command, the names of one option), into commands of commands."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, inner in action.choices.items():
+                yield from options_of(f"{command} {name}", inner)
+        elif action.option_strings and not isinstance(action, argparse._HelpAction):
+            yield command, tuple(action.option_strings)
+
+
+def exercises(command: str, *options: str) -> Callable[[Callable], Callable]:
+    """Say which options of a command a test runs."""
+
+    def mark(test: Callable) -> Callable:
+        EXERCISED.setdefault(command, set()).update(options)
+        test.exercises = (command, set(options))  # type: ignore[attr-defined]
+        return test
+
+    return mark
+
+
+@pytest.fixture
+def tool(tool, request):
+    """Run a command as the fixture of this name does, and see afterwards that the options were passed."""
+    passed: dict[str, set[str]] = {}
+
+    def run(name: str, *arguments: object):
+        words = [str(argument) for argument in arguments]
+        options = {word.split("=")[0] for word in words if word.startswith("--")}
+        for command in (name, f"{name} {words[0] if words else ''}"):
+            passed.setdefault(command, set()).update(options)
+        return tool(name, *arguments)
+
+    yield run
+    if claimed := getattr(request.function, "exercises", None):
+        command, options = claimed
+        assert options <= passed.get(command, set()), "options that the test does not run"
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_option_is_run_by_a_test(name):
+    for command, names in options_of(name, parser_of(name)):
+        known = EXERCISED.get(command, set()) | (set(REPLACED.get(command, ())) and {"--overwrite"})
+        assert known & set(names), f"{command} {names[-1]}: no test in {Path(__file__).name} runs this option"
+
+
+def test_every_option_that_is_run_exists():
+    for command, options in EXERCISED.items():
+        names = {name for _, some in options_of(command, _parser(command)) for name in some}
+        assert options <= names
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
+    name, *within = command.split()
+    parser = parser_of(name)
+    for word in within:
+        (subparsers,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+        parser = subparsers.choices[word]
+    return parser
+
+
+@pytest.fixture
+def weights(small_config, tmp_path) -> Path:
+    """Untrained weights of the small config's network."""
+    path = tmp_path / "weights.pth"
+    torch.manual_seed(0)
+    torch.save({"state_dict": MODELS.build(load_config(small_config()).model).state_dict()}, path)
+    return path
+
+
+def records_in(folder: Path, kind: str) -> list:
+    records, problems = read_records([folder])
+    assert not problems
+    return [record for record in records if record.kind == kind]
+
+
+# train
+
+SHORT = ("train_cfg.max_iters=2", "train_cfg.val_interval=2")
+
+
+@exercises("train", "--work-dir", "--seed", "--launcher", "--cfg-options")
+def test_train(small_config, tool, tmp_path):
+    run = tmp_path / "run"
+    options = ["--seed", 5, "--launcher", "none", "--cfg-options", *SHORT]
+    assert tool("train", small_config(), "--work-dir", run, *options).status == 0
+    (record,) = records_in(run, "train")
+    assert (record.run.seed, record.values["iterations"]) == (5, 2)
+    assert (run / "iter_2.pth").is_file()
+
+
+@exercises("train", "--resume")
+def test_train_goes_on(small_config, tool, tmp_path):
+    arguments = ["train", small_config(), "--work-dir", tmp_path / "run"]
+    assert tool(*arguments, "--cfg-options", *SHORT).status == 0
+    longer = ["train_cfg.max_iters=4", "train_cfg.val_interval=4"]
+    assert tool(*arguments, "--resume", "--cfg-options", *longer).status == 0
+    last = records_in(tmp_path / "run", "train")[-1]
+    assert (last.values["iterations"], last.values["iterations_this_session"]) == (4, 2)
+
+
+@exercises("train", "--amp")
+def test_train_in_mixed_precision(small_config, tool, tmp_path):
+    outcome = tool("train", small_config(), "--work-dir", tmp_path, "--amp", "--cfg-options", *SHORT)
+    if torch.cuda.is_available():
+        (record,) = records_in(tmp_path, "train")
+        assert (outcome.status, record.provenance.precision) == (0, "fp16")
+    else:
+        assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+        assert "--amp needs a GPU" in outcome.err
+
+
+@exercises("train", "--compile")
+def test_train_compiled(small_config, tool, tmp_path, monkeypatch):
+    compiled = []
+    # Compiling takes minutes; tests/training/test_speed_options.py does it.
+    monkeypatch.setattr(torch, "compile", lambda function, **_: compiled.append(function) or function)
+    outcome = tool("train", small_config(), "--work-dir", tmp_path, "--compile", "--cfg-options", *SHORT)
+    assert outcome.status == 0
+    assert [function.__name__ for function in compiled] == ["train_step"]
+
+
+@pytest.mark.parametrize(("name", "spelling"), [("train", "--local_rank"), ("test", "--local-rank")])
+def test_the_rank_of_pytorchs_old_launcher(
+    name, spelling, small_config, weights, tool, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LOCAL_RANK", "")
+    monkeypatch.delenv("LOCAL_RANK")
+    before = [weights] if name == "test" else []
+    more = [] if name == "test" else ["--cfg-options", *SHORT]
+    outcome = tool(name, small_config(), *before, "--work-dir", tmp_path / "w", f"{spelling}=0", *more)
+    assert outcome.status == 0, outcome.err
+    assert os.environ["LOCAL_RANK"] == "0"
+
+
+for _name in ("train", "test"):
+    EXERCISED.setdefault(_name, set()).update({"--local_rank", "--local-rank"})
+
+
+# test
+
+
+@exercises("test", "--split", "--tta", "--show-dir", "--work-dir", "--launcher", "--cfg-options")
+def test_test(small_config, weights, tool, tmp_path):
+    outcome = tool(
+        *("test", small_config(), weights, "--split", "val", "--tta", "--show-dir", tmp_path / "show"),
+        *("--work-dir", tmp_path / "w", "--launcher", "none"),
+        *("--cfg-options", "variant=tried"),
+    )
+    assert outcome.status == 0, outcome.err
+    (record,) = records_in(tmp_path / "w", "accuracy")
+    assert (record.details["split"], record.details["tta"], record.run.variant) == ("val", True, "tried")
+    assert len(list((tmp_path / "show").rglob("*.png"))) == 2
+
+
+# export, get_flops, benchmark
+
+
+@exercises("export", "--shape", "--deployed", "--cfg-options")
+def test_export(small_config, weights, tool, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    options = ["--shape", 32, 64, "--deployed", "--cfg-options", "variant=plain one"]
+    outcome = tool("export", small_config(), weights, tmp_path / "a.onnx", *options)
+    assert outcome.status == 0, outcome.err
+    assert "1x32x64" in outcome.out
+    facts = {entry.key: entry.value for entry in onnx.load(str(tmp_path / "a.onnx")).metadata_props}
+    assert (facts["deployed"], facts["variant"]) == ("true", "plain one")
+
+
+@exercises("get_flops", "--shape", "--json", "--work-dir", "--cfg-options")
+def test_get_flops(small_config, tool, tmp_path):
+    options = ["--shape", 32, 64, "--json", tmp_path / "a.json", "--cfg-options", "variant=plain"]
+    assert tool("get_flops", small_config(), "--work-dir", tmp_path / "w", *options).status == 0
+    (record,) = records_in(tmp_path / "w", "complexity")
+    (row,) = json.loads((tmp_path / "a.json").read_text())
+    assert record.details["shape"] == row["shape"] == [32, 64]
+    assert record.run.variant == row["variant"] == "plain"
+
+
+BENCHMARK = {
+    **{
+        "--shape": (64, 128),
+        "--batch-size": (1, 2),
+        "--engine": ("eager", "cudagraph"),
+        "--deployed": ("both",),
+    },
+    **{"--precision": ("fp32", "tf32"), "--timed": ("prediction",), "--device": ("cpu",), "--samples": (4,)},
+    **{"--seconds": (0.05,), "--cfg-options": ("variant=plain",), "--roofline": ()},
+}
+
+
+@exercises("benchmark", "--checkpoint", "--work-dir", *BENCHMARK)
+def test_benchmark(small_config, weights, tool, tmp_path):
+    options = [word for option, values in BENCHMARK.items() for word in (option, *values)]
+    outcome = tool(
+        "benchmark", small_config(), "--checkpoint", weights, "--work-dir", tmp_path / "w", *options
+    )
+    assert outcome.status == 0, outcome.err
+    records = records_in(tmp_path / "w", "latency")
+    assert sorted((r.details["batch_size"], r.details["deployed"]) for r in records) == [
+        (1, False),
+        (1, True),
+        (2, False),
+        (2, True),
+    ]
+    for record in records:
+        assert record.details["shape"] == [64, 128]
+        assert record.details["timed"].endswith("to class ids at input resolution")
+        assert (record.run.variant, record.provenance.precision) == ("plain", "fp32")
+        assert record.provenance.checkpoint_sha256 is not None
+        assert record.values["roofline_ms"] > 0
+        assert record.values["samples"] >= 1
+    assert "left out: cudagraph fp32" in outcome.out
+    assert "tf32 needs a GPU" in outcome.out
+
+
+# predict, publish_model, convert_checkpoint
+
+
+@exercises("predict", "--out", "--as", "--legend", "--device")
+def test_predict(small_config, small_streets, weights, tool, tmp_path):
+    images = small_streets / "leftImg8bit" / "val"
+    sizes = {}
+    for legend in ([], ["--legend"]):
+        out = tmp_path / f"out{len(legend)}"
+        options = ["--out", out, "--as", "color", "--device", "cpu", *legend]
+        assert tool("predict", small_config(), weights, images, *options).status == 0
+        pictures = sorted(out.rglob("*.png"))
+        assert len(pictures) == 2
+        sizes[len(legend)] = cv2.imread(str(pictures[0])).shape
+    assert sizes[0] == (64, 128, 3)
+    assert sizes[1][0] > 64
+
+
+@exercises("publish_model", "--full")
+def test_publish(weights, tool, tmp_path):
+    types = {}
+    for full in ([], ["--full"]):
+        target = tmp_path / f"{len(full)}.pth"
+        assert tool("publish_model", weights, target, *full).status == 0
+        state = torch.load(target, weights_only=True)["state_dict"]
+        types[len(full)] = {t.dtype for name, t in state.items() if name.endswith("conv.weight")}
+    assert types == {0: {torch.float16}, 1: {torch.float32}}
+
+
+def authors_file(network: str, folder: Path) -> Path:
+    vector = read_vector(ROOT / "tests" / "data" / f"{network}.json")
+    state = {name: fill(name, shape, kind, "test").float() for name, shape, kind in vector["state"]}
+    torch.save(state, folder / "authors.pth")
+    return folder / "authors.pth"
+
+
+@exercises("convert_checkpoint", "--num-classes", "--keep-auxiliary")
+def test_convert(tool, tmp_path):
+    source = authors_file("lednet_official", tmp_path)
+    names = {}
+    for keep in ([], ["--keep-auxiliary"]):
+        target = tmp_path / f"{len(keep)}.pth"
+        outcome = tool("convert_checkpoint", "lednet_official", source, target, *keep, "--num-classes", 20)
+        assert outcome.status == 0, outcome.err
+        names[len(keep)] = torch.load(target, weights_only=True)["state_dict"].keys()
+    assert {name.split(".")[0] for name in names[1] - names[0]} == {"auxiliary_head"}
+    wrong = tool("convert_checkpoint", "lednet_official", source, tmp_path / "x.pth", "--num-classes", 7)
+    assert wrong.status == 2
+
+
+# datasets
+
+
+@exercises("check_dataset", "--split", "--json")
+def test_check_dataset(small_config, tool, tmp_path):
+    out = tmp_path / "found.json"
+    assert tool("check_dataset", small_config(), "--split", "val", "--json", out).status == 0
+    found = json.loads(out.read_text())
+    assert found.keys() == {"val"}
+    assert found["val"]["images"] == 2
+
+
+@exercises("prepare_dataset streets", "--root", "--train", "--val", "--size", "--seed", "--workers")
+def test_prepare_streets(tool, tmp_path):
+    pictures = {}
+    for seed, workers in ((1, 1), (1, 2), (2, 1)):
+        root = tmp_path / f"{seed}{workers}"
+        arguments = ["--root", root, "--train", 2, "--val", 1, "--size", 32, 64]
+        outcome = tool("prepare_dataset", "streets", *arguments, "--seed", seed, "--workers", workers)
+        assert outcome.status == 0, outcome.err
+        images = sorted(root.rglob("*_leftImg8bit.png"))
+        assert [path.parts[-3] for path in images] == ["train", "train", "val"]
+        pictures[seed, workers] = np.stack([cv2.imread(str(path)) for path in images])
+    assert pictures[1, 1].shape == (3, 32, 64, 3)
+    assert np.array_equal(pictures[1, 1], pictures[1, 2])
+    assert not np.array_equal(pictures[1, 1], pictures[2, 1])
+
+
+@exercises("prepare_dataset camvid", "--target", "--copy")
+def test_prepare_camvid(tool, tmp_path):
+    source = make_camvid(tmp_path / "source")
+    for copy in ([], ["--copy"]):
+        target = tmp_path / f"camvid{len(copy)}"
+        assert tool("prepare_dataset", "camvid", source, "--target", target, *copy).status == 0
+        assert target.is_symlink() != bool(copy)
+        assert len(list((target / "val").iterdir())) == 4
+
+
+@exercises("prepare_dataset camvid", "--download")
+def test_prepare_camvid_from_its_repository(tool, tmp_path, monkeypatch):
+    monkeypatch.setattr("lednet_mm.datasets.camvid.download_camvid", make_camvid)
+    outcome = tool("prepare_dataset", "camvid", "--download", "--target", tmp_path / "camvid")
+    assert outcome.status == 0, outcome.err
+    assert "camvid/test: 4 images, 0 problems" in outcome.out
+
+
+def test_prepare_cityscapes(tool, tmp_path):
+    assert tool("prepare_dataset", "cityscapes", make_cityscapes(tmp_path / "cityscapes")).status == 0
+    assert list(tmp_path.rglob("*_gtFine_labelTrainIds.png"))
+
+
+# studies and reports
+
+
+@exercises("sweep", "--work-dir", "--dry-run", "--engine", "--jobs", "--retry-failed")
+def test_sweep(tool, tmp_path):
+    study = tmp_path / "tried.py"
+    options = {f"{s}_dataloader.dataset.data_root": str(tmp_path / "none") for s in ("train", "val", "test")}
+    config = str(ROOT / "configs" / "lednet_streets.py")
+    study.write_text(f'title = "Tried"\nruns = [dict(configs=[{config!r}])]\noptions = {options!r}\n')
+    work_dir = tmp_path / "w"
+    arguments = ["sweep", study, "--work-dir", work_dir, "--engine", "local", "--jobs", 1]
+    planned = tool(*arguments, "--dry-run")
+    assert planned.status == 0
+    assert "lednet-baseline-streets-seed0" in planned.out
+    assert not work_dir.exists()
+
+    run = make_plan(study, work_dir).runs[0]
+    run.prepare()
+    run.record_failure("no luck", 1, [])
+    assert tool(*arguments).status == 1
+    assert [r.values["reason"] for r in records_in(run.folder, "failure")] == ["no luck"]
+    assert tool(*arguments, "--retry-failed").status == 1
+    first, second = (r.values["reason"] for r in records_in(run.folder, "failure"))
+    assert (first, "prepare_dataset.py streets" in second) == ("no luck", True)
+
+
+@exercises("report", "--out", "--title", "--baseline", "--pictures")
+def test_report(small_config, tool, tmp_path):
+    trained = ["--work-dir", tmp_path / "a", "--cfg-options", *SHORT]
+    assert tool("train", small_config(), *trained).status == 0
+    write_record(made.accuracy(), tmp_path / "a")
+    write_record(made.accuracy("erfnet", quality=0.6), tmp_path / "a")
+    out = tmp_path / "out"
+    options = ["--out", out, "--title", "As tried", "--baseline", "erfnet", "--pictures", 1]
+    outcome = tool("report", tmp_path / "a", *options)
+    assert outcome.status == 0, outcome.err
+    assert (out / "predictions_streets.png").is_file()
+    assert "As tried" in (out / "index.html").read_text()
+    assert "erfnet" in (out / "ablation.csv").read_text()
+
+
+@exercises("document_results", "--check")
+def test_document_results(tool, monkeypatch):
+    # tests/reports/test_committed.py makes the reports again; here it is the pages that are compared.
+    monkeypatch.setattr("lednet_mm.reports.readme.rewrite_report", lambda folder, out: None)
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    before = [page.read_text() for page in pages]
+    assert tool("document_results", "--check").status == 0
+    assert [page.read_text() for page in pages] == before
+
+
+@exercises("document_networks", "--out")
+def test_document_networks(tool, tmp_path, monkeypatch):
+    monkeypatch.setattr("lednet_mm.reports.networks.measure_networks", lambda *_: [])
+    monkeypatch.setattr("lednet_mm.reports.networks.render", lambda networks: "a page")
+    assert tool("document_networks", "--out", tmp_path / "networks.md").status == 0
+    assert (tmp_path / "networks.md").read_text() == "a page"
+
+
+@exercises("demo", "--work-dir", "--iterations")
+def test_demo(tool, tmp_path, monkeypatch):
+    commands = []
+
+    def run(command, **_):
+        commands.append(command)
+        (tmp_path / "demo" / "report").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "demo" / "report" / "summary.md").write_text("| a summary |")
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr("lednet_mm.datasets.streets.generate_streets", lambda root: True)
+    monkeypatch.setattr(subprocess, "run", run)
+    outcome = tool("demo", "--work-dir", tmp_path / "demo", "--iterations", 7)
+    assert outcome.status == 0
+    assert "a summary" in outcome.out
+    trainings = [command for command in commands if command[1].endswith("train.py")]
+    assert len(trainings) == 3
+    for command in trainings:
+        assert "train_cfg.max_iters=7" in command
+        assert Path(command[command.index("--work-dir") + 1]).parent == tmp_path / "demo"
+
+
+# Replacing files: every command that writes where the user says takes --overwrite, and refuses without it.
+
+REPLACED: dict[str, tuple[str, ...]] = {
+    "export": ("CONFIG", "WEIGHTS", "TARGET.onnx", "--shape", "32", "64"),
+    "get_flops": ("CONFIG", "--shape", "32", "64", "--work-dir", "FOLDER", "--json", "TARGET.json"),
+    "test": ("CONFIG", "WEIGHTS", "--work-dir", "FOLDER", "--show-dir", "PICTURES"),
+    "predict": ("CONFIG", "WEIGHTS", "IMAGES", "--out", "PICTURES"),
+    "publish_model": ("WEIGHTS", "TARGET.pth"),
+    "convert_checkpoint": ("dabnet", "AUTHORS", "TARGET.pth"),
+    "check_dataset": ("CONFIG", "--split", "val", "--json", "TARGET.json"),
+    "report": ("RECORDS", "--out", "REPORT"),
+    "document_networks": ("--out", "TARGET.md"),
+}
+"""Command -> its arguments; names in capitals are replaced by places of the test."""
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_files_are_replaced_only_where_the_user_says_so(
+    name, small_config, small_streets, weights, tool, tmp_path, monkeypatch
+):
+    if "--overwrite" not in {n for _, names in options_of(name, parser_of(name)) for n in names}:
+        pytest.skip(f"{name} has no --overwrite")
+    monkeypatch.setattr("lednet_mm.reports.networks.measure_networks", lambda *_: [])
+    monkeypatch.setattr("lednet_mm.reports.networks.render", lambda networks: "a page")
+    write_record(made.accuracy(), tmp_path / "records_of")
+    images = small_streets / "leftImg8bit" / "val"
+    inside = sorted(images.rglob("*.png"))[0].relative_to(images)
+    places = {
+        **{"CONFIG": small_config(), "WEIGHTS": weights, "IMAGES": images, "FOLDER": tmp_path / "w"},
+        **{"PICTURES": tmp_path / "pictures", "REPORT": tmp_path / "report"},
+        **{"AUTHORS": authors_file("dabnet", tmp_path), "RECORDS": tmp_path / "records_of"},
+    }
+    arguments = [places.get(word, word) for word in REPLACED[name]]
+    target = {
+        "test": tmp_path / "pictures" / inside.name,
+        "predict": tmp_path / "pictures" / inside,
+        "report": tmp_path / "report" / "summary.csv",
+    }.get(name)
+    for place, word in enumerate(REPLACED[name]):
+        if word.startswith("TARGET."):
+            target = arguments[place] = tmp_path / f"target{Path(word).suffix}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(b"mine")
+    refused = tool(name, *arguments)
+    assert refused.status == 2
+    assert "--overwrite" in refused.err
+    assert target.read_bytes() == b"mine"
+    outcome = tool(name, *arguments, "--overwrite")
+    assert outcome.status == 0, outcome.err
+    assert target.read_bytes() != b"mine"
