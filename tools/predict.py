@@ -73,10 +73,9 @@ def main() -> int:
     targets = plan_pictures(images, source if source.is_dir() else source.parent, out)
     check_outputs(targets, [*images, *others, arguments.checkpoint], overwrite=arguments.overwrite)
     if others:
-        endings = ", ".join(
-            f"{n} {ending or 'without ending'}" for ending, n in Counter(p.suffix for p in others).items()
-        )
-        print(f"{len(others)} files that are no images are left out: {one_line(endings)}", file=sys.stderr)
+        counts = Counter(path.suffix or "without an ending" for path in others)
+        left = ", ".join(f"{count} {ending}" for ending, count in counts.items())
+        print(f"files left out, being no images: {one_line(left)}", file=sys.stderr)
 
     predictor = Predictor(config, arguments.checkpoint, resolve_device(arguments.device))
     if arguments.form == "ids" and tuple(predictor.classes) != Cityscapes.METAINFO["classes"]:

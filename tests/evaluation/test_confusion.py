@@ -118,16 +118,16 @@ def test_the_metric_takes_further_outputs():
     ("prediction", "words"),
     [
         (
-            torch.tensor([[0, 1, 0], [1, 0, 1]]),
+            torch.tensor([[[0, 1, 0], [1, 0, 1]]]),
             "the prediction has 3x2 pixels and the label 2x1: put LoadLabels",
         ),
-        (torch.tensor([[0, 7]]), "prediction ids up to 7 with 2 classes: compare the model's num_classes"),
+        (torch.tensor([[[0, 7]]]), "prediction ids up to 7 with 2 classes: compare the model's num_classes"),
     ],
 )
 def test_the_metric_names_the_image_that_does_not_fit(prediction, words):
     metric = ConfusionMatrixMetric()
     metric.dataset_meta = {"classes": ("road", "sky")}
-    label = torch.tensor([[0, 1]])
+    label = torch.tensor([[[0, 1]]])
     sample = {"img_path": "a.png", "pred_sem_seg": {"data": prediction}, "gt_sem_seg": {"data": label}}
     with pytest.raises(InputError) as caught:
         metric.process({}, [sample])
