@@ -20,7 +20,7 @@ from PIL import Image
 
 from lednet_mm.environment import choose_threads, resolve_device
 from lednet_mm.errors import InputError, describe_error, describe_os_error
-from lednet_mm.evaluation.prediction import Predictor
+from lednet_mm.evaluation.prediction import Prediction, Predictor
 from lednet_mm.evaluation.rendering import colorize, picture_grid
 from lednet_mm.files import file_sha256
 from lednet_mm.records import Record
@@ -146,7 +146,7 @@ def predict_pictures(evidence: Evidence, count: int) -> tuple[list[PictureSet], 
         if len(runs) > NETWORKS:
             left = ", ".join(list(runs)[NETWORKS:])
             notes.append(f"pictures of {dataset}: {NETWORKS} networks are shown, not {left}")
-        columns: dict[str, list[np.ndarray]] = {}
+        columns: dict[str, list[Prediction]] = {}
         images: list[tuple[Path, np.ndarray]] = []
         metainfo: dict[str, Any] = {}
         for name in list(runs)[:NETWORKS]:
@@ -156,7 +156,7 @@ def predict_pictures(evidence: Evidence, count: int) -> tuple[list[PictureSet], 
                 predictor = Predictor(config, checkpoint, device)
                 if not images:
                     images, metainfo = _labelled_images(config, split, count)
-                columns[name] = [predictor(path) for path, _ in images]
+                columns[name] = [predictor.predict(path, upright=False) for path, _ in images]
             except InputError as error:
                 notes.append(f"no pictures of {name} on {dataset}: {error}")
             except OSError as error:
@@ -165,13 +165,8 @@ def predict_pictures(evidence: Evidence, count: int) -> tuple[list[PictureSet], 
                 notes.append(f"no pictures of {name} on {dataset}: {describe_error(error)}")
         if columns:
             examples = [
-                Example(
-                    path.name,
-                    np.asarray(Image.open(path).convert("RGB")),
-                    truth,
-                    tuple(ids[i] for ids in columns.values()),
-                )
-                for i, (path, truth) in enumerate(images)
+                Example(path.name, predictions[0].image, truth, tuple(p.ids for p in predictions))
+                for (path, truth), *predictions in zip(images, *columns.values(), strict=True)
             ]
             classes, palette = metainfo["classes"], metainfo["palette"]
             several = sum(place[0] == dataset for place in chosen) > 1

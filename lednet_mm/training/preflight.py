@@ -7,9 +7,6 @@ from mmengine.config import Config
 from lednet_mm.datasets.check import DatasetSummary, check_dataset
 from lednet_mm.errors import InputError
 
-DOUBTFUL_SHARE = 0.5
-"""The share of ignored pixels above which labels are probably not what the config takes them for."""
-
 
 def preflight(config: Config) -> dict[str, DatasetSummary]:
     """Check the splits that a training uses: pairs of all files, and a sample of them decoded.
@@ -43,18 +40,3 @@ def preflight(config: Config) -> dict[str, DatasetSummary]:
                 )
         summaries[split] = summary
     return summaries
-
-
-def doubt(split: str, summary: DatasetSummary) -> str | None:
-    """Return a line about labels of one class only, or with more than half their pixels ignored, or None."""
-    seen = [name for name, n in zip(summary.classes, summary.class_pixels, strict=True) if n]
-    pixels = int(summary.class_pixels.sum()) + summary.ignored_pixels
-    share = summary.ignored_pixels / pixels if pixels else 0.0
-    if share <= DOUBTFUL_SHARE and len(seen) != 1:
-        return None
-    names = ", ".join(seen[:5]) + (f" and {len(seen) - 5} more" if len(seen) > 5 else "")
-    mask = "; 255 means 'no label', so a mask of 0 and 255 has one class" if len(seen) == 1 and share else ""
-    return (
-        f"{split} data: in {summary.decoded} sampled labels {100 * share:.0f} % of the pixels are ignored "
-        f"(255); classes seen: {names or 'none'}{mask}"
-    )

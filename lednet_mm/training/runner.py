@@ -43,7 +43,7 @@ from lednet_mm.files import PART
 from lednet_mm.literals import read_literals
 from lednet_mm.training.checkpointing import read_resumable
 from lednet_mm.training.loops import EpochLoop
-from lednet_mm.training.preflight import doubt, preflight
+from lednet_mm.training.preflight import preflight
 from lednet_mm.training.rehearsal import rehearse
 from lednet_mm.training.resuming import check_continues, restore
 
@@ -146,8 +146,8 @@ class ReproducibleRunner(Runner):
         """Check the data, build everything, try it, then train."""
         for split, summary in preflight(self.cfg).items():
             self.dataset_fingerprints[split] = summary.fingerprint
-            if line := doubt(split, summary):
-                self.logger.warning(line)
+            for line in summary.warnings:
+                self.logger.warning(f"{split} data: {line}")
         return super().train()
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:

@@ -17,7 +17,7 @@ from lednet_mm.datasets.streets import StreetsDataset
 from lednet_mm.errors import InputError
 from lednet_mm.training.agreement import check_agreement, check_settings
 from lednet_mm.training.loops import EpochLoop
-from lednet_mm.training.preflight import doubt, preflight
+from lednet_mm.training.preflight import preflight
 
 NAMES = tuple("abcde")
 
@@ -214,25 +214,25 @@ def labels(small_streets, tmp_path):
     return change
 
 
-def test_a_mask_of_0_and_255_is_doubted_with_figures(labels):
+def test_a_mask_of_0_and_255_is_warned_of_with_figures(labels):
     config = labels(lambda ids: np.where(ids == 0, 255, 0).astype(np.uint8))
-    line = doubt("train", preflight(config)["train"])
-    assert "train data: in 6 sampled labels" in line
-    assert "% of the pixels are ignored (255); classes seen: road; 255 means 'no label'" in line
+    ignored, alone = preflight(config)["train"].warnings
+    assert "% of the pixels are 255" in ignored
+    assert "'road' is the only one of 19 classes" in alone
+    assert "masks of 0 and 255" in alone
 
 
-def test_labels_that_are_mostly_ignored_are_doubted(labels):
+def test_labels_that_are_mostly_ignored_are_warned_of(labels):
     def mostly(ids):
         ids[:, :100] = 255  # of 128 columns
         return ids
 
-    line = doubt("train", preflight(labels(mostly))["train"])
-    assert int(line.split(" % ")[0].split()[-1]) >= 78
-    assert "255 means" not in line
+    (line,) = preflight(labels(mostly))["train"].warnings
+    assert int(line.split("%")[0]) >= 78
 
 
-def test_ordinary_labels_are_not_doubted(labels):
-    assert doubt("train", preflight(labels(lambda ids: ids))["train"]) is None
+def test_ordinary_labels_are_not_warned_of(labels):
+    assert preflight(labels(lambda ids: ids))["train"].warnings == []
 
 
 def test_labels_that_are_all_ignored_are_refused(labels):
