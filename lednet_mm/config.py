@@ -102,9 +102,10 @@ def _check_option(path: str | Path, config: Config, key: str) -> None:
         return
     if name not in config:
         raise InputError(f"{path}: option {key}: nothing reads {name}{suggest(name, READ)}")
-    used = [place for place, value in keys_of(config) if value == config[name]]
-    used = [place for place in used if place.split(".")[0] in READ][:3]
-    where = f": set {', '.join(used)}" if used else ""
+    read = [(place, value) for place, value in keys_of(config) if place.split(".")[0] in READ]
+    named = [place for place, _ in read if place.split(".")[-1] == name]
+    used = named or [place for place, value in read if value == config[name]]
+    where = f": set {', '.join(used[:3])}" if used else ""
     raise InputError(
         f"{path}: option {key}: {name} is a variable of the config file, which has been used before options "
         f"apply{where}"

@@ -14,7 +14,7 @@ def test_an_option_that_nothing_reads_is_refused(small_config):
         "no_such_key": "nothing reads no_such_key",
         "optim_wraper.optimizer.lr": "did you mean optim_wrapper",
         "env_cfg.cudnn_benchmarks": "did you mean cudnn_benchmark",
-        "data_root": "has been used before options apply: set",
+        "data_root": "options apply: set train_dataloader.dataset.data_root, ",
         "crop_size": "train_dataloader.dataset.pipeline.5.crop_size",
         "num_classes": "model.num_classes",
     }.items():

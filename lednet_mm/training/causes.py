@@ -13,7 +13,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-from lednet_mm.config import keys_of, suggest
+from lednet_mm.config import READ, keys_of, suggest
 from lednet_mm.errors import describe_error, is_out_of_memory
 from lednet_mm.text import one_line
 
@@ -66,7 +66,8 @@ def keep_traceback(work_dir: str | Path, since: float) -> Path:
 def _place(config: Config, key: str, value: Any = None) -> str:
     """Return the dotted key of a config that ends with this key (and has this value), or the key alone."""
     for place, found in keys_of(config):
-        if place.split(".")[-1] == key and value in (None, found):
+        parts = place.split(".")
+        if parts[0] in READ and parts[-1] == key and value in (None, found):
             return place
     return f"{key} = {value!r}" if value is not None else key
 

@@ -134,12 +134,12 @@ def two_sizes(small_streets, tmp_path):
 PLAIN = "[dict(type='LoadImage'), dict(type='LoadLabels'), dict(type='PackSegInputs')]"
 
 
-def test_images_of_two_sizes_in_a_batch(two_sizes, quick_config, tool, tmp_path):
+def test_images_of_two_sizes_in_a_batch(two_sizes, quick_config, small_config, tool, tmp_path):
     config = quick_config(f"train_dataloader['dataset'].update(pipeline={PLAIN})", data=two_sizes)
     line = error_of(tool("train", config, "--work-dir", tmp_path / "run"))
     assert "train_dataloader: a batch has images of different sizes (64x128, 96x160)" in line
 
-    config = quick_config("val_dataloader.update(batch_size=2)", data=two_sizes)
+    config = small_config("val_dataloader.update(batch_size=2)", data=two_sizes)
     line = error_of(tool("train", config, "--work-dir", tmp_path / "run"))
     assert "val_dataloader.batch_size is 2, and the images have different sizes (64x128, 96x160)" in line
 
