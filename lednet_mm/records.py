@@ -51,6 +51,9 @@ __all__ = [
 LARGEST = 32 << 20
 """The largest number of bytes in a record; of 2,000 images with 150 classes one has some 3 MiB."""
 
+ENTRIES = 500_000
+"""The largest number of entries in a record. A file of millions would take gigabytes to be refused."""
+
 COMMAND = "LEDNET_COMMAND"
 """The environment variable in which a sweep tells its processes what the user typed."""
 
@@ -244,6 +247,8 @@ def read_record(path: str | Path) -> Record:
     except OSError as error:
         error.filename = None
         raise ValueError(f"not readable: {describe_os_error(error)}") from None
+    if data.count(b",") > ENTRIES:
+        raise ValueError(f"more than {ENTRIES:,} entries")
     try:
         return RECORD.validate_json(data)
     except ValidationError as error:

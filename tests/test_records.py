@@ -222,10 +222,11 @@ def test_damaged_and_foreign_files_are_named_and_left_out(record, tmp_path, monk
         "without-values": json.dumps({k: v for k, v in content.items() if k != "values"}),
         "unknown-kind": json.dumps({**content, "kind": "guess"}),
         "surplus": json.dumps({**content, "note": "typed by hand"}),
-        "large": json.dumps(content) + " " * 100_000,
+        "large": json.dumps(content) + " " * (1 << 18),
+        "many": json.dumps({**content, "values": dict.fromkeys(map(str, range(1001)), "x")}),
     }
     monkeypatch.setattr(module, "LARGEST", 1 << 18)
-    bad["large"] += " " * (1 << 18)
+    monkeypatch.setattr(module, "ENTRIES", 1000)
     for name, text in bad.items():
         (good.parent / f"{name}.json").write_text(text)
     (good.parent / "bytes.json").write_bytes(b"\xff\xfe\0")
@@ -239,6 +240,7 @@ def test_damaged_and_foreign_files_are_named_and_left_out(record, tmp_path, monk
     assert problems[good.parent / "pipe.json"] == "not a regular file"
     assert problems[good.parent / "foreign.json"] == "not a record of this project"
     assert problems[good.parent / "large.json"].startswith("larger than")
+    assert problems[good.parent / "many.json"] == "more than 1,000 entries"
 
 
 def test_records_are_found_in_folders_of_that_name(record, tmp_path):

@@ -68,10 +68,9 @@ def main() -> None:
         print(one_line(f"left out {path}: {reason}"), file=sys.stderr)
     for note in report.notes:
         print(one_line(note), file=sys.stderr)
-    print(
-        f"{report.records} records, report in {arguments.out}: {len(report.files)} files, "
-        f"{len(report.changed)} of them new or changed"
-    )
+    where = one_line(arguments.out)
+    changed = f"{len(report.files)} files, {len(report.changed)} of them new or changed"
+    print(f"{report.records} records, report in {where}: {changed}")
 
 
 if __name__ == "__main__":

@@ -157,8 +157,13 @@ def test_only_records_of_this_config_count(study, tmp_path):
     run.prepare()
 
     def record(kind, text=run.text, **details):
-        values = {"miou_percent": 12.5} if kind == "accuracy" else {"reason": "no luck"}
-        return new_record(kind, run.run, text, values, details, provenance())
+        values = {
+            "accuracy": {"miou_percent": 12.5},
+            "complexity": {"params": 1, "params_train": 1, "macs": 1},
+            "failure": {"reason": "no luck"},
+            "train": {"iterations": 1},
+        }
+        return new_record(kind, run.run, text, values[kind], details, provenance())
 
     def steps(*records):
         return missing_steps(records, sha256(run.text), "test", (64, 128))

@@ -41,6 +41,13 @@ def test_pictures_are_predicted_from_the_checkpoint_of_the_records(trained, tool
     assert "is not the checkpoint of its records" in again.err
     assert not (out / "predictions_streets.png").exists()
 
+    # Nor does a link lead out of the run's folder.
+    (trained / "iter_4.pth").rename(tmp_path / "elsewhere.pth")
+    (trained / "iter_4.pth").symlink_to(tmp_path / "elsewhere.pth")
+    again = tool("report", trained, "--out", out, "--pictures", 2)
+    assert again.status == 0
+    assert "iter_4.pth leads out of the run's folder" in again.err
+
 
 def test_what_is_left_out_is_named_and_the_rest_reported(tool, tmp_path):
     write_record(accuracy(), tmp_path / "a")
@@ -51,6 +58,28 @@ def test_what_is_left_out_is_named_and_the_rest_reported(tool, tmp_path):
     assert "broken.json: not readable as JSON" in made.err
     assert "2 records, report in" in made.out
     assert "compared with" in (tmp_path / "out" / "ablation.md").read_text()
+
+
+def test_a_user_s_file_is_replaced_only_where_that_is_asked_for(tool, tmp_path):
+    write_record(accuracy(), tmp_path / "a")
+    (tmp_path / "out").mkdir()
+    mine = tmp_path / "out" / "summary.md"
+    mine.write_text("mine")
+    refused = tool("report", tmp_path / "a", "--out", tmp_path / "out")
+    assert refused.status == 2
+    assert "summary.md exists already: --overwrite" in refused.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["summary.md"]
+    assert tool("report", tmp_path / "a", "--out", tmp_path / "out", "--overwrite").status == 0
+    assert "lednet" in mine.read_text()
+    assert tool("report", tmp_path / "a", "--out", tmp_path / "out", "--title", "New").status == 0
+    assert mine.read_text().startswith("# New")
+
+
+@pytest.mark.parametrize("count", ["-1", "two", "1000", "1.5"])
+def test_a_number_of_pictures_that_is_none_is_one_line(count, tool, tmp_path):
+    made = tool("report", tmp_path, "--pictures", count)
+    assert made.status == 2
+    assert "is no whole number from 0 to 100" in made.err
 
 
 def test_bad_input_ends_with_one_line(tool, tmp_path):
