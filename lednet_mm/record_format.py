@@ -214,6 +214,7 @@ class ComplexityDetails(TypedDict):
     """Multiply-adds by counter and operator; see :class:`lednet_mm.cost.counts.Counts`."""
 
     shape: Shape
+    channels: NotRequired[Size]
     counters: NotRequired[dict[Word, dict[Word, int]]]
     missed: NotRequired[dict[Word, dict[Word, int]]]
     failed: NotRequired[dict[Word, Text]]
