@@ -33,6 +33,7 @@ class Condition:
     precision: str
     deployed: bool
     timed: str
+    channels: int = 3
 
     def words(self) -> dict[str, str]:
         """Return each part in words."""
@@ -42,7 +43,7 @@ class Condition:
             "threads": f"{self.threads} thread{'s' if self.threads != 1 else ''}" if self.threads else "",
             "engine": self.engine + (", batch normalisation folded" if self.deployed else ""),
             "precision": self.precision,
-            "input": f"{self.batch_size}x3x{height}x{width}",
+            "input": f"{self.batch_size}x{self.channels}x{height}x{width}",
             "timed": self.timed,
         }
 
@@ -64,6 +65,7 @@ def condition_of(record: Record) -> Condition:
         provenance.precision,
         bool(details.get("deployed", False)),
         details.get("timed", ""),
+        details.get("channels", 3),
     )
 
 
@@ -154,6 +156,8 @@ def latency_table(latencies: Latencies, title: str) -> Table:
     for part in fields(Condition):
         frame[part.name] = [getattr(condition, part.name) for condition in conditions]
     frame["shape"] = [f"{height}x{width}" for height, width in frame["shape"]]
+    if frame["channels"].eq(3).all():  # as nearly always: a column that says nothing
+        del frame["channels"]
     frame["threads"] = frame["threads"].astype("Int64")
     frame["condition"] += 1
     frame["unstable"] = frame["unstable"].eq(True)
@@ -166,7 +170,7 @@ def latency_table(latencies: Latencies, title: str) -> Table:
         Column("dataset", "dataset"),
         *(
             Column(key, key.replace("_", " "))
-            for key in ("device", "threads", "engine", "precision", "shape", "batch_size")
+            for key in ("device", "threads", "engine", "precision", "shape", "channels", "batch_size")
         ),
         Column("_deployed", "BN folded"),
         Column("fps_p50", "FPS (p50)", ".1f", source="_record"),
