@@ -185,14 +185,14 @@ def load_model(
     checkpoint = read_checkpoint(path)
     meta_of(checkpoint, path)
     if config is not None and (different := compare_with_config(checkpoint, config, path)):
-        logging.getLogger(__name__).warning(describe_differences(path, different))
+        logging.getLogger(__name__).warning(f"warning: {describe_differences(path, different)}")
     load_state(model, weights_of(checkpoint, path, model.state_dict()), path)
     return checkpoint
 
 
 def describe_differences(path: str | Path, different: Collection[str]) -> str:
     """Return the warning about what :func:`~lednet_mm.checkpoints.binding.compare_with_config` found."""
-    return f"warning: {path} was trained under another config, compare with care: {'; '.join(different)}"
+    return f"{path} was trained under another config, compare with care: {'; '.join(different)}"
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str | Path) -> None:

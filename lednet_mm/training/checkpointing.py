@@ -143,10 +143,6 @@ def read_resumable(path: Path, model: nn.Module, optim_wrapper: Any, param_sched
     """
     checkpoint = read_checkpoint(path)
     meta = meta_of(checkpoint, path)
-    for key in ("iter", "epoch"):
-        value = meta.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise InputError(f"{path}: no checkpoint of a training: its meta has no number under {key!r}")
     seed_of(checkpoint, path)
     ours = model.state_dict()
     state = weights_of(checkpoint, path, ours)
@@ -156,6 +152,10 @@ def read_resumable(path: Path, model: nn.Module, optim_wrapper: Any, param_sched
             f"{path}: not the exact weights of a training, but in another precision (a published file?)"
         )
     require_finite(state, path)
+    for key in ("iter", "epoch"):
+        value = meta.get(key)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise InputError(f"{path}: no checkpoint of a training: its meta has no number under {key!r}")
     if isinstance(optim_wrapper, OptimWrapper):
         if reason := _optimizer_fault(checkpoint.get("optimizer"), optim_wrapper.optimizer):
             raise InputError(f"{path}: cannot be continued: {reason}")

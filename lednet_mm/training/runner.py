@@ -261,7 +261,9 @@ class ReproducibleRunner(Runner):
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         load_state(model, checkpoint["state_dict"], filename)
         self._has_loaded = True
-        return checkpoint
+        # MMEngine's resume, which this returns to, executes the text under "config" as Python.
+        meta = meta_of(checkpoint, filename)
+        return {**checkpoint, "meta": {key: value for key, value in meta.items() if key != "config"}}
 
     def load_what_fits(self, filename: str) -> None:
         """Load the tensors of a checkpoint that this model has a place for, as initial weights.

@@ -28,7 +28,7 @@ class Training:
 
     def checkpoint(self) -> dict:
         return {
-            "meta": {"iter": 6, "epoch": 0, "seed": 1, "config": "raise_an_error()"},
+            "meta": {"iter": 6, "epoch": 0, "seed": 1},
             "state_dict": self.model.state_dict(),
             "optimizer": self.optim_wrapper.state_dict(),
             "param_schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
@@ -56,7 +56,6 @@ def test_a_checkpoint_of_the_same_training_is_taken(optimizer, path):
     torch.save(content, path)
     read = training.read(path)
     assert read["message_hub"]["runtime_info"] == {"miou_curve": [[4, 9.0]]}
-    assert "config" not in read["meta"], "mmengine executes it"
 
 
 def damage(key, value):

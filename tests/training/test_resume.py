@@ -89,7 +89,7 @@ def test_checkpoints_of_no_use_are_named_and_the_one_before_is_used(
     small_config, tmp_path, one_thread, capfd
 ):
     run = tmp_path / "run"
-    config = small_config("default_hooks = dict(checkpoint=dict(max_keep_ckpts=4))")
+    config = small_config("default_hooks = dict(checkpoint=dict(interval=2, max_keep_ckpts=4))")
     train(config, work_dir=run, seed=0)
     expected = weights(run, 8)
     newest, before, good, _ = checkpoints_of(run)
@@ -97,12 +97,16 @@ def test_checkpoints_of_no_use_are_named_and_the_one_before_is_used(
     newest.write_bytes(newest.read_bytes()[:1000])
     before.write_bytes((tmp_path / "public.pth").read_bytes())
     (run / "iter_99.pth").mkdir()
+    attack = read_checkpoint(good)
+    attack["meta"]["config"] = f"open({str(tmp_path / 'executed')!r}, 'w')"
+    torch.save(attack, good)
     train(config, work_dir=run, seed=0, resume=True)
     said = "".join(capfd.readouterr())
     assert f"{newest}: truncated" in said
     assert f"{before}: not the exact weights" in said
     assert f"resuming from {good}" in said
     assert same(weights(run, 8), expected)
+    assert not (tmp_path / "executed").exists()
     meta = read_checkpoint(run / "iter_8.pth")["meta"]
     assert meta["run"]["network"] == "lednet"
     assert read_literals(meta["config"])["train_cfg"]["max_iters"] == 8
@@ -163,24 +167,19 @@ def test_a_full_disk_ends_in_a_line_and_leaves_the_earlier_checkpoints(
 
 
 def test_load_from_takes_what_fits_and_says_what_does_not(small_config, tmp_path, tool):
-    options = ["train_cfg.max_iters=1", "train_cfg.val_interval=9", "model.num_classes=19"]
-    config = small_config()
-    state = MODELS.build(load_config(config).model).state_dict()
+    config = small_config("train_cfg = dict(max_iters=1, val_interval=9)")
+    other = load_config(config, {"model.num_classes": 7, "model.class_weight": None})
+    state = MODELS.build(other.model).state_dict()
     weights_file = tmp_path / "w.pth"
     torch.save({"model": {f"module.{name}": tensor for name, tensor in state.items()}}, weights_file)
-    done = tool(
-        *("train", config, "--work-dir", tmp_path / "a", "--cfg-options", f"load_from={weights_file}"),
-        *options,
-        "model.class_weight=None",
-    )
+    load_from = f"load_from={weights_file}"
+    done = tool("train", config, "--work-dir", tmp_path / "a", "--cfg-options", load_from)
     assert done.status == 0, done.err
     log = next((tmp_path / "a").rglob("*.log")).read_text()
     said = next(line for line in log.splitlines() if "tensors loaded" in line)
     assert "of another shape (decode_head." in said
     torch.save({f"other.{name}": tensor for name, tensor in state.items()}, weights_file)
-    failed = tool(
-        *("train", config, "--work-dir", tmp_path / "b", "--cfg-options", f"load_from={weights_file}")
-    )
+    failed = tool("train", config, "--work-dir", tmp_path / "b", "--cfg-options", load_from)
     assert failed.status == 2
     assert f"{weights_file}: load_from is a checkpoint of another network: 0 of" in failed.err
 
