@@ -139,7 +139,8 @@ def weights_of(
 def describe_not_finite(state: Mapping[str, Tensor]) -> str | None:
     """Say which weights are NaN or infinite; None if none is.
 
-    One reduction over each tensor and one transfer from the device: about 4 ms for LEDNet on a CPU.
+    One reduction over each tensor and one transfer from the device: 7 ms for the 545 tensors of LEDNet on one
+    core, 5 ms for 50 tensors of 1 MB each.
     """
     floats = {name: t for name, t in state.items() if t.is_floating_point() and t.numel()}
     if not floats:
