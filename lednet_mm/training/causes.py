@@ -49,8 +49,8 @@ def explain(error: BaseException, config: Config) -> str:
     return describe_error(error)
 
 
-def keep_traceback(work_dir: str | Path, since: float) -> Path:
-    """Add the traceback of the error that is being handled to the log of a run, and return the log's path.
+def keep_traceback(work_dir: str | Path, since: float) -> str:
+    """Add the traceback of the error that is being handled to the log of a run, and say where it is.
 
     Args:
         work_dir: of the run.
@@ -58,9 +58,12 @@ def keep_traceback(work_dir: str | Path, since: float) -> Path:
     """
     logs = [path for path in Path(work_dir).glob("*/*.log") if path.stat().st_mtime >= since]
     path = max(logs, key=lambda log: log.stat().st_mtime, default=Path(work_dir) / "train.log")
-    with path.open("a", encoding="utf-8", errors="replace") as file:
-        file.write(traceback.format_exc())
-    return path
+    try:
+        with path.open("a", encoding="utf-8", errors="replace") as file:
+            file.write(traceback.format_exc())
+    except OSError as error:
+        return f"no more in {path}: {error.strerror}"
+    return f"more in {path}"
 
 
 def _place(config: Config, key: str, value: Any = None) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,18 @@ FILE_ONLY = (
     '"HardDiskBackend" is the alias',
 )
 """Beginnings of mmengine's messages that stay out of the terminal."""
+
+
+def _end_run(handler: logging.FileHandler, record: logging.LogRecord) -> None:
+    """Raise what failed while a record was written to the log, with the path of the log."""
+    error = sys.exc_info()[1]
+    if isinstance(error, OSError) and error.errno is not None:
+        raise OSError(error.errno, error.strerror, handler.baseFilename) from error
+    logging.FileHandler.handleError(handler, record)
+
+
+def _go_on(record: logging.LogRecord) -> None:
+    """Nothing to do: the log file has the record too."""
 
 
 @RUNNERS.register_module()
@@ -190,11 +204,17 @@ class ReproducibleRunner(Runner):
             super().dump_config()
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
-        """Build the logger; what says nothing to a user reaches the log file only."""
+        """Build the logger; what says nothing to a user reaches the log file only.
+
+        A log that cannot be written (a full disk) ends the run; a terminal that has gone does not.
+        """
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
-            if type(handler) is logging.StreamHandler:
+            if isinstance(handler, logging.FileHandler):
+                handler.handleError = partial(_end_run, handler)  # type: ignore[method-assign]
+            elif type(handler) is logging.StreamHandler:
                 handler.addFilter(lambda record: not record.getMessage().lstrip().startswith(FILE_ONLY))
+                handler.handleError = _go_on  # type: ignore[method-assign]
         return logger
 
     def load_or_resume(self) -> None:

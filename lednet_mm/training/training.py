@@ -98,10 +98,14 @@ def _run(config: Config, work_dir: str | Path) -> None:
     try:
         runner = RUNNERS.build(config)
         runner.train()
+    except OSError as error:
+        if error.filename is None and error.errno is not None:  # of a write, which does not say where
+            error.filename = str(work_dir)
+        raise
     except Exception as error:
-        told = isinstance(error, (InputError, OSError)) and not isinstance(error, RehearsalError)
+        told = isinstance(error, InputError) and not isinstance(error, RehearsalError)
         if told or getattr(runner, "started", False):
             raise
         reason = str(error) if isinstance(error, RehearsalError) else explain(error, config)
-        log = keep_traceback(work_dir, began)
-        raise InputError(f"{config.filename}: {reason} (more in {log})") from error
+        more = keep_traceback(work_dir, began)
+        raise InputError(f"{config.filename}: {reason} ({more})") from error
