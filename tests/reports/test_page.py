@@ -286,7 +286,7 @@ def hostile(tmp_path_factory):
             write_record(complexity(network, variant), folder / "run")
             for device in ("CPU A", HOSTILE):
                 write_record(latency(network, variant, device=device, engine=HOSTILE), folder / "run")
-    write_record(failure(HOSTILE, log=[HOSTILE]), folder / "run")
+    write_record(failure(HOSTILE, minute=1, log=[HOSTILE]), folder / "run")
     evidence = read_evidence([folder])
     assert evidence.problems == {}
     path = folder / "index.html"
