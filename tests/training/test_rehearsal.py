@@ -1,5 +1,7 @@
 """One batch of training and one of validation are tried before a run starts, and leave no trace."""
 
+import io
+import logging
 import random
 import shutil
 
@@ -207,3 +209,16 @@ def test_networks_with_heads_of_their_own_agree_with_the_data(network):
     heads = dict(_heads(model))
     assert "model.decode_head" in heads
     assert [fault for name, head in heads.items() for fault in _head_faults(name, head, 11, None)] == []
+
+
+def test_a_log_on_a_full_disk_is_named_and_a_terminal_that_has_gone_is_not(monkeypatch):
+    log = logging.FileHandler("/dev/full")
+    gone = io.StringIO()
+    gone.close()
+    logger = logging.Logger("of a run")
+    logger.handlers = [logging.StreamHandler(gone), log]
+    monkeypatch.setattr(runners.Runner, "build_logger", lambda self: logger)
+    assert runners.ReproducibleRunner.build_logger(object.__new__(runners.ReproducibleRunner)) is logger
+    with pytest.raises(OSError, match="No space left") as error:
+        logger.info("a line")
+    assert error.value.filename == "/dev/full"
