@@ -109,7 +109,10 @@ def compare_with_config(
             f"{where}: another network than the config's: {_shown(different, 'model.')}; "
             "use the config that it was trained with"
         )
-    return _texts(differing_keys(_circumstances(theirs), _circumstances(ours)))
+    different = differing_keys(_circumstances(theirs), _circumstances(ours))
+    if not ("dataset" in theirs and "dataset" in ours):  # a config of the model alone says nothing of data
+        different.pop("dataset", None)
+    return _texts(different)
 
 
 def _network(value: Any) -> Any:
@@ -140,7 +143,7 @@ def _circumstances(config: Mapping[str, Any]) -> dict[str, Any]:
     dataset = loader.get("dataset") if isinstance(loader, Mapping) else None
     dataset = dataset if isinstance(dataset, Mapping) else {}
     return {
-        "dataset": config.get("dataset", dataset.get("type")),
+        "dataset": config.get("dataset"),
         "test pipeline": dataset.get("pipeline"),
         "model": {
             "data_preprocessor": {key: images.get(key) for key in OF_IMAGES},

@@ -12,10 +12,12 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.model import is_model_wrapper
+from mmengine.registry import OPTIMIZERS
 from mmseg.models.decode_heads import STDCHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import nn
 
+from lednet_mm.config import suggest
 from lednet_mm.errors import InputError
 from lednet_mm.networks.segmentor import WeightedCrossEntropy
 from lednet_mm.training.loops import EpochLoop
@@ -62,6 +64,10 @@ def check_settings(config: Config) -> None:
             raise _refusal(config, f"{key} = {value!r} is no number")
         if value is not None and not 0 <= value < math.inf:
             raise _refusal(config, f"{key} = {value}: give a number of at least 0")
+    optimizer = _value(config, "optim_wrapper.optimizer.type")
+    if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:  # MMEngine goes on with None
+        near = suggest(optimizer, OPTIMIZERS.module_dict)
+        raise _refusal(config, f"optim_wrapper.optimizer.type: no optimizer of the name {optimizer}{near}")
     for split in ("train", "val"):
         loader = config.get(f"{split}_dataloader")
         for part in ("dataset", "sampler") if loader else ():

@@ -178,6 +178,7 @@ class ReproducibleRunner(Runner):
         if target == "train_step":
             rehearse(self)
             self.started = True
+            self._write_config()
         super()._maybe_compile(target)
 
     def resume(self, filename: str, *unused: Any, **unused_too: Any) -> None:
@@ -198,6 +199,9 @@ class ReproducibleRunner(Runner):
         self.logger.info(f"continuing after iteration {self.iter} of {self.max_iters}")
 
     def dump_config(self) -> None:
+        """Write nothing yet: a run that is refused must not replace the config that an earlier one left."""
+
+    def _write_config(self) -> None:
         """Write the resolved config to the work folder, but not over the file that it was read from."""
         source = Path(self.cfg.filename) if self.cfg.filename else None
         if source is None or not source.exists() or source.resolve().parent != Path(self.work_dir).resolve():

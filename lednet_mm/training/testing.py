@@ -41,13 +41,6 @@ UNUSED = (
 """Keys of a config that serve training; with them the runner would build the training data too."""
 
 
-class TestingRunner(ReproducibleRunner):
-    """A runner that leaves the config alone which a training has left in the work folder."""
-
-    def dump_config(self) -> None:
-        """Write nothing: the record holds the config."""
-
-
 def evaluate_checkpoint(
     config: Config,
     checkpoint: str | Path,
@@ -90,7 +83,7 @@ def evaluate_checkpoint(
     if summary.problems:
         raise InputError(f"{split} data: {summary.problems[0]}")
     with _told_in_one_line(f"{config.filename}: the test cannot be set up", work_dir):
-        runner: Any = TestingRunner.from_cfg(_for_testing(config, split, work_dir, tta))
+        runner: Any = ReproducibleRunner.from_cfg(_for_testing(config, split, work_dir, tta))
         dataset = runner.test_loop.dataloader.dataset
         metric = next(m for m in runner.test_evaluator.metrics if isinstance(m, ConfusionMatrixMetric))
         model = _within_wrappers(runner.model)

@@ -126,7 +126,7 @@ def void(place: Place):
 
 def one_of_two(place: Place):
     """Compare a damaged vector and a good one."""
-    return ("verify_parity", place.file("bad.json", b"{}"), ROOT / "tests/data/mininetv2.json")
+    return ("verify_parity", place.file("bad.json", b"{}"), ROOT / "tests/data/zh320_mininetv2.json")
 
 
 def without_pyramid(place: Place):
@@ -274,7 +274,7 @@ FAULTS = [
         "H",
         evaluated("--split", "val", config=void),
         0,
-        says=("labelled",),
+        says=("pixel with a label",),
     ),
     Fault(
         "a test of data that are not there",

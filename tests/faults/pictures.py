@@ -157,9 +157,9 @@ def honest(what: str, make, *also, kind: str = "F", says: tuple = ()) -> Fault:
     return Fault(what, kind, photo(make), 0, says=says, also=also)
 
 
-def refused(what: str, make, *says: str, kind: str = "H") -> Fault:
+def refused(what: str, make, *says: str, kind: str = "H", status: int = 1) -> Fault:
     """Return what cannot be predicted, and must be named."""
-    return Fault(what, kind, photo(make), 2, says=says)
+    return Fault(what, kind, photo(make), status, says=says)
 
 
 GRAY16 = (np.arange(48 * 64).reshape(48, 64) * 20).astype(np.uint16)
@@ -186,16 +186,24 @@ FAULTS = [
     ),
     honest("a photo taken with the camera turned", oriented(6), upright),
     honest("a photo taken upside down", oriented(3), size_of(64, 48)),
-    honest("a picture of one pixel", lambda p: p.photo(size=(1, 1)), size_of(1, 1), kind="E"),
+    refused("a picture of one pixel", lambda p: p.photo(size=(1, 1)), "a.png", "1x1", kind="E"),
     honest("a suffix in capital letters", lambda p: p.photo("A.PNG"), written("A.png"), kind="B"),
     Fault("a size that the network cannot take", "E", multiple, 0, also=(size_of(481, 361),)),
     Fault("the same picture of 8 and of 16 bits", "F", same_overlay, 0, also=(equal_means,)),
     refused("a video", video, "video"),
     refused("text as a picture", lambda p: p.file("a.png"), "a.png"),
-    refused("a picture that does not exist", lambda p: p / "no.png", "no.png", "no such", kind="G"),
-    refused("a folder without pictures", lambda p: p.file("in/notes.txt").parent, "no image", kind="G"),
-    Fault("pictures written into their own folder", "B", folder("a.png", out="in"), says=("a.png",)),
-    Fault("pictures of one stem", "B", folder("a.png", "a.jpg"), says=("twice",)),
+    refused("a picture that does not exist", lambda p: p / "no.png", "no.png", "no such", kind="G", status=2),
+    refused(
+        "a folder without pictures", lambda p: p.file("in/notes.txt").parent, "no image", kind="G", status=2
+    ),
+    Fault("pictures written into their own folder", "B", folder("a.png", out="in"), says=("--out",)),
+    Fault(
+        "pictures of one stem",
+        "B",
+        folder("a.png", "a.jpg"),
+        0,
+        also=(written("a.png.png", "a.jpg.png"),),
+    ),
     Fault(
         "pictures where there are pictures already",
         "B",

@@ -103,7 +103,8 @@ class Place:
         if change is None:
             shutil.copy(self.trained / "iter_4.pth", path)
         else:
-            torch.save(change(content) or content, path)
+            changed = change(content)
+            torch.save(content if changed is None else changed, path)
         return path
 
     def photo(self, name: str = "a.png", size: tuple[int, int] = (48, 64)) -> Path:

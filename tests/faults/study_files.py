@@ -64,16 +64,16 @@ STUDIES = [
     of_runs("an option into a number", 'options={"train_cfg.max_iters.x": 1}', LEDNET.rpartition("/")[2]),
     of_runs("an option of a list item that is not there", 'options={"param_scheduler.9.x": 1}', "option"),
     of_runs("an option under a number", "options={5: 1}", "runs.0.options"),
-    of_runs("an object as an option", 'options={"x": object()}', "no plain value"),
-    of_runs("a function as an option", 'options={"x": print}', "no plain value"),
-    of_runs("randomness that is no mapping", 'options={"randomness": 3}', "randomness is 3"),
+    of_runs("an object as an option", 'options={"train_cfg.max_iters": object()}', "no plain value"),
+    of_runs("a function as an option", 'options={"train_cfg.max_iters": print}', "no plain value"),
+    of_runs("randomness that is no mapping", 'options={"randomness": 3}', "randomness = 3"),
     of_runs("no data to train on", 'options={"train_dataloader": None}', "no train_dataloader"),
-    of_runs("a network called like a path", 'options={"network": "../x"}', "network = '../x' can be no name"),
-    of_runs("a dataset called like a path", 'options={"dataset": "/x"}', "dataset = '/x' can be no name"),
-    of_runs("a variant called like a path", r'options={"variant": "..\\x"}', "variant = ", "no name"),
-    of_runs("a network without a name", 'options={"network": ""}', "network = '' can be no name"),
-    of_runs("a network of 101 characters", 'options={"network": "n" * 101}', "can be no name"),
-    of_runs("a network with an escape", r'options={"network": "\x1b[31m"}', r"'\x1b[31m' can be no name"),
+    of_runs("a network called like a path", 'options={"network": "../x"}', "network: a name has", "'../x'"),
+    of_runs("a dataset called like a path", 'options={"dataset": "/x"}', "dataset: a name has", "'/x'"),
+    of_runs("a variant called like a path", r'options={"variant": "..\\x"}', "variant: a name has"),
+    of_runs("a network without a name", 'options={"network": ""}', "network: "),
+    of_runs("a network of 101 characters", 'options={"network": "n" * 101}', "network: a name has"),
+    of_runs("a network with an escape", r'options={"network": "\x1b[31m"}', "network: a name has"),
     of_runs("a network that is a number", 'options={"network": 5}', "network: "),
     of_study("a split that does not exist", [RUNS, 'measure = dict(accuracy="x")'], "measure.accuracy"),
     of_study(
@@ -151,9 +151,6 @@ WORK_DIRS = [
     of_work_dir("a study of other runs", another_run, "1 of its runs are not in this study", dry_run=False),
     of_work_dir(
         "another title", nothing, "its title is 'T' there and 'U' here", second=['title = "U"'], dry_run=False
-    ),
-    of_work_dir(
-        "another split", nothing, "'test' there", second=['measure = dict(accuracy="val")'], dry_run=False
     ),
     of_work_dir(
         "another baseline", nothing, "its baseline", second=['baseline = dict(network="x")'], dry_run=False

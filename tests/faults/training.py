@@ -216,8 +216,8 @@ def one_channel(place: Place):
         place.config(
             "model = dict(backbone=dict(in_channels=1), data_preprocessor=dict("
             "mean=[100.0], std=[50.0], bgr_to_rgb=False, size=(64, 128)))",
-            "train_dataloader = dict(dataset=dict(pipeline=["
-            f"dict(type='SeedAugmentation'), {load}, {crop}, {pack}]))",
+            f"train_dataloader = dict(batch_size=2, dataset=dict(data_root={str(place.streets)!r}, "
+            f"pipeline=[dict(type='SeedAugmentation'), {load}, {crop}, {pack}]))",
             f"val_dataloader = dict(dataset=dict(data_root={str(place.streets)!r}, "
             f"pipeline=[{load}, {pack}]))",
         ),
@@ -227,7 +227,7 @@ def one_channel(place: Place):
 
 def refused_resume(what: str, words, *says: str) -> Fault:
     """Return a resume that must be refused."""
-    return Fault(what, "A", words, says=says, also=(no_new_checkpoint,))
+    return Fault(what, "A", words, says=says, changes=("run/lock",), also=(no_new_checkpoint,))
 
 
 FAULTS = [
@@ -252,6 +252,7 @@ FAULTS = [
         "B",
         lambda p: ("train", p.config(), "--work-dir", p.run()),
         says=("--resume", "iter_4.pth"),
+        changes=("run/lock",),
     ),
     Fault("another process in the work folder", "B", while_held, says=("process",), changes=("run/lock",)),
     Fault(
@@ -329,7 +330,7 @@ FAULTS = [
         with_file("iter_5.pth", b"broken", keep=False),
         0,
         says=("iter_5.pth", "starting from 0"),
-        changes=("run/lock", "run/*.py", "run/records/*"),
+        changes=("run/lock", "run/*.py", "run/last_checkpoint"),
         also=(trained_to(6),),
     ),
     Fault(
