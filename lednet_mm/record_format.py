@@ -29,7 +29,7 @@ from pydantic import (
 from typing_extensions import NotRequired, TypedDict
 
 from lednet_mm import literals
-from lednet_mm.text import NAME_LENGTH, is_name
+from lednet_mm.text import NAME_LENGTH, NAME_RULE, is_name
 
 SCHEMA: Literal[1] = 1
 Kind = Literal["train", "accuracy", "complexity", "latency", "benchmark", "failure"]
@@ -41,10 +41,7 @@ OPEN = ConfigDict(extra="allow", strict=True)
 
 def _check_name(text: str) -> str:
     if not is_name(text):
-        raise ValueError(
-            f"a name has 1 to {NAME_LENGTH} printable characters, no slash, and no dot or space at its "
-            f"beginning, unlike {text[:NAME_LENGTH]!r}"
-        )
+        raise ValueError(f"{NAME_RULE}, unlike {text[:NAME_LENGTH]!r}")
     return text
 
 

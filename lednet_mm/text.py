@@ -15,6 +15,10 @@ from typing import Any
 
 NAME_LENGTH = 100
 """The largest number of characters in a name that becomes part of a path."""
+NAME_RULE = (
+    f"a name has 1 to {NAME_LENGTH} printable characters, no slash, and no dot or space at its beginning"
+)
+"""What :func:`is_name` asks for, in words."""
 
 _LATEX = str.maketrans(
     {

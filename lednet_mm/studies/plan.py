@@ -17,7 +17,7 @@ from pydantic import (
     Field,
     PositiveFloat,
     PositiveInt,
-    StrictInt,
+    Strict,
     ValidationError,
 )
 
@@ -25,10 +25,11 @@ from lednet_mm.config import config_text, load_config, run_of
 from lednet_mm.errors import InputError, describe_error, describe_os_error
 from lednet_mm.files import read_regular
 from lednet_mm.literals import read_literals
+from lednet_mm.record_format import Name, Seed
 from lednet_mm.records import Run
 from lednet_mm.studies.jobs import PATIENCE_MINUTES, LatencyJob, TrainingJob, planned_text, sha256
 from lednet_mm.studies.jobs import differences as config_differences
-from lednet_mm.text import is_name, one_line
+from lednet_mm.text import NAME_RULE, is_name, one_line
 from lednet_mm.training.splits import data_split
 
 STUDY = "study.json"
@@ -37,13 +38,6 @@ MOST_RUNS = 100_000
 """The largest number of runs of a study."""
 LONGEST = 200
 """The largest number of bytes in the name of a run's folder; file systems take 255."""
-NAME_RULE = "1 to 100 printable characters, no slashes, no dot or space at the beginning"
-
-
-def _named(value: str) -> str:
-    if not is_name(value):
-        raise ValueError(f"{value!r} can be no name: {NAME_RULE}")
-    return value
 
 
 def _once(values: tuple[int, ...]) -> tuple[int, ...]:
@@ -54,9 +48,6 @@ def _once(values: tuple[int, ...]) -> tuple[int, ...]:
 
 
 Size = tuple[PositiveInt, PositiveInt]
-Name = Annotated[str, AfterValidator(_named)]
-Seed = Annotated[StrictInt, Field(ge=0, lt=2**32)]
-"""What NumPy takes as a seed."""
 
 
 class _Part(BaseModel):
@@ -76,7 +67,7 @@ class Runs(_Part):
 
     configs: tuple[str, ...] = Field(min_length=1)
     variants: tuple[Name, ...] = Field(("baseline",), min_length=1)
-    seeds: Annotated[tuple[Seed, ...], AfterValidator(_once)] = Field((0,), min_length=1)
+    seeds: Annotated[tuple[Annotated[Seed, Strict()], ...], AfterValidator(_once)] = Field((0,), min_length=1)
     options: dict[str, Any] = {}
 
 
@@ -187,9 +178,7 @@ def read_study(path: str | Path) -> Study:
     if path.suffix != ".py":
         raise InputError(f"{path}: a study is a Python file, whose name ends in .py")
     if not is_name(path.stem):
-        raise InputError(
-            f"{one_line(path)}: a study is called as its file, and this can be no name: {NAME_RULE}"
-        )
+        raise InputError(f"{one_line(path)}: a study is called as its file, but {NAME_RULE}")
     try:
         content = Config.fromfile(str(path)).to_dict()
     except (Exception, SystemExit) as error:  # a study is code: anything may come out of it
@@ -347,7 +336,7 @@ def _sources(path: Path, product: Runs) -> list[tuple[Path, str]]:
             if variant == "baseline" or not config.is_file():
                 sources.append((_shorter(config), "baseline"))
                 continue
-            base = _run_of(load_config(config), config)
+            base = run_of(load_config(config))
             ablation = config.parent / "ablations" / f"{base.network}_{variant}_{base.dataset}.py"
             sources.append((_shorter(ablation), variant))
     return sources
@@ -388,7 +377,7 @@ def _jobs(
     config = load_config(source, options)
     if not config.get("train_dataloader"):
         raise InputError(f"{source}: no train_dataloader in this config, so it cannot be part of a study")
-    run = _run_of(config, source)
+    run = run_of(config)
     if variant not in ("baseline", run.variant):
         raise InputError(f"{source}: says variant = {run.variant!r}, the study asks for {variant!r}")
     jobs: list[TrainingJob] = []
@@ -421,23 +410,6 @@ def _jobs(
             )
         )
     return jobs
-
-
-def _run_of(config: Config, source: Path) -> Run:
-    """Return which run a config describes; its network, dataset and variant become parts of paths.
-
-    Raises:
-        InputError: one of them can be no name.
-    """
-    try:
-        run = run_of(config)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{source}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    for key in ("network", "dataset", "variant"):
-        if not is_name(getattr(run, key)):
-            raise InputError(f"{source}: {key} = {getattr(run, key)!r} can be no name: {NAME_RULE}")
-    return run
 
 
 def _folder_name(run: Run, seed: int) -> str:
