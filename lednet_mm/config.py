@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import inspect
 import pprint
@@ -86,6 +87,34 @@ def load_config(path: str | Path, options: Mapping | None = None, seed: int | No
             if config.get(name) is not None and not isinstance(config[name], kinds):
                 raise InputError(f"{path}: {name} = {config[name]!r} is no {kind}")
     return config
+
+
+def files_of(path: str | Path) -> list[Path]:
+    """Return the files that a config is read from: itself and what it names in ``_base_``, and those in turn.
+
+    Nothing is executed. A file that is missing or no Python stands for itself alone.
+    """
+    found: list[Path] = []
+    waiting = [Path(path)]
+    while waiting:
+        file = waiting.pop(0)
+        if file in found:
+            continue
+        found.append(file)
+        try:
+            content = ast.parse(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, SyntaxError):
+            continue
+        for node in ast.walk(content):
+            if isinstance(node, ast.ImportFrom) and node.level and node.module:  # within read_base()
+                waiting.append(file.absolute().parents[node.level - 1].joinpath(*node.module.split(".")))
+                waiting[-1] = waiting[-1].with_suffix(".py")
+            elif isinstance(node, ast.Assign) and any(
+                isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets
+            ):
+                strings = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
+                waiting += [(file.parent / text).resolve() for text in strings if isinstance(text, str)]
+    return found
 
 
 def _check_option(path: str | Path, config: Config, key: str) -> None:

@@ -230,7 +230,9 @@ class FolderLock:
     def take(cls, folder: str | Path) -> FolderLock | None:
         """Take the lock without waiting; None if another process holds it."""
         Path(folder).mkdir(parents=True, exist_ok=True)
-        fd = os.open(Path(folder) / cls.NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        # What a symbolic link leads to would be emptied.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(Path(folder) / cls.NAME, flags, 0o644)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
 import lednet_mm  # noqa: F401  (registers the datasets)
-from lednet_mm.config import load_config
-from lednet_mm.datasets.check import DatasetSummary, check_dataset
+from lednet_mm.config import files_of, load_config
+from lednet_mm.datasets.check import DatasetSummary, check_dataset, members_of
 from lednet_mm.errors import InputError, run_command
 from lednet_mm.files import check_outputs, write_atomically
 from lednet_mm.terminal import make_console
@@ -40,16 +42,19 @@ def main() -> int:
     """Check, print a table and the problems; 1 if there is any problem."""
     args = parse_args()
     config = load_config(args.config)
+    loaders = {split: config.get(f"{split}_dataloader") for split in args.split}
+    lacking = [split for split, loader in loaders.items() if loader is None]
+    if lacking:
+        raise InputError(
+            f"{args.config}: no {lacking[0]}_dataloader in this config: leave {lacking[0]} out of --split"
+        )
     if args.json:
-        check_outputs([args.json], [args.config], overwrite=args.overwrite)
+        check_outputs([args.json], overwrite=args.overwrite)
+        inputs = [*files_of(args.config), *data_files(loader.dataset for loader in loaders.values())]
+        check_outputs([args.json], inputs, overwrite=args.overwrite)
     summaries: dict[str, DatasetSummary] = {}
     checked: list[tuple[dict, DatasetSummary]] = []
-    for split in args.split:
-        loader = config.get(f"{split}_dataloader")
-        if loader is None:
-            raise InputError(
-                f"{args.config}: no {split}_dataloader in this config: leave {split} out of --split"
-            )
+    for split, loader in loaders.items():
         source = {key: value for key, value in loader.dataset.items() if key != "pipeline"}
         known = [summary for other, summary in checked if other == source]
         summaries[split] = known[0] if known else check_dataset(loader.dataset)
@@ -80,6 +85,14 @@ def main() -> int:
         facts = {split: summary.as_dict() for split, summary in summaries.items()}
         write_atomically(args.json, (json.dumps(facts, indent=2) + "\n").encode())
     return 1 if problems else 0
+
+
+def data_files(datasets: Iterable[Any]) -> set[str]:
+    """Return the images, labels and lists that datasets' configs name."""
+    members = [member for dataset in datasets for member in members_of(dataset)]
+    samples = [member.get_data_info(index) for member in members for index in range(len(member))]
+    paths = {sample.get(key) for sample in samples for key in ("img_path", "seg_map_path")}
+    return {str(path) for path in (*paths, *(member.ann_file for member in members)) if path}
 
 
 if __name__ == "__main__":

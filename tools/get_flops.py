@@ -8,7 +8,7 @@ from pathlib import Path
 
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.checkpoints import known_as
-from lednet_mm.config import load_config, run_of
+from lednet_mm.config import files_of, load_config, run_of
 from lednet_mm.cost.complexity import complexity_record, count_complexity
 from lednet_mm.cost.counters import COUNTERS
 from lednet_mm.cost.counts import HEADLINE, KINDS, Counts
@@ -50,7 +50,8 @@ def main() -> None:
     if min(height, width) < 1:
         raise InputError(f"--shape {height} {width}: height and width are whole numbers above 0")
     if arguments.json is not None:
-        check_outputs([arguments.json], arguments.configs, overwrite=arguments.overwrite)
+        inputs = [file for config in arguments.configs for file in files_of(config)]
+        check_outputs([arguments.json], inputs, overwrite=arguments.overwrite)
     folders = {
         path: Path(arguments.work_dir or Path("work_dirs") / Path(path).stem) for path in arguments.configs
     }

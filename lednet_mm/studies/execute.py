@@ -230,8 +230,8 @@ def attempt(launch: Launch, job: Job, slot: Slot, known: Status, stop: threading
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(job.folder)
         if not isinstance(error, (InputError, OSError)):
-            with suppress(OSError), (job.folder / LOG).open("a") as log:
-                traceback.print_exc(file=log)
+            with suppress(OSError, InputError), open_log(job.folder / LOG) as log:
+                log.write(traceback.format_exc().encode())
         return Outcome("failed", reason_of(error))
 
 
@@ -255,13 +255,15 @@ def run_in_process(job: Job, slot: Slot, known: Status, stop: threading.Event) -
         log = job.folder / LOG
         try:
             job.begin()
-            with log.open("ab") as output:
+            with open_log(log) as output:
                 output.write(f"=== {now()} {slot.name}\n".encode())
                 output.flush()  # before the process writes to the same file
                 start = output.tell()
                 end = _run(job, output, {**os.environ, **slot.environment}, lock.fd, stop)
         except OSError as error:
             return failed(job, f"cannot be started: {describe_os_error(error)}")
+        except InputError as error:
+            return failed(job, f"cannot be started: {error}")
         status = job.status()
         if status.state == "finished":
             return Outcome("finished")
@@ -269,6 +271,21 @@ def run_in_process(job: Job, slot: Slot, known: Status, stop: threading.Event) -
             return Outcome("stopped", status.reason or "starts anew, as it has no checkpoint yet")
         tail = _tail(log, start)
         return failed(job, _reason(job, end, tail), end.status, tail)
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Open a run's log to write at its end.
+
+    Raises:
+        InputError: something else lies there, such as a symbolic link in a folder that somebody else made,
+            through which a file elsewhere would be written.
+        OSError: it cannot be opened.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise InputError(f"{path}: no regular file, but the run's log is written there: move it away")
+    # A link or pipe that is put there meanwhile is not followed or waited for.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    return os.fdopen(os.open(path, flags, 0o666), "ab")
 
 
 def failed(job: Job, reason: str, exit_status: int | None = None, tail: Sequence[str] = ()) -> Outcome:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from lednet_mm.checkpoints.files import checkpoints_of
+from lednet_mm.cost.candidates import TIMED, Way
 from lednet_mm.errors import InputError, describe_error, describe_os_error, is_out_of_memory
 from lednet_mm.files import holder_of, is_locked, read_regular, write_atomically
 from lednet_mm.literals import LARGEST, differing_keys, read_literals
@@ -110,6 +111,43 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def training_of(records: Iterable[Record], digest: str) -> Record | None:
+    """Return the record of the training that went furthest, the newest of several; None where there is none.
+
+    Args:
+        records: of the run's folder, oldest first.
+        digest: sha256 of the config; records of another config do not count.
+    """
+    trainings = [r for r in records if r.kind == "train" and r.config.sha256 == digest]
+    return max(reversed(trainings), key=lambda record: record.values["iterations"], default=None)
+
+
+def results_of(records: Iterable[Record], digest: str) -> list[Record]:
+    """Return the accuracies that are results of a run: of its trained weights, each image taken as it is.
+
+    Somebody may have tested a checkpoint of the unfinished run by hand, or with test-time augmentation, or
+    with a config that differs from the one of the training.
+
+    Args:
+        records: of the run's folder, oldest first.
+        digest: sha256 of the config; records of another config do not count.
+    """
+    records = list(records)
+    training = training_of(records, digest)
+    if training is None:
+        return []
+    trained = training.provenance.checkpoint_sha256
+    return [
+        record
+        for record in records
+        if record.kind == "accuracy"
+        and record.config.sha256 == digest
+        and not record.details.get("tta")
+        and not record.details.get("differs")
+        and (trained is None or record.provenance.checkpoint_sha256 in (None, trained))
+    ]
+
+
 def missing_steps(records: Iterable[Record], digest: str, split: str, shape: Shape | None) -> list[str]:
     """Return what a run still has to do: of ``complexity``, ``train``, ``test``, in this order.
 
@@ -120,13 +158,12 @@ def missing_steps(records: Iterable[Record], digest: str, split: str, shape: Sha
         shape: (height, width) to count complexity at; None counts nothing.
     """
     ours = [record for record in records if record.config.sha256 == digest]
-    trained = any(record.kind == "train" for record in ours)
-    splits = [record.details.get("split") for record in ours if record.kind == "accuracy"]
+    splits = [record.details.get("split") for record in results_of(ours, digest)]
     shapes = [record.details.get("shape") for record in ours if record.kind == "complexity"]
     steps = []
     if shape is not None and list(shape) not in shapes:
         steps.append("complexity")
-    if not trained or "val" not in splits:
+    if "val" not in splits:
         steps.append("train")
     if split not in splits and split != "val":
         steps.append("test")
@@ -247,7 +284,7 @@ class TrainingJob:
         records, unreadable = read_records([self.folder])
         problems = tuple(f"{path}: {reason}" for path, reason in unreadable.items())
         digest = sha256(self.text)
-        accuracies = [r for r in records if r.kind == "accuracy" and r.config.sha256 == digest]
+        accuracies = results_of(records, digest)
         miou = None
         for split in ("val", self.split):  # that of val comes with the training
             for record in accuracies:
@@ -341,22 +378,41 @@ class LatencyJob:
         """Nothing to note: every sweep times what is not timed yet."""
 
     def status(self) -> Status:
-        """Look into the folder: finished when each of these configs has been timed at this shape.
+        """Look into the folder: finished when each of these configs has been timed as this job does it.
 
         Raises:
             OSError: the folder cannot be read.
         """
         records, unreadable = read_records([self.folder])
         problems = tuple(f"{path}: {reason}" for path, reason in unreadable.items())
-        timed = {
-            record.config.sha256
-            for record in records
-            if record.kind == "latency" and record.details.get("shape") == list(self.shape)
-        }
+        timed = {record.config.sha256 for record in records if self._counts(record)}
         lacking = sum(sha256(run.text) not in timed for run in self.runs)
         if lacking:
             return Status("waiting", f"{lacking} networks to time", problems=problems)
         return Status("finished", problems=problems)
+
+    def _counts(self, record: Record) -> bool:
+        """Say whether a record is a latency by this job's protocol; on which device does not matter."""
+        if record.kind != "latency":
+            return False
+        details, way = record.details, Way()
+        protocol = {
+            "shape": list(self.shape),
+            "batch_size": 1,
+            "engine": way.engine,
+            "deployed": way.deployed,
+            "timed": TIMED["network"],
+        }
+        if record.provenance.precision != way.precision or any(
+            details.get(key) != value for key, value in protocol.items()
+        ):
+            return False
+        if record.values.get("samples", 0) >= self.samples:
+            return True
+        # Fewer samples are enough where they took the time that all networks timed together may take.
+        spent = details.get("machine", {}).get("seconds")
+        allowed = self.seconds * (1 + len(details.get("interleaved_with", ())))
+        return isinstance(spent, (int, float)) and spent >= 0.99 * allowed - 0.1  # it is rounded
 
     def record_failure(self, reason: str, exit_status: int | None, log_tail: list[str]) -> None:
         """Nothing to keep: the log says it, and every sweep tries again."""

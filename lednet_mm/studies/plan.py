@@ -377,6 +377,7 @@ def _jobs(
     config = load_config(source, options)
     if not config.get("train_dataloader"):
         raise InputError(f"{source}: no train_dataloader in this config, so it cannot be part of a study")
+    split = _split(config, measure.accuracy, source)
     run = run_of(config)
     if variant not in ("baseline", run.variant):
         raise InputError(f"{source}: says variant = {run.variant!r}, the study asks for {variant!r}")
@@ -403,13 +404,31 @@ def _jobs(
                 folder=folder / _folder_name(run, seed),
                 text=text,
                 source=source,
-                split=data_split(config, measure.accuracy),
+                split=split,
                 shape=measure.complexity.shape if measure.complexity else None,
                 max_iters=iterations if isinstance(iterations, int) else 0,
                 patience_minutes=content.limits.no_progress_minutes,
             )
         )
     return jobs
+
+
+def _split(config: Config, wanted: str, source: Path) -> str:
+    """Return the split whose accuracy a run reports.
+
+    Raises:
+        InputError: the config lacks a loader that is needed, or its data are no split of a study.
+    """
+    for name in dict.fromkeys(("val", wanted)):  # every training ends with the accuracy on val
+        if not config.get(f"{name}_dataloader"):
+            raise InputError(f"{source}: no {name}_dataloader in this config, so a study cannot measure it")
+    split = data_split(config, wanted)
+    if split not in ("val", "test"):
+        raise InputError(
+            f"{source}: {wanted}_dataloader has the data of the split {split!r}, but a study measures val or "
+            f"test: set split of {wanted}_dataloader's dataset to one of them"
+        )
+    return split
 
 
 def _folder_name(run: Run, seed: int) -> str:
