@@ -6,6 +6,7 @@ import ast
 import difflib
 import inspect
 import pprint
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,10 @@ def files_of(path: str | Path) -> list[Path]:
             continue
         found.append(file)
         try:
-            content = ast.parse(file.read_text(encoding="utf-8"))
+            text = file.read_text(encoding="utf-8")
+            content = ast.parse(
+                re.sub(r"\{\{\s*fileDirname\s*\}\}", lambda _: str(file.absolute().parent), text)
+            )
         except (OSError, ValueError, SyntaxError):
             continue
         for node in ast.walk(content):
@@ -112,8 +116,8 @@ def files_of(path: str | Path) -> list[Path]:
             elif isinstance(node, ast.Assign) and any(
                 isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets
             ):
-                strings = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
-                waiting += [(file.parent / text).resolve() for text in strings if isinstance(text, str)]
+                names = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
+                waiting += [(file.parent / name).resolve() for name in names if isinstance(name, str)]
     return found
 
 

@@ -228,11 +228,22 @@ class FolderLock:
 
     @classmethod
     def take(cls, folder: str | Path) -> FolderLock | None:
-        """Take the lock without waiting; None if another process holds it."""
+        """Take the lock without waiting; None if another process holds it.
+
+        Raises:
+            InputError: a symbolic link lies where the lock belongs.
+            OSError: the folder cannot be made or written.
+        """
         Path(folder).mkdir(parents=True, exist_ok=True)
-        # What a symbolic link leads to would be emptied.
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        fd = os.open(Path(folder) / cls.NAME, flags, 0o644)
+        path = Path(folder) / cls.NAME
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        except OSError:
+            if path.is_symlink():
+                raise InputError(
+                    f"{path}: a symbolic link, whose target would be emptied: remove it"
+                ) from None
+            raise
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -5,7 +5,7 @@ from pathlib import Path
 import mmseg
 import pytest
 
-from lednet_mm.config import config_text, load_config
+from lednet_mm.config import config_text, files_of, load_config
 from lednet_mm.errors import InputError
 
 
@@ -21,6 +21,16 @@ def test_an_option_that_nothing_reads_is_refused(small_config):
         with pytest.raises(InputError, match=f"option {key}: ") as error:
             load_config(small_config(base="configs/lednet_camvid.py"), {key: 5})
         assert said in str(error.value)
+
+
+def test_the_files_of_a_config_are_known_without_running_it(small_config, tmp_path):
+    names = {path.name for path in files_of(small_config("raise SystemExit"))}
+    assert names >= {"small.py", "lednet_streets.py", "streets.py", "common_streets.py"}
+    (tmp_path / "lazy.py").write_text("with read_base():\n    from .small import *\n")
+    assert files_of(tmp_path / "lazy.py")[1] == tmp_path / "small.py"
+    (tmp_path / "circle.py").write_text("_base_ = ('circle.py', 'gone.py')\n")
+    assert {path.name for path in files_of(tmp_path / "circle.py")} == {"circle.py", "gone.py"}
+    assert files_of(tmp_path / "gone.py") == [tmp_path / "gone.py"]
 
 
 def test_an_option_may_add_what_is_read(small_config):

@@ -182,6 +182,26 @@ def test_a_defect_keeps_its_traceback_in_the_log(tmp_path):
     assert "Traceback" in (job.folder / "log.txt").read_text()
 
 
+@pytest.mark.parametrize("name", ["log.txt", "lock"])
+def test_nothing_is_written_through_a_link_in_a_run_folder(tmp_path, name):
+    jobs = tiny_jobs(tmp_path, 2)
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    jobs[0].folder.mkdir()
+    (jobs[0].folder / name).symlink_to(mine)
+    outcomes = execute(jobs, SLOTS)
+    assert [outcome.state for outcome in outcomes.values()] == ["failed", "finished"]
+    assert str(jobs[0].folder / name) in outcomes[jobs[0].name].reason
+    assert mine.read_text() == "mine"
+
+
+def test_a_pipe_in_place_of_the_log_is_not_waited_for(tmp_path):
+    (job,) = tiny_jobs(tmp_path, 1)
+    job.folder.mkdir()
+    os.mkfifo(job.folder / "log.txt")
+    assert "log.txt: no regular file" in execute([job], SLOTS)[job.name].reason
+
+
 def test_an_output_that_cannot_be_written_stops_everything_and_is_told(tmp_path):
     def notify(job, state, reason):
         if state == "running":

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lednet_mm.config import config_text, load_config
+from lednet_mm.cost.candidates import TIMED
 from lednet_mm.errors import InputError
 from lednet_mm.records import new_record, write_record
 from lednet_mm.studies.jobs import CONFIG, missing_steps, sha256
@@ -116,6 +117,15 @@ def test_options_of_a_product_come_after_those_of_the_study(study, tmp_path):
         ([f"runs = [dict(configs=[{LEDNET!r}], seeds=list(range(100_001)))]"], "more than 100,000 runs"),
         ([PRODUCT, "limits = dict(no_progress_minutes=0)"], "limits.no_progress_minutes: "),
         ([PRODUCT, "raise SystemExit"], "the study cannot be read: SystemExit"),
+        (
+            [PRODUCT, 'options = {"test_dataloader.dataset.split": "train"}'],
+            "test_dataloader has the data of the split 'train', but a study measures val or test",
+        ),
+        ([PRODUCT, 'options = {"test_dataloader": None}'], "no test_dataloader in this config"),
+        (
+            [PRODUCT, 'options = {"val_dataloader": None, "test_dataloader.dataset.split": "test"}'],
+            "no val_dataloader in this config",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(study, lines, message):
@@ -176,7 +186,7 @@ def test_only_records_of_this_config_count(study, tmp_path):
     assert steps(complexity, train, val) == ["test"]
     assert steps(complexity, train, val, test) == []
     assert steps(record("complexity", shape=[8, 8]), train, val, test) == ["complexity"]
-    assert steps(complexity, record("train", "other"), val, test) == ["train"]
+    assert steps(complexity, record("train", "other"), val, test) == ["train", "test"]
 
     assert run.status().state == "waiting"
     (run.folder / "iter_3.pth").touch()
@@ -186,6 +196,77 @@ def test_only_records_of_this_config_count(study, tmp_path):
     for done in (complexity, train, val, test):
         write_record(done, run.folder)
     assert (run.status().state, run.status().miou_percent) == ("finished", 12.5)
+
+
+def test_only_tests_of_the_trained_weights_are_results(study, tmp_path):
+    options = 'options = {"test_dataloader.dataset.split": "test"}'
+    (run, *_) = make_plan(study(PRODUCT, options), tmp_path / "w").runs
+    assert run.split == "test"
+
+    def record(kind, weights, values, **details):
+        where = provenance().model_copy(update={"checkpoint_sha256": weights})
+        return new_record(kind, run.run, run.text, values, details, where)
+
+    def tested(weights, miou=50.0, **details):
+        return record("accuracy", weights, {"miou_percent": miou}, split="test", **details)
+
+    def steps(*records):
+        return missing_steps(records, sha256(run.text), "test", None)
+
+    short, train = record("train", "a", {"iterations": 2}), record("train", "b", {"iterations": 4})
+    val = record("accuracy", "b", {"miou_percent": 20.0}, split="val")
+    assert steps(tested("a")) == ["train", "test"], "a test by hand of an unfinished run"
+    assert steps(train, val, tested("a")) == ["test"]
+    assert steps(train, short, val, tested("a")) == ["test"], "the training that went furthest counts"
+    assert steps(train, val, tested("b", tta=True)) == ["test"]
+    assert steps(train, val, tested("b", tta=False)) == steps(train, val, tested(None)) == []
+
+    differing = tested("b")
+    differing = differing.model_copy(update={"details": {**differing.details, "differs": ["model.depth"]}})
+    assert steps(train, val, differing) == ["test"]
+
+    run.prepare()
+    write_record(tested("a"), run.folder)
+    assert (run.status().state, run.status().miou_percent) == ("waiting", None)
+    for done in (train, val, tested("b", 70.0, tta=True)):
+        write_record(done, run.folder)
+    assert (run.status().state, run.status().miou_percent) == ("waiting", 20.0)
+    write_record(tested("b", 30.0), run.folder)
+    assert (run.status().state, run.status().miou_percent) == ("finished", 30.0)
+
+
+def test_only_latencies_of_the_protocol_are_results(study, tmp_path):
+    measure = "measure = dict(latency=dict(shape=(64, 128), samples=20, seconds=2.0))"
+    job = make_plan(study(f"runs = [dict(configs=[{LEDNET!r}])]", measure), tmp_path / "w").latency
+    (run,) = job.runs
+    as_asked = {
+        **{"shape": [64, 128], "batch_size": 1, "engine": "eager", "deployed": False},
+        **{"timed": TIMED["network"], "interleaved_with": ["b"], "machine": {"seconds": 1.0}},
+    }
+
+    def state(samples=20, precision="fp32", **details):
+        shutil.rmtree(job.folder, ignore_errors=True)
+        values = {"latency_ms_p50": 1, "latency_ms_p90": 1, "latency_ms_p99": 1, "fps_p50": 1000}
+        where = provenance().model_copy(update={"precision": precision, "device": "another"})
+        values["samples"] = samples
+        write_record(
+            new_record("latency", run.run, run.text, values, {**as_asked, **details}, where), job.folder
+        )
+        return job.status().state
+
+    assert state() == "finished"
+    for other in (
+        {"shape": [64, 64]},
+        {"batch_size": 4},
+        {"engine": "onnxruntime"},
+        {"deployed": True},
+        {"precision": "bf16"},
+        {"timed": TIMED["prediction"]},
+        {"samples": 3},
+    ):
+        assert state(**other) == "waiting", other
+    assert state(samples=3, machine={"seconds": 4.0}) == "finished", "two networks had 2 s each"
+    assert state(samples=3, machine={"seconds": 3.0}) == "waiting"
 
 
 def test_a_changed_study_does_not_continue_its_old_runs(study, tmp_path):

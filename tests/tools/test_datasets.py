@@ -33,6 +33,20 @@ def test_the_check_prints_both_hashes_and_writes_all(small_config, tool, tmp_pat
     assert json.loads(out.read_text()).keys() == {"val"}
 
 
+def test_no_input_of_the_check_is_replaced(small_config, tool, tmp_path, small_streets):
+    data = shutil.copytree(small_streets, tmp_path / "set")
+    config = small_config(data=data)
+    child = tmp_path / "child.py"
+    child.write_text("_base_ = 'small.py'\n")
+    files = sorted(path for path in data.rglob("*.png"))
+    before = {path: path.read_bytes() for path in (config, files[0], files[-1])}
+    for target in before:
+        done = tool("check_dataset", child, "--json", target, "--overwrite")
+        assert (done.status, done.err.count("\n")) == (2, 1)
+        assert "is itself an input" in done.err
+    assert {path: path.read_bytes() for path in before} == before
+
+
 def test_a_place_that_cannot_be_written_is_said_before_the_check(small_config, tool, tmp_path):
     (tmp_path / "file").write_text("")
     done = tool("check_dataset", small_config(), "--json", tmp_path / "file/x.json")

@@ -72,6 +72,12 @@ def test_no_file_of_the_users_is_replaced(small_config, tool, tmp_path):
     arguments = [config, "--shape", 64, 128, "--work-dir", tmp_path / "w", "--json"]
     other = tmp_path / "other.json"
     other.write_text("mine")
+    base, child = tmp_path / "base.py", tmp_path / "child.py"
+    base.write_text(text)
+    child.write_text("_base_ = ['{{ fileDirname }}/base.py']\n")
+    outcome = tool("get_flops", config, child, *arguments[1:], base, "--overwrite")
+    assert (outcome.status, base.read_text()) == (2, text)
+    assert "is itself an input" in outcome.err
     for target, options, reason in [
         (config, ["--overwrite"], "is itself an input"),
         (other, [], "--overwrite replaces it"),
