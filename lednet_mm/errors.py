@@ -71,24 +71,37 @@ def run_command(main: Callable[[], int | None]) -> None:
     try:
         status = main()
         sys.stdout.flush()
-    except InputError as error:
-        status = _fail(str(error))
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt) as error:
+        status = _status_of(error)
+    sys.exit(status or 0)
+
+
+def _status_of(error: BaseException) -> int:
+    """Say in one line what has ended a command, and return its exit status; raise it if it is a defect."""
+    if _was_interrupted(error):
         print("interrupted", file=sys.stderr)
-        status = 130
-    except BrokenPipeError:
+        return 130
+    if isinstance(error, InputError):
+        return _fail(str(error))
+    if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's own flush fails
-        status = 141
-    except OSError as error:
-        status = _fail(describe_os_error(error))
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        status = _fail(
+        return 141
+    if isinstance(error, OSError):
+        return _fail(describe_os_error(error))
+    if is_out_of_memory(error):
+        return _fail(
             f"not enough memory ({describe_error(error)}): use smaller images, fewer images per batch, "
             "or close other programs"
         )
-    sys.exit(status or 0)
+    raise error
+
+
+def _was_interrupted(error: BaseException) -> bool:
+    """Say whether Ctrl-C is the error or its cause: a library may raise an error of its own instead."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen is not None
 
 
 def _fail(message: str) -> int:

@@ -1,0 +1,28 @@
+"""How a command ends: one line and a status, or the traceback of a defect."""
+
+import pytest
+
+from lednet_mm.errors import InputError, run_command
+
+
+def swallowed(cause):
+    """Raise what a library makes of Ctrl-C: an error of its own."""
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt as error:
+        if cause:
+            raise InputError("the config cannot be written") from error
+        raise SyntaxError("Failed to format the config file")  # noqa: B904  (what mmengine does)
+
+
+@pytest.mark.parametrize("cause", [True, False])
+def test_ctrl_c_that_a_library_turned_into_an_error_is_still_ctrl_c(cause, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_command(lambda: swallowed(cause))
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_defect_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run_command(lambda: 1 // 0)
