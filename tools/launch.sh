@@ -11,6 +11,23 @@ is_count() {
     [[ $1 =~ ^[1-9][0-9]{0,3}$ ]]
 }
 
+# Pass torchrun's errors on; after a failure repeat the one line that says why, which pages of traceback follow.
+pass_errors() {
+    local line reason='' port='' failed=''
+    trap '' INT TERM # torchrun and its processes end first
+    while IFS= read -r line || [[ -n $line ]]; do
+        printf '%s\n' "$line" >&2
+        case $line in
+            'error: '*) reason=${reason:-$line} ;;
+            *EADDRINUSE*) port="error: port ${PORT:-29500} is in use: set PORT to another number" ;;
+            *ChildFailedError*) failed=yes ;;
+        esac
+    done
+    if [[ -n $port || ( -n $failed && -n $reason ) ]]; then
+        printf '%s\n' "${port:-$reason}" >&2
+    fi
+}
+
 # Replace this process by torchrun: launch GPUS SCRIPT.py ARGUMENTS...
 launch() {
     local gpus=$1 cores
@@ -21,5 +38,5 @@ launch() {
     exec "${PYTHON:-python}" -m torch.distributed.run \
         --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
         --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
-        --nproc_per_node="$gpus" "$@"
+        --nproc_per_node="$gpus" "$@" 2> >(pass_errors)
 }

@@ -68,3 +68,28 @@ def test_arguments_are_passed_on_as_they_are(echo):
     _, *lines = done.stdout.splitlines()
     assert lines[-len(odd) :] == odd
     assert {"--job-name=my job", "--ntasks=8", "--mem=1G", "--exclude=a*"} <= set(lines)
+
+
+@pytest.mark.parametrize(
+    ("errors", "last"),
+    [
+        (
+            "error: c.py: no such file\nTraceback\n  ChildFailedError:\nRoot Cause",
+            "error: c.py: no such file",
+        ),
+        (
+            "Traceback\nDistNetworkError: port: 4711, name: EADDRINUSE, message: address already in use",
+            "error: port 4711 is in use: set PORT to another number",
+        ),
+        ("Traceback\n  ChildFailedError:\nRoot Cause", "Root Cause"),
+        ("error: one of a run that goes on\nmore", "more"),
+    ],
+)
+def test_the_line_that_says_why_is_the_last(errors, last, echo, tmp_path):
+    python = tmp_path / "bin" / "python"
+    python.write_text('#!/usr/bin/env bash\necho out; printf %s "$ERRORS" >&2; exit 3\n')
+    done = shell("dist_train.sh", "c.py", 2, ERRORS=errors, PORT="4711", **echo)
+    assert (done.returncode, done.stdout) == (3, "out\n")
+    assert done.stderr.startswith(errors)
+    assert done.stderr.splitlines()[-1] == last
+    assert done.stderr.count("\n") == errors.count("\n") + 1 + (last not in errors.splitlines()[-1])
