@@ -65,6 +65,25 @@ class SafeCheckpointHook(CheckpointHook):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._whole: dict[Path, tuple[int, int]] = {}
+        self._saved: int | None = None
+
+    def before_train(self, runner: Any) -> None:
+        """Look whether the iteration that a run begins at has its checkpoint, which it goes on from."""
+        super().before_train(runner)
+        path = Path(self.out_dir) / self.filename_tmpl.format(self._step(runner))
+        self._saved = self._step(runner) if path.is_file() and self._is_whole(path) else None
+
+    def after_train(self, runner: Any) -> None:
+        """Save the last weights if they have no checkpoint yet: a run may end before its last iteration."""
+        step = self._step(runner)
+        if self.save_last and step != self._saved:
+            runner.logger.info(f"Saving checkpoint at the end of the run, after iteration {runner.iter}")
+            self._save_checkpoint_with_step(runner, step, {"epoch": runner.epoch, "iter": runner.iter})
+        super().after_train(runner)
+
+    def _step(self, runner: Any) -> int:
+        """Return the number that a checkpoint has between two iterations."""
+        return runner.epoch if self.by_epoch else runner.iter
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Keep what a reader can load without executing code."""
@@ -77,6 +96,7 @@ class SafeCheckpointHook(CheckpointHook):
             super()._save_checkpoint_with_step(runner, step, meta)
         finally:
             self.max_keep_ckpts = keep
+        self._saved = step
         if keep > 0 and is_main_process():
             whole = [p for p in checkpoints_of(self.out_dir) if self._is_mine(p, step) and self._is_whole(p)]
             for path in whole[keep:]:

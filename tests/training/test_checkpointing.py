@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from types import SimpleNamespace
 
 import pytest
@@ -205,3 +206,35 @@ def test_a_better_checkpoint_takes_the_place_of_the_best_after_it_is_whole(tmp_p
     assert hook.best_ckpt_path == str(tmp_path / "best_miou_iter_2.pth")
     assert elsewhere.exists()
     assert not (tmp_path / elsewhere.name).exists()
+
+
+@pytest.mark.parametrize("stopped", [3, 4, 5])
+def test_a_run_that_stops_early_keeps_its_last_weights(tmp_path, stopped):
+    hook = SafeCheckpointHook(by_epoch=False, interval=4)
+
+    def write(out_dir, filename, *args, meta, **kwargs):
+        written.append((filename, meta["iter"]))
+        torch.save({"state_dict": {"a": torch.ones(3)}}, tmp_path / filename)
+
+    written = []
+    runner = SimpleNamespace(
+        work_dir=str(tmp_path),
+        message_hub=MessageHub.get_instance("stopped"),
+        save_checkpoint=write,
+        logger=logging.getLogger("stopped"),
+        train_loop=None,
+        max_iters=100,
+        epoch=0,
+        iter=0,
+    )
+    hook.before_train(runner)
+    for runner.iter in range(stopped):
+        hook.after_train_iter(runner, runner.iter)
+    runner.iter = stopped
+    hook.after_train(runner)
+    assert written == [(f"iter_{n}.pth", n) for n in sorted({4, stopped}) if n <= stopped]
+
+    again = SafeCheckpointHook(by_epoch=False, interval=4)  # resumed, with nothing left to do
+    again.before_train(runner)
+    again.after_train(runner)
+    assert written[-1:] == written[len(names(tmp_path)) - 1 :]
