@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import OPTIMIZERS
 from mmseg.models.decode_heads import STDCHead
@@ -20,6 +21,7 @@ from torch import nn
 from lednet_mm.config import suggest
 from lednet_mm.errors import InputError
 from lednet_mm.networks.segmentor import WeightedCrossEntropy
+from lednet_mm.training.hooks import RecordHook, SeedHook
 from lednet_mm.training.loops import EpochLoop
 
 NEVER = -1
@@ -40,14 +42,23 @@ WHOLE_NUMBERS: dict[str, tuple[int, int | None]] = {
 NUMBERS = ("optim_wrapper.optimizer.lr", "optim_wrapper.optimizer.weight_decay")
 """Settings that are numbers of at least 0."""
 
+KNOWN_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
 LARGEST_SEED = 2**32 - 1
+
+WANTED_HOOKS: dict[type[Hook], str] = {
+    SeedHook: "a resumed run will not be exact",
+    RecordHook: "no records will be written",
+}
+"""Hooks without which a run is less than a user expects, and what is wanting then."""
 
 
 def check_settings(config: Config) -> None:
-    """Check numbers of a config before anything is built from it.
+    """Check settings of a config before anything is built from it.
 
     Raises:
-        InputError: one is no number, or too small; or a loader names no dataset or no order.
+        InputError: a number is none, or too small; a level or an optimizer is unknown; checkpoints would lie
+            elsewhere or between two steps of the optimizer; or a loader names no dataset or no order.
     """
     for key, (least, special) in WHOLE_NUMBERS.items():
         value = _value(config, key)
@@ -64,15 +75,49 @@ def check_settings(config: Config) -> None:
             raise _refusal(config, f"{key} = {value!r} is no number")
         if value is not None and not 0 <= value < math.inf:
             raise _refusal(config, f"{key} = {value}: give a number of at least 0")
+    level = config.get("log_level")
+    if level is not None and level not in KNOWN_LEVELS and type(level) is not int:
+        raise _refusal(config, f"log_level = {level!r}: give one of {', '.join(KNOWN_LEVELS)}")
     optimizer = _value(config, "optim_wrapper.optimizer.type")
     if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:  # MMEngine goes on with None
         near = suggest(optimizer, OPTIMIZERS.module_dict)
         raise _refusal(config, f"optim_wrapper.optimizer.type: no optimizer of the name {optimizer}{near}")
+    if (folder := _value(config, "default_hooks.checkpoint.out_dir")) is not None:
+        raise _refusal(
+            config,
+            f"default_hooks.checkpoint.out_dir = {folder!r}: --resume looks for checkpoints in the work "
+            "folder alone: leave it out, and choose the folder with --work-dir",
+        )
+    if not _value(config, "default_hooks.checkpoint.by_epoch"):
+        _check_accumulation(config, 1)
     for split in ("train", "val"):
         loader = config.get(f"{split}_dataloader")
         for part in ("dataset", "sampler") if loader else ():
             if not isinstance(loader.get(part), dict) and not loader.get("batch_sampler"):
                 raise _refusal(config, f"{split}_dataloader.{part} is no dict(type=...)")
+
+
+def _check_accumulation(config: Config, iterations: int) -> None:
+    """Refuse checkpoints between two steps of the optimizer: the gradients so far are not kept in them.
+
+    Args:
+        config: of the training.
+        iterations: in one unit of the interval of checkpoints.
+
+    Raises:
+        InputError: the interval, or where it begins, is no multiple of ``accumulative_counts``.
+    """
+    count = _value(config, "optim_wrapper.accumulative_counts") or 1
+    for key in ("interval", "save_begin"):
+        value = _value(config, f"default_hooks.checkpoint.{key}")
+        if value is not None and value != NEVER and value * iterations % count:
+            unit = f" epochs, of {iterations} iterations each," if iterations > 1 else ""
+            raise _refusal(
+                config,
+                f"default_hooks.checkpoint.{key} = {value}{unit} is no multiple of "
+                f"optim_wrapper.accumulative_counts = {count}: a checkpoint keeps no gradients that are "
+                "still being added up, so a resumed run would not be exact",
+            )
 
 
 def _value(config: Config, key: str) -> Any:
@@ -125,6 +170,11 @@ def check_agreement(runner: Any) -> None:
             faults.append(f"{line}, at a learning rate of 0, with which they change nothing: set its end")
         else:
             doubts.append(f"{line}: the learning rate stays at {rate}")
+    if _value(runner.cfg, "default_hooks.checkpoint.by_epoch"):
+        _check_accumulation(runner.cfg, len(runner.train_dataloader))
+    for kind, what in WANTED_HOOKS.items():
+        if not any(isinstance(hook, kind) for hook in runner.hooks):
+            doubts.append(f"no {kind.__name__} in custom_hooks: {what}")
     for line in doubts:
         runner.logger.warning(line)
     if faults:

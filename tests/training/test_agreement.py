@@ -16,6 +16,7 @@ from torch.optim import SGD
 from lednet_mm.datasets.streets import StreetsDataset
 from lednet_mm.errors import InputError
 from lednet_mm.training.agreement import check_agreement, check_settings
+from lednet_mm.training.hooks import RecordHook, SeedHook
 from lednet_mm.training.loops import EpochLoop
 from lednet_mm.training.preflight import preflight
 
@@ -52,6 +53,7 @@ def runner(model=None, *, train=None, val=None, val_evaluator=None, schedules=No
         train_loop=Mock(spec=EpochLoop) if epochs else None,
         param_schedulers=schedules,
         max_iters=10,
+        hooks=[SeedHook(), RecordHook()],
         logger=Mock(),
     )
 
@@ -185,6 +187,8 @@ def test_a_schedule_that_ends_early_at_another_rate_is_said():
         ("optim_wrapper.optimizer.lr", -1, "at least 0"),
         ("optim_wrapper.optimizer.weight_decay", float("nan"), "at least 0"),
         ("randomness.seed", 2**32, "at most 4294967295"),
+        ("log_level", "verbose", "one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+        ("default_hooks.checkpoint.out_dir", "elsewhere", "choose the folder with --work-dir"),
     ],
 )
 def test_numbers_that_cannot_be(key, value, said):
@@ -197,6 +201,40 @@ def test_numbers_that_cannot_be(key, value, said):
 
 def test_never_is_an_interval():
     check_settings(Config({"default_hooks": {"checkpoint": {"interval": -1, "max_keep_ckpts": -1}}}))
+
+
+@pytest.mark.parametrize(("key", "value"), [("interval", 6), ("save_begin", 2)])
+def test_a_checkpoint_between_two_steps_of_the_optimizer_is_refused(key, value):
+    config = Config({"optim_wrapper": {"accumulative_counts": 4}}, "-", "my.py")
+    config.merge_from_dict({f"default_hooks.checkpoint.{key}": value})
+    with pytest.raises(InputError, match=rf"checkpoint\.{key} = {value} is no multiple of .* = 4:"):
+        check_settings(config)
+    config.merge_from_dict({f"default_hooks.checkpoint.{key}": 8})
+    check_settings(config)
+
+
+@pytest.mark.parametrize(("interval", "count"), [(1, 4), (1, 3), (3, 6)])  # epochs have 4 iterations
+def test_checkpoints_after_epochs_lie_between_steps_too(interval, count):
+    tried = runner(epochs=True)
+    tried.cfg.merge_from_dict({"default_hooks.checkpoint": {"by_epoch": True, "interval": interval}})
+    tried.cfg.merge_from_dict({"optim_wrapper.accumulative_counts": count})
+    check_settings(tried.cfg)
+    if interval * 4 % count:
+        with pytest.raises(InputError, match="epochs, of 4 iterations each, is no multiple"):
+            check_agreement(tried)
+    else:
+        check_agreement(tried)
+
+
+def test_hooks_that_a_config_leaves_out_are_missed():
+    bare = runner()
+    bare.hooks = []
+    check_agreement(bare)
+    said = [call.args[0] for call in bare.logger.warning.call_args_list]
+    assert said == [
+        "no SeedHook in custom_hooks: a resumed run will not be exact",
+        "no RecordHook in custom_hooks: no records will be written",
+    ]
 
 
 @pytest.fixture
