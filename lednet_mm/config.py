@@ -103,10 +103,9 @@ def files_of(path: str | Path) -> list[Path]:
             continue
         found.append(file)
         try:
+            folder = str(file.absolute().parent).replace("\\", r"\\")
             text = file.read_text(encoding="utf-8")
-            content = ast.parse(
-                re.sub(r"\{\{\s*fileDirname\s*\}\}", lambda _: str(file.absolute().parent), text)
-            )
+            content = ast.parse(re.sub(r"\{\{\s*fileDirname\s*\}\}", folder, text))
         except (OSError, ValueError, SyntaxError):
             continue
         for node in ast.walk(content):
