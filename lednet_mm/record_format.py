@@ -182,7 +182,10 @@ class PackedMatrices(TypedDict):
 
 @with_config(STRICT)
 class AccuracyDetails(TypedDict):
-    """What the scores follow from: everything in ``values`` can be computed again from the matrices."""
+    """What the scores follow from: everything in ``values`` can be computed again from the matrices.
+
+    ``differs`` says where the config differs from the one that the weights were trained under.
+    """
 
     split: Name
     images: NotRequired[Count]
@@ -192,6 +195,7 @@ class AccuracyDetails(TypedDict):
     per_image_confusion: NotRequired[PackedMatrices]
     checkpoint: NotRequired[FileName | None]
     tta: NotRequired[bool]
+    differs: NotRequired[Annotated[list[Text], Field(max_length=1000)]]
 
 
 # ---- size and arithmetic of a network ----

@@ -6,7 +6,10 @@ Only what has had one definition in all versions of this project is compared.
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,9 @@ from lednet_mm.records import Record
 
 ROUNDED_MS = 1e-4
 """Samples are kept to four decimals."""
+
+NAMED = re.compile(r"^(network|dataset|variant|study|randomness) = (.*)$", re.MULTILINE)
+"""Entries of a config that say which run it is; each is one line."""
 
 Claim = tuple[str, Any, Any, float]
 """Name of a value, what the record says, what follows from its raw data, and how much these may differ."""
@@ -35,7 +41,7 @@ def find_alteration(record: Record) -> str | None:
     Raises:
         ValueError: the raw data are damaged.
     """
-    for name, said, follows, tolerance in CLAIMS.get(record.kind, lambda _: iter(()))(record):
+    for name, said, follows, tolerance in chain(_run(record), CLAIMS.get(record.kind, _nothing)(record)):
         if not _agree(said, follows, tolerance):
             shown = f"{follows:g}" if isinstance(follows, float) else follows
             return f"altered: {name} is {said}, and {shown} follows from the data in the record"
@@ -48,6 +54,36 @@ def _agree(said: Any, follows: Any, tolerance: float) -> bool:
     if follows != follows:  # nothing that could be measured
         return False
     return bool(abs(said - follows) <= tolerance)
+
+
+def _nothing(_: Record) -> Iterator[Claim]:
+    return iter(())
+
+
+def _run(record: Record) -> Iterator[Claim]:
+    """Compare which run a record is of with what its config says, as far as it does."""
+    known = {name: _literal(text) for name, text in NAMED.findall(record.config.text)}
+    randomness = known.pop("randomness", None)
+    if isinstance(randomness, dict):
+        known["seed"] = randomness.get("seed")
+    for name, value in known.items():
+        said = getattr(record.run, name)
+        kind = int if name == "seed" else str
+        if isinstance(value, kind) and not (name == "seed" and said is None):  # a network needs no seed
+            yield f"run.{name}", str(said), str(value), 0
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _train(record: Record) -> Iterator[Claim]:
+    ranges = record.details.get("ranges")
+    if ranges and isinstance(last := ranges[-1].get("to"), int):
+        yield "values.iterations", record.values["iterations"], last, 0
 
 
 def _accuracy(record: Record) -> Iterator[Claim]:
@@ -134,6 +170,7 @@ def _benchmark(record: Record) -> Iterator[Claim]:
 
 
 CLAIMS = {
+    "train": _train,
     "accuracy": _accuracy,
     "latency": _latency,
     "complexity": _complexity,

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from lednet_mm.records import Record
-from lednet_mm.reports.reading import record_name
+from lednet_mm.reports.runs import record_name
 from lednet_mm.reports.tables import Column, Table
 
 COLUMNS = (

@@ -7,9 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from lednet_mm.records import Record, sort_records
-from lednet_mm.reports.comparison import KEY, newest_accuracies
-from lednet_mm.reports.reading import record_name
+from lednet_mm.records import Record
+from lednet_mm.reports.runs import KEY, choose_runs, record_name
 from lednet_mm.reports.summary import with_spread
 from lednet_mm.reports.tables import Column, Table, is_missing, rows_of
 
@@ -32,7 +31,7 @@ def class_table(records: Iterable[Record]) -> pd.DataFrame:
             **{_column(name): iou for name, iou in record.details.get("class_iou_percent", {}).items()},
             "_accuracy": record_name(record),
         }
-        for key, splits in newest_accuracies(sort_records(records)).items()
+        for key, splits in choose_runs(records).accuracies.items()
         for split, record in splits.items()
     ]
     table = pd.DataFrame(rows)

@@ -10,11 +10,10 @@ import pandas as pd
 
 from lednet_mm.records import Record, sort_records
 from lednet_mm.reports.latencies import Condition, Latencies, collect_latencies
-from lednet_mm.reports.reading import record_name
 from lednet_mm.reports.recipes import recipe_of
+from lednet_mm.reports.runs import KEY, ChosenRuns, choose_runs, record_name
 from lednet_mm.reports.tables import Column, Table, rows_of
 
-KEY = ["study", "dataset", "network", "variant", "seed"]
 FINGERPRINT = "sizes:"
 """How the fingerprint of a split begins; older records have others, which cannot be compared with it."""
 ACCURACIES = ["miou_percent", "category_iou_percent", "pixel_accuracy_percent", "mean_accuracy_percent"]
@@ -49,36 +48,16 @@ class Comparison:
         return next(iter(self.latencies.conditions), None)
 
 
-def key_of(record: Record) -> tuple:
-    """Return which run a record belongs to, in the order of ``KEY``."""
-    return (record.run.study, *network_of(record), record.run.seed)
-
-
 def network_of(record: Record) -> tuple[str, str, str]:
     """Return what complexity and latency belong to: they do not depend on seed or study."""
     return (record.run.dataset, record.run.network, record.run.variant)
 
 
-def newest_accuracies(records: Iterable[Record]) -> dict[tuple, dict[str, Record]]:
-    """Return the newest accuracy of each run and split: key as in ``KEY`` -> split -> record.
-
-    Args:
-        records: of any kinds, oldest first. Accuracies with test-time augmentation are of a split of
-            their own, ``test (augmented)``.
-    """
-    found: dict[tuple, dict[str, Record]] = {}
-    for record in records:
-        if record.kind == "accuracy":
-            split = record.details["split"] + (" (augmented)" if record.details.get("tta") else "")
-            found.setdefault(key_of(record), {})[split] = record
-    return found
-
-
 def compare(records: Iterable[Record]) -> Comparison:
     """Make the comparison table.
 
-    Accuracy is that of the test split where a run has one, else of the validation split; of several records
-    of the same thing the newest counts. Latencies of the condition under which most networks were measured
+    Accuracy is that of the test split where a run has one, else of the validation split; of several trainings
+    and accuracies :func:`~lednet_mm.reports.runs.choose_runs` chooses. Latencies of the condition under which most networks were measured
     are shown; the table of latencies has the others.
 
     Args:
@@ -89,13 +68,12 @@ def compare(records: Iterable[Record]) -> Comparison:
     timed = latencies.frame[latencies.frame["condition"] == 0]
     latency = {(row["dataset"], row["network"], row["variant"]): row for row in rows_of(timed)}
     complexity: dict[tuple, Record] = {}
-    runs: dict[tuple, dict[str, Record]] = {}
     for record in records:
         if record.kind == "complexity":
             complexity[network_of(record)] = record
-        elif record.kind == "train":
-            runs.setdefault(key_of(record), {})["train"] = record
-    for key, splits in newest_accuracies(records).items():
+    chosen = choose_runs(records)
+    runs = {key: {"train": trainings[-1]} for key, trainings in chosen.trainings.items()}
+    for key, splits in chosen.accuracies.items():
         runs.setdefault(key, {}).update(splits)
     trained = {key[1:4] for key in runs}
     for network in sorted({*complexity, *latency} - trained):
@@ -109,7 +87,7 @@ def compare(records: Iterable[Record]) -> Comparison:
     for column in (*ACCURACIES, "miou_val_percent", "fps_p50", "peak_memory_bytes"):
         table[column] = table[column].astype("float64")
     table = table.sort_values(KEY, na_position="first", ignore_index=True)
-    return Comparison(table, latencies, tuple(_notes(table, latencies, records)))
+    return Comparison(table, latencies, tuple(_notes(table, latencies, chosen)))
 
 
 def _row(key: Sequence, found: dict[str, Record], complexity: dict, latency: dict) -> dict:
@@ -135,7 +113,7 @@ def _row(key: Sequence, found: dict[str, Record], complexity: dict, latency: dic
     return row
 
 
-def _notes(table: pd.DataFrame, latencies: Latencies, records: Sequence[Record]) -> Iterable[str]:
+def _notes(table: pd.DataFrame, latencies: Latencies, chosen: ChosenRuns) -> Iterable[str]:
     if latencies.conditions:
         yield f"Speed: {latencies.conditions[0]}."
     yield from (
@@ -160,15 +138,16 @@ def _notes(table: pd.DataFrame, latencies: Latencies, records: Sequence[Record])
     if unmeasured:
         runs = "one run" if unmeasured == 1 else f"{unmeasured} runs"
         yield f"mIoU cannot be computed of {runs}: no labelled pixel."
-    yield from _fingerprint_notes(records)
+    yield from _fingerprint_notes(chosen)
+    yield from chosen.notes
 
 
-def _fingerprint_notes(records: Sequence[Record]) -> Iterable[str]:
+def _fingerprint_notes(chosen: ChosenRuns) -> Iterable[str]:
     """Say of which datasets and splits the accuracies were measured on different images."""
-    trained = {key_of(r): r.provenance.dataset_fingerprint for r in records if r.kind == "train"}
+    trained = {key: runs[-1].provenance.dataset_fingerprint for key, runs in chosen.trainings.items()}
     known: dict[tuple[str, str], set[str]] = {}
     older: Counter[tuple[str, str]] = Counter()
-    for key, splits in newest_accuracies(records).items():
+    for key, splits in chosen.accuracies.items():
         for record in splits.values():
             fingerprint = record.provenance.dataset_fingerprint
             place = (record.run.dataset, record.details["split"])

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from lednet_mm.records import Record, sort_records
-from lednet_mm.reports.comparison import KEY, key_of
-from lednet_mm.reports.reading import StudyFacts, record_name
+from lednet_mm.reports.reading import StudyFacts
+from lednet_mm.reports.runs import KEY, key_of, record_name
 from lednet_mm.reports.tables import Column, Table, to_markdown
 from lednet_mm.text import for_markdown, one_line
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from lednet_mm.files import check_outputs, file_sha256, read_regular, require_writable, write_atomically
 
@@ -22,7 +22,7 @@ class Written(BaseModel):
     There are several of a file while a report is being written.
     """
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     files: dict[str, Annotated[list[str], Field(max_length=100)]]
 
@@ -48,17 +48,15 @@ class ReportFolder:
         self.keep_list = keep_list
         # The folder itself is not made yet: what follows may fail.
         require_writable(next(p for p in (self.place, *self.place.absolute().parents) if p.exists()))
+        self.list_is_foreign = False
         self.earlier = self._read_list()
 
     def _read_list(self) -> dict[str, list[str]]:
         try:
             data = read_regular(self.place / self.LIST, self.LARGEST)
             files = Written.model_validate_json(data).files
-        except (
-            OSError,
-            ValueError,
-            ValidationError,
-        ):  # no list, or a damaged one: nothing is known to be ours
+        except (OSError, ValueError) as error:  # no list, or none of ours: nothing is known to be ours
+            self.list_is_foreign = not isinstance(error, FileNotFoundError)
             return {}
         # A list may have been edited: only files that a report could have written are ever removed.
         return {name: sums for name, sums in files.items() if Path(name).name == name and _is_ours(name)}
@@ -82,7 +80,8 @@ class ReportFolder:
         Raises:
             InputError: there is one, and it may not be replaced.
         """
-        foreign = [
+        foreign = [self.place / self.LIST] if self.keep_list and self.list_is_foreign else []
+        foreign += [
             self.place / name
             for name, data in files.items()
             if (self.place / name).exists() and not self._is_as_written(name) and not self._holds(name, data)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lednet_mm.cost.latency import median_interval
 from lednet_mm.records import Record
-from lednet_mm.reports.reading import record_name
+from lednet_mm.reports.runs import record_name
 from lednet_mm.reports.tables import Column, Table
 
 VALUES = (

@@ -16,7 +16,8 @@ from markupsafe import Markup
 from lednet_mm.records import Record, plain
 from lednet_mm.reports.classes import GROUP, class_names
 from lednet_mm.reports.pictures import PictureSet
-from lednet_mm.reports.reading import Evidence, record_name
+from lednet_mm.reports.reading import Evidence
+from lednet_mm.reports.runs import record_name
 from lednet_mm.reports.tables import Table, is_missing, rows_of
 
 if TYPE_CHECKING:

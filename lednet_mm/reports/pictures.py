@@ -24,9 +24,9 @@ from lednet_mm.evaluation.prediction import Prediction, Predictor
 from lednet_mm.evaluation.rendering import colorize, picture_grid
 from lednet_mm.files import file_sha256
 from lednet_mm.records import Record
-from lednet_mm.reports.comparison import key_of, newest_accuracies
-from lednet_mm.reports.reading import Evidence, record_name
+from lednet_mm.reports.reading import Evidence
 from lednet_mm.reports.recorded_config import config_of_record
+from lednet_mm.reports.runs import choose_runs, record_name
 from lednet_mm.reports.summary import network_name
 from lednet_mm.text import for_file_name
 
@@ -179,12 +179,11 @@ def _choose(
     evidence: Evidence,
 ) -> tuple[dict[tuple[str, str], dict[str, tuple[Record, Path]]], list[str]]:
     """Choose of each network and variant the first run whose checkpoint is there, by dataset and split."""
-    trained = {key_of(record): record for record in evidence.records if record.kind == "train"}
+    runs = choose_runs(evidence.records)
     chosen: dict[tuple[str, str], dict[str, tuple[Record, Path]]] = {}
     lacking: dict[tuple[str, str], str] = {}
-    accuracies = newest_accuracies(evidence.records)
-    for key in sorted(accuracies, key=lambda key: tuple(str(part) for part in key)):
-        splits = accuracies[key]
+    for key in sorted(runs.accuracies, key=lambda key: tuple(str(part) for part in key)):
+        splits = runs.accuracies[key]
         split = "test" if "test" in splits else "val"
         record = splits.get(split)
         if record is None:
@@ -194,7 +193,7 @@ def _choose(
         if name in place:
             continue
         file = record.details.get("checkpoint") or (
-            trained[key].details.get("checkpoint") if key in trained else None
+            runs.trainings[key][-1].details.get("checkpoint") if key in runs.trainings else None
         )
         folder = evidence.paths[record_name(record)].parent.parent
         checkpoint = folder / str(file)
@@ -209,7 +208,7 @@ def _choose(
             place[name] = (record, checkpoint)
             lacking.pop(where, None)
     notes = [f"no pictures of {name} on {dataset}: {why}" for (dataset, name), why in lacking.items()]
-    return {place: runs for place, runs in chosen.items() if runs}, notes
+    return {place: found for place, found in chosen.items() if found}, notes
 
 
 def _labelled_images(

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lednet_mm.records import Record, sort_records
+from lednet_mm.records import Record
 from lednet_mm.reports.classes import class_names
-from lednet_mm.reports.comparison import KEY, key_of
 from lednet_mm.reports.drawing import COLORS, DASHES, Plot, label, label_points, set_title, style
 from lednet_mm.reports.plots import MARKER_SIZE, places
+from lednet_mm.reports.runs import KEY, choose_runs
 from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import rows_of
 
@@ -77,7 +77,7 @@ def learning_curves(records: Iterable[Record]) -> pd.DataFrame:
     """Return the validation mIoU of every run by iteration.
 
     Where a run has several training records (it was resumed, or trained longer), their curves are merged by
-    iteration, and the newest counts.
+    iteration, and the longest training counts, then the newest.
 
     Args:
         records: of any kinds, in any order.
@@ -86,10 +86,10 @@ def learning_curves(records: Iterable[Record]) -> pd.DataFrame:
         Columns: those of ``KEY``, ``iteration``, ``miou_percent``.
     """
     points: dict[tuple, float] = {}
-    for record in sort_records(records):
-        if record.kind == "train":
+    for key, trainings in choose_runs(records).trainings.items():
+        for record in trainings:
             for iteration, miou in record.details.get("validation_curve_miou_percent", []):
-                points[(*key_of(record), iteration)] = miou
+                points[(*key, iteration)] = miou
     rows = [(*key, miou) for key, miou in points.items() if miou is not None]
     frame = pd.DataFrame(rows, columns=[*KEY, "iteration", "miou_percent"])
     frame["seed"] = frame["seed"].astype("Int64")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from lednet_mm.files import read_regular
 from lednet_mm.record_format import Name, Record, Run
 from lednet_mm.records import explain, find_records, read_record, sort_records
 from lednet_mm.reports.alterations import find_alteration
+from lednet_mm.reports.runs import record_name
 from lednet_mm.terminal import tracked
 from lednet_mm.text import one_line
 
@@ -104,11 +106,6 @@ class Evidence:
         return tuple(details.get("per_image_names", ())), matrices
 
 
-def record_name(record: Record) -> str:
-    """Return a record's name, which is its file's."""
-    return f"{record.kind}-{record.id}"
-
-
 def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) -> Evidence:
     """Read the records and studies below some folders.
 
@@ -160,8 +157,18 @@ def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) 
     if unchecked:
         notes.append(f"{unchecked} accuracies keep no confusion matrices that they could be compared with")
     ordered = sort_records(records.values())
+    notes += _notes_of_dates(ordered)
     title = _title(folders, studies, problems)
     return Evidence(tuple(ordered), paths, studies, problems, title, tuple(notes))
+
+
+def _notes_of_dates(ordered: Sequence[Record]) -> list[str]:
+    tomorrow = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)).isoformat()
+    late = [record for record in ordered if record.provenance.date > tomorrow]
+    if not late:
+        return []
+    what = f"{record_name(late[-1])} of {late[-1].provenance.date}"
+    return [f"{len(late)} records have a date in the future, the last is {what}: a clock was wrong"]
 
 
 def _belongs_to_report(path: Path, folders: Sequence[str | Path], out: str | Path | None) -> bool:

@@ -8,6 +8,7 @@ so none of that is left in what this module returns.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -22,8 +23,9 @@ DROPPED = {
     *("_scope_", "_base_", "_delete_"),
     *("init_cfg", "pretrained", "checkpoint", "checkpoint_path", "load_from"),
     *("backend_args", "file_client_args"),
+    *("ann_file", "cache_dir"),
 }
-"""Keys at any depth that import something, or read files or addresses: the weights come from a checkpoint."""
+"""Keys at any depth that import something, or read or write files or addresses: the weights come from a checkpoint."""
 
 
 def config_of_record(record: Record, split: str) -> Config:
@@ -45,6 +47,7 @@ def config_of_record(record: Record, split: str) -> Config:
         if not isinstance(values.get(key), dict):
             raise InputError(f"the config in its record has no {key}")
         kept[key] = _without(values[key])
+        _check_places(kept[key])
         is_model = key == "model"
         known = _names((MODELS, TASK_UTILS) if is_model else (DATASETS, TRANSFORMS))
         _check_types(kept[key] if is_model else kept[key].get("dataset"), known)
@@ -55,6 +58,30 @@ def _without(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _without(item) for key, item in value.items() if key not in DROPPED}
     return [_without(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _check_places(value: Any, key: str | None = None) -> None:
+    """Refuse addresses, folders outside the dataset's, and what would be read from a file beside it."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            # MMEngine takes a text in the metainfo for the name of a file.
+            if key == "metainfo" and isinstance(item, str):
+                raise _outside(item)
+            _check_places(item, key if key == "data_prefix" else name)
+    elif isinstance(value, list):
+        for item in value:
+            _check_places(item, key)
+    elif isinstance(value, str):
+        leads_out = Path(value).is_absolute() or ".." in Path(value).parts
+        if "://" in value or (key == "data_prefix" and leads_out):
+            raise _outside(value)
+
+
+def _outside(place: str) -> InputError:
+    return InputError(
+        f"the config in its record would read {place[:100]!r}, and for pictures only files below the "
+        "dataset's data_root are read"
+    )
 
 
 def _names(registries: Collection[Registry]) -> set[str]:

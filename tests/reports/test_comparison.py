@@ -19,7 +19,7 @@ from tests.reports.made import CONFIG, accuracy, complexity, latency, matrices, 
 def differences(records) -> Differences:
     """Take differences of records that lie nowhere."""
     from lednet_mm.evaluation.confusion import unpack
-    from lednet_mm.reports.reading import record_name
+    from lednet_mm.reports.runs import record_name
 
     known = {record_name(r): r.details for r in records if r.kind == "accuracy"}
 
