@@ -57,8 +57,8 @@ def compare(records: Iterable[Record]) -> Comparison:
     """Make the comparison table.
 
     Accuracy is that of the test split where a run has one, else of the validation split; of several trainings
-    and accuracies :func:`~lednet_mm.reports.runs.choose_runs` chooses. Latencies of the condition under which most networks were measured
-    are shown; the table of latencies has the others.
+    and accuracies :func:`~lednet_mm.reports.runs.choose_runs` chooses. Latencies of the condition under which
+    most networks were measured are shown; the table of latencies has the others.
 
     Args:
         records: of any kinds and studies, in any order.

@@ -25,7 +25,7 @@ DROPPED = {
     *("backend_args", "file_client_args"),
     *("ann_file", "cache_dir"),
 }
-"""Keys at any depth that import something, or read or write files or addresses: the weights come from a checkpoint."""
+"""Keys at any depth that import something, or read or write files: the weights come from a checkpoint."""
 
 
 def config_of_record(record: Record, split: str) -> Config:

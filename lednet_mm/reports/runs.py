@@ -1,7 +1,7 @@
-"""Which records make one run: of several trainings the one that is shown, and the accuracies of its weights.
+"""Which records make one run: of several trainings the one that is shown, and its weights' accuracies.
 
-Network, dataset, variant, seed and study do not make a run alone: another learning rate, an earlier checkpoint
-or a test under another config have the same. What is not shown is named in a note.
+Network, dataset, variant, seed and study do not make a run alone: another learning rate, an earlier
+checkpoint or a test under another config have the same. What is not shown is named in a note.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def key_of(record: Record) -> tuple:
 def choose_runs(records: Iterable[Record]) -> ChosenRuns:
     """Choose what is shown of each run.
 
-    Of several trainings it is the one with most iterations, and of these the newest: a clock may have been set
-    back. An accuracy belongs to it that was measured with its checkpoint or, where that is not known, under
-    its config. Without a training the newest accuracy counts, with those of the same weights.
+    Of several trainings it is the one with most iterations, and of these the newest: a clock may have been
+    set back. An accuracy belongs to it that was measured with its checkpoint or, where that is not known,
+    under its config. Without a training the newest accuracy counts, with those of the same weights.
 
     Args:
         records: of any kinds, in any order.
@@ -102,7 +102,7 @@ def choose_runs(records: Iterable[Record]) -> ChosenRuns:
 def _choose_accuracies(
     found: Sequence[Record], shown: Sequence[Record]
 ) -> tuple[dict[str, Record], list[Record]]:
-    """Return the accuracies that belong to one of some records, by split, and those that are something else."""
+    """Return the accuracies that belong to one of some records, by split, and the others."""
     ranked = sorted(found, key=lambda a: max((_rank(a, record) for record in shown), default=(0, 0)))
     chosen = {_split(a): a for a in ranked if any(_belongs(a, record) for record in shown)}
     odd = []

@@ -107,3 +107,14 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
         with pytest.raises(InputError, match="a file stands where a folder is needed") as raised:
             ReportFolder(place)
         assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", ["my notes", '{"mine": 1}', '{"files": {}, "mine": 1}'])
+def test_a_list_that_is_none_of_ours_is_not_replaced_unasked(content, tmp_path):
+    (tmp_path / ReportFolder.LIST).write_text(content)
+    with pytest.raises(InputError, match=r"\.report\.json exists already: --overwrite"):
+        ReportFolder(tmp_path).write({"a.md": b"1"})
+    assert (tmp_path / ReportFolder.LIST).read_text() == content
+    assert names(tmp_path) == set()
+    ReportFolder(tmp_path, overwrite=True).write({"a.md": b"1"})
+    ReportFolder(tmp_path).write({"a.md": b"2"})

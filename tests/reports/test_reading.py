@@ -35,6 +35,17 @@ def counters(content):
     content["details"]["counters"] = {"fvcore": {"conv": 7}}
 
 
+def of_run():
+    names = "network = 'lednet'\ndataset = 'camvid'\nvariant = 'baseline'\nstudy = 'parts'\n"
+    return accuracy(text=f"{names}randomness = {{'seed': 0}}\n{CONFIG}", study="parts")
+
+
+def ranged():
+    record = train()
+    ranges = [{"from": 0, "to": 50, "date": None}, {"from": 50, "to": 100, "date": None}]
+    return record.model_copy(update={"details": {**record.details, "ranges": ranges}})
+
+
 @pytest.mark.parametrize(
     ("make", "change", "named"),
     [
@@ -51,6 +62,12 @@ def counters(content):
         (accuracy, lambda c: c["details"]["per_image_names"].pop(), "per_image_names"),
         (accuracy, put("details", "images", 7), "details.images"),
         (accuracy, put("details", "absent_classes", ["sky"]), "details.absent_classes"),
+        (of_run, put("run", "network", "enet"), "run.network"),
+        (of_run, put("run", "dataset", "kitti"), "run.dataset"),
+        (of_run, put("run", "variant", "no_bn"), "run.variant"),
+        (of_run, put("run", "study", "other"), "run.study"),
+        (of_run, put("run", "seed", 7), "run.seed"),
+        (ranged, put("values", "iterations", 40_000), "values.iterations"),
         (latency, put("values", "latency_ms_p50", 1.0), "fps_p50"),
         (latency, put("values", "latency_ms_p99", 1.0), "values.latency_ms_p99"),
         (latency, put("values", "fps_p50", 1000.0), "values.fps_p50"),

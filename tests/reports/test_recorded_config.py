@@ -60,3 +60,30 @@ def test_what_would_load_something_is_left_out(text):
     config = config_of_record(record(changed), "test")
     assert config.model.backbone == {"type": "LEDNet"}
     assert not {"custom_imports", "_base_", "default_scope"} & set(config)
+
+
+def in_dataset(text, more):
+    return text.replace("'type': 'CamVidDataset'", f"'type': 'CamVidDataset', {more}")
+
+
+def test_no_list_is_read_and_no_cache_written_where_a_record_says(text):
+    changed = in_dataset(text, "'ann_file': '/etc/passwd', 'cache_dir': '/tmp/cache'")
+    assert changed != text
+    dataset = config_of_record(record(changed), "test").test_dataloader.dataset
+    assert not {"ann_file", "cache_dir"} & set(dataset)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "'img_suffix': 'http://127.0.0.1:9/x'",
+        "'data_prefix': {'img_path': 'http://127.0.0.1:9/x'}",
+        "'data_prefix': {'img_path': '/etc'}",
+        "'data_prefix': {'seg_map_path': 'a/../../b'}",
+        "'data_prefix': {'img_path': ['a', '../b']}",
+        "'metainfo': {'classes': '/etc/passwd'}",
+    ],
+)
+def test_a_record_leads_to_no_other_place(more, text):
+    with pytest.raises(InputError, match="only files below the dataset's data_root are read"):
+        config_of_record(record(in_dataset(text, more)), "test")
