@@ -158,7 +158,7 @@ def read_ids(path: str | Path, backend_args: dict | None = None) -> np.ndarray:
         backend_args: settings of mmengine's file backend.
 
     Returns:
-        (H, W) uint8, the ids as stored.
+        (H, W) uint8, the ids as stored, whatever the file's orientation tag says.
 
     Raises:
         InputError: the file is missing, damaged or no image of ids up to 255.
@@ -168,7 +168,9 @@ def read_ids(path: str | Path, backend_args: dict | None = None) -> np.ndarray:
         # Decoding ignores checksums: a flipped byte would give wrong ids without a word.
         Image.open(io.BytesIO(data)).verify()
         image = Image.open(io.BytesIO(data))
-        ids = np.asarray(image)
+        # Pillow turns a TIFF, and no other format, when it decodes it, and then forgets the tag.
+        orientation = image.getexif().get(274, 1) if image.format == "TIFF" else 1
+        ids = _TURNED_BACK.get(orientation, lambda a: a)(np.asarray(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = kind_of_other(data) or str(error).split("<")[0].strip()
         raise InputError(f"label {path} is unreadable ({reason}): replace the file") from error
@@ -180,7 +182,7 @@ def read_ids(path: str | Path, backend_args: dict | None = None) -> np.ndarray:
         )
     if image.mode not in ("L", "P") and (ids.min() < 0 or ids.max() > 255):
         raise InputError(f"label {path} holds ids from {ids.min()} to {ids.max()}; ids are 0 to 255")
-    return ids.astype(np.uint8, copy=False)
+    return np.ascontiguousarray(ids, dtype=np.uint8)
 
 
 @TRANSFORMS.register_module()

@@ -332,6 +332,16 @@ def test_ids_of_other_depths(tmp_path: Path) -> None:
         LoadLabels()(label(tmp_path, Image.fromarray(ids), "label.jpg"))
 
 
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_labels_are_read_as_stored(tmp_path: Path, form: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    ids = GREY % 11
+    (tmp_path / "label").write_bytes(saved(Image.fromarray(ids), form, exif=exif))
+    np.testing.assert_array_equal(read_ids(tmp_path / "label"), ids)
+
+
 def test_a_label_of_a_satellites_size(tmp_path: Path) -> None:
     ids = np.zeros((13400, 13400), np.uint8)  # Pillow refuses from 179 megapixels
     ids[-1, -1] = 3
