@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from rich.console import Console
 from rich.progress import track
@@ -16,13 +16,22 @@ WIDE = 10_000
 """The width in characters of an output that is no terminal: a file or pipe has room for every column."""
 
 
+class _Console(Console):
+    """rich's console, which leaves it to the command what the end of its reader means."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise what rich would turn into an exit with status 1."""
+        raise BrokenPipeError
+
+
 def make_console(*, stderr: bool = False) -> Console:
     """Return a console that prints text as it is: brackets, colons and numbers have no meaning.
 
     Styles come from ``rich.text.Text`` or a ``style`` argument. Where the output is no terminal, tables are
     as wide as their content, so that nothing in them is cut.
+    A reader that has gone (``| head``) is a BrokenPipeError, as it is in ``print``.
     """
-    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    console = _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
     if not console.file.isatty():  # FORCE_COLOR makes rich take a log for a terminal
         console.width = WIDE
     return console

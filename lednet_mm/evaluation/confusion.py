@@ -44,7 +44,7 @@ def confusion_matrix(
         (num_classes, num_outputs) int64, rows truth, columns prediction.
 
     Raises:
-        ValueError: another shape, or an id out of range.
+        ValueError: another shape, or an id out of range or no integer.
     """
     if prediction.shape != label.shape:
         raise ValueError(f"prediction {prediction.shape} and label {label.shape} differ in shape")
@@ -66,6 +66,8 @@ def confusion_matrix(
 
 def _as_bytes(name: str, ids: np.ndarray) -> np.ndarray:
     """Return ids as a picture of one row, (1, pixels, bytes), whose first channel holds them; no copy."""
+    if ids.dtype.kind not in "iub":
+        raise ValueError(f"{name} holds numbers of type {ids.dtype}; class ids are whole numbers")
     if np.bitwise_or.reduce(ids, axis=None) & ~np.int64(0xFF):  # a negative number, or one beyond 8 bits
         raise ValueError(f"{name} ids {ids.min()} to {ids.max()}; class ids are 0 to 255")
     # What costs time here is memory traffic: narrowing 64-bit ids would take as long as counting them.

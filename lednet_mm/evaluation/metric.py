@@ -76,7 +76,7 @@ class ConfusionMatrixMetric(BaseMetric):
         """
         num_classes = len(self.dataset_meta["classes"])
         for sample in data_samples:
-            prediction = sample["pred_sem_seg"]["data"].squeeze(0).cpu().numpy()
+            prediction = _whole(sample["pred_sem_seg"]["data"].squeeze(0).cpu().numpy())
             label = sample["gt_sem_seg"]["data"].squeeze(0).cpu().numpy()
             if prediction.shape != label.shape:
                 raise InputError(
@@ -106,6 +106,13 @@ class ConfusionMatrixMetric(BaseMetric):
         if "category_iou_percent" in values:
             logged["category_mIoU"] = values["category_iou_percent"]
         return {name: round(value, 4) for name, value in logged.items()}
+
+
+def _whole(ids: np.ndarray) -> np.ndarray:
+    """Return ids as integers: MMSegmentation's form with one output thresholds them to floats, 0.0 and 1.0."""
+    if ids.dtype.kind != "f" or not np.array_equal(ids, np.rint(ids)):
+        return ids
+    return ids.astype(np.int64)
 
 
 def _size(ids: np.ndarray) -> str:

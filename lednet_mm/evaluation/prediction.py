@@ -12,14 +12,15 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from mmcv.transforms import Compose
+from mmcv.transforms import Compose, LoadAnnotations, LoadImageFromFile
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
 from lednet_mm.checkpoints.files import load_model
 from lednet_mm.errors import InputError, is_out_of_memory
+from lednet_mm.evaluation.registered import class_meant
 from lednet_mm.files import find_files
 
 IMAGES = (
@@ -197,8 +198,12 @@ def _dataset_settings(config: Config) -> dict[str, Any]:
 
 def _without_labels(pipeline: Sequence[dict]) -> list[dict]:
     """Return a test pipeline for images without labels, which reads them as all of this project does."""
-    kept = [dict(step) for step in pipeline if step["type"] not in ("LoadAnnotations", "LoadLabels")]
-    return [{**step, "type": "LoadImage"} if step["type"] == "LoadImageFromFile" else step for step in kept]
+    kept = []
+    for step in pipeline:
+        kind = class_meant(TRANSFORMS, step)
+        if not (isinstance(kind, type) and issubclass(kind, LoadAnnotations)):
+            kept.append({**step, "type": "LoadImage"} if kind is LoadImageFromFile else dict(step))
+    return kept
 
 
 def _metainfo(dataset: dict[str, Any], num_classes: int) -> dict[str, Any]:
@@ -206,8 +211,9 @@ def _metainfo(dataset: dict[str, Any], num_classes: int) -> dict[str, Any]:
     settings = {key: value for key, value in dataset.items() if key != "cache_dir"}
     try:
         known = DATASETS.build({**settings, "pipeline": [], "lazy_init": True}).metainfo
-    except (AssertionError, OSError, KeyError, TypeError):  # no type; or it looks at its files at once
-        known = getattr(DATASETS.get(settings["type"] or ""), "METAINFO", {})
+    except (AssertionError, OSError, KeyError, TypeError, ValueError):
+        # No type; colours for other classes; or it looks at its files at once.
+        known = getattr(class_meant(DATASETS, settings), "METAINFO", {})
         known = {**known, **(settings.get("metainfo") or {})}
     if len(known.get("classes") or ()) == 0:
         known = {"classes": tuple(f"class {i}" for i in range(num_classes))}

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmseg.evaluation import IoUMetric
+from mmseg.registry import METRICS
 from torch import Tensor
 
 from lednet_mm.checkpoints.binding import seed_of
@@ -23,6 +25,7 @@ from lednet_mm.config import config_text
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.errors import InputError, describe_error, is_out_of_memory
 from lednet_mm.evaluation import Accuracy, ConfusionMatrixMetric
+from lednet_mm.evaluation.registered import class_meant
 from lednet_mm.evaluation.rendering import overlay
 from lednet_mm.files import check_outputs, file_sha256, require_writable, write_atomically
 from lednet_mm.records import collect_provenance
@@ -65,7 +68,8 @@ def evaluate_checkpoint(
         tta: several scales and flips, averaged (:func:`~lednet_mm.training.augmentation.augment`).
         show_dir: where to write each image beside its prediction; None writes none.
         overwrite: whether pictures that are in ``show_dir`` may be replaced.
-        announce: called with the accuracy and the split's name before the record is written.
+        announce: called with the accuracy and the split's name after the record is written, also where it
+            cannot be.
 
     Returns:
         The accuracy and the record's path; None on all processes of a distributed test but the first.
@@ -107,16 +111,18 @@ def evaluate_checkpoint(
     accuracy = metric.last
     if runner.rank != 0 or accuracy is None:
         return None
-    announce(accuracy, name)
-    provenance = collect_provenance(
-        "cuda:0" if torch.cuda.is_available() else "cpu",
-        threads=runner.threads.count,
-        dataset_fingerprint=summary.fingerprint,
-        checkpoint_sha256=file_sha256(checkpoint),
-    )
-    path = write_accuracy_record(
-        runner, accuracy, name, provenance, work_dir, seed, checkpoint=Path(checkpoint).name, tta=tta
-    )
+    try:
+        provenance = collect_provenance(
+            "cuda:0" if torch.cuda.is_available() else "cpu",
+            threads=runner.threads.count,
+            dataset_fingerprint=summary.fingerprint,
+            checkpoint_sha256=file_sha256(checkpoint),
+        )
+        path = write_accuracy_record(
+            runner, accuracy, name, provenance, work_dir, seed, checkpoint=Path(checkpoint).name, tta=tta
+        )
+    finally:  # a reader of the output may have gone, a disk may be full: neither costs the other
+        announce(accuracy, name)
     return accuracy, path
 
 
@@ -159,10 +165,10 @@ def _for_testing(config: Config, split: str, work_dir: str | Path, tta: bool) ->
 def _with_matrices(evaluator: Any) -> list[Any]:
     """Return metrics among which ours is; it takes the place of mmseg's, whose scores have the same names."""
     metrics = list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator] if evaluator else []
-    types = [metric.get("type") for metric in metrics]
-    if "ConfusionMatrixMetric" in types:
+    kinds = [class_meant(METRICS, metric) for metric in metrics]
+    if ConfusionMatrixMetric in kinds:
         return metrics
-    theirs = [metric for metric in metrics if metric.get("type") == "IoUMetric"]
+    theirs = [metric for metric, kind in zip(metrics, kinds, strict=True) if kind is IoUMetric]
     ignored = theirs[0].get("ignore_index", 255) if theirs else 255
     ours = {"type": "ConfusionMatrixMetric", "ignore_index": ignored}
     return [ours, *(metric for metric in metrics if metric not in theirs)]
@@ -239,8 +245,9 @@ def as_rgb(image: Tensor) -> np.ndarray:
     """Return a network's image as one can look at it.
 
     Args:
-        image: (C, H, W), as a pipeline gives it: BGR, grey, or other channels, of which the first is shown;
-            8 bits, or any range, which is then spread over 8 bits.
+        image: (C, H, W), as a pipeline gives it: BGR, grey, or other channels, of which the first is shown.
+            Numbers from 0 to 255 are taken as they are, floating-point numbers from 0 to 1 as black to
+            white; any other range is spread over 8 bits.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -248,6 +255,10 @@ def as_rgb(image: Tensor) -> np.ndarray:
     pixels = image.cpu().numpy()
     if pixels.dtype != np.uint8:
         low, high = float(pixels.min()), float(pixels.max())
-        pixels = (255 * (pixels - low) / max(high - low, 1e-6)).astype(np.uint8)
+        if not (low >= 0 and high <= 255):
+            pixels = 255 * (pixels - low) / max(high - low, 1e-6)
+        elif pixels.dtype.kind == "f" and high <= 1:
+            pixels = 255 * pixels
+        pixels = pixels.astype(np.uint8)
     shown = pixels[::-1] if len(pixels) == 3 else np.repeat(pixels[:1], 3, axis=0)
     return np.ascontiguousarray(shown.transpose(1, 2, 0))

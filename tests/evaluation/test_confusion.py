@@ -114,9 +114,20 @@ def test_the_metric_takes_further_outputs():
     assert metric.last.details()["class_iou_percent"] == {"road": 50.0, "sky": 50.0}
 
 
+def test_thresholded_outputs_are_ids():
+    metric = ConfusionMatrixMetric()
+    metric.dataset_meta = {"classes": ("road", "sky")}
+    label, prediction = torch.tensor([[[0, 0, 1, 1]]]), (torch.tensor([[[0.1, 0.9, 0.8, 0.7]]]) > 0.3).float()
+    sample = {"img_path": "a.png", "pred_sem_seg": {"data": prediction}, "gt_sem_seg": {"data": label}}
+    metric.process({}, [sample])
+    assert metric.evaluate(1)["aAcc"] == 75.0
+
+
 @pytest.mark.parametrize(
     ("prediction", "words"),
     [
+        (torch.tensor([[[0.0, 0.5]]]), "prediction holds numbers of type float32"),
+        (torch.tensor([[[0.0, float("nan")]]]), "prediction holds numbers of type float32"),
         (
             torch.tensor([[[0, 1, 0], [1, 0, 1]]]),
             "the prediction has 3x2 pixels and the label 2x1: put LoadLabels",

@@ -8,14 +8,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.runner import Runner
 from mmseg.apis import inference_model, init_model
+from mmseg.datasets import CityscapesDataset
+from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs
 from mmseg.registry import MODELS
 from PIL import Image
 
 from lednet_mm.config import load_config
-from lednet_mm.datasets import Cityscapes, StreetsDataset
+from lednet_mm.datasets import Cityscapes, LoadImage, StreetsDataset
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.prediction import Predictor, find_images, plan_pictures
 
@@ -140,9 +143,23 @@ class TestDatasetsOfOthers:
         Image.fromarray(PICTURE).save(tmp_path / "a.jpg", exif=exif)
         assert predictor(tmp_path / "a.jpg").shape == (80, 48)  # by the reader of all
 
+    @pytest.mark.parametrize("scope", [None, "mmseg"])
+    def test_types_with_a_scope_and_classes(self, small_config, tmp_path, scope):
+        config = load_config(small_config())
+        kinds = [LoadImageFromFile, LoadAnnotations, PackSegInputs, CityscapesDataset]
+        if scope is not None:  # mmcv's transforms are in no scope
+            kinds = ["LoadImageFromFile", *(f"{scope}.{kind.__name__}" for kind in kinds[1:])]
+        *loading, dataset = kinds
+        pipeline = [{"type": kind} for kind in loading]
+        config.test_dataloader.dataset = {"type": dataset, "data_root": "nowhere", "pipeline": pipeline}
+        predictor = predictor_of(config, tmp_path)
+        assert [type(step) for step in predictor.pipeline.transforms] == [LoadImage, PackSegInputs]
+        assert predictor.classes == Cityscapes.METAINFO["classes"]
+
     @pytest.mark.parametrize(
         ("dataset", "first"),
         [
+            ({"type": "BaseSegDataset", "metainfo": {"classes": ("a", "b"), "palette": [[0, 0, 0]]}}, "a"),
             ({"type": "BaseSegDataset", "metainfo": {"classes": ("a", "b")}}, "a"),
             ({"type": "BaseSegDataset"}, "class 0"),
             ({"type": "PascalVOCDataset", "ann_file": "list.txt"}, "background"),

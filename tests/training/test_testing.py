@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -13,14 +15,16 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmseg.evaluation import IoUMetric
 from mmseg.registry import MODELS
 
 from lednet_mm.config import load_config
+from lednet_mm.evaluation import ConfusionMatrixMetric
 from lednet_mm.evaluation.confusion import confusion_matrix, unpack
 from lednet_mm.records import read_records
 from lednet_mm.training.augmentation import SCALES, augmented
 from lednet_mm.training.splits import data_split
-from lednet_mm.training.testing import TRACEBACK, as_rgb
+from lednet_mm.training.testing import TRACEBACK, _with_matrices, as_rgb
 from tests.conftest import ROOT
 
 THEIRS = Path(mmseg.__file__).parent / ".mim/configs"
@@ -197,6 +201,9 @@ def test_images_of_any_kind_can_be_looked_at(channels):
     assert as_rgb(image).shape == (2, 3, 3)
     bgr = torch.tensor([10, 20, 30], dtype=torch.uint8).reshape(3, 1, 1)
     assert as_rgb(bgr).tolist() == [[[30, 20, 10]]]
+    assert as_rgb(bgr.float()).tolist() == [[[30, 20, 10]]]
+    assert as_rgb(bgr / 50).tolist() == [[[153, 102, 51]]]
+    assert as_rgb(bgr.float() * 10 - 100).tolist() == [[[255, 127, 0]]]
 
 
 @pytest.mark.parametrize("meta", [{"seed": -1}, {"seed": "7"}, {"seed": 2**32}, {"seed": True}, [1, 2], None])
@@ -222,6 +229,24 @@ def test_scores_are_printed_before_a_record_that_cannot_be_written(
     assert outcome.err.strip().endswith(
         "No space left on device; free some space there, or choose another place"
     )
+
+
+def test_a_reader_that_has_gone_costs_no_record(small_config, checkpoint, tool, tmp_path, monkeypatch):
+    class Gone(io.StringIO):
+        def write(self, text):
+            if "miou" in text:
+                raise BrokenPipeError(32, "Broken pipe")
+            return super().write(text)
+
+        def fileno(self):
+            return spare
+
+    spare = os.open(tmp_path / "spare", os.O_CREAT | os.O_WRONLY)
+    monkeypatch.setattr("sys.stdout", Gone())
+    outcome = tool("test", small_config(), checkpoint, "--work-dir", tmp_path / "w")
+    os.close(spare)
+    assert outcome.status == 141
+    assert only_record(tmp_path / "w").details["split"] == "val"
 
 
 def test_places_and_data_are_looked_at_before_the_weights(small_config, tool, tmp_path):
@@ -261,6 +286,14 @@ def test_images_of_several_sizes_in_a_batch_are_one_line(
     assert "test_dataloader.batch_size=1" in outcome.err
     assert "Traceback" in (tmp_path / "w" / TRACEBACK).read_text()
     assert tool("test", small_config(data=data), checkpoint, "--work-dir", tmp_path / "w").status == 0
+
+
+@pytest.mark.parametrize("kind", ["mmseg.IoUMetric", IoUMetric, "ConfusionMatrixMetric", ConfusionMatrixMetric])
+def test_a_metric_is_known_by_its_class(kind):
+    ours, *others = _with_matrices([{"type": kind, "ignore_index": 9}, {"type": "Other"}])
+    assert ours["type"] in ("ConfusionMatrixMetric", ConfusionMatrixMetric)
+    assert ours["ignore_index"] == 9
+    assert others == [{"type": "Other"}]
 
 
 def test_the_metric_of_mmsegmentation_is_replaced(small_config, checkpoint, tool, tmp_path):
