@@ -56,7 +56,7 @@ class SegDataset(BaseSegDataset):
         try:
             super().__init__(**{**layout, **kwargs, "data_prefix": folders})
         except ValueError as error:  # of mmseg: classes that the dataset has not, or colours for others
-            raise InputError(f"{name}: {error}") from error
+            raise InputError(f"{name}: {str(error)[:200]}: correct its settings in the config") from error
         if cache_dir is not None:
             before, same_every_time, rest = split_pipeline(self.pipeline.transforms)
             if same_every_time:

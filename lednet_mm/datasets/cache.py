@@ -6,6 +6,7 @@ import ast
 import copy
 import hashlib
 import math
+import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,7 +91,7 @@ class Cached(BaseTransform):
                     parts.append("missing")  # the transform that needs it says so
         # The same file can be a label of several datasets, which translate or refuse its ids.
         parts += [repr(results.get(name)) for name in ("label_map", "reduce_zero_label", "num_classes")]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+        return hashlib.sha256(os.fsencode("\n".join(parts))).hexdigest()[:32]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.transforms}, folder={str(self.folder)!r})"

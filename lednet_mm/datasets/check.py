@@ -15,10 +15,11 @@ from mmseg.registry import DATASETS
 
 from lednet_mm.datasets.base import files_by_name
 from lednet_mm.datasets.loading import IGNORE, LoadImage, LoadLabels
-from lednet_mm.errors import InputError
+from lednet_mm.errors import InputError, describe_error
 from lednet_mm.files import file_sha256
 from lednet_mm.terminal import tracked
 
+LONGEST_REASON = 200  # characters of what a dataset raises
 QUICK_SAMPLE = 8  # pairs decoded by the quick form
 MUCH_IGNORED = 0.5
 """The share of ignored pixels from which a warning is due."""
@@ -118,8 +119,8 @@ def check_dataset(dataset: Any, quick: bool = False) -> DatasetSummary:
         Counts, class histogram, sizes, fingerprint, warnings and problems.
 
     Raises:
-        InputError: a folder of the dataset is missing or empty, its images have no labels, or its classes
-            no names.
+        InputError: a folder of the dataset is missing or empty, its images have no labels, its classes no
+            names, or it cannot be built from its config.
     """
     members = members_of(dataset)
     classes = tuple(members[0].metainfo.get("classes") or ())
@@ -187,17 +188,37 @@ def members_of(dataset: Any) -> list[Any]:
         dataset: an mmseg dataset, a wrapper of some, or a config.
 
     Raises:
-        InputError: a folder of a dataset is missing or empty.
+        InputError: a folder of a dataset is missing or empty, or its config does not fit its class.
     """
     if isinstance(dataset, dict):
-        with DefaultScope.overwrite_default_scope("mmseg"):
-            dataset = DATASETS.build(dataset)
+        dataset = _built(dataset)
     if hasattr(dataset, "datasets"):
         return [member for part in dataset.datasets for member in members_of(part)]
     if hasattr(dataset, "dataset"):
         return members_of(dataset.dataset)
     dataset.full_init()
     return [dataset]
+
+
+def _built(settings: dict[str, Any]) -> Any:
+    """Build a dataset.
+
+    Raises:
+        InputError: it raises anything but an InputError or an error of the operating system. MMSegmentation
+            asserts much and puts all of a dataset's metainfo into a message, so a long one is cut.
+    """
+    try:
+        with DefaultScope.overwrite_default_scope("mmseg"):
+            return DATASETS.build(settings)
+    except (InputError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        kind = settings.get("type")
+        name = kind if isinstance(kind, str) else getattr(kind, "__name__", "dataset")
+        raise InputError(
+            f"{name}: this dataset cannot be built ({describe_error(error)[:LONGEST_REASON]}): "
+            "correct its settings in the config"
+        ) from error
 
 
 def class_weights(class_pixels: Sequence[int] | np.ndarray) -> list[float]:
@@ -256,4 +277,5 @@ def _digest(kind: str, members: Sequence[Any], state_of: Callable[[Path], str]) 
             for path in (Path(sample[key]) for key in ("img_path", "seg_map_path") if sample.get(key)):
                 name = Path(os.path.relpath(path, dataset.data_root or dataset.data_prefix["img_path"]))
                 lines.append(f"{name.as_posix()} {state_of(path) if path.is_file() else 'missing'}\n")
-    return f"{kind}:{hashlib.sha256(''.join(sorted(lines)).encode()).hexdigest()}"
+    # Names of files are bytes, which need not be UTF-8.
+    return f"{kind}:{hashlib.sha256(os.fsencode(''.join(sorted(lines)))).hexdigest()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ class Accuracy:
     Attributes:
         values: scores in percent, see :func:`lednet_mm.evaluation.confusion.scores`.
         classes: names in the order of the matrices.
-        images: file names in the order of ``per_image``.
+        images: file names in the order of ``per_image``; a byte of one that is not UTF-8 is shown as ``\\xff``.
         per_image: (images, C, P) int64, rows truth, columns prediction (P > C: see ``num_outputs`` below).
     """
 
@@ -90,7 +91,9 @@ class ConfusionMatrixMetric(BaseMetric):
                     f"{sample['img_path']}: {error}: compare the model's num_classes with the dataset's "
                     f"{num_classes} (outputs that are no class: num_outputs of ConfusionMatrixMetric)"
                 ) from error
-            self.results.append((Path(sample["img_path"]).name, matrix))
+            # A record is UTF-8, which a file's name need not be.
+            name = os.fsencode(Path(sample["img_path"]).name).decode(errors="backslashreplace")
+            self.results.append((name, matrix))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Return the scores in percent under MMSegmentation's names."""

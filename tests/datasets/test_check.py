@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,9 @@ from lednet_mm.datasets import CamVidDataset
 from lednet_mm.datasets.check import check_dataset, class_weights, fingerprint
 from lednet_mm.errors import InputError
 from tests.datasets.small_sets import HEIGHT, WIDTH, make_camvid, write_png
+
+
+LOAD = [{"type": "LoadImage"}, {"type": "LoadLabels"}]
 
 
 def config(root: Path, split: str = "train") -> dict:
@@ -171,6 +175,38 @@ def test_absent_classes_are_named(tmp_path: Path) -> None:
     root = make_camvid(tmp_path, images=1)
     write_png(root / "trainannot/train_000.png", np.full((HEIGHT, WIDTH), 3, np.uint8))
     assert len(check_dataset(config(root)).absent_classes) == 10
+
+
+def test_settings_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
+    root = make_camvid(tmp_path)
+    colours = {"classes": tuple(f"class {i}" for i in range(90)), "palette": [[1, 2, 3]]}
+    for kind, more in (
+        ("BaseSegDataset", {"metainfo": colours}),
+        ("CamVidDataset", {"metainfo": {"palette": [[1, 2, 3]] * 10}}),
+        ("BaseSegDataset", {"metainfo": colours, "no_such_setting": 1}),
+        ("BaseSegDataset", {"lazy_init": False, "ann_file": 3}),
+        ("NoSuchDataset", {}),
+    ):
+        with pytest.raises(InputError) as caught:
+            check_dataset({"type": kind, "data_root": str(root), **more}, quick=True)
+        line = str(caught.value)
+        assert line.startswith(f"{kind}: ")
+        assert "\n" not in line
+        assert len(line) < 400
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    root = make_camvid(tmp_path)
+    for folder in ("train", "trainannot"):
+        (root / folder / "train_002.png").rename(root / folder / os.fsdecode(b"t\xff.png"))
+    cached = {**config(root), "cache_dir": str(tmp_path / "cache"), "pipeline": LOAD}
+    assert (check_dataset(cached).images, check_dataset(cached).problems) == (4, [])
+    dataset = DATASETS.build(cached)
+    for index in range(4):
+        np.testing.assert_array_equal(dataset[index]["img"], dataset[index]["img"])
+    (root / "trainannot" / os.fsdecode(b"t\xff.png")).write_bytes(b"")
+    (line,) = check_dataset(config(root)).problems
+    assert "empty" in line
 
 
 def test_missing_folder(tmp_path: Path) -> None:

@@ -306,6 +306,20 @@ def test_the_metric_of_mmsegmentation_is_replaced(small_config, checkpoint, tool
     assert values[0] == values[1]
 
 
+def test_a_name_that_is_not_utf8(small_config, small_streets, checkpoint, tool, tmp_path):
+    data = Path(shutil.copytree(small_streets, tmp_path / "streets"))
+    for kind, ending in (("leftImg8bit", "leftImg8bit.png"), ("gtFine", "gtFine_labelTrainIds.png")):
+        path = sorted((data / kind / "val").rglob(f"*_{ending}"))[0]
+        path.rename(path.with_name(os.fsdecode(b"a\xff_") + ending))
+    show = tmp_path / "show"
+    options = ("--work-dir", tmp_path / "w", "--show-dir", show)
+    outcome = tool("test", small_config(data=data), checkpoint, *options)
+    assert outcome.status == 0, outcome.err
+    assert "a\\xff_leftImg8bit.png" in only_record(tmp_path / "w").details["per_image_names"]
+    assert (show / os.fsdecode(b"a\xff_leftImg8bit.png")).is_file()
+    assert tool("check_dataset", small_config(data=data), "--json", tmp_path / "check.json").status == 0
+
+
 def test_labels_without_a_class_are_explained(small_config, small_streets, checkpoint, tool, tmp_path):
     data = Path(shutil.copytree(small_streets, tmp_path / "streets"))
     for path in data.rglob("val/**/*_labelTrainIds.png"):
