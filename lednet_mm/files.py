@@ -7,6 +7,7 @@ itself an input is refused, and a file that somebody else wrote is replaced only
 from __future__ import annotations
 
 import datetime
+import errno
 import fcntl
 import hashlib
 import json
@@ -222,6 +223,8 @@ class FolderLock:
     """
 
     NAME = "lock"
+    BEGIN = b'{"host": '
+    """How the file begins, unless it is empty: whether it is one, even if its end could not be written."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -231,30 +234,42 @@ class FolderLock:
         """Take the lock without waiting; None if another process holds it.
 
         Raises:
-            InputError: a symbolic link lies where the lock belongs.
-            OSError: the folder cannot be made or written.
+            InputError: what has the lock's name is a link, no regular file, or not a lock.
         """
         Path(folder).mkdir(parents=True, exist_ok=True)
         path = Path(folder) / cls.NAME
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-        except OSError:
-            if path.is_symlink():
-                raise InputError(
-                    f"{path}: a symbolic link, whose target would be emptied: remove it"
-                ) from None
-            raise
+            fd = os.open(path, flags, 0o644)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise
+            raise cls._refusal(path) from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            regular = stat.S_ISREG(os.fstat(fd).st_mode)
+            begin = os.pread(fd, len(cls.BEGIN), 0) if regular else b""
+            if not regular or (begin and begin != cls.BEGIN):
+                raise cls._refusal(path)
         except BlockingIOError:
             os.close(fd)
             return None
+        except BaseException:
+            os.close(fd)
+            raise
         since = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
         with suppress(OSError):  # a full disk: the lock holds all the same, and this is for people only
             os.ftruncate(fd, 0)
             os.pwrite(fd, json.dumps(holder).encode(), 0)
         return cls(fd)
+
+    @staticmethod
+    def _refusal(path: Path) -> InputError:
+        return InputError(
+            f"{path} is not a lock of this project, which needs a file of this name there: move it away, or "
+            "choose another folder"
+        )
 
     def __enter__(self) -> FolderLock:
         return self
@@ -266,7 +281,7 @@ class FolderLock:
 def is_locked(folder: str | Path) -> bool:
     """Say whether a process holds a folder's lock now. Asking changes nothing in the folder."""
     try:
-        fd = os.open(Path(folder) / FolderLock.NAME, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(Path(folder) / FolderLock.NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False
     try:

@@ -14,6 +14,7 @@ from lednet_mm.datasets.cache import Cached, split_pipeline
 from lednet_mm.datasets.loading import IGNORE, LoadLabels
 from lednet_mm.errors import InputError
 from lednet_mm.files import find_files
+from lednet_mm.text import one_line
 
 
 class SegDataset(BaseSegDataset):
@@ -89,7 +90,11 @@ class SegDataset(BaseSegDataset):
         return sorted({*np.unique(found).tolist()} - {IGNORE})
 
     def _listed(self) -> list[str]:
-        """Return the names in the list of images."""
+        """Return the names in the list of images.
+
+        Raises:
+            InputError: it cannot be read, is empty, or names a file that is not in the dataset's folder.
+        """
         try:
             lines = Path(self.ann_file).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -97,6 +102,12 @@ class SegDataset(BaseSegDataset):
         names = [name.removesuffix(self.img_suffix) for line in lines if (name := line.strip())]
         if not names:
             raise InputError(f"list of images {self.ann_file} is empty: give one name a line")
+        for name in names:
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise InputError(
+                    f"list of images {self.ann_file}: {one_line(name)} leads out of the dataset's folder: give "
+                    "paths below it"
+                )
         return names
 
     def _by_name(self, folder: Path, suffix: str) -> dict[str, Path]:

@@ -10,6 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from lednet_mm.checkpoints.binding import meta_of, seed_of
@@ -23,8 +24,12 @@ from lednet_mm.checkpoints.files import (
 )
 from lednet_mm.checkpoints.reading import check_whole, read_checkpoint
 from lednet_mm.errors import InputError
+from lednet_mm.record_format import TrainDetails
+from lednet_mm.records import explain
 
 PLAIN = (str, int, float, bool, type(None))
+
+TRAIN_DETAILS = TypeAdapter(TrainDetails)
 
 FILES_OF_MMENGINE = ("last_ckpt", "keep_ckpt_ids")
 """What mmengine notes about files that it is going to delete; here the folder itself says it."""
@@ -92,6 +97,9 @@ class SafeCheckpointHook(CheckpointHook):
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
         keep: int = self.max_keep_ckpts
         self.max_keep_ckpts = -1
+        noted = Path(runner.work_dir) / "last_checkpoint"
+        if is_main_process() and noted.is_symlink():  # mmengine would write to the file that it leads to
+            noted.unlink()
         try:
             super()._save_checkpoint_with_step(runner, step, meta)
         finally:
@@ -187,7 +195,29 @@ def read_resumable(path: Path, model: nn.Module, optim_wrapper: Any, param_sched
         raise InputError(f"{path}: cannot be continued: {reason}")
     hub = checkpoint.get("message_hub")
     checkpoint["message_hub"] = _message_hub(hub.get("runtime_info") if isinstance(hub, Mapping) else None)
+    if reason := _history_fault(checkpoint["message_hub"]["runtime_info"]):
+        raise InputError(f"{path}: cannot be continued: what it says of the training so far is odd: {reason}")
     return checkpoint
+
+
+def _history_fault(info: Mapping[str, Any]) -> str | None:
+    """Say why the ranges and the validation curve of a checkpoint fit in no record; None if they do."""
+    keys = {"ranges": "ranges", "miou_curve": "validation_curve_miou_percent"}
+    try:
+        history = TRAIN_DETAILS.validate_python({to: info[key] for key, to in keys.items() if key in info})
+    except ValidationError as error:
+        return explain(error)
+    for part in history.get("ranges", []):
+        begin, end, processes = part.get("from"), part.get("to"), part.get("processes", 1)
+        if not (_is_number(begin) and _is_number(end) and 0 <= begin <= end):
+            return f"a range is from iteration {begin!r} to {end!r}"
+        if not (_is_number(processes) and processes > 0):
+            return f"a range is of {processes!r} processes"
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _optimizer_fault(state: Any, optimizer: Any) -> str | None:

@@ -51,6 +51,18 @@ def begin_range(
     return [*past, {"from": iteration, "to": iteration, "date": date, **applies}]
 
 
+def epochs_of(ranges: Sequence[Mapping[str, Any]], length: int, processes: int) -> float:
+    """Return how often a run has gone through its data.
+
+    Args:
+        ranges: all iterations of the run.
+        length: of an epoch, in iterations of so many processes.
+        processes: of the run as it is now; a range may have had more or fewer, each with a batch of its own.
+    """
+    batches = sum((part["to"] - part["from"]) * part.get("processes", processes) for part in ranges)
+    return batches / (length * processes)
+
+
 def extend_range(part: dict[str, Any], iteration: int, rate: float) -> None:
     """Add an iteration, which has this number when it is done, and its learning rate to a range."""
     part["to"] = iteration

@@ -13,14 +13,14 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from lednet_mm.checkpoints.files import checkpoints_of, last_good_checkpoint
+from lednet_mm.checkpoints.files import last_good_checkpoint
 from lednet_mm.config import run_of
 from lednet_mm.datasets.reproducible import seed_iteration
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation import Accuracy, ConfusionMatrixMetric
 from lednet_mm.files import file_sha256
 from lednet_mm.records import Provenance, collect_provenance, new_record, now, write_record
-from lednet_mm.training.history import Stopwatch, begin_range, extend_range
+from lednet_mm.training.history import Stopwatch, begin_range, epochs_of, extend_range
 from lednet_mm.training.loops import EpochLoop
 
 APPLIES = ("commit", "dirty", "device", "threads", "precision", "dataset_fingerprint")
@@ -165,6 +165,7 @@ class RecordHook(Hook):
             "max_iters": runner.max_iters,
             "seed": runner.seed,
             "processes": runner.world_size,
+            "val_dataset_fingerprint": runner.dataset_fingerprints.get("val"),
             **self.provenance.model_dump(include=set(APPLIES)),
         }
         before = runner.message_hub.runtime_info.get("ranges", [])
@@ -210,7 +211,7 @@ class RecordHook(Hook):
         if self.accuracy is not None:
             curve = [point for point in self._curve(runner) if point[0] != runner.iter]
             curve.append([runner.iter, self.accuracy.values["miou_percent"]])
-            runner.message_hub.update_info("miou_curve", sorted(curve))
+            runner.message_hub.update_info("miou_curve", sorted(curve, key=lambda point: point[0]))
 
     def after_train(self, runner: Any) -> None:
         """Write the records of the finished run."""
@@ -220,15 +221,14 @@ class RecordHook(Hook):
             runner.val_loop.run()
         if not is_main_process():
             return
-        saved = checkpoints_of(runner.work_dir)
-        checkpoint = saved[0] if saved else None
+        checkpoint = runner.file_of_weights()
         update = {"date": now(), "checkpoint_sha256": file_sha256(checkpoint) if checkpoint else None}
         provenance = self.provenance.model_copy(update=update)
         iterations = runner.iter - self.first_iter
         images = iterations * runner.train_dataloader.batch_size * runner.world_size
         values = {
             "iterations": runner.iter,
-            "epochs": round(runner.iter / len(runner.train_dataloader), 4),
+            "epochs": round(epochs_of(self.ranges, len(runner.train_dataloader), runner.world_size), 4),
             "loss": runner.message_hub.get_scalar("train/loss").current() if iterations else None,
             "seconds_this_session": self.session.seconds,
             "training_seconds_this_session": self.training.seconds,

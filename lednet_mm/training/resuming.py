@@ -138,12 +138,16 @@ def check_continues(path: str, checkpoint: Mapping[str, Any], runner: Any) -> No
     if classes is not None and ours is not None and tuple(classes) != tuple(ours):
         raise _refusal(path, {"the dataset's classes": (tuple(classes), tuple(ours))})
     ranges = _info(checkpoint).get("ranges")
-    before = ranges[-1].get("dataset_fingerprint") if isinstance(ranges, list) and ranges else None
-    now_is = runner.dataset_fingerprints.get("train")
-    if before is not None and now_is is not None and before != now_is:
-        raise InputError(
-            f"{path} was trained on other data (names or sizes of files differ): give it those, or {NEW_RUN}"
-        )
+    for split, key, what in (
+        ("train", "dataset_fingerprint", "trained"),
+        ("val", "val_dataset_fingerprint", "validated"),
+    ):
+        before = ranges[-1].get(key) if ranges else None
+        now_is = runner.dataset_fingerprints.get(split)
+        if before is not None and now_is is not None and before != now_is:
+            raise InputError(
+                f"{path} was {what} on other data (names or sizes of files differ): give it those, or {NEW_RUN}"
+            )
 
 
 def _info(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:

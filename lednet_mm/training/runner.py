@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import is_main_process, master_only
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, MMDistributedDataParallel, is_model_wrapper
 from mmengine.model.utils import revert_sync_batchnorm
@@ -32,6 +32,7 @@ from lednet_mm.checkpoints.files import (
     describe_not_finite,
     last_good_checkpoint,
     load_state,
+    number_of,
     require_finite,
     show_names,
     weights_of,
@@ -88,6 +89,8 @@ class ReproducibleRunner(Runner):
     """The config as it was given."""
     _checked: dict[str, Any] | None = None
     """The checkpoint that :meth:`resume` goes on with, read and found to fit."""
+    _written: tuple[int, Path] | None = None
+    """The iteration of the newest numbered checkpoint that this run wrote or goes on from, and its file."""
     started: bool = False
     """Whether everything is built, loaded and tried: what fails from then on is not the config's mistake."""
 
@@ -196,16 +199,17 @@ class ReproducibleRunner(Runner):
             )
         check_continues(filename, self._checked, self)
         restore(self, filename, self.load_checkpoint(filename))
+        self._written = (self.iter, Path(filename))
         self.logger.info(f"continuing after iteration {self.iter} of {self.max_iters}")
 
     def dump_config(self) -> None:
-        """Write nothing yet: a run that is refused must not replace the config that an earlier one left."""
+        """Write nothing yet: a run that is refused leaves nothing that looks like the config of a run."""
 
+    @master_only
     def _write_config(self) -> None:
-        """Write the resolved config to the work folder, but not over the file that it was read from."""
-        source = Path(self.cfg.filename) if self.cfg.filename else None
-        if source is None or not source.exists() or source.resolve().parent != Path(self.work_dir).resolve():
-            super().dump_config()
+        """Write the resolved config beside the log, where no file of the user's can be in its place."""
+        name = Path(self.cfg.filename or f"{self.timestamp}.py").name
+        self.cfg.dump(Path(self.log_dir) / name)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger; what says nothing to a user reaches the log file only.
@@ -350,11 +354,21 @@ class ReproducibleRunner(Runner):
                 with part.open("rb") as file:
                     os.fsync(file.fileno())
                 part.replace(target)
+            if number_of(target) is not None:
+                self._written = (meta.get("iter", self.iter), target)
         except OSError as error:
             raise InputError(f"the checkpoint cannot be written: {_of(target, error)}") from error
         finally:
             if is_main_process():
                 part.unlink(missing_ok=True)
+
+    def file_of_weights(self) -> Path | None:
+        """Return the checkpoint of the weights as they are now; None if this run has no such file.
+
+        What else lies in the work folder, whatever its number, was not written by this run.
+        """
+        iteration, path = self._written or (None, None)
+        return path if path is not None and iteration == self.iter and path.is_file() else None
 
     def _bare_model(self) -> nn.Module:
         """Return the model without what parallel training and test-time augmentation wrap it in."""

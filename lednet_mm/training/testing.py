@@ -19,7 +19,7 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 from torch import Tensor
 
-from lednet_mm.checkpoints.binding import seed_of
+from lednet_mm.checkpoints.binding import compare_with_config, seed_of
 from lednet_mm.checkpoints.files import load_model
 from lednet_mm.config import config_text
 from lednet_mm.datasets.check import check_dataset
@@ -99,7 +99,14 @@ def evaluate_checkpoint(
                 check_outputs(pictures.values(), [*pictures, *labels], overwrite=overwrite)
             runner.register_hook(PictureHook(pictures, dataset.metainfo["palette"]))
 
-    seed = seed_of(load_model(model, checkpoint, config), checkpoint)
+    sha256 = file_sha256(checkpoint)
+    content = load_model(model, checkpoint, config)
+    if file_sha256(checkpoint) != sha256:
+        raise InputError(f"{checkpoint} was changed while it was read: test it again once it is whole")
+    seed = seed_of(content, checkpoint)
+    details: dict[str, Any] = {"checkpoint": Path(checkpoint).name, "tta": tta}
+    if differs := compare_with_config(content, config, checkpoint):
+        details["differs"] = differs
     config = config.copy()
     if seed is not None:
         config.randomness = {**config.get("randomness", {}), "seed": seed}
@@ -116,11 +123,9 @@ def evaluate_checkpoint(
             "cuda:0" if torch.cuda.is_available() else "cpu",
             threads=runner.threads.count,
             dataset_fingerprint=summary.fingerprint,
-            checkpoint_sha256=file_sha256(checkpoint),
+            checkpoint_sha256=sha256,
         )
-        path = write_accuracy_record(
-            runner, accuracy, name, provenance, work_dir, seed, checkpoint=Path(checkpoint).name, tta=tta
-        )
+        path = write_accuracy_record(runner, accuracy, name, provenance, work_dir, seed, **details)
     finally:  # a reader of the output may have gone, a disk may be full: neither costs the other
         announce(accuracy, name)
     return accuracy, path
@@ -205,9 +210,10 @@ def _samples(dataset: Any) -> Iterator[Mapping[str, Any]]:
 
 def _plan_pictures(dataset: Any, folder: Path) -> dict[str, Path]:
     """Return image -> picture, in the folders below the one that all images have in common."""
-    images = [info["img_path"] for info in _samples(dataset)]
-    root = Path(os.path.commonpath([Path(image).absolute().parent for image in images]))
-    return {image: folder / Path(image).absolute().relative_to(root).with_suffix(".png") for image in images}
+    # Without "..", so that every picture lies below the folder.
+    places = {info["img_path"]: Path(os.path.abspath(info["img_path"])) for info in _samples(dataset)}
+    root = Path(os.path.commonpath([place.parent for place in places.values()]))
+    return {image: folder / place.relative_to(root).with_suffix(".png") for image, place in places.items()}
 
 
 class PictureHook(Hook):

@@ -19,7 +19,6 @@ from lednet_mm.datasets.check import check_dataset, class_weights, fingerprint
 from lednet_mm.errors import InputError
 from tests.datasets.small_sets import HEIGHT, WIDTH, make_camvid, write_png
 
-
 LOAD = [{"type": "LoadImage"}, {"type": "LoadLabels"}]
 
 

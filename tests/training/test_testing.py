@@ -288,7 +288,9 @@ def test_images_of_several_sizes_in_a_batch_are_one_line(
     assert tool("test", small_config(data=data), checkpoint, "--work-dir", tmp_path / "w").status == 0
 
 
-@pytest.mark.parametrize("kind", ["mmseg.IoUMetric", IoUMetric, "ConfusionMatrixMetric", ConfusionMatrixMetric])
+@pytest.mark.parametrize(
+    "kind", ["mmseg.IoUMetric", IoUMetric, "ConfusionMatrixMetric", ConfusionMatrixMetric]
+)
 def test_a_metric_is_known_by_its_class(kind):
     ours, *others = _with_matrices([{"type": kind, "ignore_index": 9}, {"type": "Other"}])
     assert ours["type"] in ("ConfusionMatrixMetric", ConfusionMatrixMetric)
