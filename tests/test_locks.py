@@ -5,6 +5,9 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from lednet_mm.errors import InputError
 from lednet_mm.files import FolderLock, holder_of, is_locked
 
 
@@ -60,3 +63,24 @@ def test_what_a_dead_process_left_is_no_lock(tmp_path):
         assert lock is not None
     (tmp_path / "lock").write_text("damaged")
     assert holder_of(tmp_path) == "another process"
+
+
+def test_what_is_no_lock_is_never_written_to(tmp_path):
+    mine, lock = tmp_path / "mine", tmp_path / "lock"
+    mine.write_text("mine")
+    for put in (
+        lambda: lock.symlink_to(mine),
+        lambda: lock.write_text("mine"),
+        lock.mkdir,
+        lambda: os.mkfifo(lock),
+    ):
+        put()
+        with pytest.raises(InputError, match=r"lock is not a lock of this project"):
+            FolderLock.take(tmp_path)
+        assert not is_locked(tmp_path)
+        if not lock.is_dir() and not lock.is_fifo():
+            assert lock.read_text() == "mine"
+        lock.rmdir() if lock.is_dir() else lock.unlink()
+    lock.write_text('{"host": "elsewh')  # of a process whose disk was full
+    with FolderLock.take(tmp_path) as taken:
+        assert taken is not None

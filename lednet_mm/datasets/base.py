@@ -105,8 +105,8 @@ class SegDataset(BaseSegDataset):
         for name in names:
             if Path(name).is_absolute() or ".." in Path(name).parts:
                 raise InputError(
-                    f"list of images {self.ann_file}: {one_line(name)} leads out of the dataset's folder: give "
-                    "paths below it"
+                    f"list of images {self.ann_file}: {one_line(name)} leads out of the dataset's folder: "
+                    "give paths below it"
                 )
         return names
 

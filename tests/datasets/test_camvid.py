@@ -78,6 +78,14 @@ def test_settings_that_do_not_fit(tmp_path: Path, settings: dict, words: str) ->
         CamVidDataset(data_root=str(make_camvid(tmp_path)), **settings)
 
 
+@pytest.mark.parametrize("name", ["../secret/image", "train/../../image", "/etc/image"])
+def test_a_list_names_files_of_the_dataset_alone(tmp_path: Path, name: str) -> None:
+    root = make_camvid(tmp_path / "camvid")
+    (tmp_path / "list.txt").write_text(f"train_001\n{name}\n")
+    with pytest.raises(InputError, match=f"{name} leads out of the dataset's folder"):
+        CamVidDataset(data_root=str(root), ann_file=str(tmp_path / "list.txt"))
+
+
 def test_other_pixels_than_the_published_ones_are_noticed(tmp_path: Path) -> None:
     folders = [name for split in SPLITS for name in (split, f"{split}annot")]
     assert differing_splits(make_camvid(tmp_path)) == folders

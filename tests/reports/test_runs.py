@@ -27,7 +27,7 @@ def trained(text=CONFIG, iterations=100, minute=0, sha="a", begun=None, curve=()
     return record.model_copy(update={**update, "provenance": at(minute, checkpoint_sha256=sha)})
 
 
-def tested(split="test", text=CONFIG, quality=0.8, minute=0, sha="a", seed=0, **details):
+def measured(split="test", text=CONFIG, quality=0.8, minute=0, sha="a", seed=0, **details):
     record = accuracy(split=split, text=text, quality=quality, seed=seed, **details)
     return record.model_copy(update={"provenance": at(minute, checkpoint_sha256=sha)})
 
@@ -38,8 +38,8 @@ def the_row(records):
 
 
 def test_another_learning_rate_does_not_lend_its_accuracy():
-    first = [trained(OTHER, sha="b", curve=[[5, 1.0]]), tested(text=OTHER, sha="b", quality=0.9)]
-    second = [trained(minute=5, curve=[[10, 2.0]]), tested("val", minute=5)]
+    first = [trained(OTHER, sha="b", curve=[[5, 1.0]]), measured(text=OTHER, sha="b", quality=0.9)]
+    second = [trained(minute=5, curve=[[10, 2.0]]), measured("val", minute=5)]
     records = [*first, *second]
     row = the_row(records)
     assert row["train_record"] == record_name(second[0])
@@ -51,14 +51,14 @@ def test_another_learning_rate_does_not_lend_its_accuracy():
     assert class_table(records)["split"].tolist() == ["val"]
     # Nor does it where its training is not among the records, or says nothing of its checkpoint.
     for sha in ("b", None):
-        stray = tested(text=OTHER, sha=sha, minute=9)
+        stray = measured(text=OTHER, sha=sha, minute=9)
         assert the_row([*second, stray])["accuracy_record"] == record_name(second[1])
         (note,) = choose_runs([*second, stray]).notes
         assert record_name(stray) in note
 
 
 def test_without_trainings_accuracies_of_different_weights_are_not_mixed():
-    new, old = tested(minute=5), tested("val", OTHER, minute=1, sha="b")
+    new, old = measured(minute=5), measured("val", OTHER, minute=1, sha="b")
     row = the_row([old, new])
     assert row["accuracy_record"] == record_name(new)
     assert pd.isna(row["miou_val_percent"])
@@ -67,7 +67,7 @@ def test_without_trainings_accuracies_of_different_weights_are_not_mixed():
 
 
 def test_the_accuracy_of_the_last_checkpoint_counts():
-    records = [trained(), tested("val"), tested(minute=1), tested(minute=2, sha="iter_2", quality=0.3)]
+    records = [trained(), measured("val"), measured(minute=1), measured(minute=2, sha="iter_2", quality=0.3)]
     assert the_row(records)["accuracy_record"] == record_name(records[2])
     (note,) = choose_runs(records).notes
     assert record_name(records[3]) in note
@@ -77,8 +77,8 @@ def test_the_accuracy_of_the_last_checkpoint_counts():
 
 def test_a_test_under_another_config_does_not_take_the_place_of_the_accuracy():
     differs = ["model.data_preprocessor.mean (0 there, 1 here)"]
-    odd = tested(minute=2, text=CONFIG + "mean = 1\n", differs=differs)
-    records = [trained(), tested(minute=1), odd]
+    odd = measured(minute=2, text=CONFIG + "mean = 1\n", differs=differs)
+    records = [trained(), measured(minute=1), odd]
     assert the_row(records)["accuracy_record"] == record_name(records[1])
     assert record_name(odd) in choose_runs(records).notes[0]
     # Where there is no other it is shown, and said to be odd.
@@ -88,9 +88,9 @@ def test_a_test_under_another_config_does_not_take_the_place_of_the_accuracy():
 
 def test_a_clock_that_was_set_back_does_not_make_an_older_training_count():
     begun = "2026-11-21T10:30:00+00:00"
-    short = [trained(iterations=50, minute=40, sha="s", begun=begun), tested(minute=41, sha="s")]
+    short = [trained(iterations=50, minute=40, sha="s", begun=begun), measured(minute=41, sha="s")]
     text = CONFIG.replace("'max_iters': 100", "'max_iters': 200")
-    long = [trained(text, 200, minute=2, begun=begun), tested(text=text, minute=3)]
+    long = [trained(text, 200, minute=2, begun=begun), measured(text=text, minute=3)]
     row = the_row([*short, *long])
     assert (row["train_record"], row["accuracy_record"]) == tuple(map(record_name, long))
     assert row["iterations"] == 200
@@ -98,20 +98,20 @@ def test_a_clock_that_was_set_back_does_not_make_an_older_training_count():
 
 
 def test_a_training_that_was_written_twice_is_one():
-    records = [trained(minute=1, sha="x"), tested(minute=2, sha="x"), trained(minute=3, sha="y")]
+    records = [trained(minute=1, sha="x"), measured(minute=2, sha="x"), trained(minute=3, sha="y")]
     assert the_row(records)["accuracy_record"] == record_name(records[1])
     assert choose_runs(records).notes == ()
 
 
 def test_one_checkpoint_of_two_seeds_is_said():
-    records = [trained(), tested(), trained(seed=1)]
+    records = [trained(), measured(), trained(seed=1)]
     (note,) = choose_runs(records).notes
     assert note.startswith("Different runs say that one checkpoint is theirs")
     assert choose_runs(records[:2]).notes == ()
 
 
 def test_many_notes_are_counted():
-    notes = choose_runs([trained(), *(tested(sha=f"x{i}") for i in range(50))]).notes
+    notes = choose_runs([trained(), *(measured(sha=f"x{i}") for i in range(50))]).notes
     assert len(notes) == 21
     assert notes[-1].startswith("30 more")
 

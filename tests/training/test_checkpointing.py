@@ -93,6 +93,17 @@ FAULTS = {
     "moments of others": (damage("optimizer.state.9", {}), "does not have"),
     "learning rate a text": (damage("optimizer.param_groups.0.lr", "x"), "has no lr"),
     "no schedules": (damage("param_schedulers", []), "each schedule"),
+    "ranges of numbers": (damage("message_hub.runtime_info.ranges", [5]), "training so far is odd: ranges.0"),
+    "a range backwards": (
+        damage("message_hub.runtime_info.ranges", [{"from": 4, "to": 2}]),
+        "from iteration 4",
+    ),
+    "a range without end": (damage("message_hub.runtime_info.ranges", [{"from": 4}]), "to None"),
+    "a range of no process": (
+        damage("message_hub.runtime_info.ranges", [{"from": 0, "to": 6, "processes": 0}]),
+        "of 0 processes",
+    ),
+    "mIoU of 500": (damage("message_hub.runtime_info.miou_curve", [[2, 500.0]]), "curve_miou_percent.0"),
     "other schedules": (damage("param_schedulers.0", {"last_step": 1}), "its schedules are others"),
 }
 

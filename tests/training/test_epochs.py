@@ -5,6 +5,7 @@ import torch
 
 from lednet_mm.checkpoints.files import checkpoints_of, read_checkpoint
 from lednet_mm.records import read_records
+from lednet_mm.training.history import epochs_of
 from lednet_mm.training.training import train
 
 EPOCHS = (
@@ -48,3 +49,14 @@ def newest_training(run):
     records, problems = read_records([run])
     assert problems == {}
     return [record for record in records if record.kind == "train"][-1]
+
+
+def test_epochs_of_a_run_whose_number_of_processes_changed():
+    ranges = [
+        {"from": 0, "to": 6},
+        {"from": 6, "to": 12, "processes": 2},
+        {"from": 12, "to": 15, "processes": 1},
+    ]
+    # 24 images in batches of 2: an epoch is 12 iterations of one process, 6 of two.
+    assert epochs_of(ranges, 12, 1) == (6 + 12 + 3) / 12
+    assert epochs_of(ranges[1:], 6, 2) == (12 + 3) / 12

@@ -22,7 +22,7 @@ from lednet_mm.checkpoints.files import checkpoints_of, publish_checkpoint
 from lednet_mm.checkpoints.reading import read_checkpoint
 from lednet_mm.config import load_config
 from lednet_mm.errors import InputError
-from lednet_mm.files import FolderLock
+from lednet_mm.files import FolderLock, file_sha256
 from lednet_mm.literals import read_literals
 from lednet_mm.records import read_records
 from lednet_mm.training import hooks
@@ -295,6 +295,55 @@ def test_a_run_on_other_data_is_not_continued(begun, small_streets, tmp_path):
         path.unlink()
     with pytest.raises(InputError, match="was trained on other data"):
         train(config, work_dir=run, seed=3, resume=True, options=sets)
+
+
+def test_a_run_validated_on_other_data_is_not_continued(begun, small_streets, tmp_path):
+    config, run = begun
+    other = Path(shutil.copytree(small_streets, tmp_path / "other"))
+    image = min(other.rglob("val/**/*_leftImg8bit.png"))
+    for path in list(other.rglob(f"{image.name.removesuffix('_leftImg8bit.png')}*")):
+        path.unlink()
+    options = {"val_dataloader.dataset.data_root": str(other)}
+    with pytest.raises(InputError, match="was validated on other data"):
+        train(config, work_dir=run, seed=3, resume=True, options=options)
+    path = run / "iter_4.pth"
+    checkpoint = read_checkpoint(path)
+    for part in checkpoint["message_hub"]["runtime_info"]["ranges"]:
+        del part["val_dataset_fingerprint"]  # as before it was kept
+    torch.save(checkpoint, path)
+    train(config, work_dir=run, seed=3, resume=True, options=options)
+
+
+def test_a_record_names_the_file_of_its_weights_and_no_other(begun, quick_config, tmp_path):
+    config, run = begun
+    (run / "iter_99.pth").write_bytes(b"of another run")
+    train(config, work_dir=run, seed=3, resume=True)
+    record = records_of(run)["train"]
+    assert record.details["checkpoint"] == "iter_4.pth"
+    assert record.provenance.checkpoint_sha256 == file_sha256(run / "iter_4.pth")
+
+    config = quick_config(
+        "train_cfg = dict(max_iters=3, val_interval=3)",
+        "default_hooks['checkpoint'].update(interval=2, save_last=False)",
+    )
+    train(config, work_dir=tmp_path / "unsaved", seed=3)
+    assert checkpoints_of(tmp_path / "unsaved")[0].name == "iter_2.pth"
+    record = records_of(tmp_path / "unsaved")["train"]
+    assert (record.details["checkpoint"], record.provenance.checkpoint_sha256) == (None, None)
+
+
+def test_files_of_a_user_in_a_work_folder_stay_as_they_are(quick_config, tmp_path, one_thread):
+    config = quick_config("train_cfg = dict(max_iters=1, val_interval=1)")
+    run, mine = tmp_path / "run", tmp_path / "mine.txt"
+    run.mkdir()
+    mine.write_text("mine")
+    (run / config.name).write_text("mine")
+    (run / "last_checkpoint").symlink_to(mine)
+    train(config, work_dir=run)
+    assert mine.read_text() == (run / config.name).read_text() == "mine"
+    assert (run / "last_checkpoint").read_text() == str(run / "iter_1.pth")
+    (written,) = run.glob(f"*/{config.name}")
+    assert "max_iters" in written.read_text()
 
 
 def test_a_checkpoint_without_a_config_is_compared_as_far_as_it_goes(begun):

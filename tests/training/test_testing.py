@@ -18,13 +18,24 @@ from mmengine.config import Config
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import MODELS
 
+<<<<<<< HEAD
 from lednet_mm.config import load_config
 from lednet_mm.evaluation import ConfusionMatrixMetric
+=======
+from lednet_mm.config import config_text, load_config
+>>>>>>> ea32fef (Tests of records, histories, locks and lists that lead elsewhere)
 from lednet_mm.evaluation.confusion import confusion_matrix, unpack
+from lednet_mm.files import file_sha256
 from lednet_mm.records import read_records
+from lednet_mm.training import testing
 from lednet_mm.training.augmentation import SCALES, augmented
+from lednet_mm.training.runner import ReproducibleRunner
 from lednet_mm.training.splits import data_split
+<<<<<<< HEAD
 from lednet_mm.training.testing import TRACEBACK, _with_matrices, as_rgb
+=======
+from lednet_mm.training.testing import TRACEBACK, _plan_pictures, as_rgb
+>>>>>>> ea32fef (Tests of records, histories, locks and lists that lead elsewhere)
 from tests.conftest import ROOT
 
 THEIRS = Path(mmseg.__file__).parent / ".mim/configs"
@@ -193,6 +204,54 @@ def test_every_image_is_written_beside_its_prediction(
     originals = tool(*arguments, images[0].parent, "--overwrite")
     assert originals.status == 2
     assert "is itself an input" in originals.err
+
+
+def test_pictures_lie_below_their_folder_whatever_the_images_paths(tmp_path):
+    images = [tmp_path / "data" / "a" / "1.png", tmp_path / "data" / "a" / ".." / ".." / "2.png"]
+    dataset = [{"img_path": str(image)} for image in images]
+    stub = type("Listed", (), {"get_data_info": lambda _, i: dataset[i], "__len__": lambda _: 2})()
+    planned = _plan_pictures(stub, tmp_path / "show")
+    assert list(planned.values()) == [tmp_path / "show/data/a/1.png", tmp_path / "show/2.png"]
+
+
+def test_the_record_is_of_the_weights_that_were_read(small_config, checkpoint, tool, tmp_path, monkeypatch):
+    sha256 = file_sha256(checkpoint)
+    read = testing.load_model
+
+    def and_replace(*arguments):
+        content = read(*arguments)
+        checkpoint.write_bytes(b"another file")
+        return content
+
+    run = ReproducibleRunner.test
+
+    def replace_and_run(runner):
+        checkpoint.write_bytes(b"another file")
+        return run(runner)
+
+    before = checkpoint.read_bytes()
+    monkeypatch.setattr(testing, "load_model", and_replace)
+    outcome = tool("test", small_config(), checkpoint, "--work-dir", tmp_path / "a")
+    assert outcome.status == 2
+    assert "was changed while it was read" in outcome.err
+    monkeypatch.setattr(testing, "load_model", read)
+    checkpoint.write_bytes(before)
+    monkeypatch.setattr(ReproducibleRunner, "test", replace_and_run)
+    outcome = tool("test", small_config(), checkpoint, "--work-dir", tmp_path / "b")
+    assert outcome.status == 0, outcome.err
+    assert only_record(tmp_path / "b").provenance.checkpoint_sha256 == sha256
+
+
+def test_the_record_says_what_differs_from_the_training(small_config, checkpoint, tool, tmp_path):
+    content = torch.load(checkpoint, weights_only=True)
+    for folder, options in (("same", None), ("other", {"model.data_preprocessor.mean": [1.0, 2.0, 3.0]})):
+        text = config_text(load_config(small_config(), options))
+        torch.save({**content, "meta": {"seed": 7, "config": text}}, checkpoint)
+        outcome = tool("test", small_config(), checkpoint, "--work-dir", tmp_path / folder)
+        assert outcome.status == 0, outcome.err
+    assert "differs" not in only_record(tmp_path / "same").details
+    (line,) = only_record(tmp_path / "other").details["differs"]
+    assert line.startswith("model.data_preprocessor.mean ([1.0, 2.0, 3.0] there, ")
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
