@@ -355,7 +355,8 @@ class ReproducibleRunner(Runner):
                     os.fsync(file.fileno())
                 part.replace(target)
             if number_of(target) is not None:
-                self._written = (meta.get("iter", self.iter), target)
+                step: Any = meta.get("iter", self.iter)
+                self._written = (step, target)
         except OSError as error:
             raise InputError(f"the checkpoint cannot be written: {_of(target, error)}") from error
         finally:

@@ -18,12 +18,8 @@ from mmengine.config import Config
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import MODELS
 
-<<<<<<< HEAD
-from lednet_mm.config import load_config
-from lednet_mm.evaluation import ConfusionMatrixMetric
-=======
 from lednet_mm.config import config_text, load_config
->>>>>>> ea32fef (Tests of records, histories, locks and lists that lead elsewhere)
+from lednet_mm.evaluation import ConfusionMatrixMetric
 from lednet_mm.evaluation.confusion import confusion_matrix, unpack
 from lednet_mm.files import file_sha256
 from lednet_mm.records import read_records
@@ -31,11 +27,7 @@ from lednet_mm.training import testing
 from lednet_mm.training.augmentation import SCALES, augmented
 from lednet_mm.training.runner import ReproducibleRunner
 from lednet_mm.training.splits import data_split
-<<<<<<< HEAD
-from lednet_mm.training.testing import TRACEBACK, _with_matrices, as_rgb
-=======
-from lednet_mm.training.testing import TRACEBACK, _plan_pictures, as_rgb
->>>>>>> ea32fef (Tests of records, histories, locks and lists that lead elsewhere)
+from lednet_mm.training.testing import TRACEBACK, _plan_pictures, _with_matrices, as_rgb
 from tests.conftest import ROOT
 
 THEIRS = Path(mmseg.__file__).parent / ".mim/configs"
