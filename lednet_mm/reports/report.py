@@ -22,6 +22,7 @@ from lednet_mm.reports.page import write_page
 from lednet_mm.reports.pictures import PictureSet, predict_pictures
 from lednet_mm.reports.published import published_table
 from lednet_mm.reports.reading import Evidence, read_evidence
+from lednet_mm.reports.runs import choose_runs
 from lednet_mm.reports.summary import summarise_runs, summary_table
 from lednet_mm.reports.tables import Table, to_csv, to_latex, to_markdown
 from lednet_mm.text import one_line
@@ -171,7 +172,7 @@ def write_report(
         files |= {plot.name + ending: data for ending, data in render(plot.figure).items()}
     folder.check(files)
     sets: list[PictureSet] = []
-    notes = list(evidence.notes)
+    notes = [*evidence.notes, *choose_runs(evidence.records).notes]
     if pictures:
         sets, more = predict_pictures(evidence, pictures)
         notes += more

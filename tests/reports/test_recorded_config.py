@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from lednet_mm.checkpoints.binding import compare_with_config
 from lednet_mm.config import config_text, load_config
 from lednet_mm.errors import InputError
 from lednet_mm.reports.recorded_config import config_of_record
@@ -87,3 +88,10 @@ def test_no_list_is_read_and_no_cache_written_where_a_record_says(text):
 def test_a_record_leads_to_no_other_place(more, text):
     with pytest.raises(InputError, match="only files below the dataset's data_root are read"):
         config_of_record(record(in_dataset(text, more)), "test")
+
+
+@pytest.mark.parametrize("more", ["'cache_dir': None", "'ann_file': '', 'cache_dir': 'cache'"])
+def test_what_is_left_out_is_no_difference_to_the_config_of_the_weights(more, text):
+    text = in_dataset(text, more)
+    config = config_of_record(record(text), "test")
+    assert compare_with_config({"meta": {"config": text}}, config, "x.pth") == []
