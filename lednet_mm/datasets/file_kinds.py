@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 VIDEO = "a video"
+AVIF = "an AVIF image"
 
 # (offset, bytes there, what it is)
 _IMAGES = (
@@ -26,7 +27,7 @@ _OTHERS = (
     (4, b"ftyphev", "a HEIC photo"),
     (4, b"ftypmif1", "a HEIC photo"),
     (4, b"ftypcrx", "a camera's raw photo"),
-    (4, b"ftypavif", "an AVIF image"),
+    (4, b"ftypavif", AVIF),
     (4, b"ftyp", f"{VIDEO} (MP4 or MOV)"),
     (128, b"DICM", "a DICOM file"),
     (0, b"\x93NUMPY", "a NumPy array"),

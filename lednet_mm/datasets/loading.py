@@ -19,7 +19,7 @@ from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
-from lednet_mm.datasets.file_kinds import VIDEO, kind_of_image, kind_of_other
+from lednet_mm.datasets.file_kinds import AVIF, VIDEO, kind_of_image, kind_of_other
 from lednet_mm.errors import InputError
 
 IGNORE = 255
@@ -32,7 +32,8 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 # A label of a satellite's image has 400 megapixels; the limit is OpenCV's own for images, 2**30 pixels.
 Image.MAX_IMAGE_PIXELS = 1 << 30
 
-# How to turn an array back that was put upright by a TIFF's orientation (tag 274).
+ORIENTATION = 274  # the tag of EXIF and TIFF
+# How to turn an array back that was put upright by its orientation.
 _TURNED_BACK = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -42,6 +43,7 @@ _TURNED_BACK = {
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: lambda a: np.rot90(a, -1),
 }
+_UPRIGHT = {**_TURNED_BACK, 6: _TURNED_BACK[8], 8: _TURNED_BACK[6]}  # the others undo themselves
 
 
 def read_image(
@@ -87,11 +89,14 @@ def read_image(
         raise InputError(_unreadable(path, data)) from None
     if image is None:
         raise InputError(_unreadable(path, data))
-    if as_stored and backend == "cv2" and kind_of_image(data) == "TIFF":
-        # OpenCV turns a TIFF whatever it is told.
-        orientation = Image.open(io.BytesIO(data)).getexif().get(274, 1)
-        image = np.ascontiguousarray(_TURNED_BACK.get(orientation, lambda a: a)(image))
-    return image
+    if backend == "cv2" and as_stored and kind_of_image(data) == "TIFF":
+        turns = _TURNED_BACK  # OpenCV turns a TIFF whatever it is told,
+    elif backend == "cv2" and color_type in ("color", "grayscale") and kind_of_other(data) == AVIF:
+        turns = _UPRIGHT  # and an AVIF never.
+    else:
+        return image
+    orientation = Image.open(io.BytesIO(data)).getexif().get(ORIENTATION, 1)
+    return np.ascontiguousarray(turns.get(orientation, lambda a: a)(image))
 
 
 def _fetch(path: str | Path, what: str, backend_args: dict | None) -> bytes:
@@ -169,7 +174,7 @@ def read_ids(path: str | Path, backend_args: dict | None = None) -> np.ndarray:
         Image.open(io.BytesIO(data)).verify()
         image = Image.open(io.BytesIO(data))
         # Pillow turns a TIFF, and no other format, when it decodes it, and then forgets the tag.
-        orientation = image.getexif().get(274, 1) if image.format == "TIFF" else 1
+        orientation = image.getexif().get(ORIENTATION, 1) if image.format == "TIFF" else 1
         ids = _TURNED_BACK.get(orientation, lambda a: a)(np.asarray(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = kind_of_other(data) or str(error).split("<")[0].strip()

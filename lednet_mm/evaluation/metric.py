@@ -22,7 +22,7 @@ class Accuracy:
     Attributes:
         values: scores in percent, see :func:`lednet_mm.evaluation.confusion.scores`.
         classes: names in the order of the matrices.
-        images: file names in the order of ``per_image``; a byte that is not UTF-8 is shown as ``\xff``.
+        images: file names in the order of ``per_image``; bytes that are not UTF-8 are shown as ``\xff``.
         per_image: (images, C, P) int64, rows truth, columns prediction (P > C: see ``num_outputs`` below).
     """
 
@@ -112,7 +112,7 @@ class ConfusionMatrixMetric(BaseMetric):
 
 
 def _whole(ids: np.ndarray) -> np.ndarray:
-    """Return ids as integers: MMSegmentation thresholds a single output to floats, 0.0 and 1.0."""
+    """Return ids as integers: where a network has one output, MMSegmentation thresholds it to floats."""
     if ids.dtype.kind != "f" or not np.array_equal(ids, np.rint(ids)):
         return ids
     return ids.astype(np.int64)

@@ -265,6 +265,6 @@ def as_rgb(image: Tensor) -> np.ndarray:
             pixels = 255 * (pixels - low) / max(high - low, 1e-6)
         elif pixels.dtype.kind == "f" and high <= 1:
             pixels = 255 * pixels
-        pixels = pixels.astype(np.uint8)
+        pixels = np.rint(pixels).astype(np.uint8)
     shown = pixels[::-1] if len(pixels) == 3 else np.repeat(pixels[:1], 3, axis=0)
     return np.ascontiguousarray(shown.transpose(1, 2, 0))

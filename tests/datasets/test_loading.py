@@ -260,7 +260,7 @@ class TestReadImage:
             <= 1
         )
 
-    @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
+    @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
     @pytest.mark.parametrize("orientation", range(1, 9))
     def test_orientation_counts_where_there_is_no_label(
         self, tmp_path: Path, form: str, orientation: int

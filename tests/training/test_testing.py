@@ -254,7 +254,7 @@ def test_images_of_any_kind_can_be_looked_at(channels):
     assert as_rgb(bgr).tolist() == [[[30, 20, 10]]]
     assert as_rgb(bgr.float()).tolist() == [[[30, 20, 10]]]
     assert as_rgb(bgr / 50).tolist() == [[[153, 102, 51]]]
-    assert as_rgb(bgr.float() * 10 - 100).tolist() == [[[255, 127, 0]]]
+    assert as_rgb(bgr.float() * 10 - 200).tolist() == [[[255, 128, 0]]]
 
 
 @pytest.mark.parametrize("meta", [{"seed": -1}, {"seed": "7"}, {"seed": 2**32}, {"seed": True}, [1, 2], None])
