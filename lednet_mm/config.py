@@ -103,9 +103,7 @@ def files_of(path: str | Path) -> list[Path]:
             continue
         found.append(file)
         try:
-            folder = str(file.absolute().parent).replace("\\", r"\\")
-            text = file.read_text(encoding="utf-8")
-            content = ast.parse(re.sub(r"\{\{\s*fileDirname\s*\}\}", folder, text))
+            content = ast.parse(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, SyntaxError):
             continue
         for node in ast.walk(content):
@@ -116,7 +114,10 @@ def files_of(path: str | Path) -> list[Path]:
                 isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets
             ):
                 names = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
-                waiting += [(file.parent / name).resolve() for name in names if isinstance(name, str)]
+                for name in names:
+                    if isinstance(name, str):  # mmengine puts the folder where a file says fileDirname
+                        name = re.sub(r"^\{\{\s*fileDirname\s*\}\}/", "", name)
+                        waiting.append((file.parent / name).resolve())
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import lednet_mm  # noqa: F401  (registers the datasets)
 from lednet_mm.config import files_of, load_config
 from lednet_mm.datasets.check import DatasetSummary, check_dataset, members_of
 from lednet_mm.errors import InputError, run_command
-from lednet_mm.files import check_outputs, write_atomically
+from lednet_mm.files import check_outputs, find_files, write_atomically
 from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
 
@@ -88,11 +89,16 @@ def main() -> int:
 
 
 def data_files(datasets: Iterable[Any]) -> set[str]:
-    """Return the images, labels and lists that datasets' configs name."""
-    members = [member for dataset in datasets for member in members_of(dataset)]
-    samples = [member.get_data_info(index) for member in members for index in range(len(member))]
-    paths = {sample.get(key) for sample in samples for key in ("img_path", "seg_map_path")}
-    return {str(path) for path in (*paths, *(member.ann_file for member in members)) if path}
+    """Return the images, labels and lists that datasets' configs name, and the other pictures beside them."""
+    found: set[str] = set()
+    for member in (member for dataset in datasets for member in members_of(dataset)):
+        samples = [member.get_data_info(index) for index in range(len(member))]
+        listed = {sample.get(key) for sample in samples for key in ("img_path", "seg_map_path")}
+        found |= {str(path) for path in (*listed, member.ann_file) if path}
+        endings = tuple({Path(path).suffix for path in listed if path})
+        for folder in filter(os.path.isdir, (str(place) for place in member.data_prefix.values())):
+            found |= {str(path) for path in find_files(folder, endings)}
+    return found
 
 
 if __name__ == "__main__":

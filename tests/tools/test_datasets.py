@@ -42,7 +42,7 @@ def test_no_input_of_the_check_is_replaced(small_config, tool, tmp_path, small_s
     before = {path: path.read_bytes() for path in (config, files[0], files[-1])}
     for target in before:
         done = tool("check_dataset", child, "--json", target, "--overwrite")
-        assert (done.status, done.err.count("\n")) == (2, 1)
+        assert (done.status, done.err.count("\n")) == (2, 1), target
         assert "is itself an input" in done.err
     assert {path: path.read_bytes() for path in before} == before
 
