@@ -90,7 +90,9 @@ def test_no_iteration_reads_from_the_device(small_config, tmp_path):
     with Reads():
         train(config, work_dir=tmp_path / "run")
     assert reads  # before the first iteration
-    assert [stack for stack in reads if "in run_iter" in stack] == []
+    # A checkpoint is written from the host, which looks at the weights first.
+    inside = [stack for stack in reads if "in run_iter" in stack and "in save_checkpoint" not in stack]
+    assert inside == []
     log = "".join(path.read_text() for path in (tmp_path / "run").glob("*/*.log"))
     logged = re.findall(r"Iter\(train\) +\[(\d+)/8\].* loss: (\S+).* decode.acc_seg: (\S+)", log)
     assert [line[0] for line in logged] == ["3", "4", "8"]  # 3: the first time that all images were seen
