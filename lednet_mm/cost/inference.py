@@ -80,7 +80,7 @@ def _plain(norm: nn.SyncBatchNorm) -> nn.BatchNorm2d:
 
 
 def input_channels(network: nn.Module) -> int:
-    """Return how many channels a network's images have: what its backbone's first convolution takes, else 3."""
+    """Return how many channels a network's images have: those that its backbone takes, else 3."""
     backbone = getattr(getattr(network, "model", network), "backbone", None)
     modules = backbone.modules() if isinstance(backbone, nn.Module) else ()
     first = next((m for m in modules if isinstance(m, nn.modules.conv._ConvNd)), None)

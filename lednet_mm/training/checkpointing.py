@@ -207,8 +207,8 @@ def _history_fault(info: Mapping[str, Any]) -> str | None:
         history = TRAIN_DETAILS.validate_python({to: info[key] for key, to in keys.items() if key in info})
     except ValidationError as error:
         return explain(error)
-    ranges: Any = history.get("ranges", [])
-    for part in ranges:
+    part: Mapping[str, Any]
+    for part in history.get("ranges", []):
         begin, end, processes = part.get("from"), part.get("to"), part.get("processes", 1)
         if not (_is_number(begin) and _is_number(end) and 0 <= begin <= end):
             return f"a range is from iteration {begin!r} to {end!r}"

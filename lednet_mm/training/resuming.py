@@ -146,8 +146,8 @@ def check_continues(path: str, checkpoint: Mapping[str, Any], runner: Any) -> No
         now_is = runner.dataset_fingerprints.get(split)
         if before is not None and now_is is not None and before != now_is:
             raise InputError(
-                f"{path} was {what} on other data (names or sizes of files differ): give it "
-                f"those, or {NEW_RUN}"
+                f"{path} was {what} on other data (names or sizes of files differ): give it those, or "
+                f"{NEW_RUN}"
             )
 
 

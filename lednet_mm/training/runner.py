@@ -355,8 +355,7 @@ class ReproducibleRunner(Runner):
                     os.fsync(file.fileno())
                 part.replace(target)
             if number_of(target) is not None:
-                step: Any = meta.get("iter", self.iter)
-                self._written = (step, target)
+                self._written = (int(meta.get("iter") or self.iter), target)
         except OSError as error:
             raise InputError(f"the checkpoint cannot be written: {_of(target, error)}") from error
         finally:

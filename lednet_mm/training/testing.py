@@ -210,8 +210,11 @@ def _samples(dataset: Any) -> Iterator[Mapping[str, Any]]:
 
 def _plan_pictures(dataset: Any, folder: Path) -> dict[str, Path]:
     """Return image -> picture, in the folders below the one that all images have in common."""
-    # Without "..", so that every picture lies below the folder.
-    places = {info["img_path"]: Path(info["img_path"]).resolve() for info in _samples(dataset)}
+    # Without "..", so that every picture lies below the folder; links keep the names that the dataset has.
+    places = {
+        info["img_path"]: Path(os.path.normpath(Path(info["img_path"]).absolute()))
+        for info in _samples(dataset)
+    }
     root = Path(os.path.commonpath([place.parent for place in places.values()]))
     return {image: folder / place.relative_to(root).with_suffix(".png") for image, place in places.items()}
 
