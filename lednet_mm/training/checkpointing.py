@@ -207,18 +207,13 @@ def _history_fault(info: Mapping[str, Any]) -> str | None:
         history = TRAIN_DETAILS.validate_python({to: info[key] for key, to in keys.items() if key in info})
     except ValidationError as error:
         return explain(error)
-    part: Mapping[str, Any]
     for part in history.get("ranges", []):
         begin, end, processes = part.get("from"), part.get("to"), part.get("processes", 1)
-        if not (_is_number(begin) and _is_number(end) and 0 <= begin <= end):
+        if type(begin) is not int or type(end) is not int or not 0 <= begin <= end:
             return f"a range is from iteration {begin!r} to {end!r}"
-        if not (_is_number(processes) and processes > 0):
+        if type(processes) is not int or processes < 1:
             return f"a range is of {processes!r} processes"
     return None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _optimizer_fault(state: Any, optimizer: Any) -> str | None:
