@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
+import logging
 import pprint
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -43,6 +44,11 @@ DICTS = (
     *("train_dataloader", "tta_model", "val_cfg", "val_dataloader", "visualizer"),
 )
 LISTS = ("custom_hooks", "tta_pipeline")
+
+PARTS = ("backbone", "neck", "decode_head", "auxiliary_head")
+"""Parts of a model that make up its network."""
+TRAINING_ONLY = ("loss_decode", "init_cfg", "pretrained", "sampler", "ignore_index", "num_classes")
+"""Keys of these parts that say how they are trained, or on which classes."""
 
 
 def load_config(path: str | Path, options: Mapping | None = None, seed: int | None = None) -> Config:
@@ -83,11 +89,28 @@ def load_config(path: str | Path, options: Mapping | None = None, seed: int | No
         raise InputError(f"{path}: no model in this config (files in _base_ are parts, not configs)")
     if seed is not None:
         config.randomness = {**config.get("randomness", {}), "seed": seed}
+    _warn_of_another_network(path, config, options or {})
     for names, kind, kinds in ((DICTS, "dict(...)", dict), (LISTS, "list", (list, tuple))):
         for name in names:
             if config.get(name) is not None and not isinstance(config[name], kinds):
                 raise InputError(f"{path}: {name} = {config[name]!r} is no {kind}")
     return config
+
+
+def _warn_of_another_network(path: str | Path, config: Config, options: Mapping) -> None:
+    """Warn that options change the network, which records call by the name of its variant all the same."""
+    changing = [
+        key
+        for key in map(str, options)
+        if key.split(".")[0] == "model"
+        and set(key.split(".")[1:2]) & set(PARTS)
+        and not set(key.split(".")) & set(TRAINING_ONLY)
+    ]
+    if changing and not {"variant", "network"} & set(options):
+        logging.getLogger(__name__).warning(
+            f"warning: {path}: {changing[0]} changes the network, and its records will call it variant "
+            f"{config.get('variant', 'baseline')!r} all the same: add variant=NAME to the options"
+        )
 
 
 def files_of(path: str | Path) -> list[Path]:

@@ -96,3 +96,14 @@ def test_a_resolved_config_is_the_same_wherever_it_runs(small_config):
     before = config_text(config)
     config.work_dir, config.launcher, config.resume = "elsewhere", "pytorch", True
     assert config_text(config) == before
+
+
+def test_options_that_change_the_network_are_told(small_config, caplog):
+    path = small_config()
+    load_config(path, {"optim_wrapper.optimizer.lr": 0.1, "model.decode_head.loss_decode.loss_weight": 2.0})
+    load_config(path, {"model.backbone.shuffle": False, "variant": "no_shuffle"})
+    assert not caplog.messages
+    load_config(path, {"model.backbone.shuffle": False})
+    (said,) = caplog.messages
+    assert "model.backbone.shuffle changes the network" in said
+    assert "variant=NAME" in said
