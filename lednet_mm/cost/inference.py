@@ -81,7 +81,8 @@ def _plain(norm: nn.SyncBatchNorm) -> nn.BatchNorm2d:
 
 def input_channels(network: nn.Module) -> int:
     """Return how many channels a network's images have: those that its backbone takes, else 3."""
-    backbone = getattr(getattr(network, "model", network), "backbone", None)
-    modules = backbone.modules() if isinstance(backbone, nn.Module) else ()
+    backbones = (getattr(m, "backbone", None) for m in network.modules())
+    backbone = next((b for b in backbones if isinstance(b, nn.Module)), None)
+    modules = backbone.modules() if backbone is not None else ()
     first = next((m for m in modules if isinstance(m, nn.modules.conv._ConvNd)), None)
     return 3 if first is None else first.in_channels
