@@ -17,6 +17,10 @@ from lednet_mm.files import find_files
 from lednet_mm.text import one_line
 
 
+class SettingsError(InputError):
+    """A dataset cannot be built from its settings; the library's own error is the cause."""
+
+
 class SegDataset(BaseSegDataset):
     """An image folder and a label folder that are checked before they are listed.
 
@@ -57,7 +61,7 @@ class SegDataset(BaseSegDataset):
         try:
             super().__init__(**{**layout, **kwargs, "data_prefix": folders})
         except ValueError as error:  # of mmseg: classes that the dataset has not, or colours for others
-            raise InputError(f"{name}: {str(error)[:200]}: correct its settings in the config") from error
+            raise SettingsError(f"{name}: {str(error)[:200]}: correct its settings in the config") from error
         if cache_dir is not None:
             before, same_every_time, rest = split_pipeline(self.pipeline.transforms)
             if same_every_time:

@@ -13,7 +13,7 @@ import numpy as np
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
-from lednet_mm.datasets.base import files_by_name
+from lednet_mm.datasets.base import SettingsError, files_by_name
 from lednet_mm.datasets.loading import IGNORE, LoadImage, LoadLabels
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.files import file_sha256
@@ -204,8 +204,9 @@ def _built(settings: dict[str, Any]) -> Any:
     """Build a dataset.
 
     Raises:
-        InputError: it raises anything but an InputError or an error of the operating system. MMSegmentation
-            asserts much and puts all of a dataset's metainfo into a message, so a long one is cut.
+        SettingsError: it raises anything but an InputError or an error of the operating system, which is the
+            cause. MMSegmentation asserts much and puts all of a dataset's metainfo into a message, so a long
+            one is cut.
     """
     try:
         with DefaultScope.overwrite_default_scope("mmseg"):
@@ -215,7 +216,7 @@ def _built(settings: dict[str, Any]) -> Any:
     except Exception as error:
         kind = settings.get("type")
         name = kind if isinstance(kind, str) else getattr(kind, "__name__", "dataset")
-        raise InputError(
+        raise SettingsError(
             f"{name}: this dataset cannot be built ({describe_error(error)[:LONGEST_REASON]}): "
             "correct its settings in the config"
         ) from error

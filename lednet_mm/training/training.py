@@ -14,6 +14,7 @@ from mmengine.registry import RUNNERS
 
 from lednet_mm.checkpoints.files import checkpoints_of
 from lednet_mm.config import load_config
+from lednet_mm.datasets.base import SettingsError
 from lednet_mm.environment import process_number
 from lednet_mm.errors import InputError
 from lednet_mm.files import FolderLock, holder_of, require_writable
@@ -103,9 +104,10 @@ def _run(config: Config, work_dir: str | Path) -> None:
             error.filename = str(work_dir)
         raise
     except Exception as error:
-        told = isinstance(error, InputError) and not isinstance(error, RehearsalError)
+        told = isinstance(error, InputError) and not isinstance(error, (RehearsalError, SettingsError))
         if told or getattr(runner, "started", False):
             raise
-        reason = str(error) if isinstance(error, RehearsalError) else explain(error, config)
+        cause = error.__cause__ if isinstance(error, SettingsError) and error.__cause__ else error
+        reason = str(error) if isinstance(error, RehearsalError) else explain(cause, config)
         more = keep_traceback(work_dir, began)
         raise InputError(f"{config.filename}: {reason} ({more})") from error

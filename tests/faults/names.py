@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import re
 
 from tests.faults.place import Fault, Place
 from tests.faults.records import RECORDS, lay
@@ -55,6 +57,8 @@ def named(part: str, name: str):
         for record in found:
             if record["run"]["variant"] == "no_apn":
                 record["run"][part] = name
+                text = re.sub(rf"(?m)^{part} = .*$", lambda _: f"{part} = {name!r}", record["config"]["text"])
+                record["config"] = {"text": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
     return lambda place: ("report", lay(place, change), "--out", place / "out")
 

@@ -160,7 +160,7 @@ def test_images_of_two_sizes_in_a_batch(two_sizes, quick_config, small_config, t
         ("optim_wrapper.optimizer.beta=0.9", "optimizer.beta: AdamW takes no beta; did you mean betas"),
         ("val_evaluator.outputs=3", "val_evaluator.outputs: ConfusionMatrixMetric takes no outputs"),
         ("model.data_preprocessor.mean=[1.0,2.0]", "model.data_preprocessor (SegDataPreProcessor): Assert"),
-        ("train_dataloader.dataset.pipeline.3.prob=often", "probs must be float or list of float"),
+        ("train_dataloader.dataset.pipeline.3.prob=often", "dataset.pipeline.3 (RandomFlip): ValueError: p"),
     ],
 )
 def test_names_and_arguments_that_nobody_knows(option, said, quick_config, tool, tmp_path):
