@@ -324,22 +324,37 @@ def test_numbers_of_classes_that_do_not_fit_are_one_line(small_config, checkpoin
     assert not list((tmp_path / "w").rglob("*.json")) + list((tmp_path / "w").rglob(TRACEBACK))
 
 
-def test_images_of_several_sizes_in_a_batch_are_one_line(
+def test_images_of_several_sizes_in_a_batch_are_predicted_one_by_one(
     small_config, small_streets, checkpoint, tool, tmp_path
 ):
     data = Path(shutil.copytree(small_streets, tmp_path / "streets"))
     for kind, ending in (("leftImg8bit", "leftImg8bit.png"), ("gtFine", "gtFine_labelTrainIds.png")):
         path = sorted((data / kind / "val").rglob(f"*_{ending}"))[0]
         cv2.imwrite(str(path), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[:32])
-    outcome = tool(
-        *("test", small_config(data=data), checkpoint, "--work-dir", tmp_path / "w"),
-        *("--cfg-options", "test_dataloader.batch_size=2"),
-    )
+    values = []
+    for size in (1, 2):
+        outcome = tool(
+            *("test", small_config(data=data), checkpoint, "--work-dir", tmp_path / f"{size}"),
+            *("--cfg-options", f"test_dataloader.batch_size={size}"),
+        )
+        assert outcome.status == 0, outcome.err
+        (record,) = read_records([tmp_path / f"{size}"])[0]
+        values.append(record.values)
+    assert values[0] == values[1]
+
+
+def test_a_test_that_fails_is_one_line_and_keeps_its_traceback(
+    small_config, checkpoint, tool, tmp_path, monkeypatch
+):
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("lednet_mm.networks.segmentor.Segmentor.test_step", broken)
+    outcome = tool("test", small_config(), checkpoint, "--work-dir", tmp_path / "w")
     assert outcome.status == 2
     assert outcome.err.strip().count("\n") == 0
-    assert "test_dataloader.batch_size=1" in outcome.err
+    assert "the test failed: RuntimeError: a defect" in outcome.err
     assert "Traceback" in (tmp_path / "w" / TRACEBACK).read_text()
-    assert tool("test", small_config(data=data), checkpoint, "--work-dir", tmp_path / "w").status == 0
 
 
 @pytest.mark.parametrize(
