@@ -155,6 +155,7 @@ def test_a_variant_is_not_taken_for_another(published, network, save, tmp_path, 
     with pytest.raises(InputError, match=r"model.decode_head.align_corners \(nothing there, True here\)"):
         load_model(network, path, built_otherwise)
     images = {"model.data_preprocessor.mean": [0, 0, 0], "dataset": "mine"}
+    caplog.clear()  # of what was said about the options above
     with caplog.at_level(logging.WARNING):
         load_model(network, path, load_config("configs/lednet_camvid.py", images))
     (record,) = caplog.records
