@@ -215,15 +215,13 @@ def require_fitting(model: nn.Module, state: Mapping[str, Tensor], where: str | 
         InputError: a name missing, left over, of another shape or kind; the line names ``where``.
     """
     fit = Fit(model.state_dict(), state)
-    faults = [
-        f"{len(names)} tensors {fault} ({show_names(names)})"
-        for names, fault in (
-            (fit.missing, "missing"),
-            (fit.surplus, "not in this network"),
-            (fit.reshaped, "of another shape"),
-        )
-        if names
-    ]
+    faults = count_names(
+        {
+            "tensors missing": fit.missing,
+            "tensors not in this network": fit.surplus,
+            "tensors of another shape": fit.reshaped,
+        }
+    )
     if faults:
         raise InputError(
             f"{where}: a checkpoint of another network or number of classes: {'; '.join(faults)}"
@@ -259,6 +257,11 @@ def _alike(ours: Tensor, theirs: Tensor) -> bool:
 def show_names(names: Collection[str]) -> str:
     """Return the first of some names of tensors, for a message."""
     return ", ".join(one_line(name) for name in list(names)[:2]) + (", ..." if len(names) > 2 else "")
+
+
+def count_names(kinds: Mapping[str, Collection[str]]) -> list[str]:
+    """Return how many names there are of each kind, with the first of them; nothing of a kind without any."""
+    return [f"{len(names)} {kind} ({show_names(names)})" for kind, names in kinds.items() if names]
 
 
 def write_state(

@@ -25,6 +25,7 @@ from lednet_mm.cost.exportable import exportable
 from lednet_mm.cost.inference import REFUSALS, input_channels
 from lednet_mm.cost.precision import output_error, tolerance_for
 from lednet_mm.errors import InputError, describe_error
+from lednet_mm.evaluation.registered import class_meant
 from lednet_mm.files import file_sha256
 from lednet_mm.records import collect_provenance
 
@@ -230,7 +231,7 @@ def _classes(config: Config) -> tuple[str, ...]:
     while "type" in dataset and ("dataset" in dataset or "datasets" in dataset):
         dataset = dataset["dataset"] if "dataset" in dataset else dataset["datasets"][0]
     stated = (dataset.get("metainfo") or {}).get("classes")
-    known = DATASETS.get(dataset["type"]) if isinstance(dataset.get("type"), str) else dataset.get("type")
+    known = class_meant(DATASETS, dataset)
     return tuple(stated or getattr(known, "METAINFO", {}).get("classes") or ())
 
 

@@ -105,7 +105,7 @@ class SegDataset(BaseSegDataset):
             raise InputError(f"list of images {self.ann_file} cannot be read: {error}") from None
         names = [name.removesuffix(self.img_suffix) for line in lines if (name := line.strip())]
         if not names:
-            raise InputError(f"list of images {self.ann_file} is empty: give one name a line")
+            raise InputError(f"list of images {self.ann_file} is empty: give one name per line")
         for name in names:
             if Path(name).is_absolute() or ".." in Path(name).parts:
                 raise InputError(

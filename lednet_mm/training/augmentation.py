@@ -7,10 +7,10 @@ from typing import Any
 
 from mmcv.transforms import LoadAnnotations, TestTimeAug
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from mmseg.datasets.transforms import PackSegInputs
 from mmseg.registry import TRANSFORMS
 
+from lednet_mm.evaluation.registered import class_meant
 from lednet_mm.training.splits import innermost
 
 SCALES = (1.0, 0.5, 0.75, 1.25, 1.5, 1.75)
@@ -52,6 +52,5 @@ def augmented(pipeline: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _is(step: dict[str, Any], kind: type) -> bool:
-    with DefaultScope.overwrite_default_scope("mmseg"):
-        found = TRANSFORMS.get(step["type"]) if isinstance(step["type"], str) else step["type"]
+    found = class_meant(TRANSFORMS, step)
     return isinstance(found, type) and issubclass(found, kind)

@@ -28,13 +28,13 @@ from lednet_mm.checkpoints.binding import compare_with_config, meta_of
 from lednet_mm.checkpoints.files import (
     Fit,
     checkpoints_of,
+    count_names,
     describe_differences,
     describe_not_finite,
     last_good_checkpoint,
     load_state,
     number_of,
     require_finite,
-    show_names,
     weights_of,
 )
 from lednet_mm.checkpoints.locations import local_copy
@@ -307,15 +307,13 @@ class ReproducibleRunner(Runner):
         fit = Fit(ours, checkpoint["state_dict"])
         require_finite(fit.fitting, filename)
         share = f"{len(fit.fitting)} of the network's {len(ours)} tensors"
-        left = [
-            f"{len(names)} {what} ({show_names(names)})"
-            for names, what in (
-                (fit.reshaped, "of another shape"),
-                (fit.missing, "not in the file"),
-                (fit.surplus, "of the file not in the network"),
-            )
-            if names
-        ]
+        left = count_names(
+            {
+                "of another shape": fit.reshaped,
+                "not in the file": fit.missing,
+                "of the file not in the network": fit.surplus,
+            }
+        )
         if 2 * len(fit.fitting) < len(ours):
             raise InputError(
                 f"{filename}: load_from is a checkpoint of another network: {share} fit; {'; '.join(left)}"
