@@ -129,10 +129,11 @@ def check_dataset(dataset: Any, quick: bool = False) -> DatasetSummary:
             f"{type(members[0]).__name__}: this dataset names no classes: give it "
             "metainfo=dict(classes=(...), palette=[...])"
         )
-    samples = _samples(members)
+    listed = _listed(members)
+    samples = [sample for _, theirs in listed for sample in theirs]
     if any(sample.get("seg_map_path") is None for sample in samples):
         raise InputError(f"{type(members[0]).__name__}: this dataset lists images without labels")
-    problems = [line for member in members for line in _unpaired(member)]
+    problems = [line for member, theirs in listed for line in _unpaired(member, theirs)]
     paired = [s for s in samples if Path(s["img_path"]).is_file() and Path(s["seg_map_path"]).is_file()]
     if quick:
         chosen = np.unique(np.linspace(0, len(paired) - 1, min(QUICK_SAMPLE, len(paired))).astype(int))
@@ -160,8 +161,8 @@ def check_dataset(dataset: Any, quick: bool = False) -> DatasetSummary:
         class_pixels=pixels[: len(classes)],
         ignored_pixels=int(pixels[IGNORE]),
         image_sizes=sizes,
-        fingerprint=_digest("sizes", members, lambda path: str(path.stat().st_size)),
-        content=None if quick else _digest("content", members, file_sha256),
+        fingerprint=_digest("sizes", listed, lambda path: str(path.stat().st_size)),
+        content=None if quick else _digest("content", listed, file_sha256),
         problems=problems,
     )
 
@@ -178,7 +179,7 @@ def fingerprint(dataset: Any) -> str:
     Raises:
         InputError: a folder of the dataset is missing or empty.
     """
-    return _digest("sizes", members_of(dataset), lambda path: str(path.stat().st_size))
+    return _digest("sizes", _listed(members_of(dataset)), lambda path: str(path.stat().st_size))
 
 
 def members_of(dataset: Any) -> list[Any]:
@@ -237,23 +238,23 @@ def class_weights(class_pixels: Sequence[int] | np.ndarray) -> list[float]:
     return [round(float(weight), 4) for weight in 1 / np.log(1.02 + pixels / pixels.sum())]
 
 
-def _samples(members: Sequence[Any]) -> list[dict[str, Any]]:
-    return [member.get_data_info(index) for member in members for index in range(len(member))]
+def _listed(members: Sequence[Any]) -> list[tuple[Any, list[dict[str, Any]]]]:
+    """Return each dataset with the samples that it lists."""
+    return [(member, [member.get_data_info(index) for index in range(len(member))]) for member in members]
 
 
-def _unpaired(dataset: Any) -> list[str]:
+def _unpaired(dataset: Any, samples: Sequence[dict[str, Any]]) -> list[str]:
     """Name the listed images that are missing or have no label, and the labels without an image.
 
     A list of images may leave labels unused; all others need an image, whether the split takes it or not.
     """
-    samples = _samples([dataset])
     problems = [
-        f"image {s['img_path']} is missing: restore it" for s in samples if not _is_file(s["img_path"])
+        f"image {s['img_path']} is missing: restore it" for s in samples if not Path(s["img_path"]).is_file()
     ]
     problems += [
         f"image {s['img_path']} has no label: restore {s['seg_map_path']}"
         for s in samples
-        if not _is_file(s["seg_map_path"])
+        if not Path(s["seg_map_path"]).is_file()
     ]
     if dataset.ann_file:
         return problems
@@ -266,15 +267,13 @@ def _unpaired(dataset: Any) -> list[str]:
     ]
 
 
-def _is_file(path: str) -> bool:
-    return Path(path).is_file()
-
-
-def _digest(kind: str, members: Sequence[Any], state_of: Callable[[Path], str]) -> str:
+def _digest(
+    kind: str, listed: Sequence[tuple[Any, list[dict[str, Any]]]], state_of: Callable[[Path], str]
+) -> str:
     """Hash the sorted names of all files, each with its state."""
     lines = []
-    for dataset in members:
-        for sample in _samples([dataset]):
+    for dataset, samples in listed:
+        for sample in samples:
             for path in (Path(sample[key]) for key in ("img_path", "seg_map_path") if sample.get(key)):
                 name = Path(os.path.relpath(path, dataset.data_root or dataset.data_prefix["img_path"]))
                 lines.append(f"{name.as_posix()} {state_of(path) if path.is_file() else 'missing'}\n")
