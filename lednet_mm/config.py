@@ -47,8 +47,8 @@ LISTS = ("custom_hooks", "tta_pipeline")
 
 PARTS = ("backbone", "neck", "decode_head", "auxiliary_head")
 """Parts of a model that make up its network."""
-TRAINING_ONLY = ("loss_decode", "init_cfg", "pretrained", "sampler", "ignore_index", "num_classes")
-"""Keys of these parts that say how they are trained, or on which classes."""
+SAME_VARIANT = ("loss_decode", "init_cfg", "pretrained", "sampler", "ignore_index", "num_classes")
+"""Keys of these parts that say how they are trained, or on which classes, and so make no other variant."""
 
 
 def load_config(path: str | Path, options: Mapping | None = None, seed: int | None = None) -> Config:
@@ -104,13 +104,22 @@ def _warn_of_another_network(path: str | Path, config: Config, options: Mapping)
         for key in map(str, options)
         if key.split(".")[0] == "model"
         and set(key.split(".")[1:2]) & set(PARTS)
-        and not set(key.split(".")) & set(TRAINING_ONLY)
+        and not set(key.split(".")) & set(SAME_VARIANT)
     ]
     if changing and not {"variant", "network"} & set(options):
         logging.getLogger(__name__).warning(
             f"warning: {path}: {changing[0]} changes the network, and its records will call it variant "
             f"{config.get('variant', 'baseline')!r} all the same: add variant=NAME to the options"
         )
+
+
+def innermost(dataset: Mapping[str, Any]) -> Iterator[Any]:
+    """Go through the datasets within a dataset's config: those that wrappers repeat or join, or itself."""
+    within = dataset.get("datasets") or ([dataset["dataset"]] if dataset.get("dataset") else [])
+    if not within:
+        yield dataset
+    for part in within:
+        yield from innermost(part)
 
 
 def files_of(path: str | Path) -> list[Path]:

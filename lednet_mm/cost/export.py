@@ -20,7 +20,7 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 from torch import Tensor, nn
 
-from lednet_mm.config import run_of
+from lednet_mm.config import innermost, run_of
 from lednet_mm.cost.exportable import exportable
 from lednet_mm.cost.inference import REFUSALS, input_channels
 from lednet_mm.cost.precision import output_error, tolerance_for
@@ -227,9 +227,7 @@ def _annotated(content: bytes, metadata: Mapping[str, str]) -> bytes:
 
 def _classes(config: Config) -> tuple[str, ...]:
     """Return the names of a config's classes, of the dataset within any wrappers; none where it has none."""
-    dataset = (config.get("test_dataloader") or {}).get("dataset") or {}
-    while "type" in dataset and ("dataset" in dataset or "datasets" in dataset):
-        dataset = dataset["dataset"] if "dataset" in dataset else dataset["datasets"][0]
+    dataset = next(innermost((config.get("test_dataloader") or {}).get("dataset") or {}))
     stated = (dataset.get("metainfo") or {}).get("classes")
     known = class_meant(DATASETS, dataset)
     return tuple(stated or getattr(known, "METAINFO", {}).get("classes") or ())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
 
+from lednet_mm.config import innermost
 from lednet_mm.text import is_name
 
 PREPARATION = ("pipeline", "cache_dir", "test_mode", "serialize_data", "lazy_init", "max_refetch")
@@ -14,15 +15,6 @@ PREPARATION = ("pipeline", "cache_dir", "test_mode", "serialize_data", "lazy_ini
 
 EARLIER = {"val": ("train",), "test": ("val", "train")}
 """Split -> the splits that its loader may repeat."""
-
-
-def innermost(dataset: Mapping[str, Any]) -> Iterator[Any]:
-    """Go through the datasets within a dataset's config: those that wrappers repeat or join, or itself."""
-    within = dataset.get("datasets") or ([dataset["dataset"]] if dataset.get("dataset") else [])
-    if not within:
-        yield dataset
-    for part in within:
-        yield from innermost(part)
 
 
 def data_split(config: Config, split: str) -> str:
