@@ -15,7 +15,8 @@ from lednet_mm.checkpoints import NETWORKS, config_name
 from lednet_mm.checkpoints.names import AuthorsNetwork
 from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
 from lednet_mm.config import load_config
-from lednet_mm.cost.complexity import build_network, count_complexity, trainable_parameters
+from lednet_mm.cost.complexity import count_complexity, trainable_parameters
+from lednet_mm.cost.inference import build_network
 from lednet_mm.errors import InputError
 from lednet_mm.reports.published import published_rows
 

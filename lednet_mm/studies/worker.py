@@ -17,7 +17,8 @@ from pathlib import Path
 import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.checkpoints.files import checkpoints_of
 from lednet_mm.config import config_text, load_config
-from lednet_mm.cost.complexity import build_network, complexity_record, count_complexity
+from lednet_mm.cost.complexity import complexity_record, count_complexity
+from lednet_mm.cost.inference import build_network
 from lednet_mm.cost.measuring import latency_records
 from lednet_mm.environment import choose_threads, resolve_device
 from lednet_mm.errors import InputError
