@@ -4,9 +4,10 @@ python benchmarks/training_step.py [--shape 360 480] [--batch-size 4] [--compile
 
 The plain step is LEDNet as released: eager, contiguous, PyTorch's default AdamW, MMSegmentation's loss and
 accuracy. Every other row changes one thing, the last ones several. The rows are timed interleaved, so their
-ratios hold on a noisy machine.
-``--compile`` adds torch.compile, which takes minutes to begin. On a CPU, processes that keep freed memory and
-processes that return it take turns with the plain step.
+ratios hold on a noisy machine. ``--compile`` adds torch.compile, which takes minutes to begin.
+
+On a GPU there are rows in bfloat16 (autocast), and torch.compile uses CUDA graphs. On a CPU, processes that
+keep freed memory and processes that return it take turns with the plain step.
 
 The limit is what the arithmetic alone would take: three passes of the network's multiply-adds at the highest
 speed of a matrix product or convolution measured on this device.
@@ -51,6 +52,7 @@ def training_step(
     quick_loss: bool = False,
     channels_last: bool = False,
     fused: bool = False,
+    bf16: bool = False,
     compiled: bool = False,
 ) -> Callable[[], object]:
     """Return one step: loss, gradients, AdamW.
@@ -61,7 +63,8 @@ def training_step(
         quick_loss: this project's loss of a head instead of MMSegmentation's.
         channels_last: memory layout of weights and maps.
         fused: AdamW in one kernel.
-        compiled: loss and gradients by torch.compile.
+        bf16: the forward pass by autocast to bfloat16.
+        compiled: loss and gradients by torch.compile; on a GPU replayed as CUDA graphs.
     """
     config = load_config(CONFIG)
     config.model.data_preprocessor = None
@@ -75,14 +78,16 @@ def training_step(
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-4, fused=fused or None)
     shape = {"img_shape": tuple(images.shape[2:])}
     samples = [SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=shape) for label in labels]
-    loss = torch.compile(model.loss) if compiled else model.loss
+    on_gpu = images.device.type == "cuda"
+    loss = torch.compile(model.loss, mode="reduce-overhead" if on_gpu else None) if compiled else model.loss
 
     def step() -> None:
         optimizer.zero_grad()
-        losses = loss(images, samples)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+            losses = loss(images, samples)
         sum(value for name, value in losses.items() if "loss" in name).backward()
         optimizer.step()
-        if images.device.type == "cuda":
+        if on_gpu:
             torch.cuda.synchronize(images.device)
 
     return step
@@ -131,10 +136,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "channels_last": training_step(images, labels, channels_last=True),
         "all three": training_step(images, labels, quick_loss=True, fused=True, channels_last=True),
     }
+    quick: dict[str, bool] = {"quick_loss": True, "fused": True}
+    if device.type == "cuda":
+        steps["bfloat16"] = training_step(images, labels, bf16=True)
+        steps["all three, bfloat16"] = training_step(images, labels, **quick, channels_last=True, bf16=True)
     if chosen.compile:
-        steps["quicker accuracy, fused AdamW, torch.compile"] = training_step(
-            images, labels, quick_loss=True, fused=True, compiled=True
-        )
+        name = "quicker accuracy, fused AdamW, torch.compile"
+        steps[name] = training_step(images, labels, **quick, compiled=True)
+        if device.type == "cuda":
+            steps[f"{name}, bfloat16"] = training_step(images, labels, **quick, compiled=True, bf16=True)
     name = f"LEDNet, training step of {chosen.batch_size}x3x{chosen.shape[0]}x{chosen.shape[1]}"
     compared = compare_ways(name, steps, chosen.batch_size, "images", seconds=chosen.seconds, device=device)
     print(compared.table())

@@ -152,7 +152,7 @@ def latency_records(
     records = {}
     for done, (row, prepared) in enumerate(ready.items()):
         advance("counting memory", done / len(ready))
-        values, details = _row_values(row, prepared, timing, images[row.config])
+        values, details = _row_values(row, prepared, timing, images[row.config], seconds)
         if with_roofline:
             work = count_work(prepared.network, images[row.config].shape, row.way.precision)
             ceiling = ceilings[row.way.precision]
@@ -188,7 +188,7 @@ def _synchronised(call: Call, device: torch.device) -> Call:
 
 
 def _row_values(
-    row: Row, prepared: Prepared, timing: Timing[Row], images: Tensor
+    row: Row, prepared: Prepared, timing: Timing[Row], images: Tensor, max_seconds: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values and details that belong to one row."""
     seconds = timing.seconds[row]
@@ -203,7 +203,7 @@ def _row_values(
         values["peak_memory_bytes"] = peak_memory(
             prepared.call, prepared.network, images, PRECISIONS[row.way.precision]
         )
-    energy = energy_per_call(_synchronised(prepared.call, images.device), images.device)
+    energy = energy_per_call(_synchronised(prepared.call, images.device), images.device, min(2.0, max_seconds))
     if energy is not None:
         values["energy_joule"] = energy / len(images)
     details = {

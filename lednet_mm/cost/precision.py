@@ -30,23 +30,21 @@ HOPELESS = 0.5
 
 @contextmanager
 def float32_products(tf32: bool) -> Iterator[None]:
-    """Choose whether a GPU may round the factors of float32 products to 10 bits (PyTorch's default mixes)."""
+    """Choose whether a GPU may round the factors of float32 products to 10 bits (PyTorch's default mixes).
+
+    PyTorch 2.9 has newer settings beside these two. They are left alone: once they are used, everything that
+    asks for the older ones, such as its own compiler, raises a RuntimeError.
+    """
     cudnn: Any = torch.backends.cudnn
-    matmul: Any = torch.backends.cuda.matmul
-    new = hasattr(cudnn, "conv") and hasattr(matmul, "fp32_precision")  # PyTorch 2.9; no mixing with the old
-    places = [(cudnn.conv, "fp32_precision"), (matmul, "fp32_precision")] if new else []
-    places = places or [(cudnn, "allow_tf32"), (matmul, "allow_tf32")]
-    value = ("tf32" if tf32 else "ieee") if new else tf32
-    before = [getattr(*place) for place in places]
-    benchmark, cudnn.benchmark = cudnn.benchmark, True  # one size: the fastest algorithm is looked for
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    cudnn.allow_tf32 = tf32
+    cudnn.benchmark = True  # one size: the fastest algorithm is looked for
     try:
-        for owner, name in places:
-            setattr(owner, name, value)
         yield
     finally:
-        cudnn.benchmark = benchmark
-        for (owner, name), old in zip(places, before, strict=True):
-            setattr(owner, name, old)
+        torch.set_float32_matmul_precision(before[0])
+        cudnn.allow_tf32, cudnn.benchmark = before[1:]
 
 
 def output_error(answer: Any, expected: Tensor) -> float:

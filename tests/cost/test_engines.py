@@ -12,7 +12,7 @@ from lednet_mm.cost import engines, measuring
 from lednet_mm.cost.candidates import ClassIds, Way
 from lednet_mm.cost.engines import ENGINES, Engine, prepare_engine
 from lednet_mm.cost.measuring import latency_records
-from lednet_mm.cost.precision import PRECISIONS, output_error, tolerance_for
+from lednet_mm.cost.precision import PRECISIONS, float32_products, output_error, tolerance_for
 from lednet_mm.cost.runtimes import UnavailableError
 from lednet_mm.environment import Threads
 from lednet_mm.errors import InputError
@@ -70,6 +70,20 @@ def test_the_network_stays_as_it_is(network, images):
         prepare_engine("channels_last", network, images, precision, 1)
     assert torch.equal(network(images), before)
     assert network[0].weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_the_choice_of_float32_products_can_be_read_by_all(tf32):
+    """PyTorch's compiler asks by the older settings, which raise once the newer ones disagree with them."""
+
+    def settings():
+        backends = torch.backends
+        return torch.get_float32_matmul_precision(), backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32
+
+    before = settings()
+    with float32_products(tf32):
+        assert settings() == (("high", True, True) if tf32 else ("highest", False, False))
+    assert settings() == before
 
 
 def test_the_error_of_logits_and_of_class_ids():
