@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 from lednet_mm.errors import InputError, describe_os_error
 
@@ -218,16 +219,21 @@ class FolderLock:
 
     Used as ``with FolderLock.take(folder) as lock``, across machines that share a file system. The kernel
     keeps the lock for the open file, so it is gone with the last process that has the file open, however
-    that process ended: there are no stale locks. A child that inherits ``fd`` keeps the folder locked when
-    its parent dies first. Host and process in the file only tell people who holds it.
+    that process ended: there are no stale locks. A forked child (a data loader's) closes the file, since it
+    may outlive its parent; a program that is started with ``fd`` among its ``pass_fds`` keeps the folder
+    locked when its parent dies first. Host and process in the file only tell people who holds it.
     """
 
     NAME = "lock"
     BEGIN = b'{"host": '
     """How the file begins, unless it is empty: whether it is one, even if its end could not be written."""
 
+    _held: ClassVar[set[int]] = set()
+    """The files that are open in this process."""
+
     def __init__(self, fd: int) -> None:
         self.fd = fd
+        self._held.add(fd)
 
     @classmethod
     def take(cls, folder: str | Path) -> FolderLock | None:
@@ -275,7 +281,17 @@ class FolderLock:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._held.discard(self.fd)
         os.close(self.fd)
+
+    @classmethod
+    def _leave_to_parent(cls) -> None:
+        for fd in cls._held:
+            os.close(fd)
+        cls._held.clear()
+
+
+os.register_at_fork(after_in_child=FolderLock._leave_to_parent)
 
 
 def is_locked(folder: str | Path) -> bool:

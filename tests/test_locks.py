@@ -1,6 +1,7 @@
 """A folder is locked as long as any process that holds it lives, and no longer."""
 
 import errno
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -54,6 +55,24 @@ def test_a_child_keeps_it_and_its_death_releases_it(tmp_path):
         child.stdin.close()
     with FolderLock.take(tmp_path) as lock:
         assert lock is not None
+
+
+def test_a_forked_child_does_not_keep_it(tmp_path):
+    """A data loader's processes live on for a while when the training has ended or was killed."""
+    fork = multiprocessing.get_context("fork")
+    meeting, go_on = fork.Barrier(2), fork.Event()
+    with FolderLock.take(tmp_path):
+        child = fork.Process(target=lambda: (meeting.wait(), go_on.wait()))
+        child.start()
+        meeting.wait()
+        assert FolderLock.take(tmp_path) is None
+    try:
+        assert not is_locked(tmp_path)
+        with FolderLock.take(tmp_path) as lock:
+            assert lock is not None
+    finally:
+        go_on.set()
+        child.join()
 
 
 def test_what_a_dead_process_left_is_no_lock(tmp_path):

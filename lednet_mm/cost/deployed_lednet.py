@@ -58,7 +58,7 @@ def permuted(
 def permuted_activation(activation: nn.Module, channels: Sequence[int]) -> nn.Module:
     """Return an activation for a map of some channels; one with a slope a channel gets theirs."""
     if isinstance(activation, nn.PReLU) and activation.num_parameters > 1:
-        other = nn.PReLU(len(channels))
+        other = nn.PReLU(len(channels), device="meta")
         other.weight = nn.Parameter(activation.weight[list(channels)].clone(), requires_grad=False)
         return other
     if isinstance(activation, nn.ReLU):
@@ -108,6 +108,7 @@ class Exchange(nn.Module):
     Args:
         before: channels of the last block's two halves, as they lie in memory.
         after: the same for the next block.
+        device: where the maps are.
 
     Shapes: two maps (N, C/2, H, W) -> two maps (N, C/2, H, W).
     """
@@ -115,14 +116,19 @@ class Exchange(nn.Module):
     left: Tensor
     right: Tensor
 
-    def __init__(self, before: tuple[list[int], list[int]], after: tuple[list[int], list[int]]) -> None:
+    def __init__(
+        self,
+        before: tuple[list[int], list[int]],
+        after: tuple[list[int], list[int]],
+        device: torch.device,
+    ) -> None:
         super().__init__()
         place = {channel: (half, i) for half in (0, 1) for i, channel in enumerate(before[half])}
         self.pieces = [runs([place[channel] for channel in half]) for half in after]
         joined = before[0] + before[1]
         self.gathers = max(map(len, self.pieces)) > LONGEST_JOIN
         for half, name in zip(after, ("left", "right"), strict=True):
-            index = torch.tensor([joined.index(channel) for channel in half])
+            index = torch.tensor([joined.index(channel) for channel in half], device=device)
             self.register_buffer(name, index if self.gathers else None, persistent=False)
 
     def forward(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
@@ -191,18 +197,17 @@ class Downsample(nn.Module):
         self.pool = MaxPool() if len(inputs) < 8 else block.pool
         place = {channel: i for i, channel in enumerate(inputs)}
         index = [place[c - made] for c in pooled]
-        self.register_buffer(
-            "order", None if index == sorted(index) else torch.tensor(index), persistent=False
-        )
-        factor, summand = torch.ones(len(pooled)), torch.zeros(len(pooled))
+        weight = block.conv.weight
+        order = None if index == sorted(index) else torch.tensor(index, device=weight.device)
+        self.register_buffer("order", order, persistent=False)
+        factor, summand = weight.new_ones(len(pooled)), weight.new_zeros(len(pooled))
         if isinstance(block.norm, nn.BatchNorm2d):
             factor, summand = (values[pooled] for values in affine(block.norm))
             scale_part(self.left, block.norm, left)
             if self.right is not None:
                 scale_part(self.right, block.norm, convolved)
-        dtype = block.conv.weight.dtype
-        self.register_buffer("factor", factor.to(dtype)[:, None, None], persistent=False)
-        self.register_buffer("summand", summand.to(dtype)[:, None, None], persistent=False)
+        self.register_buffer("factor", factor.to(weight.dtype)[:, None, None], persistent=False)
+        self.register_buffer("summand", summand.to(weight.dtype)[:, None, None], persistent=False)
         self.left_act = permuted_activation(block.act, left)
         self.right_act = permuted_activation(block.act, right)
 
@@ -256,7 +261,7 @@ class Stage(nn.Module):
             later = [halves(j) for j in range(k + 1, len(blocks))]
             return sorted(half_of, key=lambda c: [not in_left[c] for in_left in later])
 
-        made = down.conv.out_channels
+        made, device = down.conv.out_channels, down.conv.weight.device
         left = order(range(half), 0)
         right = order(range(half, made), 0) + order(range(made, channels), 0)
         self.down = Downsample(down, inputs, left, right)
@@ -268,10 +273,10 @@ class Stage(nn.Module):
                 goes_left = halves(k)
                 left = [c for c in before[0] + before[1] if goes_left[c]]
                 right = [c for c in before[0] + before[1] if not goes_left[c]]
-                exchange = Exchange(before, (left, right))
+                exchange = Exchange(before, (left, right), device)
                 if exchange.gathers:  # then into the order that keeps the later ones simple
                     left, right = order(left, k), order(right, k)
-                    exchange = Exchange(before, (left, right))
+                    exchange = Exchange(before, (left, right), device)
                 self.exchanges.append(exchange)
             p = positions[k]
             self.blocks.append(Block(block, [p[c] for c in left], [p[c] for c in right]))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lednet_mm.cost import runtimes
-from lednet_mm.cost.precision import PRECISIONS, float32_products
+from lednet_mm.cost.precision import PRECISIONS, fastest_algorithms, float32_products
 from lednet_mm.cost.runtimes import UnavailableError
 from lednet_mm.errors import describe_error
 
@@ -41,7 +41,7 @@ def _in_pytorch(network: nn.Module, images: Tensor, precision: str) -> Call:
             return network(images)
 
     def call_on_gpu() -> Tensor:
-        with torch.inference_mode(), float32_products(precision == "tf32"):
+        with torch.inference_mode(), float32_products(precision == "tf32"), fastest_algorithms():
             return network(images)
 
     return call_on_gpu if on_gpu else call
@@ -79,7 +79,7 @@ def compiled(network: nn.Module, images: Tensor, precision: str, threads: int) -
 
     def call() -> Tensor:
         # Freezing is for no_grad; inference mode adds nothing to code that is compiled.
-        with torch.no_grad(), float32_products(precision == "tf32"):
+        with torch.no_grad(), float32_products(precision == "tf32"), fastest_algorithms():
             return compiled_network(images)
 
     call()
@@ -95,7 +95,7 @@ def cuda_graph(network: nn.Module, images: Tensor, precision: str, threads: int)
     if not images.is_cuda:
         raise UnavailableError("CUDA graphs need a GPU")
     network, images = _converted(network, images, precision, torch.contiguous_format)
-    with torch.no_grad(), float32_products(precision == "tf32"):
+    with torch.no_grad(), float32_products(precision == "tf32"), fastest_algorithms():
         stream = torch.cuda.Stream(images.device)
         stream.wait_stream(torch.cuda.current_stream(images.device))
         with torch.cuda.stream(stream):
@@ -106,7 +106,7 @@ def cuda_graph(network: nn.Module, images: Tensor, precision: str, threads: int)
         with torch.cuda.graph(graph):
             answer = network(images)
 
-    def call() -> Tensor:
+    def call(keep: tuple = (network, images)) -> Tensor:  # the graph knows only their addresses
         graph.replay()
         return answer
 

@@ -36,6 +36,9 @@ from lednet_mm.errors import InputError
 from lednet_mm.files import file_sha256
 from lednet_mm.records import Record, collect_provenance, new_record
 
+LEAST_FOR_ENERGY = 2.0
+"""Seconds for each row below which a GPU's energy is not measured: its counter would be too coarse."""
+
 
 @dataclass(frozen=True)
 class Latencies:
@@ -86,7 +89,8 @@ def latency_records(
         device: where they are timed.
         threads: those that were chosen for this process.
         samples: of each row.
-        seconds: for each row, where that many samples would take longer.
+        seconds: for each row, where that many samples would take longer. See also
+            :data:`LEAST_FOR_ENERGY`.
         with_roofline: whether the device's ceilings are measured and the fraction reached is recorded.
         advance: called with what is done now and the share of it that is done.
 
@@ -152,7 +156,7 @@ def latency_records(
     records = {}
     for done, (row, prepared) in enumerate(ready.items()):
         advance("counting memory", done / len(ready))
-        values, details = _row_values(row, prepared, timing, images[row.config], seconds)
+        values, details = _row_values(row, prepared, timing, images[row.config], seconds >= LEAST_FOR_ENERGY)
         if with_roofline:
             work = count_work(prepared.network, images[row.config].shape, row.way.precision)
             ceiling = ceilings[row.way.precision]
@@ -188,7 +192,7 @@ def _synchronised(call: Call, device: torch.device) -> Call:
 
 
 def _row_values(
-    row: Row, prepared: Prepared, timing: Timing[Row], images: Tensor, max_seconds: float
+    row: Row, prepared: Prepared, timing: Timing[Row], images: Tensor, with_energy: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values and details that belong to one row."""
     seconds = timing.seconds[row]
@@ -203,7 +207,10 @@ def _row_values(
         values["peak_memory_bytes"] = peak_memory(
             prepared.call, prepared.network, images, PRECISIONS[row.way.precision]
         )
-    energy = energy_per_call(_synchronised(prepared.call, images.device), images.device, min(2.0, max_seconds))
+    # The counter of energy is too coarse for less than two seconds.
+    energy = (
+        energy_per_call(_synchronised(prepared.call, images.device), images.device) if with_energy else None
+    )
     if energy is not None:
         values["energy_joule"] = energy / len(images)
     details = {

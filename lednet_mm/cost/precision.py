@@ -36,15 +36,24 @@ def float32_products(tf32: bool) -> Iterator[None]:
     asks for the older ones, such as its own compiler, raises a RuntimeError.
     """
     cudnn: Any = torch.backends.cudnn
-    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     cudnn.allow_tf32 = tf32
-    cudnn.benchmark = True  # one size: the fastest algorithm is looked for
     try:
         yield
     finally:
         torch.set_float32_matmul_precision(before[0])
-        cudnn.allow_tf32, cudnn.benchmark = before[1:]
+        cudnn.allow_tf32 = before[1]
+
+
+@contextmanager
+def fastest_algorithms() -> Iterator[None]:
+    """Let cuDNN try its algorithms for every size that it meets, and keep the fastest."""
+    before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def output_error(answer: Any, expected: Tensor) -> float:

@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from lednet_mm.cost.precision import PRECISIONS, float32_products
+from lednet_mm.cost.precision import PRECISIONS, fastest_algorithms, float32_products
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def measure_ceilings(device: torch.device, precision: str = "fp32", tries: int =
     weight = torch.randn(64, 64, 3, 3, **options)
     source = torch.ones((1 << 30 if large else 1 << 28) // 4, device=device)
     target = torch.empty_like(source).fill_(0)
-    with torch.inference_mode(), float32_products(precision == "tf32"):
+    with torch.inference_mode(), float32_products(precision == "tf32"), fastest_algorithms():
         product = best(lambda: a @ b)
         convolution = best(lambda: F.conv2d(maps, weight, padding=1))
         copied = best(lambda: target.copy_(source))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import torch
 from mmengine.config import ConfigDict
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
@@ -24,6 +25,8 @@ class WeightedCrossEntropy(nn.Module):
         loss_name: the name in the log; it must begin with ``loss_``.
     """
 
+    _weights: Tensor | None
+
     def __init__(
         self,
         class_weight: Sequence[float] | None = None,
@@ -32,6 +35,8 @@ class WeightedCrossEntropy(nn.Module):
     ) -> None:
         super().__init__()
         self.class_weight = None if class_weight is None else list(class_weight)
+        weights = None if class_weight is None else torch.tensor(self.class_weight, dtype=torch.float64)
+        self.register_buffer("_weights", weights, persistent=False)
         self.loss_weight = loss_weight
         self.loss_name = loss_name
 
@@ -46,7 +51,9 @@ class WeightedCrossEntropy(nn.Module):
             weight: (N, H, W), one factor a pixel, from mmseg's pixel samplers; None weighs all alike.
             ignore_index: see ``label``.
         """
-        weights = None if self.class_weight is None else logits.new_tensor(self.class_weight)
+        weights = self._weights
+        if weights is not None:  # never rounded to the half precision that logits may have
+            weights = weights.to(torch.promote_types(logits.dtype, torch.float32))
         labelled = label != ignore_index
         # What a pixel counts for, by its label; no boolean index, which a GPU would have to wait for.
         share = labelled if weights is None else F.pad(weights, (0, 1))[label.where(labelled, len(weights))]

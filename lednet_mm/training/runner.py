@@ -177,12 +177,21 @@ class ReproducibleRunner(Runner):
         return super().build_train_loop(loop)
 
     def _maybe_compile(self, target: str) -> None:
-        """Try what is built and loaded by now; mmengine calls this right before a loop begins."""
+        """Try what is built and loaded by now; mmengine calls this right before a loop begins.
+
+        ``compile = True`` (or a dict of options) in the config compiles the losses, forward and backward.
+        mmengine would compile the whole step, whose bookkeeping PyTorch's compiler does not get through.
+        """
         if target == "train_step":
             rehearse(self)
             self.started = True
             self._write_config()
-        super()._maybe_compile(target)
+        if options := self.cfg.get("compile"):
+            on_gpu = torch.cuda.is_available()
+            chosen = {"mode": "reduce-overhead"} if on_gpu and options is True else options
+            model: Any = self._bare_model()
+            model.loss = torch.compile(model.loss, **({} if chosen is True else chosen))
+            self.logger.info("compiling: the first iterations take minutes")
 
     def resume(self, filename: str, *unused: Any, **unused_too: Any) -> None:
         """Continue from a checkpoint, if the config is the one that it was trained under.

@@ -80,6 +80,12 @@ KEPT = {
 }
 
 
+@pytest.mark.parametrize("name", ["lednet_camvid", "ablations/lednet_prelu_camvid"])
+def test_lednets_encoder_is_rewritten_on_the_device_where_it_is(name):
+    encoder = Encoder(network_of(name).model.backbone.to("meta"))
+    assert {t.device.type for t in (*encoder.parameters(), *encoder.buffers())} == {"meta"}
+
+
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] if n in GIANTS else []) for n in NETWORKS]
 )

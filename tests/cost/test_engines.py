@@ -57,6 +57,19 @@ def test_engines_of_a_gpu_say_so(name, network, images):
         prepare_engine(name, network, images, "fp32", 1)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", ["channels_last", "compile", "cudagraph"])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_an_engine_on_a_gpu_keeps_what_it_needs(name, precision, network, images):
+    network, images = network.cuda(), images.cuda()
+    call = prepare_engine(name, network, images, precision, 1)
+    expected = call().clone()
+    taken = [torch.full((1 << 20,), float("nan"), device="cuda") for _ in range(64)]  # what was freed is used
+    assert torch.equal(call(), expected)
+    assert output_error(call(), network(images)) < 0.05
+    del taken
+
+
 @pytest.mark.parametrize("library", ["onnxruntime", "openvino"])
 def test_an_engine_that_is_not_installed_says_so(library, network, images, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
@@ -78,7 +91,11 @@ def test_the_choice_of_float32_products_can_be_read_by_all(tf32):
 
     def settings():
         backends = torch.backends
-        return torch.get_float32_matmul_precision(), backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32
+        return (
+            torch.get_float32_matmul_precision(),
+            backends.cuda.matmul.allow_tf32,
+            backends.cudnn.allow_tf32,
+        )
 
     before = settings()
     with float32_products(tf32):
@@ -167,7 +184,7 @@ def test_a_checkpoint_belongs_to_one_config(configs, tmp_path):
 
 def test_the_table_of_the_command(small_config, tool, tmp_path):
     arguments = ["--shape", 64, 128, "--samples", 2, "--seconds", 0.05, "--work-dir", tmp_path]
-    engines_and_forms = ["--engine", "eager", "cudagraph", "--deployed", "both"]
+    engines_and_forms = ["--engine", "eager", "cudagraph", "--deployed", "both", "--device", "cpu"]
     outcome = tool("benchmark", small_config(), *arguments, *engines_and_forms)
     assert outcome.status == 0
     assert "left out: cudagraph fp32: CUDA graphs need a GPU" in outcome.out

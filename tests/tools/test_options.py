@@ -171,7 +171,7 @@ def test_train_compiled(small_config, tool, tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda function, **_: compiled.append(function) or function)
     outcome = tool("train", small_config(), "--work-dir", tmp_path, "--compile", "--cfg-options", *SHORT)
     assert outcome.status == 0
-    assert [function.__name__ for function in compiled] == ["train_step"]
+    assert [function.__name__ for function in compiled] == ["loss"]
 
 
 @pytest.mark.parametrize(("name", "spelling"), [("train", "--local_rank"), ("test", "--local-rank")])

@@ -12,6 +12,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
+from torch._dynamo.utils import counters
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lednet_mm import environment
@@ -97,6 +98,14 @@ def test_no_iteration_reads_from_the_device(small_config, tmp_path):
     logged = re.findall(r"Iter\(train\) +\[(\d+)/8\].* loss: (\S+).* decode.acc_seg: (\S+)", log)
     assert [line[0] for line in logged] == ["3", "4", "8"]  # 3: the first time that all images were seen
     assert all(math.isfinite(float(number)) for line in logged for number in line)
+
+
+def test_the_losses_are_compiled_once_and_as_a_whole(small_config, tmp_path):
+    counters.clear()
+    train(small_config(), work_dir=tmp_path / "run", options={"compile": {"backend": "eager"}})
+    assert counters["frames"] == {"total": 1, "ok": 1}
+    assert counters["stats"]["unique_graphs"] == 1
+    assert not counters["graph_break"]
 
 
 def test_a_config_may_ask_for_channels_last(small_config, tmp_path, monkeypatch):
