@@ -101,6 +101,7 @@ def test_no_iteration_reads_from_the_device(small_config, tmp_path):
 
 
 def test_the_losses_are_compiled_once_and_as_a_whole(small_config, tmp_path):
+    torch._dynamo.reset()
     counters.clear()
     train(small_config(), work_dir=tmp_path / "run", options={"compile": {"backend": "eager"}})
     assert counters["frames"] == {"total": 1, "ok": 1}
