@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from lednet_mm.cost.deployed_lednet import deploy_lednet
 from lednet_mm.cost.folding import NORMS, fold_batch_norms, observe, replace_modules, tensors_in
 from lednet_mm.cost.inference import REFUSALS, input_channels
+from lednet_mm.cost.precision import float32_products
 from lednet_mm.errors import describe_error
 from lednet_mm.networks.fanet import FastAttention
 
@@ -77,7 +78,8 @@ def deploy(network: nn.Module, shapes: Sequence[tuple[int, int]] = SHAPES) -> De
     left = {name for name, module in form.named_modules() if isinstance(module, NORMS)}
     deployed = Deployed(form, {name: why for name, why in kept.items() if name in left}).eval()
     for image in images:
-        error = difference(network, deployed, image)
+        with float32_products(tf32=False):
+            error = difference(network, deployed, image)
         if not error <= TOLERANCES.get(image.dtype, 0.1):
             raise RuntimeError(f"the deployment form differs by {error:.1e} of the output's spread")
     return deployed

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from mmengine.model import BaseTTAModel, MMDistributedDataParallel, is_model_wra
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import LOOPS, RUNNERS
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
-from torch import distributed, nn
+from mmengine.structures import PixelData
+from torch import Tensor, distributed, nn
 
 from lednet_mm.checkpoints.binding import compare_with_config, meta_of
 from lednet_mm.checkpoints.files import (
@@ -60,6 +62,19 @@ FILE_ONLY = (
     '"HardDiskBackend" is the alias',
 )
 """Beginnings of mmengine's messages that stay out of the terminal."""
+
+
+def _alike(samples: Sequence[Any]) -> Sequence[Any]:
+    """Lay out the labels of samples alike: PyTorch compiles anew for strides that it has not seen.
+
+    A flip, say, changes the strides, also those of axes of length 1.
+    """
+    for name, _ in samples[0].items():
+        maps = [getattr(sample, name) for sample in samples]
+        if all(isinstance(labels, PixelData) and isinstance(labels.get("data"), Tensor) for labels in maps):
+            for labels, data in zip(maps, torch.stack([labels.data for labels in maps]), strict=True):
+                labels.data = data
+    return samples
 
 
 def _end_run(handler: logging.FileHandler, record: logging.LogRecord) -> None:
@@ -190,7 +205,8 @@ class ReproducibleRunner(Runner):
             on_gpu = torch.cuda.is_available()
             chosen = {"mode": "reduce-overhead"} if on_gpu and options is True else options
             model: Any = self._bare_model()
-            model.loss = torch.compile(model.loss, **({} if chosen is True else chosen))
+            compiled = torch.compile(model.loss, **({} if chosen is True else chosen))
+            model.loss = lambda images, samples: compiled(images, _alike(samples))
             self.logger.info("compiling: the first iterations take minutes")
 
     def resume(self, filename: str, *unused: Any, **unused_too: Any) -> None:

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from lednet_mm.config import load_config
+from lednet_mm.cost import deploy as deployment
 from lednet_mm.cost.deploy import deploy, difference
 from lednet_mm.cost.deployed_lednet import Encoder
 from lednet_mm.cost.inference import Inference, build_network
@@ -78,6 +79,19 @@ KEPT = {
     "sewrnetv2": 20,
     "shufflenetv2plus": 3,
 }
+
+
+def test_the_form_is_compared_without_rounding_to_tf32(monkeypatch):
+    """A GPU rounds the factors of convolutions by default, which alone would exceed the tolerance."""
+    chosen = []
+
+    def compare(*_):
+        chosen.append(torch.backends.cudnn.allow_tf32)
+        return 0.0
+
+    monkeypatch.setattr(deployment, "difference", compare)
+    deploy(network_of("lednet_camvid"), SHAPES)
+    assert chosen == [False, False]
 
 
 @pytest.mark.parametrize("name", ["lednet_camvid", "ablations/lednet_prelu_camvid"])
