@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import difflib
+import hashlib
 import inspect
-import logging
 import pprint
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.records import Run, explain
+from lednet_mm.text import is_name
 
 WHERE = ("work_dir", "resume", "launcher")
 """Keys that say where and how a config is run; they are no part of it."""
@@ -56,7 +57,8 @@ def load_config(path: str | Path, options: Mapping | None = None, seed: int | No
 
     Args:
         path: a Python config as MMSegmentation's.
-        options: ``{"train_cfg.max_iters": 2}``; keys with dots reach into the config.
+        options: ``{"train_cfg.max_iters": 2}``; keys with dots reach into the config. Those that change the
+            network make a variant, which is named after them unless they give it a name (``variant``).
         seed: of everything random; None keeps the config's.
 
     Raises:
@@ -79,17 +81,18 @@ def load_config(path: str | Path, options: Mapping | None = None, seed: int | No
     for key in options or ():
         _check_option(path, config, str(key))
     if options:
+        before = dict(keys_of(config)) if network_changes(options) else {}
         try:
             config.merge_from_dict(dict(options))
         except Exception as error:  # mmengine's assertions, type and index errors
             raise InputError(
                 f"{path}: an option of --cfg-options does not fit: {describe_error(error)}"
             ) from error
+        _name_variant(config, options, before)
     if "model" not in config:
         raise InputError(f"{path}: no model in this config (files in _base_ are parts, not configs)")
     if seed is not None:
         config.randomness = {**config.get("randomness", {}), "seed": seed}
-    _warn_of_another_network(path, config, options or {})
     for names, kind, kinds in ((DICTS, "dict(...)", dict), (LISTS, "list", (list, tuple))):
         for name in names:
             if config.get(name) is not None and not isinstance(config[name], kinds):
@@ -97,20 +100,34 @@ def load_config(path: str | Path, options: Mapping | None = None, seed: int | No
     return config
 
 
-def _warn_of_another_network(path: str | Path, config: Config, options: Mapping) -> None:
-    """Warn that options change the network, which records call by the name of its variant all the same."""
-    changing = [
+def network_changes(options: Mapping) -> list[str]:
+    """Return those keys of options that change the network, unless the options give it a name themselves."""
+    if {"variant", "network"} & set(options):
+        return []
+    return [
         key
         for key in map(str, options)
         if key.split(".")[0] == "model"
         and set(key.split(".")[1:2]) & set(PARTS)
         and not set(key.split(".")) & set(SAME_VARIANT)
     ]
-    if changing and not {"variant", "network"} & set(options):
-        logging.getLogger(__name__).warning(
-            f"warning: {path}: {changing[0]} changes the network, and its records will call it variant "
-            f"{config.get('variant', 'baseline')!r} all the same: add variant=NAME to the options"
-        )
+
+
+def _name_variant(config: Config, options: Mapping, before: Mapping) -> None:
+    """Name a variant after the options that make it, as no record may call it by the name of another.
+
+    Args:
+        config: with the options.
+        options: those of the command line.
+        before: every key of the config without them, and its value.
+    """
+    changes = [key for key in network_changes(options) if key not in before or before[key] != options[key]]
+    if changes:
+        parts = [f"{key.removeprefix('model.')}={options[key]}" for key in changes]
+        name = "+".join([config.get("variant", "baseline"), *parts])
+        if not is_name(name):
+            name = f"{config.get('variant', 'baseline')}+{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        config.variant = name
 
 
 def innermost(dataset: Mapping[str, Any]) -> Iterator[Any]:

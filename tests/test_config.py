@@ -1,11 +1,12 @@
 """Configs are read with one line for what is wrong, and keys that nobody reads are refused."""
 
+import re
 from pathlib import Path
 
 import mmseg
 import pytest
 
-from lednet_mm.config import config_text, files_of, load_config
+from lednet_mm.config import config_text, files_of, load_config, run_of
 from lednet_mm.errors import InputError
 
 
@@ -98,12 +99,21 @@ def test_a_resolved_config_is_the_same_wherever_it_runs(small_config):
     assert config_text(config) == before
 
 
-def test_options_that_change_the_network_are_told(small_config, caplog):
+def test_options_that_change_the_network_make_a_variant(small_config):
     path = small_config()
-    load_config(path, {"optim_wrapper.optimizer.lr": 0.1, "model.decode_head.loss_decode.loss_weight": 2.0})
-    load_config(path, {"model.backbone.shuffle": False, "variant": "no_shuffle"})
-    assert not caplog.messages
-    load_config(path, {"model.backbone.shuffle": False})
-    (said,) = caplog.messages
-    assert "model.backbone.shuffle changes the network" in said
-    assert "variant=NAME" in said
+
+    def variant(**options):
+        return run_of(load_config(path, {k.replace("__", "."): v for k, v in options.items()})).variant
+
+    assert (
+        variant(optim_wrapper__optimizer__lr=0.1, model__decode_head__loss_decode__loss_weight=2.0)
+        == "baseline"
+    )
+    assert variant(model__backbone__shuffle=False, variant="no_shuffle") == "no_shuffle"
+    assert variant(model__backbone__shuffle=False) == "baseline+backbone.shuffle=False"
+    assert variant(model__backbone__type="LEDNet") == "baseline"  # as it is anyway
+    long = variant(model__backbone__init_cfg=None, model__backbone__act_cfg={"type": "x" * 90})
+    assert re.fullmatch(r"baseline\+[0-9a-f]{8}", long)
+    other = variant(model__backbone__act_cfg={"type": "y" * 90})
+    assert re.fullmatch(r"baseline\+[0-9a-f]{8}", other)
+    assert other != long

@@ -21,7 +21,7 @@ from pydantic import (
     ValidationError,
 )
 
-from lednet_mm.config import config_text, load_config, run_of
+from lednet_mm.config import config_text, load_config, network_changes, run_of
 from lednet_mm.errors import InputError, describe_error, describe_os_error
 from lednet_mm.files import read_regular
 from lednet_mm.literals import read_literals
@@ -211,6 +211,11 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
     count = 0
     for product in study.runs:
         options = {**study.options, **product.options}
+        if changes := network_changes(options):
+            raise InputError(
+                f"{path}: {changes[0]} changes the network: give what it makes of it a name, the option "
+                "variant beside it"
+            )
         sources = _sources(path, product)
         count += len(sources) * len(product.seeds)
         if count > MOST_RUNS:

@@ -151,11 +151,14 @@ def test_a_variant_is_not_taken_for_another(published, network, save, tmp_path, 
             InputError, match=r"weights of lednet, variant baseline, and the config is that of"
         ):
             load_model(network, path, load_config(other))
-    built_otherwise = load_config("configs/lednet_camvid.py", {"model.decode_head.align_corners": True})
+    options = {"model.decode_head.align_corners": True}
+    with pytest.raises(InputError, match=r"that of lednet, variant baseline\+decode_head.align_corners=True"):
+        load_model(network, path, load_config("configs/lednet_camvid.py", options))
+    options["variant"] = "baseline"  # the name alone is not believed
+    built_otherwise = load_config("configs/lednet_camvid.py", options)
     with pytest.raises(InputError, match=r"model.decode_head.align_corners \(nothing there, True here\)"):
         load_model(network, path, built_otherwise)
     images = {"model.data_preprocessor.mean": [0, 0, 0], "dataset": "mine"}
-    caplog.clear()  # of what was said about the options above
     with caplog.at_level(logging.WARNING):
         load_model(network, path, load_config("configs/lednet_camvid.py", images))
     (record,) = caplog.records

@@ -122,6 +122,7 @@ def test_options_of_a_product_come_after_those_of_the_study(study, tmp_path):
             "test_dataloader has the data of the split 'train', but a study measures val or test",
         ),
         ([PRODUCT, 'options = {"test_dataloader": None}'], "no test_dataloader in this config"),
+        ([PRODUCT, 'options = {"model.backbone.shuffle": False}'], "shuffle changes the network: give what"),
         (
             [PRODUCT, 'options = {"val_dataloader": None, "test_dataloader.dataset.split": "test"}'],
             "no val_dataloader in this config",
