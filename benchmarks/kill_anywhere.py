@@ -25,8 +25,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.checkpoints.files import checkpoints_of, model_state, read_checkpoint
+import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+from lednet_mm.checkpoints.files import (
+    model_state,
+    read_checkpoint,
+)
+from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.datasets.streets import generate_streets
 from lednet_mm.errors import run_command
 from lednet_mm.files import find_files

@@ -13,16 +13,14 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
+import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
 
 # isort: split
 from rich.progress import Progress
 
 from lednet_mm.config import load_config
-from lednet_mm.cost.candidates import Way
-from lednet_mm.cost.engines import ENGINES
+from lednet_mm.cost.backends import ENGINES, PRECISIONS, Backend
 from lednet_mm.cost.measuring import latency_records
-from lednet_mm.cost.precision import PRECISIONS
 from lednet_mm.environment import choose_threads, resolve_device
 from lednet_mm.errors import run_command
 from lednet_mm.records import write_record
@@ -44,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--work-dir", default="work_dirs/benchmarks/lednet_engines", help="for the records")
     options = parser.parse_args(arguments)
     threads, device = choose_threads(), resolve_device(options.device)
-    plain = Way()
-    others = [Way(*way) for way in product(ENGINES, options.precision, (False, True))]
+    plain = Backend()
+    others = [Backend(*backend) for backend in product(ENGINES, options.precision, (False, True))]
     height, width = options.shape
     with Progress(transient=True) as progress:
         task = progress.add_task("preparing", total=1.0)
@@ -53,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             {"lednet": load_config(CONFIG)},
             shape=(height, width),
             batch_size=options.batch_size,
-            ways=[plain, *(way for way in others if way != plain)],
+            backends=[plain, *(backend for backend in others if backend != plain)],
             device=device,
             threads=threads,
             samples=options.samples,
@@ -66,12 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(
         f"{'engine':16}{'precision':>10}{'form':>10}{'p50 (ms)':>11}{'ratio':>8}{'roofline':>10}{'error':>9}"
     )
-    (first,) = (record.values for row, record in timed.records.items() if row.way == plain)
+    (first,) = (record.values for row, record in timed.records.items() if row.backend == plain)
     for row, record in timed.records.items():
-        values, way = record.values, row.way
-        form = "deployed" if way.deployed else "trained"
+        values, backend = record.values, row.backend
+        form = "deployed" if backend.deployed else "trained"
         print(
-            f"{way.engine:16}{way.precision:>10}{form:>10}{values['latency_ms_p50']:11.2f}"
+            f"{backend.engine:16}{backend.precision:>10}{form:>10}{values['latency_ms_p50']:11.2f}"
             f"{first['latency_ms_p50'] / values['latency_ms_p50']:7.2f}x"
             f"{values['roofline_fraction']:10.0%}{record.details['error']:9.0e}"
             f"  {'; '.join(record.details['unstable_because'])}".rstrip()

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
+import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
 
 # isort: split
 import cv2

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
+import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
 
 # isort: split
 import numpy as np

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import lednet_mm  # noqa: F401
+import lednet_mm.register  # noqa: F401
 from lednet_mm.errors import run_command
 from lednet_mm.records import Run, collect_provenance, new_record, write_record
 from lednet_mm.studies.execute import Outcome, Slot, execute

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import MethodType
 from typing import Any
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
+import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
 
 # isort: split
 import numpy as np

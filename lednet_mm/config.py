@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import difflib
 import hashlib
-import inspect
 import pprint
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 from pydantic import ValidationError
 
 from lednet_mm.errors import InputError, describe_error
@@ -23,8 +21,16 @@ from lednet_mm.text import is_name
 WHERE = ("work_dir", "resume", "launcher")
 """Keys that say where and how a config is run; they are no part of it."""
 
+RUNNER_ARGUMENTS = (
+    *("model", "work_dir", "train_dataloader", "val_dataloader", "test_dataloader", "train_cfg", "val_cfg"),
+    *("test_cfg", "auto_scale_lr", "optim_wrapper", "param_scheduler", "val_evaluator", "test_evaluator"),
+    *("default_hooks", "custom_hooks", "data_preprocessor", "load_from", "resume", "launcher", "env_cfg"),
+    *("log_processor", "log_level", "visualizer", "default_scope", "randomness", "experiment_name"),
+)
+"""The arguments of mmengine's ``Runner``, whose module would import PyTorch."""
+
 READ = frozenset(
-    {name for name in inspect.signature(Runner.__init__).parameters if name not in ("self", "cfg")}
+    set(RUNNER_ARGUMENTS)
     # What mmengine's Runner reads of the config itself.
     | {"activation_checkpointing", "compile", "custom_imports", "efficient_conv_bn_eval"}
     | {"find_unused_parameters", "model_wrapper_cfg", "runner_type", "sync_bn"}
@@ -52,7 +58,9 @@ SAME_VARIANT = ("loss_decode", "init_cfg", "pretrained", "sampler", "ignore_inde
 """Keys of these parts that say how they are trained, or on which classes, and so make no other variant."""
 
 
-def load_config(path: str | Path, options: Mapping | None = None, seed: int | None = None) -> Config:
+def load_config(
+    path: str | Path, options: Mapping | None = None, seed: int | None = None, *, imports: bool = True
+) -> Config:
     """Read a config file and apply options of the command line.
 
     Args:
@@ -60,6 +68,8 @@ def load_config(path: str | Path, options: Mapping | None = None, seed: int | No
         options: ``{"train_cfg.max_iters": 2}``; keys with dots reach into the config. Those that change the
             network make a variant, which is named after them unless they give it a name (``variant``).
         seed: of everything random; None keeps the config's.
+        imports: whether the modules that the config names in ``custom_imports`` are imported, which takes
+            seconds and is needed where something is built from it.
 
     Raises:
         InputError: no such file, an error in it, a misspelled key, or an option that does not fit or that
@@ -70,7 +80,7 @@ def load_config(path: str | Path, options: Mapping | None = None, seed: int | No
     if Path(path).suffix != ".py":
         raise InputError(f"{path}: configs are Python files (.py); one in YAML or JSON is not read")
     try:
-        config = Config.fromfile(str(path))
+        config = Config.fromfile(str(path), import_custom_modules=imports)
     except (Exception, SystemExit) as error:  # a config is code: anything may come out of it
         raise InputError(f"{path}: the config cannot be read: {describe_error(error)}") from error
     for key in config:

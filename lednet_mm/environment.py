@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -30,6 +31,9 @@ NOISE = (
 )
 """Warnings of libraries that ask nothing of the project's users, as regular expressions."""
 
+
+GPU_DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/dxg", "/dev/kfd")
+"""What NVIDIA's, AMD's and the Windows subsystem's drivers leave on Linux."""
 
 LAUNCHED = {
     "pytorch": ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"),
@@ -147,6 +151,18 @@ def process_number(launcher: str) -> int:
             "start it so, or leave --launcher out"
         )
     return int(os.environ[LAUNCHED[launcher][0]])
+
+
+def count_gpus() -> int:
+    """Return how many GPUs PyTorch can use.
+
+    PyTorch takes seconds to import, so it is not asked where Linux has no driver of a GPU.
+    """
+    if sys.platform == "linux" and not any(map(os.path.exists, GPU_DRIVERS)):
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def resolve_device(name: str) -> torch.device:

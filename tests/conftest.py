@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+
+# isort: split
 import pytest
 from mmengine.logging import MMLogger
 from mmseg.visualization import SegLocalVisualizer

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.config import load_config
-from lednet_mm.cost.candidates import TIMED, Row, Way
-from lednet_mm.cost.engines import ENGINES
-from lednet_mm.cost.measuring import Latencies, latency_records
-from lednet_mm.cost.precision import PRECISIONS
-from lednet_mm.environment import choose_threads, resolve_device
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
+
+from lednet_mm.cost.backends import ENGINES, PRECISIONS, TIMED, Backend, Row
 from lednet_mm.errors import InputError, describe_os_error, run_command
 from lednet_mm.files import require_writable
 from lednet_mm.options import add_config_options
-from lednet_mm.records import Record, write_record
 from lednet_mm.terminal import make_console
 from lednet_mm.text import for_markup, one_line
+
+if TYPE_CHECKING:
+    from lednet_mm.cost.measuring import Latencies
+    from lednet_mm.records import Record
 
 FORMS = {"no": (False,), "yes": (True,), "both": (False, True)}
 
@@ -91,12 +92,12 @@ def show(timed: Latencies, title: str) -> None:
         table.add_column(column, justify="right")
     table.add_column("stable")
     for row, record in timed.records.items():
-        values, way = record.values, row.way
+        values, backend = record.values, row.backend
         low, high = values["latency_ms_p50_low"], values["latency_ms_p50_high"]
         memory = values.get("peak_memory_bytes")
         table.add_row(
-            *map(one_line, (record.run.network, record.run.variant, way.engine, way.precision)),
-            "deployed" if way.deployed else "",
+            *map(one_line, (record.run.network, record.run.variant, backend.engine, backend.precision)),
+            "deployed" if backend.deployed else "",
             f"{values['latency_ms_p50']:.2f}",
             "" if low is None else f"{(high - low) / 2:.2f}",
             *(f"{values[f'latency_ms_{p}']:.2f}" for p in ("p90", "p99")),
@@ -113,15 +114,24 @@ def show(timed: Latencies, title: str) -> None:
             console.print(Text(f"not stable: {one_line(row)}: {'; '.join(reasons)}"), soft_wrap=True)
     for reason in dict.fromkeys(timed.left_out.values()):
         rows = [row for row, why in timed.left_out.items() if why == reason]
-        engines = dict.fromkeys(f"{row.way.engine} {row.way.precision}" for row in rows)
+        engines = dict.fromkeys(f"{row.backend.engine} {row.backend.precision}" for row in rows)
         # What an engine cannot do at all is one line, whatever the networks.
-        general = all(row in rows for row in timed.rows if f"{row.way.engine} {row.way.precision}" in engines)
+        general = all(
+            row in rows for row in timed.rows if f"{row.backend.engine} {row.backend.precision}" in engines
+        )
         what = ", ".join(engines) if general else "; ".join(map(str, rows))
         console.print(Text(one_line(f"left out: {what}: {reason}")), soft_wrap=True)
 
 
+def engine_of(row: Row) -> str:
+    """Return a row's engine and precision."""
+    return f"{row.backend.engine} {row.backend.precision}"
+
+
 def keep(records: Mapping[Row, Record], folders: Mapping[str, Path]) -> list[str]:
     """Write the records, say where they are, and return a line for each folder that cannot be written."""
+    from lednet_mm.records import write_record
+
     faults, written = {}, {}
     for row, record in records.items():
         folder = folders[row.config]
@@ -142,6 +152,11 @@ def main() -> None:
     shapes = [tuple(shape) for shape in arguments.shape or [[512, 1024]]]
     if min(*map(min, shapes), *arguments.batch_size, arguments.samples) < 1 or not arguments.seconds > 0:
         raise InputError("--shape, --batch-size, --samples and --seconds take numbers above 0")
+    import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+    from lednet_mm.config import load_config
+    from lednet_mm.cost.measuring import latency_records
+    from lednet_mm.environment import choose_threads, resolve_device
+
     device = resolve_device(arguments.device)
     configs, faults = {}, []
     for path in arguments.configs:
@@ -156,7 +171,9 @@ def main() -> None:
         require_writable(folder)
     threads = choose_threads()
     engines = list(ENGINES) if "all" in arguments.engine else arguments.engine
-    ways = [Way(*way) for way in product(engines, arguments.precision, FORMS[arguments.deployed])]
+    backends = [
+        Backend(*backend) for backend in product(engines, arguments.precision, FORMS[arguments.deployed])
+    ]
     where = f"{device} with {threads.count} threads (waiting: {threads.wait_policy or 'default'})"
     console = make_console(stderr=True)
     for (height, width), batch_size in product(shapes, arguments.batch_size):
@@ -170,7 +187,7 @@ def main() -> None:
                 configs,
                 shape=(height, width),
                 batch_size=batch_size,
-                ways=ways,
+                backends=backends,
                 timed=arguments.timed,
                 checkpoint=arguments.checkpoint,
                 device=device,

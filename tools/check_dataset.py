@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
-import lednet_mm  # noqa: F401  (registers the datasets)
-from lednet_mm.config import files_of, load_config
-from lednet_mm.datasets.check import DatasetSummary, check_dataset, members_of
 from lednet_mm.errors import InputError, run_command
 from lednet_mm.files import check_outputs, find_files, write_atomically
 from lednet_mm.terminal import make_console
@@ -42,6 +40,12 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Check, print a table and the problems; 1 if there is any problem."""
     args = parse_args()
+    from rich.table import Table
+
+    import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+    from lednet_mm.config import files_of, load_config
+    from lednet_mm.datasets.check import DatasetSummary, check_dataset
+
     config = load_config(args.config)
     loaders = {split: config.get(f"{split}_dataloader") for split in args.split}
     lacking = [split for split, loader in loaders.items() if loader is None]
@@ -90,6 +94,8 @@ def main() -> int:
 
 def data_files(datasets: Iterable[Any]) -> set[str]:
     """Return the images, labels and lists that datasets' configs name, and the other pictures beside them."""
+    from lednet_mm.datasets.check import members_of
+
     found: set[str] = set()
     for member in (member for dataset in datasets for member in members_of(dataset)):
         samples = [member.get_data_info(index) for index in range(len(member))]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 
-import lednet_mm  # noqa: F401  (registers the networks)
-from lednet_mm.checkpoints import NETWORKS
-from lednet_mm.checkpoints.convert import convert_checkpoint
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
+
+from lednet_mm.checkpoints.authors import NETWORKS
 from lednet_mm.errors import run_command
 
 
@@ -31,6 +33,9 @@ def main() -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace DST where it exists")
     arguments = parser.parse_args()
+    import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+    from lednet_mm.checkpoints.convert import convert_checkpoint
+
     done = convert_checkpoint(
         arguments.network,
         arguments.source,

@@ -11,11 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.datasets.streets import generate_streets
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
+
 from lednet_mm.errors import InputError, run_command
 from lednet_mm.files import require_writable
-from lednet_mm.records import read_records
 
 TOOLS = Path(__file__).resolve().parent
 CONFIGS = TOOLS.parent / "configs"
@@ -40,6 +39,8 @@ def finished(run: Path, kind: str, iterations: int | None = None) -> bool:
     Raises:
         InputError: it has, and was trained for another number of iterations.
     """
+    from lednet_mm.records import read_records
+
     records = [record for record in read_records([run])[0] if record.kind == kind]
     for record in records:
         done = record.values.get("iterations")
@@ -64,6 +65,9 @@ def main() -> None:
     if arguments.iterations < 1:
         raise InputError(f"--iterations {arguments.iterations}: give at least 1")
     require_writable(work_dir)
+    import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+    from lednet_mm.datasets.streets import generate_streets
+
     generate_streets("data/streets")
     runs = {CONFIGS / f"{name}.py": work_dir / Path(name).name for name in NETWORKS}
     for number, (config, run) in enumerate(runs.items(), start=1):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-import lednet_mm  # noqa: F401  (registers the networks)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
+
 from lednet_mm.errors import run_command
 from lednet_mm.files import check_outputs, write_atomically
-from lednet_mm.reports.networks import measure_networks, render
 from lednet_mm.terminal import make_console
 from lednet_mm.text import for_markup, one_line
 
@@ -32,6 +33,9 @@ def main() -> None:
     """Parse the arguments, measure, write the page."""
     arguments = build_parser().parse_args()
     check_outputs([arguments.out], overwrite=arguments.overwrite or arguments.out.resolve() == PAGE)
+    import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+    from lednet_mm.reports.networks import measure_networks, render
+
     with make_console(stderr=True).status("") as status:
         networks = measure_networks(
             ROOT / "configs/_base_/networks",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
+
 from lednet_mm.errors import run_command
-from lednet_mm.reports.readme import committed_reports, fill_tables, rewrite_report
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,6 +23,8 @@ def main() -> int:
     )
     parser.add_argument("--check", action="store_true", help="change nothing; name what is not current")
     arguments = parser.parse_args()
+    from lednet_mm.reports.readme import committed_reports, fill_tables, rewrite_report
+
     old = []
     for folder in committed_reports(ROOT):
         with tempfile.TemporaryDirectory() as temporary:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import sys
 from pathlib import Path
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.checkpoints.files import load_model
-from lednet_mm.config import load_config
-from lednet_mm.cost.deploy import deploy
-from lednet_mm.cost.export import Normalised, describe, export_onnx, require_onnx
-from lednet_mm.cost.inference import REFUSALS, Inference, build_network, input_channels
-from lednet_mm.environment import choose_threads
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
+
 from lednet_mm.errors import InputError, describe_error, run_command
 from lednet_mm.files import check_outputs, write_output
 from lednet_mm.options import add_config_options
@@ -57,6 +53,16 @@ def main() -> None:
         raise InputError(f"--shape {height} {width}: height and width are whole numbers above 0")
     inputs = [arguments.config, arguments.checkpoint]
     check_outputs([arguments.out], inputs, overwrite=arguments.overwrite)
+    import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+
+    # isort: split
+    from lednet_mm.checkpoints.files import load_model
+    from lednet_mm.config import load_config
+    from lednet_mm.cost.deploy import deploy
+    from lednet_mm.cost.export import Normalised, describe, export_onnx, require_onnx
+    from lednet_mm.cost.inference import REFUSALS, Inference, build_network, input_channels
+    from lednet_mm.environment import choose_threads
+
     require_onnx()
     choose_threads()
     config = load_config(arguments.config, arguments.cfg_options)

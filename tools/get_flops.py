@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.checkpoints import known_as
-from lednet_mm.config import files_of, load_config, run_of
-from lednet_mm.cost.complexity import complexity_record, count_complexity
-from lednet_mm.cost.counters import COUNTERS
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
+
 from lednet_mm.cost.counts import HEADLINE, KINDS, Counts
 from lednet_mm.errors import InputError, describe_os_error, run_command
 from lednet_mm.files import check_outputs, require_writable, write_atomically
 from lednet_mm.options import add_config_options
-from lednet_mm.records import write_record
 from lednet_mm.terminal import make_console, tracked
 from lednet_mm.text import one_line
 
@@ -49,6 +46,14 @@ def main() -> None:
     height, width = arguments.shape
     if min(height, width) < 1:
         raise InputError(f"--shape {height} {width}: height and width are whole numbers above 0")
+
+    import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+    from lednet_mm.checkpoints.authors import known_as
+    from lednet_mm.config import files_of, load_config, run_of
+    from lednet_mm.cost.complexity import complexity_record, count_complexity
+    from lednet_mm.cost.counters import COUNTERS
+    from lednet_mm.records import write_record
+
     if arguments.json is not None:
         inputs = [file for config in arguments.configs for file in files_of(config)]
         check_outputs([arguments.json], inputs, overwrite=arguments.overwrite)

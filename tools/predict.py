@@ -6,18 +6,17 @@ import argparse
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.config import load_config
-from lednet_mm.datasets.cityscapes import TO_LABEL_ID, Cityscapes
-from lednet_mm.environment import choose_threads, resolve_device
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
+
 from lednet_mm.errors import InputError, run_command
-from lednet_mm.evaluation.prediction import Prediction, Predictor, find_images, plan_pictures
-from lednet_mm.evaluation.rendering import colorize, overlay, with_legend
 from lednet_mm.files import check_outputs, write_atomically
 from lednet_mm.terminal import tracked
 from lednet_mm.text import one_line
+
+if TYPE_CHECKING:
+    from lednet_mm.evaluation.prediction import Prediction, Predictor
 
 EXAMPLES = """example:
   python tools/predict.py configs/lednet_camvid.py work_dirs/lednet_camvid/iter_10000.pth \\
@@ -49,6 +48,9 @@ def picture_of(prediction: Prediction, predictor: Predictor, form: str, legend: 
     """Return a prediction as a PNG file's content."""
     import cv2
 
+    from lednet_mm.datasets.cityscapes import TO_LABEL_ID
+    from lednet_mm.evaluation.rendering import colorize, overlay, with_legend
+
     if form == "ids":
         picture: Any = TO_LABEL_ID[prediction.ids]
     else:
@@ -64,6 +66,13 @@ def picture_of(prediction: Prediction, predictor: Predictor, form: str, legend: 
 def main() -> int:
     """Plan all pictures, then predict and write them; 1 if an image could not be predicted."""
     arguments = parse_args()
+
+    import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+    from lednet_mm.config import load_config
+    from lednet_mm.datasets.cityscapes import Cityscapes
+    from lednet_mm.environment import choose_threads, resolve_device
+    from lednet_mm.evaluation.prediction import Predictor, find_images, plan_pictures
+
     choose_threads()
     config = load_config(arguments.config)
     source, out = arguments.images, arguments.out

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-import lednet_mm  # noqa: F401  (registers the datasets)
-from lednet_mm.datasets.camvid import SPLITS, differing_splits, download_camvid, install_camvid
-from lednet_mm.datasets.check import check_dataset
-from lednet_mm.datasets.cityscapes import find_label_ids, write_train_ids
-from lednet_mm.datasets.streets import generate_streets
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
+
 from lednet_mm.errors import InputError, run_command
 from lednet_mm.terminal import tracked
 
@@ -56,6 +54,13 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Prepare the dataset that was asked for."""
     args = parse_args()
+
+    import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+    from lednet_mm.datasets.camvid import SPLITS, differing_splits, download_camvid, install_camvid
+    from lednet_mm.datasets.check import check_dataset
+    from lednet_mm.datasets.cityscapes import find_label_ids, write_train_ids
+    from lednet_mm.datasets.streets import generate_streets
+
     if args.name == "streets":
         size = tuple(args.size)
         made = generate_streets(args.root, args.train, args.val, size, args.seed, args.workers)

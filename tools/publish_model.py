@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.checkpoints.files import publish_checkpoint
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
+
 from lednet_mm.errors import run_command
 from lednet_mm.files import file_sha256
 
@@ -25,6 +26,9 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="keep single precision")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT where it exists")
     arguments = parser.parse_args()
+    import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+    from lednet_mm.checkpoints.files import publish_checkpoint
+
     tensors = publish_checkpoint(
         arguments.source, arguments.target, half=not arguments.full, overwrite=arguments.overwrite
     )

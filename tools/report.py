@@ -5,21 +5,30 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Records are resampled several at once, a thread each; NumPy's BLAS must not start more of its own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.errors import run_command
-from lednet_mm.reports.ablation import Baseline
-from lednet_mm.reports.report import write_report
 from lednet_mm.text import one_line
+
+if TYPE_CHECKING:
+    from lednet_mm.reports.ablation import Baseline
 
 
 def _pictures(text: str) -> int:
     if not text.isdecimal() or int(text) > 100:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 100")
     return int(text)
+
+
+def _baseline(text: str) -> Baseline:
+    from lednet_mm.reports.ablation import Baseline
+
+    return Baseline.parse(text)
 
 
 def main() -> None:
@@ -41,7 +50,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--baseline",
-        type=Baseline.parse,
+        type=_baseline,
         metavar="NETWORK[:VARIANT]",
         help="what the ablation table compares with (default: what the study says, else the network itself)",
     )
@@ -56,6 +65,8 @@ def main() -> None:
         help="show N images of each dataset with the predictions of the networks whose checkpoints are there",
     )
     arguments = parser.parse_args()
+    from lednet_mm.reports.report import write_report  # Pandas and Matplotlib take a second
+
     report = write_report(
         arguments.folders,
         arguments.out,

@@ -9,21 +9,23 @@ import shlex
 import signal
 import sys
 from collections import Counter
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
+
 from lednet_mm.errors import run_command
 from lednet_mm.files import require_writable, write_atomically
-from lednet_mm.studies.execute import Slot, execute, make_slots
-from lednet_mm.studies.jobs import Job, look
-from lednet_mm.studies.plan import STUDY, Plan, check_work_dir, make_plan
 from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from lednet_mm.studies.execute import Slot
+    from lednet_mm.studies.jobs import Job
+    from lednet_mm.studies.plan import Plan
     from lednet_mm.studies.progress import Board
 
 
@@ -50,6 +52,9 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.jobs is not None and arguments.jobs < 1:
         parser.error("--jobs must be at least 1")
+
+    from lednet_mm.studies.execute import make_slots
+    from lednet_mm.studies.plan import STUDY, check_work_dir, make_plan
 
     console = make_console()
     plan = make_plan(arguments.study, arguments.work_dir)
@@ -90,6 +95,8 @@ def run(plan: Plan, board: Board, arguments: argparse.Namespace, command: str) -
         arguments: of the command line.
         command: the command line itself, for the records of the runs.
     """
+    from lednet_mm.studies.execute import execute, make_slots
+
     environment = {"LEDNET_COMMAND": command}
     common = {"notify": board.notify, "retry_failed": arguments.retry_failed, "tick": board.tick}
     if arguments.engine == "ray":
@@ -128,6 +135,8 @@ def show_plan(plan: Plan, jobs: list[Job], slots: list[Slot], console: Console) 
     """Print what would run."""
     from rich.table import Table
     from rich.text import Text
+
+    from lednet_mm.studies.jobs import look
 
     table = Table(title=Text(one_line(plan.study.title)))
     for column in ("run", "config", "iterations", "state", ""):

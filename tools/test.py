@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.config import load_config
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
+
 from lednet_mm.errors import run_command
-from lednet_mm.evaluation import Accuracy
 from lednet_mm.options import add_config_options, add_launcher, announce_rank
 from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
-from lednet_mm.training.testing import evaluate_checkpoint
+
+if TYPE_CHECKING:
+    from lednet_mm.evaluation.metric import Accuracy
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -44,6 +47,11 @@ def main() -> None:
     """Parse the arguments, test, print the scores."""
     arguments = build_parser().parse_args()
     announce_rank(arguments)
+
+    import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+    from lednet_mm.config import load_config
+    from lednet_mm.training.testing import evaluate_checkpoint
+
     config = load_config(arguments.config, arguments.cfg_options)
     config.launcher = arguments.launcher
     result = evaluate_checkpoint(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.environment import process_number
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
+
 from lednet_mm.errors import run_command
 from lednet_mm.options import add_config_options, add_launcher, announce_rank
-from lednet_mm.training.training import train
 
 
 def main() -> None:
@@ -33,6 +33,11 @@ def main() -> None:
     add_launcher(parser)
     arguments = parser.parse_args()
     announce_rank(arguments)
+
+    import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+    from lednet_mm.environment import process_number
+    from lednet_mm.training.training import train
+
     records = train(
         arguments.config,
         work_dir=arguments.work_dir or Path("work_dirs") / Path(arguments.config).stem,

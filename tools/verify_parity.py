@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 
-from rich.table import Table
-from rich.text import Text
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
-import lednet_mm  # noqa: F401  (registers the networks)
-from lednet_mm.checkpoints import authors_network
-from lednet_mm.checkpoints.parity import TOLERANCE, check_parity, read_vector
 from lednet_mm.errors import InputError, describe_error, run_command
 from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
@@ -29,6 +27,13 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Check every vector given, print a table, return 1 if one does not hold."""
     arguments = build_parser().parse_args()
+    from rich.table import Table
+    from rich.text import Text
+
+    import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+    from lednet_mm.checkpoints.authors import authors_network
+    from lednet_mm.checkpoints.parity import TOLERANCE, check_parity, read_vector
+
     console = make_console()
     table = Table("network", "parameters", "cases", "worst error", "result")
     failed = []

@@ -1,6 +1,6 @@
 """What every run shares: the runner, logging, checkpoints, guards and records."""
 
-custom_imports = dict(imports=["lednet_mm"])
+custom_imports = dict(imports=["lednet_mm.register"])
 default_scope = "mmseg"
 runner_type = "ReproducibleRunner"
 randomness = dict(seed=0)

@@ -10,7 +10,6 @@ from types import ModuleType
 from lednet_mm.checkpoints import tables
 from lednet_mm.checkpoints.names import AuthorsNetwork
 from lednet_mm.errors import InputError
-from lednet_mm.records import plain
 
 
 def collect_networks(modules: Iterable[ModuleType]) -> dict[str, AuthorsNetwork]:
@@ -63,6 +62,7 @@ def known_as(model: Mapping, network: str) -> str | None:
         model: ``model`` of a config.
         network: the config's own name for it, which decides between tables of one network.
     """
+    from lednet_mm.records import plain
 
     def built(model: Mapping) -> dict:
         model = plain(model)

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from lednet_mm.checkpoints.binding import compare_with_config, meta_of
+from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.checkpoints.reading import read_checkpoint
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import check_outputs, file_sha256, write_output
@@ -315,24 +316,6 @@ def publish_checkpoint(
     meta["source_sha256"] = file_sha256(source)
     write_state(state, meta, target, overwrite)
     return len(state)
-
-
-def checkpoints_of(work_dir: str | Path) -> list[Path]:
-    """Return the training checkpoints in a work folder, the one of the highest number first.
-
-    They are told by their names; what is no regular file is left out. Whether one can be read is not known.
-    """
-    found = []
-    for path in Path(work_dir).glob("*_*.pth"):
-        if (number := number_of(path)) is not None and path.is_file():
-            found.append((number, path))
-    return [path for _, path in sorted(found, reverse=True)]
-
-
-def number_of(path: Path) -> int | None:
-    """Return the iteration or epoch in the name of a training checkpoint; None for any other name."""
-    step = re.fullmatch(r"(?:iter|epoch)_([0-9]+)\.pth", path.name)
-    return int(step[1]) if step else None
 
 
 def last_good_checkpoint(work_dir: str | Path) -> Path | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from lednet_mm.errors import InputError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Rule = tuple[str, str | Callable[[re.Match], str]]
-Output = Callable[[Any, Sequence[Tensor], Tensor], Tensor | Sequence[Tensor]]
+Output = Callable[[Any, "Sequence[Tensor]", "Tensor"], "Tensor | Sequence[Tensor]"]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What is timed: a network in one way, prepared and compared with plain PyTorch."""
+"""What is timed: a network on one backend, prepared and compared with plain PyTorch."""
 
 from __future__ import annotations
 
@@ -12,44 +12,13 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 
 from lednet_mm.checkpoints.files import load_model
+from lednet_mm.cost.backends import Row
 from lednet_mm.cost.deploy import deploy
 from lednet_mm.cost.engines import Call, prepare_engine
 from lednet_mm.cost.inference import REFUSALS, Inference, build_network, input_channels
 from lednet_mm.cost.precision import output_error
 from lednet_mm.cost.runtimes import UnavailableError
 from lednet_mm.errors import InputError, describe_error
-
-TIMED = {
-    "network": "normalised images to logits at input resolution",
-    "prediction": "normalised images to class ids at input resolution",
-}
-
-
-@dataclass(frozen=True)
-class Way:
-    """How a network is run.
-
-    Attributes:
-        engine: key of ``engines.ENGINES``.
-        precision: key of ``engines.PRECISIONS``.
-        deployed: in its deployment form, or as trained.
-    """
-
-    engine: str = "eager"
-    precision: str = "fp32"
-    deployed: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is timed: a config's network in one way."""
-
-    config: str
-    way: Way
-
-    def __str__(self) -> str:
-        form = ", deployed" if self.way.deployed else ""
-        return f"{Path(self.config).stem}, {self.way.engine}, {self.way.precision}{form}"
 
 
 class ClassIds(nn.Module):
@@ -144,7 +113,7 @@ def prepare_row(
         images: (N, C, H, W) float32.
         expected: (N, classes, H, W), the network's logits.
         tolerance: largest ``precision.output_error``.
-        timed: key of :data:`TIMED`.
+        timed: key of ``backends.TIMED``.
         threads: of a CPU.
 
     Raises:
@@ -152,14 +121,14 @@ def prepare_row(
     """
     begin = time.perf_counter()
     try:
-        if row.way.deployed and True not in forms:
+        if row.backend.deployed and True not in forms:
             forms[True] = deploy(forms[False])
     except REFUSALS as fault:
         raise UnavailableError(f"no deployment form: {describe_error(fault)}") from fault
-    form = forms[row.way.deployed]
+    form = forms[row.backend.deployed]
     if timed == "prediction":
         form = ClassIds(form)
-    call = prepare_engine(row.way.engine, form.eval(), images, row.way.precision, threads)
+    call = prepare_engine(row.backend.engine, form.eval(), images, row.backend.precision, threads)
     try:
         error = output_error(call(), expected)
     except REFUSALS as fault:

@@ -1,4 +1,4 @@
-"""PyTorch's ways to run a network, and the table of all engines.
+"""PyTorch's engines, and the entrance to all of :data:`~lednet_mm.cost.backends.ENGINES`.
 
 An engine takes a network in evaluation mode and images on a device, and prepares a call without arguments:
 one forward pass, whose answer is a tensor or array. What an engine or machine cannot do raises
@@ -10,14 +10,14 @@ from __future__ import annotations
 import copy
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lednet_mm.cost import runtimes
-from lednet_mm.cost.precision import PRECISIONS, fastest_algorithms, float32_products
+from lednet_mm.cost.backends import ENGINES
+from lednet_mm.cost.precision import dtype_of, fastest_algorithms, float32_products
 from lednet_mm.cost.runtimes import UnavailableError
 from lednet_mm.errors import describe_error
 
@@ -27,7 +27,7 @@ Call = Callable[[], Any]
 def _converted(
     network: nn.Module, images: Tensor, precision: str, memory_format: torch.memory_format
 ) -> tuple[nn.Module, Tensor]:
-    dtype = PRECISIONS[precision]
+    dtype = dtype_of(precision)
     if dtype != torch.float32 or memory_format != torch.contiguous_format:
         network = copy.deepcopy(network).to(dtype).to(memory_format=memory_format)  # type: ignore[call-overload]
     return network, images.to(dtype=dtype, memory_format=memory_format)
@@ -113,40 +113,14 @@ def cuda_graph(network: nn.Module, images: Tensor, precision: str, threads: int)
     return call
 
 
-@dataclass(frozen=True)
-class Engine:
-    """A way to run a network.
-
-    Attributes:
-        prepare: (network, images, precision, threads) -> call.
-        library: whose version a record names; None for PyTorch's own engines.
-        allocates: whether every call takes its memory from PyTorch's allocator, where it can be counted.
-    """
-
-    prepare: Callable[[nn.Module, Tensor, str, int], Call]
-    library: str | None = None
-    allocates: bool = False
-
-
-ENGINES = {
-    "eager": Engine(eager, allocates=True),
-    "channels_last": Engine(channels_last, allocates=True),
-    "compile": Engine(compiled),
-    "cudagraph": Engine(cuda_graph),
-    "onnxruntime": Engine(runtimes.onnx_runtime, "onnxruntime"),
-    "openvino": Engine(runtimes.openvino, "openvino"),
-    "tensorrt": Engine(runtimes.tensorrt, "tensorrt"),
-}
-
-
 def prepare_engine(name: str, network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
     """Prepare one forward pass.
 
     Args:
-        name: key of :data:`ENGINES`.
+        name: key of ``backends.ENGINES``.
         network: in evaluation mode, float32, on the images' device; it is not changed.
         images: (N, C, H, W) float32.
-        precision: key of :data:`PRECISIONS`.
+        precision: key of ``backends.PRECISIONS``.
         threads: of a CPU.
 
     Returns:
@@ -157,8 +131,9 @@ def prepare_engine(name: str, network: nn.Module, images: Tensor, precision: str
     """
     if precision == "tf32" and not images.is_cuda:
         raise UnavailableError("tf32 needs a GPU")
+    module, _, function = ENGINES[name].prepare.partition(":")
     try:
-        return ENGINES[name].prepare(network, images, precision, threads)
+        return getattr(import_module(module), function)(network, images, precision, threads)
     except UnavailableError:
         raise
     except Exception as fault:  # engines raise classes of their own; one that fails must not end the others

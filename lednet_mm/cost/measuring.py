@@ -1,4 +1,4 @@
-"""Latency of configs' networks as records: what is timed in which way, checked before it is timed."""
+"""Latency of configs' networks as records: what is timed on which backend, checked before it is timed."""
 
 from __future__ import annotations
 
@@ -14,21 +14,14 @@ from mmengine.config import Config
 from torch import Tensor
 
 from lednet_mm.config import config_text, run_of
-from lednet_mm.cost.candidates import (
-    TIMED,
-    Prepared,
-    Row,
-    Way,
-    build_for_timing,
-    eager_logits,
-    prepare_row,
-)
+from lednet_mm.cost.backends import ENGINES, TIMED, Backend, Row
+from lednet_mm.cost.candidates import Prepared, build_for_timing, eager_logits, prepare_row
 from lednet_mm.cost.device import Monitor, energy_per_call, summarise_readings
-from lednet_mm.cost.engines import ENGINES, Call
+from lednet_mm.cost.engines import Call
 from lednet_mm.cost.inference import input_channels
 from lednet_mm.cost.latency import Timing, doubts, measure, summarise
 from lednet_mm.cost.memory import peak_memory
-from lednet_mm.cost.precision import PRECISIONS, tolerance_for
+from lednet_mm.cost.precision import dtype_of, tolerance_for
 from lednet_mm.cost.roofline import count_work, measure_ceilings, roofline
 from lednet_mm.cost.runtimes import UnavailableError
 from lednet_mm.environment import Threads
@@ -65,7 +58,7 @@ def latency_records(
     *,
     shape: tuple[int, int],
     batch_size: int = 1,
-    ways: Sequence[Way] = (Way(),),
+    backends: Sequence[Backend] = (Backend(),),
     timed: str = "network",
     checkpoint: str | Path | None = None,
     device: torch.device,
@@ -75,7 +68,7 @@ def latency_records(
     with_roofline: bool = False,
     advance: Callable[[str, float], None] = lambda step, done: None,
 ) -> Latencies:
-    """Time several configs' networks in several ways, all interleaved.
+    """Time several configs' networks on several backends, all interleaved.
 
     A config whose network cannot be built or does not take the images costs the others nothing.
 
@@ -83,7 +76,7 @@ def latency_records(
         configs: name -> config.
         shape: (height, width) of the images.
         batch_size: images a call.
-        ways: engines, precisions and forms; each network is timed in all of them.
+        backends: engines, precisions and forms; each network is timed on all of them.
         timed: key of :data:`TIMED`.
         checkpoint: weights, where there is one config; else they are random.
         device: where they are timed.
@@ -99,7 +92,7 @@ def latency_records(
     """
     if checkpoint and len(configs) > 1:
         raise InputError(f"{checkpoint}: one checkpoint for {len(configs)} configs; give one config")
-    rows = [Row(name, way) for name, way in product(configs, ways)]
+    rows = [Row(name, backend) for name, backend in product(configs, backends)]
     images: dict[str, Tensor] = {}
     drawn: dict[int, Tensor] = {}  # by channels: networks with as many share the memory
     ready: dict[Row, Prepared] = {}
@@ -121,13 +114,19 @@ def latency_records(
             continue
         forms = {False: network}
         tolerances = {
-            p: tolerance_for(p, network, images[name], expected) for p in {w.precision for w in ways}
+            p: tolerance_for(p, network, images[name], expected) for p in {b.precision for b in backends}
         }
         for row in own:
             advance(f"preparing {row}", (len(ready) + len(left_out)) / len(rows))
             try:
                 ready[row] = prepare_row(
-                    row, forms, images[name], expected, tolerances[row.way.precision], timed, threads.count
+                    row,
+                    forms,
+                    images[name],
+                    expected,
+                    tolerances[row.backend.precision],
+                    timed,
+                    threads.count,
                 )
             except UnavailableError as reason:
                 left_out[row] = str(reason)
@@ -142,7 +141,7 @@ def latency_records(
     )
     ceilings = {
         precision: measure_ceilings(device, precision)
-        for precision in sorted({row.way.precision for row in ready})
+        for precision in sorted({row.backend.precision for row in ready})
         if with_roofline
     }
     common = {
@@ -158,8 +157,8 @@ def latency_records(
         advance("counting memory", done / len(ready))
         values, details = _row_values(row, prepared, timing, images[row.config], seconds >= LEAST_FOR_ENERGY)
         if with_roofline:
-            work = count_work(prepared.network, images[row.config].shape, row.way.precision)
-            ceiling = ceilings[row.way.precision]
+            work = count_work(prepared.network, images[row.config].shape, row.backend.precision)
+            ceiling = ceilings[row.backend.precision]
             reached, details["roofline"] = roofline(work, ceiling, values["latency_ms_p50"])
             values.update(reached)
         config = configs[row.config]
@@ -170,7 +169,7 @@ def latency_records(
             config_text(config),
             values,
             {**common, "channels": images[row.config].shape[1], **details, "interleaved_with": others},
-            _provenance(row.way, device, threads, sha256),
+            _provenance(row.backend, device, threads, sha256),
         )
     return Latencies(records, left_out, faults)
 
@@ -202,10 +201,10 @@ def _row_values(
     if timing.disturbed:
         reasons.append("other processes used the machine")
     values["unstable"] = bool(reasons)
-    engine = ENGINES[row.way.engine]
+    engine = ENGINES[row.backend.engine]
     if engine.allocates:
         values["peak_memory_bytes"] = peak_memory(
-            prepared.call, prepared.network, images, PRECISIONS[row.way.precision]
+            prepared.call, prepared.network, images, dtype_of(row.backend.precision)
         )
     # The counter of energy is too coarse for less than two seconds.
     energy = (
@@ -214,7 +213,7 @@ def _row_values(
     if energy is not None:
         values["energy_joule"] = energy / len(images)
     details = {
-        **asdict(row.way),
+        **asdict(row.backend),
         "error": prepared.error,
         "tolerance": prepared.tolerance,
         "prepare_seconds": round(prepared.prepare_seconds, 3),
@@ -225,11 +224,11 @@ def _row_values(
     return values, details
 
 
-def _provenance(way: Way, device: torch.device, threads: Threads, sha256: str | None) -> Any:
+def _provenance(backend: Backend, device: torch.device, threads: Threads, sha256: str | None) -> Any:
     provenance = collect_provenance(
-        str(device), way.precision, threads=threads.count, checkpoint_sha256=sha256
+        str(device), backend.precision, threads=threads.count, checkpoint_sha256=sha256
     )
-    library = ENGINES[way.engine].library
+    library = ENGINES[backend.engine].library
     if library is None:
         return provenance
     versions = {**provenance.versions, library: import_module(library).__version__}

@@ -10,22 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-PRECISIONS = {
-    "fp32": torch.float32,
-    "tf32": torch.float32,
-    "fp16": torch.float16,
-    "bf16": torch.bfloat16,
-}
-"""Precision -> type of weights and activations; tf32 rounds the factors of products to 10 bits."""
+from lednet_mm.cost.backends import PRECISIONS
 
-ROUNDING = {"fp32": 2.0**-24, "tf32": 2.0**-11, "fp16": 2.0**-11, "bf16": 2.0**-8}
-"""Precision -> largest relative error of rounding one number."""
-
-TOLERANCES = {"fp32": 1e-4, "tf32": 2e-2, "fp16": 2e-2, "bf16": 1e-1}
-"""Precision -> tolerance of :func:`output_error` for a network that does not amplify rounding much."""
-
-HOPELESS = 0.5
+MAX_TOLERANCE = 0.5
 """No tolerance is larger: an output as far from the right one is no evidence of anything."""
+
+
+def dtype_of(precision: str) -> torch.dtype:
+    """Return the type of weights and activations in a precision of ``backends.PRECISIONS``."""
+    return getattr(torch, PRECISIONS[precision].dtype)
 
 
 @contextmanager
@@ -88,7 +81,7 @@ def tolerance_for(precision: str, network: nn.Module, images: Tensor, expected: 
     weight and pixel off by a rounding error of it. Ten times what comes out is allowed.
 
     Args:
-        precision: key of :data:`PRECISIONS`.
+        precision: key of ``backends.PRECISIONS``.
         network: in evaluation mode, float32; it is not changed.
         images: (N, C, H, W) float32.
         expected: (N, classes, H, W), its logits.
@@ -98,7 +91,7 @@ def tolerance_for(precision: str, network: nn.Module, images: Tensor, expected: 
 
     def off(x: Tensor) -> Tensor:
         noise = 2 * torch.rand(x.shape, generator=generator) - 1
-        return x * (1 + ROUNDING[precision] * noise.to(x))
+        return x * (1 + PRECISIONS[precision].rounding * noise.to(x))
 
     with torch.no_grad(), float32_products(tf32=False):
         if precision == "fp32":
@@ -108,4 +101,4 @@ def tolerance_for(precision: str, network: nn.Module, images: Tensor, expected: 
                 if tensor.is_floating_point():
                     tensor.copy_(off(tensor))
             answer = changed(off(images))
-    return min(HOPELESS, max(TOLERANCES[precision], 10 * output_error(answer, expected)))
+    return min(MAX_TOLERANCE, max(PRECISIONS[precision].tolerance, 10 * output_error(answer, expected)))

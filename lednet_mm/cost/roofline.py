@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from lednet_mm.cost.precision import PRECISIONS, fastest_algorithms, float32_products
+from lednet_mm.cost.precision import dtype_of, fastest_algorithms, float32_products
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,10 @@ def count_work(network: nn.Module, shape: Sequence[int], precision: str = "fp32"
     Args:
         network: in evaluation mode; it is not changed.
         shape: of the images, (N, C, H, W).
-        precision: key of ``precision.PRECISIONS``; its type's size counts.
+        precision: key of ``backends.PRECISIONS``; its type's size counts.
     """
-    network = copy.deepcopy(network).to(device="meta", dtype=PRECISIONS[precision])
-    images = torch.empty(shape, device="meta", dtype=PRECISIONS[precision])
+    network = copy.deepcopy(network).to(device="meta", dtype=dtype_of(precision))
+    images = torch.empty(shape, device="meta", dtype=dtype_of(precision))
     with torch.no_grad(), _Operators() as operators:
         logits = network(images)
     weights = sum(_bytes(tensor) for tensor in (*network.parameters(), *network.buffers()))
@@ -114,11 +114,11 @@ def measure_ceilings(device: torch.device, precision: str = "fp32", tries: int =
 
     Args:
         device: CPU or GPU.
-        precision: key of ``precision.PRECISIONS``.
+        precision: key of ``backends.PRECISIONS``.
         tries: the best of them counts.
     """
     large = device.type == "cuda"
-    options: dict[str, Any] = {"device": device, "dtype": PRECISIONS[precision]}
+    options: dict[str, Any] = {"device": device, "dtype": dtype_of(precision)}
 
     def best(call: Callable[[], object]) -> float:
         times = []

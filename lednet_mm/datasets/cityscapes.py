@@ -13,12 +13,10 @@ from mmseg.datasets import CityscapesDataset
 from mmseg.registry import DATASETS
 
 from lednet_mm.datasets.base import SegDataset
+from lednet_mm.datasets.cityscapes_ids import CATEGORIES, LABEL_ID_OF_TRAIN_ID
 from lednet_mm.datasets.loading import read_ids
 from lednet_mm.errors import InputError
 from lednet_mm.files import find_files, write_atomically
-
-LABEL_ID_OF_TRAIN_ID = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-"""Cityscapes' labelId of each train id (``helpers/labels.py`` of cityscapesScripts)."""
 
 MAX_LABEL_ID = 33
 LABEL_IDS, TRAIN_IDS = "labelIds.png", "labelTrainIds.png"
@@ -55,15 +53,7 @@ class Cityscapes(SegDataset):
 
     METAINFO: ClassVar[dict] = {
         **CityscapesDataset.METAINFO,
-        "categories": {
-            "flat": [0, 1],
-            "construction": [2, 3, 4],
-            "object": [5, 6, 7],
-            "nature": [8, 9],
-            "sky": [10],
-            "human": [11, 12],
-            "vehicle": [13, 14, 15, 16, 17, 18],
-        },
+        "categories": CATEGORIES,
     }
     seg_map_suffix: str
     HOW_TO_GET = "`ln -s /path/to/cityscapes data/cityscapes` (see docs/datasets.md)"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lednet_mm.datasets.cityscapes import LABEL_ID_OF_TRAIN_ID
+from lednet_mm.datasets.cityscapes_ids import LABEL_ID_OF_TRAIN_ID
 
 Colour = tuple[int, int, int]
 Flat = tuple[tuple[float, float], ...]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from lednet_mm.cost.counts import HEADLINE
-from lednet_mm.datasets.cityscapes import Cityscapes
+from lednet_mm.datasets.cityscapes_ids import CATEGORIES
 from lednet_mm.evaluation.confusion import class_iou, scores, unpack
 from lednet_mm.records import Record
 
@@ -28,7 +28,7 @@ NAMED = re.compile(r"^(network|dataset|variant|study|randomness) = (.*)$", re.MU
 Claim = tuple[str, Any, Any, float]
 """Name of a value, what the record says, what follows from its raw data, and how much these may differ."""
 
-CATEGORIES = dict.fromkeys(("Cityscapes", "StreetsDataset"), Cityscapes.METAINFO["categories"])
+WITH_CATEGORIES = dict.fromkeys(("Cityscapes", "StreetsDataset"), CATEGORIES)
 """Class of a dataset -> its categories, which records do not say."""
 
 
@@ -115,8 +115,8 @@ def _accuracy(record: Record) -> Iterator[Claim]:
 
 def _categories(config: str) -> Mapping[str, Any] | None:
     """Return a dataset's categories where its config leaves no doubt about them."""
-    found = {name for name in CATEGORIES if f"'type': '{name}'" in config}
-    return CATEGORIES[found.pop()] if len(found) == 1 and "'categories'" not in config else None
+    found = {name for name in WITH_CATEGORIES if f"'type': '{name}'" in config}
+    return WITH_CATEGORIES[found.pop()] if len(found) == 1 and "'categories'" not in config else None
 
 
 def _latency(record: Record) -> Iterator[Claim]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from lednet_mm.checkpoints import NETWORKS, config_name
+from lednet_mm.checkpoints.authors import NETWORKS, config_name
 from lednet_mm.checkpoints.names import AuthorsNetwork
 from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
 from lednet_mm.config import load_config

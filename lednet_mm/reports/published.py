@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from lednet_mm.checkpoints import NETWORKS, config_name
+from lednet_mm.checkpoints.authors import NETWORKS, config_name
 from lednet_mm.reports.tables import Column, Table, rows_of
 
 MIOU = {

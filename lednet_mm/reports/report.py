@@ -19,7 +19,7 @@ from lednet_mm.reports.failures import collect_failures, failure_table, failures
 from lednet_mm.reports.folder import ReportFolder
 from lednet_mm.reports.latencies import latency_table
 from lednet_mm.reports.page import write_page
-from lednet_mm.reports.pictures import PictureSet, predict_pictures
+from lednet_mm.reports.pictures import PictureSet
 from lednet_mm.reports.published import published_table
 from lednet_mm.reports.reading import Evidence, read_evidence
 from lednet_mm.reports.runs import choose_runs
@@ -174,6 +174,8 @@ def write_report(
     sets: list[PictureSet] = []
     notes = [*evidence.notes, *choose_runs(evidence.records).notes]
     if pictures:
+        from lednet_mm.reports.predictions import predict_pictures  # takes PyTorch and seconds
+
         sets, more = predict_pictures(evidence, pictures)
         notes += more
         files |= {f"{pictured.name}.png": pictured.png() for pictured in sets}

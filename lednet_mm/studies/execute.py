@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from lednet_mm.environment import count_gpus
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import FolderLock, holder_of, is_locked
 from lednet_mm.records import now
@@ -74,9 +75,7 @@ def make_slots(jobs: int | None = None, environment: Mapping[str, str] | None = 
 
     Threads are shared out evenly; ``OMP_NUM_THREADS`` and ``CUDA_VISIBLE_DEVICES`` of the caller hold.
     """
-    import torch
-
-    gpus = torch.cuda.device_count()
+    gpus = count_gpus()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     names = visible.split(",") if visible else [str(i) for i in range(gpus)]
     count = jobs or gpus or usable_cores()
@@ -259,7 +258,7 @@ def run_in_process(job: Job, slot: Slot, known: Status, stop: threading.Event) -
                 output.write(f"=== {now()} {slot.name}\n".encode())
                 output.flush()  # before the process writes to the same file
                 start = output.tell()
-                end = _run(job, output, {**os.environ, **slot.environment}, lock.fd, stop)
+                end = _run(job, output, _environment_of(slot), lock.fd, stop)
         except OSError as error:
             return failed(job, f"cannot be started: {describe_os_error(error)}")
         except InputError as error:
@@ -271,6 +270,13 @@ def run_in_process(job: Job, slot: Slot, known: Status, stop: threading.Event) -
             return Outcome("stopped", status.reason or "starts anew, as it has no checkpoint yet")
         tail = _tail(log, start)
         return failed(job, _reason(job, end, tail), end.status, tail)
+
+
+def _environment_of(slot: Slot) -> dict[str, str]:
+    """Return the variables of a slot's processes, which find this package also where it is not installed."""
+    root = str(Path(__file__).resolve().parents[2])
+    places = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, **slot.environment, "PYTHONPATH": os.pathsep.join(places)}
 
 
 def open_log(path: Path) -> IO[bytes]:

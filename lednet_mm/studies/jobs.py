@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
-from lednet_mm.checkpoints.files import checkpoints_of
-from lednet_mm.cost.candidates import TIMED, Way
+from lednet_mm.checkpoints.listing import checkpoints_of
+from lednet_mm.cost.backends import TIMED, Backend
 from lednet_mm.errors import InputError, describe_error, describe_os_error, is_out_of_memory
 from lednet_mm.files import holder_of, is_locked, read_regular, write_atomically
 from lednet_mm.literals import LARGEST, differing_keys, read_literals
@@ -395,15 +395,15 @@ class LatencyJob:
         """Say whether a record is a latency by this job's protocol; on which device does not matter."""
         if record.kind != "latency":
             return False
-        details, way = record.details, Way()
+        details, backend = record.details, Backend()
         protocol = {
             "shape": list(self.shape),
             "batch_size": 1,
-            "engine": way.engine,
-            "deployed": way.deployed,
+            "engine": backend.engine,
+            "deployed": backend.deployed,
             "timed": TIMED["network"],
         }
-        if record.provenance.precision != way.precision or any(
+        if record.provenance.precision != backend.precision or any(
             details.get(key) != value for key, value in protocol.items()
         ):
             return False

@@ -341,7 +341,7 @@ def _sources(path: Path, product: Runs) -> list[tuple[Path, str]]:
             if variant == "baseline" or not config.is_file():
                 sources.append((_shorter(config), "baseline"))
                 continue
-            base = run_of(load_config(config))
+            base = run_of(load_config(config, imports=False))
             ablation = config.parent / "ablations" / f"{base.network}_{variant}_{base.dataset}.py"
             sources.append((_shorter(ablation), variant))
     return sources
@@ -379,7 +379,7 @@ def _jobs(
 ) -> list[TrainingJob]:
     """Resolve one config for each seed."""
     measure = content.measure
-    config = load_config(source, options)
+    config = load_config(source, options, imports=False)
     if not config.get("train_dataloader"):
         raise InputError(f"{source}: no train_dataloader in this config, so it cannot be part of a study")
     split = _split(config, measure.accuracy, source)

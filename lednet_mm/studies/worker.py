@@ -14,8 +14,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-import lednet_mm  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.checkpoints.files import checkpoints_of
+import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.config import config_text, load_config
 from lednet_mm.cost.complexity import complexity_record, count_complexity
 from lednet_mm.cost.inference import build_network

@@ -15,13 +15,12 @@ from torch import Tensor, nn
 
 from lednet_mm.checkpoints.binding import meta_of, seed_of
 from lednet_mm.checkpoints.files import (
-    checkpoints_of,
     describe_not_finite,
-    number_of,
     require_finite,
     require_fitting,
     weights_of,
 )
+from lednet_mm.checkpoints.listing import checkpoints_of, number_of
 from lednet_mm.checkpoints.reading import check_whole, read_checkpoint
 from lednet_mm.errors import InputError
 from lednet_mm.record_format import TrainDetails

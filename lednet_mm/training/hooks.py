@@ -17,7 +17,7 @@ from lednet_mm.checkpoints.files import last_good_checkpoint
 from lednet_mm.config import run_of
 from lednet_mm.datasets.reproducible import seed_iteration
 from lednet_mm.errors import InputError
-from lednet_mm.evaluation import Accuracy, ConfusionMatrixMetric
+from lednet_mm.evaluation.metric import Accuracy, ConfusionMatrixMetric
 from lednet_mm.files import file_sha256
 from lednet_mm.records import Provenance, collect_provenance, new_record, now, write_record
 from lednet_mm.training.history import Stopwatch, begin_range, epochs_of, extend_range

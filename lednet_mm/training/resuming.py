@@ -25,7 +25,15 @@ MAY_CHANGE = (
     *("default_hooks.checkpoint.*", "default_hooks.logger.*", "default_hooks.visualization*"),
     *("experiment_name", "log_level", "log_processor*", "visualizer*"),
     # where, and with what
-    *("compile*", "env_cfg*", "find_unused_parameters", "launcher", "load_from", "model_wrapper_cfg*"),
+    *(
+        "compile*",
+        "custom_imports*",
+        "env_cfg*",
+        "find_unused_parameters",
+        "launcher",
+        "load_from",
+        "model_wrapper_cfg*",
+    ),
     *("resume", "work_dir", "val_dataloader.batch_size"),
     *(f"*_dataloader.{key}" for key in ("num_workers", "persistent_workers", "prefetch_factor")),
     *(f"*_dataloader.{key}" for key in ("multiprocessing_context", "pin_memory", "timeout")),

@@ -29,16 +29,15 @@ from torch import Tensor, distributed, nn
 from lednet_mm.checkpoints.binding import compare_with_config, meta_of
 from lednet_mm.checkpoints.files import (
     Fit,
-    checkpoints_of,
     count_names,
     describe_differences,
     describe_not_finite,
     last_good_checkpoint,
     load_state,
-    number_of,
     require_finite,
     weights_of,
 )
+from lednet_mm.checkpoints.listing import checkpoints_of, number_of
 from lednet_mm.checkpoints.locations import local_copy
 from lednet_mm.checkpoints.reading import DamagedError, read_checkpoint
 from lednet_mm.config import config_text, run_of

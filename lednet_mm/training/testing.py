@@ -24,7 +24,7 @@ from lednet_mm.checkpoints.files import load_model
 from lednet_mm.config import config_text
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.errors import InputError, describe_error, is_out_of_memory
-from lednet_mm.evaluation import Accuracy, ConfusionMatrixMetric
+from lednet_mm.evaluation.metric import Accuracy, ConfusionMatrixMetric
 from lednet_mm.evaluation.registered import class_meant
 from lednet_mm.evaluation.rendering import overlay
 from lednet_mm.files import check_outputs, file_sha256, require_writable, write_atomically

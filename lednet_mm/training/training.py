@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
-from lednet_mm.checkpoints.files import checkpoints_of
+from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.config import load_config
 from lednet_mm.datasets.base import SettingsError
 from lednet_mm.environment import process_number

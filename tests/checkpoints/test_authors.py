@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from lednet_mm import networks
-from lednet_mm.checkpoints import NETWORKS, authors_network, tables
-from lednet_mm.checkpoints.authors import collect_networks
+from lednet_mm.checkpoints import tables
+from lednet_mm.checkpoints.authors import NETWORKS, authors_network, collect_networks
 from lednet_mm.errors import InputError
 
 SHARED = {"__init__", "lightnet", "zh320"}  # rules of several tables

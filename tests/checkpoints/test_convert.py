@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lednet_mm.checkpoints import authors_network
+from lednet_mm.checkpoints.authors import authors_network
 from lednet_mm.checkpoints.convert import convert_checkpoint, count_classes
 from lednet_mm.checkpoints.files import load_model, read_checkpoint
 from lednet_mm.checkpoints.parity import build_model, fill, read_vector

@@ -14,12 +14,12 @@ from torch import nn
 
 from lednet_mm.checkpoints.binding import compare_with_config
 from lednet_mm.checkpoints.files import (
-    checkpoints_of,
     describe_not_finite,
     load_model,
     model_state,
     publish_checkpoint,
 )
+from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.checkpoints.loaders import load_from_location
 from lednet_mm.checkpoints.locations import local_copy
 from lednet_mm.checkpoints.reading import read_checkpoint

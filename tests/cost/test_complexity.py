@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lednet_mm.checkpoints import authors_network
+from lednet_mm.checkpoints.authors import authors_network
 from lednet_mm.checkpoints.parity import build_model
 from lednet_mm.config import load_config
 from lednet_mm.cost.complexity import count_complexity, trainable_parameters

@@ -9,10 +9,11 @@ from torch.nn import functional as F
 
 from lednet_mm.config import load_config
 from lednet_mm.cost import engines, measuring
-from lednet_mm.cost.candidates import ClassIds, Way
-from lednet_mm.cost.engines import ENGINES, Engine, prepare_engine
+from lednet_mm.cost.backends import ENGINES, PRECISIONS, Backend
+from lednet_mm.cost.candidates import ClassIds
+from lednet_mm.cost.engines import prepare_engine
 from lednet_mm.cost.measuring import latency_records
-from lednet_mm.cost.precision import PRECISIONS, float32_products, output_error, tolerance_for
+from lednet_mm.cost.precision import dtype_of, float32_products, output_error, tolerance_for
 from lednet_mm.cost.runtimes import UnavailableError
 from lednet_mm.environment import Threads
 from lednet_mm.errors import InputError
@@ -118,7 +119,7 @@ def test_the_error_of_logits_and_of_class_ids():
 def test_rounding_is_tolerated_and_a_fault_is_not(precision, network, images):
     expected = network(images).detach()
     tolerance = tolerance_for(precision, network, images, expected)
-    rounded = network.to(PRECISIONS[precision])(images.to(PRECISIONS[precision]))
+    rounded = network.to(dtype_of(precision))(images.to(dtype_of(precision)))
     assert 0 < output_error(rounded, expected) < tolerance
     shifted = torch.roll(expected, 1, dims=3)
     assert output_error(shifted, expected) > tolerance
@@ -137,9 +138,14 @@ def timed(configs, **options):
 
 
 def test_records_of_several_ways(configs):
-    ways = [Way(), Way("onnxruntime"), Way(deployed=True), Way("cudagraph"), Way(precision="tf32")]
-    result = timed(configs, ways=ways, batch_size=2, with_roofline=True)
-    assert {row.way.engine: why for row, why in result.left_out.items()} == {
+    others = [
+        Backend("onnxruntime"),
+        Backend(deployed=True),
+        Backend("cudagraph"),
+        Backend(precision="tf32"),
+    ]
+    result = timed(configs, backends=[Backend(), *others], batch_size=2, with_roofline=True)
+    assert {row.backend.engine: why for row, why in result.left_out.items()} == {
         "cudagraph": "CUDA graphs need a GPU",
         "eager": "tf32 needs a GPU",
     }
@@ -164,11 +170,11 @@ def test_a_row_whose_output_is_wrong_is_named_and_not_timed(configs, monkeypatch
         call = engines.eager(network, images, precision, threads)
         return lambda: call().roll(3, dims=3)
 
-    monkeypatch.setitem(measuring.ENGINES, "channels_last", Engine(shifted))
-    result = timed(configs, ways=[Way(), Way("channels_last")])
-    assert [row.way.engine for row in result.records] == ["eager"]
+    monkeypatch.setattr(engines, "channels_last", shifted)
+    result = timed(configs, backends=[Backend(), Backend("channels_last")])
+    assert [row.backend.engine for row in result.records] == ["eager"]
     ((row, reason),) = result.left_out.items()
-    assert row.way.engine == "channels_last"
+    assert row.backend.engine == "channels_last"
     assert "output differs" in reason
 
 

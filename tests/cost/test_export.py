@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from lednet_mm.checkpoints import NETWORKS, config_name
+from lednet_mm.checkpoints.authors import NETWORKS, config_name
 from lednet_mm.config import load_config
 from lednet_mm.cost.export import Normalised, export_onnx, require_onnx
 from lednet_mm.cost.inference import Inference, build_network, input_channels

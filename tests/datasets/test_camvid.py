@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import lednet_mm  # noqa: F401
-from lednet_mm.datasets import CamVidDataset
-from lednet_mm.datasets.camvid import SPLITS, differing_splits, install_camvid
+import lednet_mm.register  # noqa: F401
+from lednet_mm.datasets.camvid import SPLITS, CamVidDataset, differing_splits, install_camvid
 from lednet_mm.errors import InputError
 from tests.datasets.small_sets import make_camvid
 

@@ -13,8 +13,8 @@ import pytest
 from mmengine.dataset import ConcatDataset
 from mmseg.registry import DATASETS
 
-import lednet_mm  # noqa: F401
-from lednet_mm.datasets import CamVidDataset
+import lednet_mm.register  # noqa: F401
+from lednet_mm.datasets.camvid import CamVidDataset
 from lednet_mm.datasets.check import check_dataset, class_weights, fingerprint
 from lednet_mm.errors import InputError
 from tests.datasets.small_sets import HEIGHT, WIDTH, make_camvid, write_png

@@ -9,10 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
-import lednet_mm  # noqa: F401
-from lednet_mm.datasets import Cityscapes
+import lednet_mm.register  # noqa: F401
 from lednet_mm.datasets.check import check_dataset
-from lednet_mm.datasets.cityscapes import TO_LABEL_ID, TO_TRAIN_ID, find_label_ids, write_train_ids
+from lednet_mm.datasets.cityscapes import (
+    TO_LABEL_ID,
+    TO_TRAIN_ID,
+    Cityscapes,
+    find_label_ids,
+    write_train_ids,
+)
 from lednet_mm.errors import InputError
 from tests.datasets.small_sets import make_cityscapes, write_png
 

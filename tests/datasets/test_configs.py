@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 
-import lednet_mm  # noqa: F401
+import lednet_mm.register  # noqa: F401
 from lednet_mm.datasets.cityscapes import find_label_ids, write_train_ids
 from lednet_mm.datasets.streets import generate_streets
 from tests.datasets.small_sets import make_camvid, make_cityscapes

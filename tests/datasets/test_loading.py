@@ -12,9 +12,9 @@ from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import DATASETS, TRANSFORMS
 from PIL import Image
 
-import lednet_mm  # noqa: F401
-from lednet_mm.datasets import CamVidDataset, LoadImage, LoadLabels, RandomTranslate
-from lednet_mm.datasets.loading import read_ids, read_image
+import lednet_mm.register  # noqa: F401
+from lednet_mm.datasets.camvid import CamVidDataset
+from lednet_mm.datasets.loading import LoadImage, LoadLabels, RandomTranslate, read_ids, read_image
 from lednet_mm.errors import InputError
 from tests.datasets.small_sets import HEIGHT, WIDTH, make_camvid, write_png
 

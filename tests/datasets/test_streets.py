@@ -9,11 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-import lednet_mm  # noqa: F401
-from lednet_mm.datasets import StreetsDataset
+import lednet_mm.register  # noqa: F401
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.datasets.cityscapes import TO_TRAIN_ID
-from lednet_mm.datasets.streets import FEATURED, generate_streets
+from lednet_mm.datasets.streets import FEATURED, StreetsDataset, generate_streets
 from lednet_mm.datasets.streets_scene import draw_scene
 from lednet_mm.errors import InputError
 from tests.datasets.small_sets import make_camvid

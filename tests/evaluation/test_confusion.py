@@ -9,8 +9,9 @@ import torch
 
 from lednet_mm.datasets.cityscapes import Cityscapes
 from lednet_mm.errors import InputError
-from lednet_mm.evaluation import ConfusionMatrixMetric, confusion
+from lednet_mm.evaluation import confusion
 from lednet_mm.evaluation.confusion import class_iou, confusion_matrix, merge_classes, pack, scores, unpack
+from lednet_mm.evaluation.metric import ConfusionMatrixMetric
 from lednet_mm.studies.statistics import hits_and_unions
 
 

@@ -18,7 +18,9 @@ from mmseg.registry import MODELS
 from PIL import Image
 
 from lednet_mm.config import load_config
-from lednet_mm.datasets import Cityscapes, LoadImage, StreetsDataset
+from lednet_mm.datasets.cityscapes import Cityscapes
+from lednet_mm.datasets.loading import LoadImage
+from lednet_mm.datasets.streets import StreetsDataset
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.prediction import Predictor, find_images, plan_pictures
 

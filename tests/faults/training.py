@@ -11,7 +11,7 @@ NEW = ("run/**",)
 POKE = """
 import sys
 sys.path.insert(0, {folder!r})
-custom_imports = dict(imports=["lednet_mm", "poke_hook"])
+custom_imports = dict(imports=["lednet_mm.register", "poke_hook"])
 custom_hooks = [dict(type="PokeHook", priority="VERY_HIGH"), dict(type="SeedHook"), dict(type="RecordHook")]
 """
 HOOK = """

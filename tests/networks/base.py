@@ -11,7 +11,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from lednet_mm.checkpoints import authors_network
+from lednet_mm.checkpoints.authors import authors_network
 from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
 from lednet_mm.cost.export import export_onnx
 from lednet_mm.cost.inference import Inference

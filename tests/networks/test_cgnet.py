@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from lednet_mm.checkpoints import authors_network
+from lednet_mm.checkpoints.authors import authors_network
 from lednet_mm.checkpoints.parity import build_model
 from lednet_mm.config import load_config
 from lednet_mm.cost.inference import build_network

@@ -7,7 +7,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from mmseg.registry import MODELS
 
-from lednet_mm.checkpoints import authors_network
+from lednet_mm.checkpoints.authors import authors_network
 from lednet_mm.checkpoints.convert import convert_checkpoint
 from lednet_mm.checkpoints.parity import build_model, check_parity, fill, read_vector
 from lednet_mm.config import load_config

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from lednet_mm.checkpoints import authors_network
+from lednet_mm.checkpoints.authors import authors_network
 from lednet_mm.checkpoints.parity import build_model
 from tests.networks.base import NetworkTest, built, count, layers
 

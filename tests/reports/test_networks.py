@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lednet_mm.checkpoints import NETWORKS, config_name
+from lednet_mm.checkpoints.authors import NETWORKS, config_name
 from lednet_mm.reports.networks import (
     NetworkFacts,
     measure_networks,

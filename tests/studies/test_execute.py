@@ -325,14 +325,14 @@ def test_a_process_knows_the_command_and_leaves_nothing_behind(tmp_path):
 def test_slots_share_the_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("lednet_mm.studies.execute.usable_cores", lambda: 8)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("lednet_mm.studies.execute.count_gpus", lambda: 0)
     assert [slot.environment["OMP_NUM_THREADS"] for slot in make_slots(3)] == ["2"] * 3
     assert len(make_slots()) == 8
     assert make_slots(1, {"LEDNET_COMMAND": "python tools/sweep.py x.py"})[0].environment == {
         "LEDNET_COMMAND": "python tools/sweep.py x.py",
         "OMP_NUM_THREADS": "8",
     }
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("lednet_mm.studies.execute.count_gpus", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
     assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in make_slots()] == ["4", "6"]
     assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in make_slots(4)] == ["4", "6", "4", "6"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lednet_mm.config import config_text, load_config
-from lednet_mm.cost.candidates import TIMED
+from lednet_mm.cost.backends import TIMED
 from lednet_mm.errors import InputError
 from lednet_mm.records import new_record, write_record
 from lednet_mm.studies.jobs import CONFIG, missing_steps, sha256

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lednet_mm.datasets.cityscapes import LABEL_ID_OF_TRAIN_ID
+from lednet_mm.datasets.cityscapes_ids import LABEL_ID_OF_TRAIN_ID
 from lednet_mm.files import file_sha256
 from lednet_mm.records import read_records
 

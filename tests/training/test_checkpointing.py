@@ -11,7 +11,7 @@ from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper, PolyLR
 from torch import nn
 
-from lednet_mm.checkpoints.files import checkpoints_of
+from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.checkpoints.reading import DamagedError, read_checkpoint
 from lednet_mm.errors import InputError
 from lednet_mm.training.checkpointing import SafeCheckpointHook, read_resumable

@@ -3,7 +3,10 @@
 import pytest
 import torch
 
-from lednet_mm.checkpoints.files import checkpoints_of, read_checkpoint
+from lednet_mm.checkpoints.files import (
+    read_checkpoint,
+)
+from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.records import read_records
 from lednet_mm.training.history import epochs_of
 from lednet_mm.training.training import train

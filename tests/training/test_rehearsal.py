@@ -12,7 +12,10 @@ import torch
 from mmseg.registry import MODELS
 from torch import nn
 
-from lednet_mm.checkpoints.files import checkpoints_of, read_checkpoint
+from lednet_mm.checkpoints.files import (
+    read_checkpoint,
+)
+from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.config import load_config
 from lednet_mm.training import runner as runners
 from lednet_mm.training.rehearsal import DryOptimizer, as_it_was, varied_samples

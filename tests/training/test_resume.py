@@ -18,7 +18,10 @@ from mmengine.runner import ValLoop
 from mmengine.runner import runner as mmengine_runner
 from mmseg.registry import MODELS
 
-from lednet_mm.checkpoints.files import checkpoints_of, publish_checkpoint
+from lednet_mm.checkpoints.files import (
+    publish_checkpoint,
+)
+from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.checkpoints.reading import read_checkpoint
 from lednet_mm.config import load_config
 from lednet_mm.errors import InputError

@@ -18,8 +18,8 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import MODELS
 
 from lednet_mm.config import config_text, load_config
-from lednet_mm.evaluation import ConfusionMatrixMetric
 from lednet_mm.evaluation.confusion import confusion_matrix, unpack
+from lednet_mm.evaluation.metric import ConfusionMatrixMetric
 from lednet_mm.files import file_sha256
 from lednet_mm.records import read_records
 from lednet_mm.training import testing

@@ -1,7 +1,14 @@
 """ESPNetv2's names."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from lednet_mm.checkpoints.names import AuthorsNetwork, Rule
-from lednet_mm.layers import resize_like
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 BLOCK: list[Rule] = [
     (r"\.proj_1x1\.", ".reduce."),
@@ -10,6 +17,15 @@ BLOCK: list[Rule] = [
     (r"\.conv_1x1_exp\.", ".expand."),
     (r"\.module_act\.", ".act."),
 ]
+
+
+def _coarse(model: Any, maps: Sequence[Tensor], image: Tensor) -> Tensor:
+    """Return the coarse logits that only training uses, at the image's size."""
+    from lednet_mm.layers import resize_like
+
+    head = model.decode_head
+    return resize_like(head.enlarge(head.coarse(maps), maps), image, align_corners=True)
+
 
 NETWORKS = {
     "espnetv2": AuthorsNetwork(
@@ -34,9 +50,7 @@ NETWORKS = {
         ],
         unused=[r"level\d_0\.eesp\.module_act\."],
         outputs={
-            r"^training output 1": lambda model, maps, image: resize_like(
-                model.decode_head.enlarge(model.decode_head.coarse(maps), maps), image, align_corners=True
-            ),
+            r"^training output 1": _coarse,
         },
     ),
 }

@@ -1,16 +1,20 @@
 """FPENet's names in Efficient-Segmentation-Networks."""
 
-from collections.abc import Sequence
-from typing import Any
+from __future__ import annotations
 
-from torch import Tensor
-from torch.nn import functional as F
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from lednet_mm.checkpoints.names import AuthorsNetwork
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _doubled(model: Any, maps: Sequence[Tensor], image: Tensor) -> Tensor:
     """Return the logits as that code ends: doubled, which for odd sizes is larger than the image."""
+    from torch.nn import functional as F
+
     return F.interpolate(model.decode_head(maps), scale_factor=2, mode="bilinear", align_corners=True)
 
 
