@@ -3,7 +3,7 @@
 tools/convert_checkpoint.py cgnet cgnet_m3n21_camvid.pth cgnet_camvid.pth. They are trained on train and val.
 """
 
-_base_ = ["_base_/networks/cgnet.py", "_base_/datasets/camvid.py", "_base_/recipes/common_camvid.py"]
+_base_ = ["_base_/networks/cgnet.py", "_base_/datasets/camvid.py", "_base_/recipes/common.py"]
 variant = "author"
 model = dict(num_classes=_base_.num_classes, class_weight=_base_.class_weight)
 model.update(data_preprocessor=_base_.data_preprocessor)

@@ -4,7 +4,7 @@ Their README's 55.64 is a mean of values of single batches.
 tools/convert_checkpoint.py espnet espnet_p_2_q_8_camvid.pth espnet_camvid.pth. The twelfth output is void.
 """
 
-_base_ = ["_base_/networks/espnet.py", "_base_/datasets/camvid.py", "_base_/recipes/common_camvid.py"]
+_base_ = ["_base_/networks/espnet.py", "_base_/datasets/camvid.py", "_base_/recipes/common.py"]
 variant = "author"
 model = dict(num_classes=12, class_weight=[*_base_.class_weight, 0.0])
 model.update(data_preprocessor=_base_.data_preprocessor)

@@ -5,8 +5,8 @@ tools/convert_checkpoint.py espnet_q8 espnet_p_2_q_8.pth espnet_cityscapes.pth. 
 
 _base_ = [
     "_base_/networks/espnet.py",
-    "_base_/datasets/cityscapes_1024x512.py",
-    "_base_/recipes/common_cityscapes.py",
+    "_base_/datasets/cityscapes.py",
+    "_base_/recipes/common.py",
 ]
 variant = "author"
 model = dict(

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import ast
+import copy
 import difflib
 import hashlib
 import pprint
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from pydantic import ValidationError
 
+from lednet_mm.catalog import (
+    COMMON,
+    DEFAULT,
+    dataset_files,
+    file_of,
+    network_files,
+    recipe_files,
+    variant_of,
+)
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.records import Run, explain
 from lednet_mm.text import is_name
@@ -35,9 +47,15 @@ READ = frozenset(
     | {"activation_checkpointing", "compile", "custom_imports", "efficient_conv_bn_eval"}
     | {"find_unused_parameters", "model_wrapper_cfg", "runner_type", "sync_bn"}
     # What this project reads.
-    | {"channels_last", "dataset", "network", "study", "tta_model", "tta_pipeline", "variant"}
+    | {"channels_last", "dataset", "network", "recipe", "study", "tta_model", "tta_pipeline", "variant"}
 )
 """Keys at the top of a config that somebody reads. Any other is a variable of the config file alone."""
+
+COMPLETING = frozenset(
+    {"class_weight", "crop_size", "epochs", "iterations", "num_classes", "train_images", "val_epochs"}
+    | {"val_interval"}
+)
+"""Keys of datasets and recipes that :func:`complete` reads, before options apply."""
 
 READ_BELOW = {
     "auto_scale_lr": ("base_batch_size", "enable"),
@@ -58,13 +76,61 @@ SAME_VARIANT = ("loss_decode", "init_cfg", "pretrained", "sampler", "ignore_inde
 """Keys of these parts that say how they are trained, or on which classes, and so make no other variant."""
 
 
+@dataclass(frozen=True)
+class Choice:
+    """A config as a command or a study names it.
+
+    Attributes:
+        source: a config file, or the name of a network.
+        dataset: name of a dataset, or a dataset's YAML file; None with a config file.
+        recipe: name of a recipe; None with a config file, else the common one.
+        variant: name of one of the network's variants; None leaves it as it is.
+    """
+
+    source: str
+    dataset: str | None = None
+    recipe: str | None = None
+    variant: str | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether a config file is named, and not a network."""
+        return self.source.endswith(".py") or "/" in self.source or Path(self.source).is_file()
+
+    @property
+    def name(self) -> str:
+        """What the config is called where it needs a name, in paths for example."""
+        parts = [Path(self.source).stem, self.dataset and Path(self.dataset).stem]
+        parts += [self.recipe if self.recipe != COMMON else None]
+        return "_".join(filter(None, [*parts, self.variant if self.variant != DEFAULT else None]))
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that it is read from first; names that stand for nothing are left out."""
+        if self.is_file:
+            return [Path(self.source)]
+        kinds = (
+            (network_files(), self.source),
+            (dataset_files(), self.dataset),
+            (recipe_files(), self.recipe or COMMON),
+        )
+        return [files[name] for files, name in kinds if name in files]
+
+    def __str__(self) -> str:
+        return self.source if self.is_file else self.name
+
+
 def load_config(
-    path: str | Path, options: Mapping | None = None, seed: int | None = None, *, imports: bool = True
+    choice: str | Path | Choice,
+    options: Mapping | None = None,
+    seed: int | None = None,
+    *,
+    imports: bool = True,
 ) -> Config:
-    """Read a config file and apply options of the command line.
+    """Read a config file, or combine a network, a dataset and a recipe, and apply a variant and options.
 
     Args:
-        path: a Python config as MMSegmentation's.
+        choice: what is named; text and paths are config files.
         options: ``{"train_cfg.max_iters": 2}``; keys with dots reach into the config. Those that change the
             network make a variant, which is named after them unless they give it a name (``variant``).
         seed: of everything random; None keeps the config's.
@@ -72,35 +138,29 @@ def load_config(
             seconds and is needed where something is built from it.
 
     Raises:
-        InputError: no such file, an error in it, a misspelled key, or an option that does not fit or that
-            nothing would read.
+        InputError: no such file or name, an error in a file, a misspelled key, or an option that does not
+            fit or that nothing would read.
     """
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such config; the ones that come with the project are in configs/")
-    if Path(path).suffix != ".py":
-        raise InputError(f"{path}: configs are Python files (.py); one in YAML or JSON is not read")
-    try:
-        config = Config.fromfile(str(path), import_custom_modules=imports)
-    except (Exception, SystemExit) as error:  # a config is code: anything may come out of it
-        raise InputError(f"{path}: the config cannot be read: {describe_error(error)}") from error
+    chosen = choice if isinstance(choice, Choice) else Choice(str(choice))
+    config = _read(chosen, imports) if chosen.is_file else _combine(chosen, imports)
+    path, known = str(chosen), READ | COMPLETING
     for key in config:
         # Short names are often a variable's own; those of eight letters and more rarely resemble by chance.
-        meant = difflib.get_close_matches(key, READ, 1, cutoff=0.9) if len(key) >= 8 else []
-        if meant and key not in READ and not key[-1].isdigit():
+        meant = difflib.get_close_matches(key, known, 1, cutoff=0.9) if len(key) >= 8 else []
+        if meant and key not in known and not key[-1].isdigit():
             raise InputError(f"{path}: nothing reads {key}: {meant[0]} is meant? Else give it another name")
+    if "model" not in config:
+        raise InputError(f"{path}: no model in this config (files in _base_ are parts, not configs)")
+    complete(config)
+    if chosen.variant not in (None, DEFAULT):
+        network = run_of(config).network
+        _merge(path, config, {**variant_of(network, chosen.variant).change, "variant": chosen.variant})
     for key in options or ():
         _check_option(path, config, str(key))
     if options:
         before = dict(keys_of(config)) if network_changes(options) else {}
-        try:
-            config.merge_from_dict(dict(options))
-        except Exception as error:  # mmengine's assertions, type and index errors
-            raise InputError(
-                f"{path}: an option of --cfg-options does not fit: {describe_error(error)}"
-            ) from error
+        _merge(path, config, options)
         _name_variant(config, options, before)
-    if "model" not in config:
-        raise InputError(f"{path}: no model in this config (files in _base_ are parts, not configs)")
     if seed is not None:
         config.randomness = {**config.get("randomness", {}), "seed": seed}
     for names, kind, kinds in ((DICTS, "dict(...)", dict), (LISTS, "list", (list, tuple))):
@@ -108,6 +168,88 @@ def load_config(
             if config.get(name) is not None and not isinstance(config[name], kinds):
                 raise InputError(f"{path}: {name} = {config[name]!r} is no {kind}")
     return config
+
+
+def _read(chosen: Choice, imports: bool) -> Config:
+    path = Path(chosen.source)
+    if chosen.dataset or chosen.recipe:
+        raise InputError(
+            f"{path}: a config file has its own dataset and recipe: name a network instead of it"
+        )
+    if not path.is_file():
+        raise InputError(f"{path}: no such config; the ones that come with the project are in configs/")
+    if path.suffix != ".py":
+        raise InputError(f"{path}: configs are Python files (.py); one in YAML or JSON is not read")
+    try:
+        return Config.fromfile(str(path), import_custom_modules=imports)
+    except (Exception, SystemExit) as error:  # a config is code: anything may come out of it
+        raise InputError(f"{path}: the config cannot be read: {describe_error(error)}") from error
+
+
+def _combine(chosen: Choice, imports: bool) -> Config:
+    """Put a network, a dataset and a recipe together, as a file with these three in ``_base_`` does."""
+    network = file_of("network", network_files(), chosen.source)
+    datasets = dataset_files()
+    if chosen.dataset is None:
+        raise InputError(
+            f"{chosen.source}: name a dataset too: --dataset {' or '.join(datasets)}; or give a config file"
+        )
+    files = [
+        network,
+        file_of("dataset", datasets, chosen.dataset),
+        file_of("recipe", recipe_files(), chosen.recipe or COMMON),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{chosen.name}.py"
+        text = f"_base_ = {[str(file) for file in files]}\n"
+        path.write_text(text)
+        try:
+            config = Config.fromfile(str(path), import_custom_modules=imports)
+        except (Exception, SystemExit) as error:
+            raise InputError(f"{chosen.name}: cannot be combined: {describe_error(error)}") from error
+    return Config(config.to_dict(), cfg_text=text, filename=path.name)
+
+
+def _merge(path: str, config: Config, options: Mapping) -> None:
+    try:
+        config.merge_from_dict(dict(options))
+    except Exception as error:  # mmengine's assertions, type and index errors
+        raise InputError(
+            f"{path}: an option of --cfg-options does not fit: {describe_error(error)}"
+        ) from error
+
+
+def complete(config: Config) -> None:
+    """Fill in what follows from the dataset and the recipe, where the config does not say it itself.
+
+    Of a :class:`~lednet_mm.networks.segmentor.Segmentor`: ``num_classes``, ``class_weight`` and the
+    preprocessing, whose size is the dataset's ``crop_size``. Of the training: its length, which is the
+    dataset's ``iterations`` and ``val_interval``, or the recipe's ``epochs`` and ``val_epochs`` of the
+    dataset's ``train_images``.
+    """
+    model, training = config.get("model"), config.get("train_cfg")
+    if isinstance(model, dict) and model.get("type") == "Segmentor":
+        for key in ("num_classes", "class_weight"):
+            if key not in model and key in config:
+                model[key] = config[key]
+        if "data_preprocessor" not in model and "data_preprocessor" in config:
+            model["data_preprocessor"] = copy.deepcopy(config.data_preprocessor)
+        preparation = model.get("data_preprocessor")
+        if isinstance(preparation, dict) and "crop_size" in config:
+            preparation.setdefault("size", config.crop_size)
+    if not isinstance(training, dict) or {"max_iters", "max_epochs"} & set(training):
+        return
+    iterations, interval = config.get("iterations"), config.get("val_interval")
+    if "epochs" in config and "train_images" in config:
+        batches = config.train_images // config.train_dataloader.batch_size
+        iterations = config.epochs * batches
+        interval = config.get("val_epochs", 1) * batches
+    if iterations is None or interval is None:
+        return
+    training.update(max_iters=iterations, val_interval=interval)
+    checkpoint = config.get("default_hooks", {}).get("checkpoint")
+    if checkpoint is not None:
+        checkpoint.interval = max(interval, checkpoint.get("interval", 1))
 
 
 def network_changes(options: Mapping) -> list[str]:
@@ -149,13 +291,13 @@ def innermost(dataset: Mapping[str, Any]) -> Iterator[Any]:
         yield from innermost(part)
 
 
-def files_of(path: str | Path) -> list[Path]:
-    """Return the files that a config is read from: itself and what it names in ``_base_``, and those in turn.
+def files_of(config: str | Path | Choice) -> list[Path]:
+    """Return the files that a config is read from, and what they name in ``_base_``, and those in turn.
 
     Nothing is executed. A file that is missing or no Python stands for itself alone.
     """
     found: list[Path] = []
-    waiting = [Path(path)]
+    waiting = config.files if isinstance(config, Choice) else [Path(config)]
     while waiting:
         file = waiting.pop(0)
         if file in found:
@@ -235,7 +377,9 @@ def config_text(config: Config) -> str:
 
 
 def run_of(config: Config, seed: int | None = None, study: str | None = None) -> Run:
-    """Return which run a config describes, from its ``network``, ``dataset`` and ``variant``.
+    """Return which run a config describes, from its ``network``, ``dataset``, ``variant`` and ``recipe``.
+
+    A recipe that is not the common one is part of the variant's name.
 
     A config without them (MMSegmentation's own, say) is named by its file.
 
@@ -243,11 +387,14 @@ def run_of(config: Config, seed: int | None = None, study: str | None = None) ->
         InputError: one of them is no name, which becomes part of paths; or the seed is out of range.
     """
     stem = Path(config.filename or "config").stem
+    variant, recipe = config.get("variant", DEFAULT), config.get("recipe", COMMON)
+    if isinstance(variant, str) and isinstance(recipe, str) and recipe != COMMON:
+        variant = recipe if variant == DEFAULT else f"{variant}+{recipe}"
     try:
         return Run(
             network=config.get("network", stem),
             dataset=config.get("dataset", "unnamed"),
-            variant=config.get("variant", "baseline"),
+            variant=variant,
             seed=seed,
             study=study or config.get("study"),
         )

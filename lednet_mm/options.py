@@ -6,9 +6,13 @@ import argparse
 import ast
 import os
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lednet_mm.errors import InputError
+
+if TYPE_CHECKING:
+    from lednet_mm.config import Choice
 
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 STARTED_BY = {
@@ -92,8 +96,25 @@ class _Settings(argparse.Action):
         setattr(namespace, self.dest, settings)
 
 
-def add_config_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--cfg-options``, which changes settings of the config: a dict, or None without the option."""
+def add_config(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add CONFIG and the options that belong to it; :func:`choices_of` reads them.
+
+    Args:
+        parser: of a command.
+        several: whether the command takes several at once.
+    """
+    more: dict[str, Any] = {"nargs": "+"} if several else {}
+    parser.add_argument(
+        "config",
+        metavar="CONFIG",
+        help="a config file (see configs/), or a network's name with --dataset; NAME:VARIANT also works",
+        **more,
+    )
+    parser.add_argument(
+        "--dataset", metavar="NAME", help="of a network's name: the dataset (tools/list.py datasets)"
+    )
+    parser.add_argument("--recipe", metavar="NAME", help="of a network's name: the recipe (default common)")
+    parser.add_argument("--variant", metavar="NAME", help="a variant of the network (tools/list.py variants)")
     parser.add_argument(
         "--cfg-options",
         nargs="+",
@@ -101,6 +122,25 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change settings of the config, for example train_cfg.max_iters=2000",
     )
+
+
+def choices_of(arguments: argparse.Namespace) -> list[Choice]:
+    """Return the configs that a command line names."""
+    from lednet_mm.config import Choice
+
+    choices = []
+    for named in arguments.config if isinstance(arguments.config, list) else [arguments.config]:
+        name, colon, variant = named.rpartition(":")
+        if not colon or Path(named).exists():
+            name, variant = named, arguments.variant
+        choices.append(Choice(name, arguments.dataset, arguments.recipe, variant))
+    return choices
+
+
+def choice_of(arguments: argparse.Namespace) -> Choice:
+    """Return the one config that a command line names."""
+    (choice,) = choices_of(arguments)
+    return choice
 
 
 def add_launcher(parser: argparse.ArgumentParser) -> None:

@@ -2,16 +2,16 @@
 
 import pytest
 
-from lednet_mm.config import config_text, load_config
+from lednet_mm.config import Choice, config_text, load_config
 from lednet_mm.literals import differing_keys, read_literals
 
 
-@pytest.mark.parametrize("path", ["configs/lednet_camvid.py", "configs/segformer_b0_cityscapes.py"])
-def test_a_resolved_config_is_read_back(path):
-    config = load_config(path)
+@pytest.mark.parametrize("choice", ["configs/lednet_camvid.py", Choice("segformer_b0", "cityscapes")])
+def test_a_resolved_config_is_read_back(choice):
+    config = load_config(choice)
     found = read_literals(config_text(config))
     assert found["model"]["backbone"]["type"] == config.model.backbone.type
-    assert not differing_keys(found, read_literals(config_text(load_config(path))))
+    assert not differing_keys(found, read_literals(config_text(load_config(choice))))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not t
 from lednet_mm.cost.backends import ENGINES, PRECISIONS, TIMED, Backend, Row
 from lednet_mm.errors import InputError, describe_os_error, run_command
 from lednet_mm.files import require_writable
-from lednet_mm.options import add_config_options
+from lednet_mm.options import add_config, choices_of
 from lednet_mm.terminal import make_console
 from lednet_mm.text import for_markup, one_line
 
@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="examples:\n"
-        "  python tools/benchmark.py configs/lednet_camvid.py configs/erfnet_camvid.py --shape 360 480\n"
+        "  python tools/benchmark.py lednet erfnet dabnet --dataset camvid --shape 360 480\n"
         "  python tools/benchmark.py configs/lednet_cityscapes.py --engine eager onnxruntime openvino \\\n"
         "      --deployed both --roofline\n\n"
         "Weights are random, the same in every run, unless --checkpoint gives them. Before it is timed,\n"
@@ -38,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("configs", nargs="+", metavar="CONFIG", help="config files, see configs/")
+    add_config(parser, several=True)
     add("--checkpoint", metavar="CKPT", help="weights, for one config")
     add(
         "--shape",
@@ -71,7 +71,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("--samples", type=int, default=100, help="of each row (default 100)")
     add("--seconds", type=float, default=10.0, help="for each row, if samples take longer (default 10)")
     add("--work-dir", help="where records go (default work_dirs/<name of the config>)")
-    add_config_options(parser)
     return parser
 
 
@@ -158,15 +157,16 @@ def main() -> None:
     from lednet_mm.environment import choose_threads, resolve_device
 
     device = resolve_device(arguments.device)
-    configs, faults = {}, []
-    for path in arguments.configs:
+    configs, names, faults = {}, {}, []
+    for choice in choices_of(arguments):
         try:
-            configs[path] = load_config(path, arguments.cfg_options)
+            configs[str(choice)] = load_config(choice, arguments.cfg_options)
+            names[str(choice)] = choice.name
         except InputError as error:
             faults.append(str(error))
     if not configs:
         raise InputError("; ".join(faults))
-    folders = {path: Path(arguments.work_dir or Path("work_dirs") / Path(path).stem) for path in configs}
+    folders = {path: Path(arguments.work_dir or Path("work_dirs") / names[path]) for path in configs}
     for folder in set(folders.values()):
         require_writable(folder)
     threads = choose_threads()

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not t
 
 from lednet_mm.errors import InputError, run_command
 from lednet_mm.files import check_outputs, find_files, write_atomically
+from lednet_mm.options import add_config, choice_of
 from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
 
@@ -30,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("config", metavar="CONFIG")
+    add_config(parser)
     parser.add_argument("--split", nargs="+", choices=SPLITS, default=SPLITS, help="default: all")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write everything found to this file")
     parser.add_argument("--overwrite", action="store_true", help="replace the file of --json if it is there")
@@ -46,16 +47,17 @@ def main() -> int:
     from lednet_mm.config import files_of, load_config
     from lednet_mm.datasets.check import DatasetSummary, check_dataset
 
-    config = load_config(args.config)
+    choice = choice_of(args)
+    config = load_config(choice, args.cfg_options)
     loaders = {split: config.get(f"{split}_dataloader") for split in args.split}
     lacking = [split for split, loader in loaders.items() if loader is None]
     if lacking:
         raise InputError(
-            f"{args.config}: no {lacking[0]}_dataloader in this config: leave {lacking[0]} out of --split"
+            f"{choice}: no {lacking[0]}_dataloader in this config: leave {lacking[0]} out of --split"
         )
     if args.json:
         check_outputs([args.json], overwrite=args.overwrite)
-        inputs = [*files_of(args.config), *data_files(loader.dataset for loader in loaders.values())]
+        inputs = [*files_of(choice), *data_files(loader.dataset for loader in loaders.values())]
         check_outputs([args.json], inputs, overwrite=args.overwrite)
     summaries: dict[str, DatasetSummary] = {}
     checked: list[tuple[dict, DatasetSummary]] = []

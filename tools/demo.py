@@ -17,8 +17,7 @@ from lednet_mm.errors import InputError, run_command
 from lednet_mm.files import require_writable
 
 TOOLS = Path(__file__).resolve().parent
-CONFIGS = TOOLS.parent / "configs"
-NETWORKS = ("lednet_streets", "erfnet_streets", "ablations/lednet_no_apn_streets")
+NETWORKS = ("lednet", "erfnet", "lednet:no_apn")
 HEIGHT, WIDTH = 128, 256
 
 
@@ -69,29 +68,25 @@ def main() -> None:
     from lednet_mm.datasets.streets import generate_streets
 
     generate_streets("data/streets")
-    runs = {CONFIGS / f"{name}.py": work_dir / Path(name).name for name in NETWORKS}
-    for number, (config, run) in enumerate(runs.items(), start=1):
+    on_streets = ("--dataset", "streets")
+    runs = {name: work_dir / name.replace(":", "_") for name in NETWORKS}
+    for number, (name, run) in enumerate(runs.items(), start=1):
         print(f"[{number}/{len(runs)}] {run.name}: {arguments.iterations} iterations", flush=True)
         if not finished(run, "train", arguments.iterations):
             tool(
-                *(
-                    "train",
-                    config,
-                    "--work-dir",
-                    run,
-                    *(["--resume"] if run.exists() else []),
-                    "--cfg-options",
-                ),
+                *("train", name, *on_streets, "--work-dir", run),
+                *(["--resume"] if run.exists() else []),
+                "--cfg-options",
                 *("train_dataloader.batch_size=4", "train_dataloader.dataset.pipeline.5.crop_size=(96,192)"),
                 *("model.data_preprocessor.size=(96,192)", "model.class_weight=None"),
                 *(f"train_cfg.max_iters={arguments.iterations}", "train_cfg.val_interval=100000"),
                 *("default_hooks.checkpoint.interval=50", "default_hooks.logger.interval=25"),
             )
         if not finished(run, "complexity"):
-            tool("get_flops", config, "--shape", HEIGHT, WIDTH, "--work-dir", run)
+            tool("get_flops", name, *on_streets, "--shape", HEIGHT, WIDTH, "--work-dir", run)
     if not finished(work_dir / "latency", "latency"):
         print("timing all networks, interleaved", flush=True)
-        tool("benchmark", *runs, "--shape", HEIGHT, WIDTH, "--work-dir", work_dir / "latency")
+        tool("benchmark", *runs, *on_streets, "--shape", HEIGHT, WIDTH, "--work-dir", work_dir / "latency")
     title = f"Demo: generated streets at {WIDTH}x{HEIGHT}, {arguments.iterations} iterations on a CPU"
     tool("report", work_dir, "--out", work_dir / "report", "--title", title, "--pictures", 3)
     print(f"\n{(work_dir / 'report' / 'summary.md').read_text()}")

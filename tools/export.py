@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not t
 
 from lednet_mm.errors import InputError, describe_error, run_command
 from lednet_mm.files import check_outputs, write_output
-from lednet_mm.options import add_config_options
+from lednet_mm.options import add_config, choice_of
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
         "metadata name network, classes, input and origin.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("config", help="config file, see configs/")
+    add_config(parser)
     parser.add_argument("checkpoint", help="weights of that network")
     parser.add_argument("out", metavar="OUT.onnx", help="the file to write")
     parser.add_argument(
@@ -41,7 +41,6 @@ def build_parser() -> argparse.ArgumentParser:
         "--deployed", action="store_true", help="normalisation folded into the convolutions, see benchmark.py"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT.onnx where it exists")
-    add_config_options(parser)
     return parser
 
 
@@ -51,7 +50,10 @@ def main() -> None:
     height, width = arguments.shape
     if min(height, width) < 1:
         raise InputError(f"--shape {height} {width}: height and width are whole numbers above 0")
-    inputs = [arguments.config, arguments.checkpoint]
+    from lednet_mm.config import files_of
+
+    choice = choice_of(arguments)
+    inputs = [*files_of(choice), arguments.checkpoint]
     check_outputs([arguments.out], inputs, overwrite=arguments.overwrite)
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
 
@@ -65,7 +67,7 @@ def main() -> None:
 
     require_onnx()
     choose_threads()
-    config = load_config(arguments.config, arguments.cfg_options)
+    config = load_config(choice, arguments.cfg_options)
     model = build_network(config)
     load_model(model, arguments.checkpoint, config)
     network = Inference(model)

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not t
 from lednet_mm.cost.counts import HEADLINE, KINDS, Counts
 from lednet_mm.errors import InputError, describe_os_error, run_command
 from lednet_mm.files import check_outputs, require_writable, write_atomically
-from lednet_mm.options import add_config_options
+from lednet_mm.options import add_config, choices_of
 from lednet_mm.terminal import make_console, tracked
 from lednet_mm.text import one_line
 
@@ -24,17 +24,16 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="example:\n  python tools/get_flops.py configs/lednet_camvid.py configs/erfnet_camvid.py",
+        epilog="example:\n  python tools/get_flops.py lednet lednet:no_apn erfnet --dataset camvid",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("configs", nargs="+", metavar="CONFIG", help="config files, see configs/")
+    add_config(parser, several=True)
     parser.add_argument(
         "--shape", nargs=2, type=int, default=[512, 1024], metavar=("H", "W"), help="default 512 1024"
     )
     parser.add_argument("--json", metavar="OUT", help="write all counts to this file")
     parser.add_argument("--overwrite", action="store_true", help="replace the file of --json where it exists")
     parser.add_argument("--work-dir", help="where records go (default work_dirs/<name of the config>)")
-    add_config_options(parser)
     return parser
 
 
@@ -48,18 +47,16 @@ def main() -> None:
         raise InputError(f"--shape {height} {width}: height and width are whole numbers above 0")
 
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
-    from lednet_mm.checkpoints.authors import known_as
     from lednet_mm.config import files_of, load_config, run_of
     from lednet_mm.cost.complexity import complexity_record, count_complexity
     from lednet_mm.cost.counters import COUNTERS
     from lednet_mm.records import write_record
 
+    choices = choices_of(arguments)
     if arguments.json is not None:
-        inputs = [file for config in arguments.configs for file in files_of(config)]
+        inputs = [file for choice in choices for file in files_of(choice)]
         check_outputs([arguments.json], inputs, overwrite=arguments.overwrite)
-    folders = {
-        path: Path(arguments.work_dir or Path("work_dirs") / Path(path).stem) for path in arguments.configs
-    }
+    folders = {choice: Path(arguments.work_dir or Path("work_dirs") / choice.name) for choice in choices}
     for folder in set(folders.values()):
         require_writable(folder)
 
@@ -71,9 +68,9 @@ def main() -> None:
         totals.add_column(f"{counter} (G MACs)", justify="right")
     totals.add_column("spread", justify="right")
     rows, written, faults = [], {}, []
-    for path, folder in tracked(folders.items(), "counting", len(folders)):
+    for choice, folder in tracked(folders.items(), "counting", len(folders)):
         try:
-            config = load_config(path, arguments.cfg_options)
+            config = load_config(choice, arguments.cfg_options)
             counted = count_complexity(config, (height, width))
         except InputError as error:
             faults.append(str(error))
@@ -90,7 +87,7 @@ def main() -> None:
         record = complexity_record(config, counted)
         rows.append(
             {
-                "network": known_as(config.model, run.network) or run.network,
+                "network": run.network,
                 "variant": run.variant,
                 **counted.values(),
                 **record.details,

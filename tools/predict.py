@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not t
 
 from lednet_mm.errors import InputError, run_command
 from lednet_mm.files import check_outputs, write_atomically
+from lednet_mm.options import add_config, choice_of
 from lednet_mm.terminal import tracked
 from lednet_mm.text import one_line
 
@@ -29,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("config", help="config file, see configs/")
+    add_config(parser)
     parser.add_argument("checkpoint", help="weights of that network")
     parser.add_argument("images", metavar="IMAGE_OR_DIR", type=Path, help="an image, or a folder of them")
     parser.add_argument("--out", required=True, type=Path, help="folder for the pictures")
@@ -74,7 +75,8 @@ def main() -> int:
     from lednet_mm.evaluation.prediction import Predictor, find_images, plan_pictures
 
     choose_threads()
-    config = load_config(arguments.config)
+    choice = choice_of(arguments)
+    config = load_config(choice, arguments.cfg_options)
     source, out = arguments.images, arguments.out
     if source.is_dir() and out.is_dir() and source.samefile(out):
         raise InputError(f"--out {out} is the folder of the images: choose another place for the pictures")
@@ -88,7 +90,7 @@ def main() -> int:
 
     predictor = Predictor(config, arguments.checkpoint, resolve_device(arguments.device))
     if arguments.form == "ids" and tuple(predictor.classes) != Cityscapes.METAINFO["classes"]:
-        raise InputError(f"{arguments.config}: labelIds exist for Cityscapes' classes only; use --as color")
+        raise InputError(f"{choice}: labelIds exist for Cityscapes' classes only; use --as color")
     failed: list[str] = []
     written, multiple = 0, predictor.multiple
     try:

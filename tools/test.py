@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
 from lednet_mm.errors import run_command
-from lednet_mm.options import add_config_options, add_launcher, announce_rank
+from lednet_mm.options import add_config, add_launcher, announce_rank, choice_of
 from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
 
@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
         "  python tools/test.py configs/lednet_camvid.py work_dirs/lednet_camvid/iter_10000.pth --split test",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("config", help="config file, see configs/")
+    add_config(parser)
     parser.add_argument("checkpoint", help="weights of that network")
     parser.add_argument(
         "--split", choices=["val", "test"], default="test", help="whose loader is used (default test)"
@@ -38,7 +38,6 @@ def build_parser() -> argparse.ArgumentParser:
         "--overwrite", action="store_true", help="replace pictures in the folder of --show-dir"
     )
     parser.add_argument("--work-dir", help="where the record goes (default work_dirs/<name of the config>)")
-    add_config_options(parser)
     add_launcher(parser)
     return parser
 
@@ -52,13 +51,14 @@ def main() -> None:
     from lednet_mm.config import load_config
     from lednet_mm.training.testing import evaluate_checkpoint
 
-    config = load_config(arguments.config, arguments.cfg_options)
+    choice = choice_of(arguments)
+    config = load_config(choice, arguments.cfg_options)
     config.launcher = arguments.launcher
     result = evaluate_checkpoint(
         config,
         arguments.checkpoint,
         split=arguments.split,
-        work_dir=arguments.work_dir or Path("work_dirs") / Path(arguments.config).stem,
+        work_dir=arguments.work_dir or Path("work_dirs") / choice.name,
         tta=arguments.tta,
         show_dir=arguments.show_dir,
         overwrite=arguments.overwrite,

@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
 from lednet_mm.errors import run_command
-from lednet_mm.options import add_config_options, add_launcher, announce_rank
+from lednet_mm.options import add_config, add_launcher, announce_rank, choice_of
 
 
 def main() -> None:
@@ -19,17 +19,18 @@ def main() -> None:
         epilog="examples:\n"
         "  python tools/train.py configs/lednet_camvid.py\n"
         "  python tools/train.py configs/lednet_camvid.py --resume\n"
+        "  python tools/train.py dabnet --dataset camvid\n"
+        "  python tools/train.py lednet --dataset camvid --variant no_apn\n"
         "  python tools/train.py configs/lednet_camvid.py --seed 1 --work-dir work_dirs/lednet_seed1 \\\n"
         "      --cfg-options train_cfg.max_iters=2000 train_dataloader.batch_size=4",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("config", help="config file, see configs/")
+    add_config(parser)
     parser.add_argument("--work-dir", help="where results go (default work_dirs/<name of the config>)")
     parser.add_argument("--resume", action="store_true", help="continue from the newest readable checkpoint")
     parser.add_argument("--seed", type=int, help="of weights, data order, augmentation, dropout (default 0)")
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision (needs a GPU)")
     parser.add_argument("--compile", action="store_true", help="torch.compile the training step")
-    add_config_options(parser)
     add_launcher(parser)
     arguments = parser.parse_args()
     announce_rank(arguments)
@@ -38,9 +39,10 @@ def main() -> None:
     from lednet_mm.environment import process_number
     from lednet_mm.training.training import train
 
+    choice = choice_of(arguments)
     records = train(
-        arguments.config,
-        work_dir=arguments.work_dir or Path("work_dirs") / Path(arguments.config).stem,
+        choice,
+        work_dir=arguments.work_dir or Path("work_dirs") / choice.name,
         resume=arguments.resume,
         seed=arguments.seed,
         amp=arguments.amp,

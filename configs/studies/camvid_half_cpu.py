@@ -11,18 +11,14 @@ A training this short resolves gross effects and large classes only; what it fou
 title = "CamVid at half resolution (240x180), 11 epochs on a CPU: LEDNet's parts, and five networks"
 runs = [
     dict(
-        configs=["../lednet_camvid.py"],
+        networks=["lednet"],
+        datasets=["camvid"],
         variants=["baseline", "no_apn", "no_shuffle", "no_bn", "prelu", "no_dilation"],
         seeds=[0, 1, 2],
     ),
     dict(
-        configs=[
-            "../cgnet_camvid.py",
-            "../dabnet_camvid.py",
-            "../edanet_camvid.py",
-            "../erfnet_camvid.py",
-            "../fastscnn_camvid.py",
-        ],
+        networks=["cgnet", "dabnet", "edanet", "erfnet", "fastscnn"],
+        datasets=["camvid"],
         seeds=[0, 1, 2],
     ),
 ]

@@ -7,8 +7,8 @@ for a GPU; a run that was cut off continues.
 title = "Networks under one recipe: CamVid, 480x360, 218 epochs"
 _three_times = ["bisenetv2", "dabnet", "ddrnet23_slim", "erfnet", "lednet", "pidnet_s"]
 runs = [
-    dict(configs=["../*_camvid.py"], seeds=[0]),
-    dict(configs=[f"../{name}_camvid.py" for name in _three_times], seeds=[1, 2]),
+    dict(networks=["*"], datasets=["camvid"], seeds=[0]),
+    dict(networks=_three_times, datasets=["camvid"], seeds=[1, 2]),
 ]
 measure = dict(
     accuracy="test",

@@ -5,8 +5,8 @@ Needs `python tools/prepare_dataset.py streets`. The trainings are too short to 
 
 title = "Smoke test: generated streets at 64x128, 24 iterations of 2 images"
 runs = [
-    dict(configs=["../lednet_streets.py"], variants=["baseline", "no_apn"], seeds=[0, 1]),
-    dict(configs=["../erfnet_streets.py"], seeds=[0, 1]),
+    dict(networks=["lednet"], datasets=["streets"], variants=["baseline", "no_apn"], seeds=[0, 1]),
+    dict(networks=["erfnet"], datasets=["streets"], seeds=[0, 1]),
 ]
 options = {
     "train_cfg.max_iters": 24,

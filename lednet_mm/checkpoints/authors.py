@@ -50,28 +50,3 @@ def authors_network(name: str) -> AuthorsNetwork:
 def config_name(name: str) -> str:
     """Return the name that the config of an authors' network has, if there is one."""
     return name.removeprefix("zh320_").removesuffix("_official")
-
-
-def known_as(model: Mapping, network: str) -> str | None:
-    """Return the name in the reference vectors of a config's model; None if it is none of them.
-
-    Two models are the same network if backbone, neck and head are built with the same arguments; heads that
-    only train, losses and what depends on the data do not matter.
-
-    Args:
-        model: ``model`` of a config.
-        network: the config's own name for it, which decides between tables of one network.
-    """
-    from lednet_mm.records import plain
-
-    def built(model: Mapping) -> dict:
-        model = plain(model)
-        parts = {key: model.get(key) for key in ("backbone", "neck", "decode_head")}
-        head = dict(parts["decode_head"] or {})
-        for key in ("loss_decode", "num_classes", "sampler"):
-            head.pop(key, None)
-        return {**parts, "decode_head": head, "size_multiple": model.get("size_multiple", 1)}
-
-    asked = built(model)
-    names = [name for name, table in NETWORKS.items() if built(table.model) == asked]
-    return min(names, key=lambda name: (network not in name, len(name)), default=None)

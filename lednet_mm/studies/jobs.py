@@ -216,7 +216,7 @@ class TrainingJob:
         run: network, dataset, variant, seed, study.
         folder: takes everything the run leaves.
         text: the resolved config.
-        source: the config file it came from.
+        source: the config file or the names that it came from.
         split: whose accuracy the study reports.
         shape: (height, width) to count complexity at; None leaves that to another seed's run.
         max_iters: iterations of the training; 0 where the config does not say.
@@ -226,7 +226,7 @@ class TrainingJob:
     run: Run
     folder: Path
     text: str
-    source: Path
+    source: str
     split: str = "test"
     shape: Shape | None = None
     max_iters: int = 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import product as product_of
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,9 +21,11 @@ from pydantic import (
     PositiveInt,
     Strict,
     ValidationError,
+    model_validator,
 )
 
-from lednet_mm.config import config_text, load_config, network_changes, run_of
+from lednet_mm.catalog import COMMON, DEFAULT, network_files, variants_of
+from lednet_mm.config import Choice, config_text, load_config, network_changes, run_of
 from lednet_mm.errors import InputError, describe_error, describe_os_error
 from lednet_mm.files import read_regular
 from lednet_mm.literals import read_literals
@@ -55,20 +59,32 @@ class _Part(BaseModel):
 
 
 class Runs(_Part):
-    """A product of configs, variants and seeds.
+    """A product of networks, datasets, recipes, variants and seeds; or of config files, variants and seeds.
 
     Attributes:
-        configs: files, relative to the study file; ``../*_camvid.py`` stands for all that match.
-        variants: ``baseline`` is the config as it is; any other name is the ablation beside it,
-            ``ablations/<network>_<variant>_<dataset>.py``.
+        networks: names; ``*`` stands for all, ``mininet*`` for those that match.
+        datasets: names.
+        recipes: names.
+        configs: config files instead of the three, relative to the study file; patterns stand for all that
+            match.
+        variants: names of the networks' variants; ``baseline`` is the network as it is.
         seeds: one run for each.
         options: changes to these runs' configs, ``{"train_cfg.max_iters": 2}``, after those of the study.
     """
 
-    configs: tuple[str, ...] = Field(min_length=1)
-    variants: tuple[Name, ...] = Field(("baseline",), min_length=1)
+    networks: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = Field((COMMON,), min_length=1)
+    configs: tuple[str, ...] = ()
+    variants: tuple[Name, ...] = Field((DEFAULT,), min_length=1)
     seeds: Annotated[tuple[Annotated[Seed, Strict()], ...], AfterValidator(_once)] = Field((0,), min_length=1)
     options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _is_a_product(self) -> Runs:
+        if bool(self.configs) == bool(self.networks) or bool(self.networks) != bool(self.datasets):
+            raise ValueError("give networks and datasets, or configs")
+        return self
 
 
 class Complexity(_Part):
@@ -103,7 +119,7 @@ class Baseline(_Part):
     """What every run is compared with on its dataset and seed; no ``network`` means the run's own."""
 
     network: str | None = None
-    variant: str = "baseline"
+    variant: str = DEFAULT
 
 
 class Study(_Part):
@@ -116,7 +132,8 @@ class Study(_Part):
         measure: what is measured.
         limits: when a run counts as hanging.
         baseline: what is compared with.
-        expectations: variant (or network, where networks are compared) -> what is expected of it, in words.
+        expectations: variant (or network, where networks are compared) -> what is expected of it, in words;
+            of a variant that is not there, what its file says.
     """
 
     title: str = Field(min_length=1)
@@ -158,9 +175,18 @@ class Plan:
             "title": self.study.title,
             "split": self.runs[0].split,
             "baseline": self.study.baseline.model_dump(),
-            "expectations": self.study.expectations,
+            "expectations": self._expectations(),
             "runs": runs,
             "configs": {run.name: sha256(run.text) for run in self.runs},
+        }
+
+    def _expectations(self) -> dict[str, str]:
+        """Return what is expected of the variants in this study, and what the study says itself."""
+        planned = {(run.run.network, run.run.variant): None for run in self.runs}
+        known = {variant: variants_of(network).get(variant) for network, variant in planned}
+        return {
+            **{variant: entry.expectation for variant, entry in known.items() if entry},
+            **self.study.expectations,
         }
 
 
@@ -207,7 +233,7 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
     runs: dict[str, TrainingJob] = {}
     order: dict[str, int] = {}
     seeds: Counter[tuple[str, str, str]] = Counter()
-    missing: list[Path] = []
+    missing: list[str] = []
     count = 0
     for product in study.runs:
         options = {**study.options, **product.options}
@@ -216,17 +242,17 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
                 f"{path}: {changes[0]} changes the network: give what it makes of it a name, the option "
                 "variant beside it"
             )
-        sources = _sources(path, product)
-        count += len(sources) * len(product.seeds)
+        choices = _choices(path, product)
+        count += len(choices) * len(product.seeds)
         if count > MOST_RUNS:
             raise InputError(f"{path}: more than {MOST_RUNS:,} runs; split the study")
-        for source, variant in sources:
-            if not source.is_file():
-                missing.append(source)
+        for choice in choices:
+            if choice.is_file and not Path(choice.source).is_file():
+                missing.append(choice.source)
                 continue
-            for job in _jobs(source, variant, product.seeds, options, path.stem, folder, study):
+            for job in _jobs(choice, product.seeds, options, path.stem, folder, study):
                 if job.name in runs:
-                    both = f"{runs[job.name].source} and {source}"
+                    both = f"{runs[job.name].source} and {choice}"
                     raise InputError(f"{path}: two runs of the name {job.name}: from {both}")
                 network = (job.run.network, job.run.variant, job.run.dataset)
                 if seeds[network]:  # seeds do not change what a network costs
@@ -235,7 +261,7 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
                 seeds[network] += 1
                 runs[job.name] = job
     if missing:
-        names = ", ".join(str(source) for source in dict.fromkeys(missing))
+        names = ", ".join(dict.fromkeys(missing))
         raise InputError(f"{path}: {len(set(missing))} of its configs do not exist: {names}")
     ordered = sorted(runs.values(), key=lambda job: order[job.name])
     return Plan(path.stem, study, folder, tuple(ordered), _latency(study, folder, runs))
@@ -333,18 +359,23 @@ def _compare(earlier: _Earlier, plan: Plan) -> None:
         )
 
 
-def _sources(path: Path, product: Runs) -> list[tuple[Path, str]]:
-    """Return the config files of a product, each with its variant as the study names it."""
-    sources = []
-    for config in [file for name in product.configs for file in _matching(path, name)]:
-        for variant in product.variants:
-            if variant == "baseline" or not config.is_file():
-                sources.append((_shorter(config), "baseline"))
-                continue
-            base = run_of(load_config(config, imports=False))
-            ablation = config.parent / "ablations" / f"{base.network}_{variant}_{base.dataset}.py"
-            sources.append((_shorter(ablation), variant))
-    return sources
+def _choices(path: Path, product: Runs) -> list[Choice]:
+    """Return what a product combines, all variants of one network or config file after another.
+
+    Raises:
+        InputError: a pattern without a match.
+    """
+    if product.configs:
+        files = [_shorter(file) for name in product.configs for file in _matching(path, name)]
+        return [Choice(str(file), variant=variant) for file, variant in product_of(files, product.variants)]
+    networks: list[str] = []
+    for pattern in product.networks:
+        found = fnmatch.filter(network_files(), pattern) if set(pattern) & set("*?[") else [pattern]
+        if not found:
+            raise InputError(f"{path}: no network matches {pattern}")
+        networks += found
+    combined = product_of(dict.fromkeys(networks), product.datasets, product.recipes, product.variants)
+    return [Choice(*names) for names in combined]
 
 
 def _matching(path: Path, name: str) -> list[Path]:
@@ -369,8 +400,7 @@ def _shorter(path: Path) -> Path:
 
 
 def _jobs(
-    source: Path,
-    variant: str,
+    source: Choice,
     seeds: tuple[int, ...],
     options: Mapping[str, Any],
     study: str,
@@ -384,15 +414,14 @@ def _jobs(
         raise InputError(f"{source}: no train_dataloader in this config, so it cannot be part of a study")
     split = _split(config, measure.accuracy, source)
     run = run_of(config)
-    if variant not in ("baseline", run.variant):
-        raise InputError(f"{source}: says variant = {run.variant!r}, the study asks for {variant!r}")
     jobs: list[TrainingJob] = []
     training = config.get("train_cfg")
     iterations = training.get("max_iters") if isinstance(training, Mapping) else None
     if not isinstance(config.get("randomness", {}), Mapping):
         raise InputError(f"{source}: randomness is {config.randomness!r}, where dict(seed=...) is needed")
     for seed in seeds:
-        config.merge_from_dict({"network": run.network, "dataset": run.dataset, "variant": run.variant})
+        variant = config.get("variant", DEFAULT)
+        config.merge_from_dict({"network": run.network, "dataset": run.dataset, "variant": variant})
         config.merge_from_dict({"study": study, "randomness.seed": seed})
         text = config_text(config)
         if not jobs:  # the others differ from the first in their seed alone
@@ -408,7 +437,7 @@ def _jobs(
                 run=run.model_copy(update={"seed": seed, "study": study}),
                 folder=folder / _folder_name(run, seed),
                 text=text,
-                source=source,
+                source=str(source),
                 split=split,
                 shape=measure.complexity.shape if measure.complexity else None,
                 max_iters=iterations if isinstance(iterations, int) else 0,
@@ -418,7 +447,7 @@ def _jobs(
     return jobs
 
 
-def _split(config: Config, wanted: str, source: Path) -> str:
+def _split(config: Config, wanted: str, source: Choice) -> str:
     """Return the split whose accuracy a run reports.
 
     Raises:

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
 from lednet_mm.checkpoints.listing import checkpoints_of
-from lednet_mm.config import load_config
+from lednet_mm.config import Choice, load_config
 from lednet_mm.datasets.base import SettingsError
 from lednet_mm.environment import process_number
 from lednet_mm.errors import InputError
@@ -24,7 +24,7 @@ from lednet_mm.training.rehearsal import RehearsalError
 
 
 def train(
-    config_path: str | Path,
+    choice: str | Path | Choice,
     *,
     work_dir: str | Path,
     resume: bool = False,
@@ -38,7 +38,7 @@ def train(
     """Train a config from the start, or on from the newest readable checkpoint of ``work_dir``.
 
     Args:
-        config_path: the config file.
+        choice: the config file, or names, see :class:`~lednet_mm.config.Choice`.
         work_dir: takes checkpoints, logs and records; no two trainings at a time work in it.
         resume: continue; without a checkpoint the run starts from 0 and says so.
         seed: of everything random; None keeps the config's.
@@ -54,9 +54,9 @@ def train(
     Raises:
         InputError: anything the user gave is wrong, the data are faulty, or the loss is no longer a number.
     """
-    config = load_config(config_path, options, seed)
+    config = load_config(choice, options, seed)
     if not config.get("train_dataloader"):
-        raise InputError(f"{config_path}: no train_dataloader in this config")
+        raise InputError(f"{choice}: no train_dataloader in this config")
     check_settings(config)
     if amp:
         if not torch.cuda.is_available():

@@ -23,7 +23,7 @@ from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.checkpoints.loaders import load_from_location
 from lednet_mm.checkpoints.locations import local_copy
 from lednet_mm.checkpoints.reading import read_checkpoint
-from lednet_mm.config import config_text, load_config, run_of
+from lednet_mm.config import Choice, config_text, load_config, run_of
 from lednet_mm.errors import InputError
 from tests.checkpoints.test_reading import Runs
 
@@ -146,7 +146,7 @@ def test_a_variant_is_not_taken_for_another(published, network, save, tmp_path, 
         assert "optimizer" not in read_checkpoint(path)
     load_model(network, path, config)
     assert not caplog.records
-    for other in ("configs/ablations/lednet_no_apn_camvid.py", "configs/erfnet_camvid.py"):
+    for other in (Choice("lednet", "camvid", variant="no_apn"), Choice("erfnet", "camvid")):
         with pytest.raises(
             InputError, match=r"weights of lednet, variant baseline, and the config is that of"
         ):

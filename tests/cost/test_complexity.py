@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from lednet_mm.checkpoints.authors import authors_network
 from lednet_mm.checkpoints.parity import build_model
-from lednet_mm.config import load_config
+from lednet_mm.config import Choice, load_config
 from lednet_mm.cost.complexity import count_complexity, trainable_parameters
 from lednet_mm.cost.counters import Subject, count_by_torch, count_operators
 from lednet_mm.cost.counts import Counts
@@ -126,7 +126,7 @@ def test_auxiliary_heads_count_in_training_only():
 
 
 def test_an_upsampling_that_is_not_needed_is_not_counted():
-    config = load_config(ROOT / "configs" / "erfnet_camvid.py")  # it ends at the image's size
+    config = load_config(Choice("erfnet", "camvid"))  # it ends at the image's size
     assert "upsample_bilinear2d" not in count_complexity(config, (64, 96)).counts.counters["fvcore"]
     assert "upsample_bilinear2d" in count_complexity(config, (62, 95)).counts.counters["fvcore"]
 
@@ -207,7 +207,7 @@ def test_the_explanation_holds_every_difference():
 
 
 def test_attention_is_counted_and_a_counter_that_fails_is_named():
-    config = load_config(ROOT / "configs" / "segformer_b0_camvid.py")
+    config = load_config(Choice("segformer_b0", "camvid"))
     counts = count_complexity(config, (64, 96)).counts
     assert set(counts.failed) == {"ptflops_pytorch"}
     assert "unpack" in counts.failed["ptflops_pytorch"]

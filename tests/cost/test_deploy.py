@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
@@ -11,17 +9,15 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from lednet_mm.config import load_config
+from lednet_mm.catalog import network_files, variants_of
+from lednet_mm.config import Choice, load_config
 from lednet_mm.cost import deploy as deployment
 from lednet_mm.cost.deploy import deploy, difference
 from lednet_mm.cost.deployed_lednet import Encoder
 from lednet_mm.cost.inference import Inference, build_network
 from lednet_mm.networks.lednet import APNHead, LEDNet
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SHAPES = ((64, 96), (75, 101))
-NETWORKS = sorted(path.name.removesuffix("_camvid.py") for path in CONFIGS.glob("*_camvid.py"))
-LEDNETS = sorted(path.stem for path in (CONFIGS / "ablations").glob("lednet_*_camvid.py"))
 
 
 def randomised(network: nn.Module) -> nn.Module:
@@ -48,9 +44,9 @@ def norms(network: nn.Module) -> int:
     return sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
 
 
-def network_of(config: str, **options) -> Inference:
+def network_of(network: str, variant: str | None = None) -> Inference:
     torch.manual_seed(0)
-    return randomised(Inference(build_network(load_config(CONFIGS / f"{config}.py", options))))
+    return randomised(Inference(build_network(load_config(Choice(network, "camvid", variant=variant)))))
 
 
 GIANTS = ("sewrnetv2", "sedpshufflenet", "unet", "segnet", "shufflenetv2plus", "mixscaledensenet")
@@ -90,21 +86,21 @@ def test_the_form_is_compared_without_rounding_to_tf32(monkeypatch):
         return 0.0
 
     monkeypatch.setattr(deployment, "difference", compare)
-    deploy(network_of("lednet_camvid"), SHAPES)
+    deploy(network_of("lednet"), SHAPES)
     assert chosen == [False, False]
 
 
-@pytest.mark.parametrize("name", ["lednet_camvid", "ablations/lednet_prelu_camvid"])
-def test_lednets_encoder_is_rewritten_on_the_device_where_it_is(name):
-    encoder = Encoder(network_of(name).model.backbone.to("meta"))
+@pytest.mark.parametrize("variant", [None, "prelu"])
+def test_lednets_encoder_is_rewritten_on_the_device_where_it_is(variant):
+    encoder = Encoder(network_of("lednet", variant).model.backbone.to("meta"))
     assert {t.device.type for t in (*encoder.parameters(), *encoder.buffers())} == {"meta"}
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in GIANTS else []) for n in NETWORKS]
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in GIANTS else []) for n in network_files()]
 )
 def test_it_answers_as_the_network_does(name: str):
-    network = network_of(f"{name}_camvid")
+    network = network_of(name)
     deployed = deploy(network, SHAPES)
     generator = torch.Generator().manual_seed(2)
     for batch, height, width in ((2, 64, 96), (1, 97, 66)):
@@ -115,19 +111,19 @@ def test_it_answers_as_the_network_does(name: str):
     assert not [p for p in deployed.parameters() if p.requires_grad]
 
 
-@pytest.mark.parametrize("name", LEDNETS)
+@pytest.mark.parametrize("name", variants_of("lednet"))
 def test_every_variant_of_lednet(name: str):
-    network = network_of(f"ablations/{name}")
+    network = network_of("lednet", name)
     deployed = deploy(network, SHAPES)
     for batch, height, width in ((2, 64, 96), (1, 97, 66)):
         assert difference(network, deployed, torch.randn(batch, 3, height, width).double()) < 1e-10
-    assert norms(deployed) == len(deployed.kept_norms) == 0 or name == "lednet_no_split_camvid"
+    assert norms(deployed) == len(deployed.kept_norms) == 0 or name == "no_split"
     in_halves = any(isinstance(module, Encoder) for module in deployed.modules())
-    assert in_halves == (name != "lednet_no_split_camvid")
+    assert in_halves == (name != "no_split")
 
 
 def test_lednet_without_shuffles_or_splits_in_memory():
-    deployed = deploy(network_of("lednet_camvid"), SHAPES)
+    deployed = deploy(network_of("lednet"), SHAPES)
     names: list[str] = []
 
     class Names(TorchDispatchMode):
@@ -141,7 +137,7 @@ def test_lednet_without_shuffles_or_splits_in_memory():
 
 
 def test_fanet_without_matrices_of_positions():
-    deployed = deploy(network_of("fanet_camvid"), SHAPES)
+    deployed = deploy(network_of("fanet"), SHAPES)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         deployed(torch.zeros(1, 3, 128, 256).double())
     products = counter.get_flop_counts()["Global"][torch.ops.aten.bmm]
@@ -176,7 +172,7 @@ def test_lednets_of_other_widths_and_depths(arguments: dict):
 
 @torch.no_grad()
 def test_the_network_itself_stays_as_it_is():
-    network = network_of("lednet_camvid")
+    network = network_of("lednet")
     before = {name: value.clone() for name, value in network.state_dict().items()}
     deploy(network, SHAPES)
     assert network.state_dict().keys() == before.keys()
@@ -186,7 +182,7 @@ def test_the_network_itself_stays_as_it_is():
 @pytest.mark.parametrize("name", ["lednet", "espnetv2", "dabnet"])
 def test_it_exports_for_any_size(name: str, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
-    network = network_of(f"{name}_camvid").float()
+    network = network_of(name).float()
     deployed = deploy(network, ((64, 96), (128, 128)))
     path = str(tmp_path / "deployed.onnx")
     axes = {key: {2: "height", 3: "width"} for key in ("images", "logits")}
@@ -212,7 +208,7 @@ def test_it_exports_for_any_size(name: str, tmp_path):
 @pytest.mark.slow
 @torch.no_grad()
 def test_it_compiles():
-    network = network_of("lednet_camvid")
+    network = network_of("lednet")
     compiled = torch.compile(deploy(network, SHAPES), backend="eager", dynamic=True, fullgraph=True)
     for shape in ((64, 96), (75, 101)):
         assert difference(network, compiled, torch.randn(1, 3, *shape).double()) < 1e-10

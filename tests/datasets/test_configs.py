@@ -32,7 +32,7 @@ def make(name: str, root: Path) -> None:
     [
         ("camvid", (24, 32), (24, 32)),
         ("streets", (64, 128), (64, 128)),
-        ("cityscapes_1024x512", (512, 1024), (24, 32)),
+        ("cityscapes", (512, 1024), (24, 32)),
     ],
 )
 def test_samples(tmp_path: Path, name: str, val_size: tuple, label_size: tuple) -> None:

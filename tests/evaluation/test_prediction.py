@@ -17,7 +17,7 @@ from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs
 from mmseg.registry import MODELS
 from PIL import Image
 
-from lednet_mm.config import load_config
+from lednet_mm.config import Choice, load_config
 from lednet_mm.datasets.cityscapes import Cityscapes
 from lednet_mm.datasets.loading import LoadImage
 from lednet_mm.datasets.streets import StreetsDataset
@@ -26,7 +26,7 @@ from lednet_mm.evaluation.prediction import Predictor, find_images, plan_picture
 
 CPU = torch.device("cpu")
 PICTURE = np.random.default_rng(0).integers(0, 256, (48, 80, 3), np.uint8)  # BGR
-OF_MULTIPLES_OF_8 = "configs/mobilenetv2share_camvid.py"
+OF_MULTIPLES_OF_8 = Choice("mobilenetv2share", "camvid")
 
 
 def predictor_of(config: Config, folder: Path) -> Predictor:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 import numpy as np
 import torch
 
-from tests.faults.place import CAMVID, WEIGHTS, Fault, Place
+from tests.faults.place import CAMVID, NO_SHUFFLE, WEIGHTS, Fault, Place
 
 
 class Attack:
@@ -128,7 +128,7 @@ def pretrained(checkpoint: object, *more: str) -> list[str]:
 
 def other_variant(place: Place):
     """Test the baseline's weights by the config of a variant that has the same tensors."""
-    config = place.config(base="configs/ablations/lednet_no_shuffle_streets.py")
+    config = place.config(*NO_SHUFFLE)
     return ("test", config, place.weights(), "--split", "val", "--work-dir", place / "tested")
 
 

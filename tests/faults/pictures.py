@@ -144,12 +144,15 @@ def multiple(place: Place):
     import torch
     from mmseg.registry import MODELS
 
-    from lednet_mm.config import load_config
+    from lednet_mm.config import Choice, load_config
 
-    config = CAMVID.parent / "mobilenetv2share_camvid.py"
+    config = ("mobilenetv2share", "--dataset", "camvid")
     weights = place / "weights.pth"
-    torch.save({"state_dict": MODELS.build(load_config(config).model).state_dict()}, weights)
-    return ("predict", config, weights, place.photo(size=(361, 481)), "--out", place / "out")
+    torch.save(
+        {"state_dict": MODELS.build(load_config(Choice("mobilenetv2share", "camvid")).model).state_dict()},
+        weights,
+    )
+    return ("predict", *config, weights, place.photo(size=(361, 481)), "--out", place / "out")
 
 
 def honest(what: str, make, *also, kind: str = "F", says: tuple = ()) -> Fault:

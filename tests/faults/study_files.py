@@ -46,12 +46,12 @@ STUDIES = [
     of_study("a key that does not exist", [RUNS, "measures = {}"], "measures: "),
     of_study("a config that does not exist", ['runs = [dict(configs=["x.py"])]'], "x.py", "not exist"),
     of_study("a pattern without a match", ['runs = [dict(configs=["x*.py"])]'], "no config matches x*.py"),
-    of_study("no configs", ["runs = [dict(configs=[])]"], "runs.0.configs: "),
+    of_study("no configs", ["runs = [dict(configs=[])]"], "give networks and datasets, or configs"),
     of_study(
         "a config of another kind", [f"runs = [dict(configs=[{str(ROOT / 'README.md')!r}])]"], "README.md"
     ),
     of_study("the same run twice", [f"runs = [dict(configs=[{LEDNET!r}] * 2)]"], "two runs of the name"),
-    of_runs("a variant that does not exist", 'variants=["x"]', "lednet_x_streets.py", "not exist"),
+    of_runs("a variant that does not exist", 'variants=["x"]', "lednet has no variant 'x'"),
     of_runs("a variant that leads elsewhere", 'variants=["../x"]', "a name has", "'../x'"),
     of_runs("a negative seed", "seeds=[-1]", "runs.0.seeds.0"),
     of_runs("a seed that NumPy does not take", "seeds=[2**32]", "runs.0.seeds.0"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from lednet_mm.files import FolderLock
-from tests.faults.place import Fault, Place
+from tests.faults.place import NO_SHUFFLE, Fault, Place
 
 NEW = ("run/**",)
 POKE = """
@@ -199,7 +199,7 @@ def epochs(place: Place):
 def variant(place: Place):
     """Resume the run with the ablation's config."""
     place.run()
-    config = place.config(base="configs/ablations/lednet_no_shuffle_streets.py")
+    config = place.config(*NO_SHUFFLE)
     return (
         *("train", config, "--work-dir", place / "run", "--resume"),
         *("--cfg-options", "train_cfg.max_iters=6", "train_cfg.val_interval=6"),

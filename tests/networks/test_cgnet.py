@@ -1,17 +1,13 @@
 """CGNet: MMSegmentation's, as configured here, is its authors' network."""
 
-from pathlib import Path
-
 import torch
 from torch import nn
 
 from lednet_mm.checkpoints.authors import authors_network
 from lednet_mm.checkpoints.parity import build_model
-from lednet_mm.config import load_config
+from lednet_mm.config import Choice, load_config
 from lednet_mm.cost.inference import build_network
 from tests.networks.base import NetworkTest, layers
-
-CONFIG = Path(__file__).resolve().parents[2] / "configs/cgnet_camvid.py"
 
 
 class TestCGNet(NetworkTest):
@@ -21,7 +17,10 @@ class TestCGNet(NetworkTest):
 
 
 def test_the_config_builds_the_proven_network():
-    ours, proven = build_network(load_config(CONFIG)), build_model(authors_network("cgnet"), 11).eval()
+    ours, proven = (
+        build_network(load_config(Choice("cgnet", "camvid"))),
+        build_model(authors_network("cgnet"), 11).eval(),
+    )
     ours.load_state_dict(proven.state_dict())
     image = torch.randn(1, 3, 64, 96)
     with torch.inference_mode():
@@ -30,7 +29,7 @@ def test_the_config_builds_the_proven_network():
 
 def test_it_starts_as_the_authors_network_does():
     torch.manual_seed(0)
-    model = build_network(load_config(CONFIG))
+    model = build_network(load_config(Choice("cgnet", "camvid")))
     model.init_weights()
     assert {slope for m in layers(model, nn.PReLU) for slope in m.weight.unique().tolist()} == {0.25}
     for conv in (model.backbone.level1[0].conv1x1.conv, model.decode_head.conv_seg):

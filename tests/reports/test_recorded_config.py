@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from lednet_mm.catalog import network_files
 from lednet_mm.checkpoints.binding import compare_with_config
-from lednet_mm.config import config_text, load_config
+from lednet_mm.config import Choice, config_text, load_config
 from lednet_mm.errors import InputError
 from lednet_mm.reports.recorded_config import config_of_record
 from tests.conftest import ROOT
@@ -21,9 +22,9 @@ def text():
     return config_text(load_config(ROOT / "configs" / "lednet_camvid.py"))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*_camvid.py"))[::7], ids=lambda p: p.stem)
-def test_the_parts_of_our_configs_are_known(path):
-    config = config_of_record(record(config_text(load_config(path))), "test")
+@pytest.mark.parametrize("network", list(network_files())[::7])
+def test_the_parts_of_our_configs_are_known(network):
+    config = config_of_record(record(config_text(load_config(Choice(network, "camvid")))), "test")
     assert set(config) == {"model", "test_dataloader"}
 
 

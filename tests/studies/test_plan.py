@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lednet_mm.catalog import network_files, variants_of
 from lednet_mm.config import config_text, load_config
 from lednet_mm.cost.backends import TIMED
 from lednet_mm.errors import InputError
@@ -31,7 +32,7 @@ def study(tmp_path):
 
 
 LEDNET = str(ROOT / "configs" / "lednet_streets.py")
-ERFNET = str(ROOT / "configs" / "erfnet_streets.py")
+ERFNET = 'dict(networks=["erfnet"], datasets=["streets"])'
 PRODUCT = f'runs = [dict(configs=[{LEDNET!r}], variants=["baseline", "no_apn"], seeds=[0, 5])]'
 
 
@@ -51,7 +52,7 @@ def test_a_plan_is_the_product(study, tmp_path):
     assert {run.max_iters for run in plan.runs} == {7}
     assert len({run.text for run in plan.runs}) == 4
     assert [run.name for run in plan.latency.runs] == [plan.runs[0].name, plan.runs[1].name]
-    assert plan.runs[1].source.name == "lednet_no_apn_streets.py"
+    assert plan.runs[1].source == "configs/lednet_streets.py"
     assert plan.runs[3].run.model_dump() == {
         "network": "lednet",
         "dataset": "streets",
@@ -78,7 +79,7 @@ def test_the_config_in_the_folder_is_the_plan(study, tmp_path):
 
 def test_options_of_a_product_come_after_those_of_the_study(study, tmp_path):
     short = f"""dict(configs=[{LEDNET!r}], options={{"train_cfg.max_iters": 3}})"""
-    runs = f"runs = [{short}, dict(configs=[{ERFNET!r}])]"
+    runs = f"runs = [{short}, {ERFNET}]"
     plan = make_plan(study(runs, 'options = {"train_cfg.max_iters": 9}'), tmp_path / "w")
     assert [run.max_iters for run in plan.runs] == [3, 9]
 
@@ -89,7 +90,7 @@ def test_options_of_a_product_come_after_those_of_the_study(study, tmp_path):
         (['runs = [dict(configs=["nowhere.py"])]'], "1 of its configs do not exist: .*nowhere.py"),
         (
             [f'runs = [dict(configs=[{LEDNET!r}], variants=["upside_down", "no_apn", "inside_out"])]'],
-            "2 of its configs do not exist: .*lednet_upside_down_streets.py, .*lednet_inside_out_streets.py",
+            "lednet has no variant 'upside_down': there are baseline, ",
         ),
         (
             [f"runs = [dict(configs=[{LEDNET!r}, {LEDNET!r}])]"],
@@ -396,19 +397,45 @@ def test_the_studies_of_the_project_plan(path, tmp_path):
         }
 
 
-def test_a_pattern_stands_for_the_configs_that_match(study, tmp_path):
-    pattern = str(ROOT / "configs" / "[el]*net_streets.py")
+def test_a_pattern_stands_for_what_matches(study, tmp_path):
+    pattern = str(ROOT / "configs" / "lednet_str*.py")
     plan = make_plan(study(f"runs = [dict(configs=[{pattern!r}])]"), tmp_path / "w")
-    assert [run.name for run in plan.runs] == [
-        "erfnet-baseline-streets-seed0",
-        "lednet-baseline-streets-seed0",
-    ]
+    assert [run.name for run in plan.runs] == ["lednet-baseline-streets-seed0"]
     with pytest.raises(InputError, match=r"no config matches \.\./\*_moon.py"):
         make_plan(study('runs = [dict(configs=["../*_moon.py"])]'), tmp_path / "w")
+    plan = make_plan(study('runs = [dict(networks=["[ef]??net"], datasets=["streets"])]'), tmp_path / "w")
+    assert [run.run.network for run in plan.runs] == ["edanet", "erfnet", "espnet", "fpenet", "fssnet"]
+    with pytest.raises(InputError, match=r"no network matches moon\*"):
+        make_plan(study('runs = [dict(networks=["moon*"], datasets=["streets"])]'), tmp_path / "w")
+
+
+def test_recipes_are_crossed_with_networks(study, tmp_path):
+    product = (
+        'dict(networks=["lednet", "dabnet"], datasets=["streets"], recipes=["common", "lednet_authors"])'
+    )
+    plan = make_plan(study(f"runs = [{product}]"), tmp_path / "w")
+    assert [run.name for run in plan.runs] == [
+        "lednet-baseline-streets-seed0",
+        "lednet-lednet_authors-streets-seed0",
+        "dabnet-baseline-streets-seed0",
+        "dabnet-lednet_authors-streets-seed0",
+    ]
+    assert [run.max_iters for run in plan.runs] == [2000, 300 * 200 // 8] * 2
+
+
+def test_what_is_expected_of_variants_stands_in_their_file(study, tmp_path):
+    runs = (
+        'runs = [dict(networks=["lednet"], datasets=["streets"], variants=["baseline", "no_apn", "prelu"])]'
+    )
+    own = 'expectations = dict(prelu="nothing in so short a time")'
+    assert make_plan(study(runs, own), tmp_path / "w").describe()["expectations"] == {
+        "no_apn": variants_of("lednet")["no_apn"].expectation,
+        "prelu": "nothing in so short a time",
+    }
 
 
 def test_the_studies_of_all_networks_hold_every_network(tmp_path):
-    networks = {path.stem for path in (ROOT / "configs/_base_/networks").glob("*.py")}
+    networks = set(network_files())
     for dataset in ("camvid", "cityscapes"):
         plan = make_plan(ROOT / f"configs/studies/networks_{dataset}.py", tmp_path / dataset)
         assert {run.run.network for run in plan.runs} == networks

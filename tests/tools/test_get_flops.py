@@ -14,14 +14,13 @@ def test_several_networks_side_by_side(tool, tmp_path):
     out = tmp_path / "flops.json"
     outcome = tool(
         "get_flops",
-        ROOT / "configs" / "lednet_camvid.py",
-        ROOT / "configs" / "segformer_b0_camvid.py",
-        ROOT / "configs" / "ablations" / "lednet_apn128_camvid.py",
+        *("lednet", "segformer_b0", "lednet:apn128", "--dataset", "camvid"),
         *("--shape", 64, 96, "--json", out, "--work-dir", tmp_path / "work"),
     )
     assert outcome.status == 0, outcome.err
     rows = json.loads(out.read_text())
-    assert [row["network"] for row in rows] == ["lednet_official", "segformer_b0", "lednet_apn128"]
+    assert [row["network"] for row in rows] == ["lednet", "segformer_b0", "lednet"]
+    assert [row["variant"] for row in rows] == ["baseline", "baseline", "apn128"]
     lednet, segformer, _ = rows
     assert lednet["shape"] == [64, 96]
     assert lednet["macs"] == sum(lednet["counters"]["fvcore"].values())

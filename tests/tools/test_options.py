@@ -20,8 +20,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmseg.registry import MODELS
 
+from lednet_mm.catalog import network_files, variants_of
 from lednet_mm.checkpoints.parity import fill, read_vector
 from lednet_mm.config import load_config
 from lednet_mm.records import read_records, write_record
@@ -189,6 +191,104 @@ def test_the_rank_of_pytorchs_old_launcher(
 
 for _name in ("train", "test"):
     EXERCISED.setdefault(_name, set()).update({"--local_rank", "--local-rank"})
+
+
+# a network by its name: CONFIG of every command
+
+COMBINED = ("lednet", "--dataset", "streets", "--recipe", "common", "--variant", "no_shuffle")
+NAMING = ("--dataset", "--recipe", "--variant")
+LISTED = ("networks", "datasets", "recipes", "variants")
+
+
+@pytest.fixture
+def on_small_streets(small_streets) -> list[str]:
+    """Settings that put the small set in the place of the default one."""
+    return [f"{split}_dataloader.dataset.data_root={small_streets}" for split in ("train", "val", "test")]
+
+
+@exercises("train", *NAMING)
+def test_train_a_network_by_its_name(on_small_streets, tool, tmp_path):
+    size = ("train_dataloader.batch_size=2", "train_dataloader.dataset.pipeline.5.crop_size=(64,128)")
+    options = [*on_small_streets, *SHORT, *size, "model.data_preprocessor.size=(64,128)"]
+    outcome = tool("train", *COMBINED, "--work-dir", tmp_path, "--cfg-options", *options)
+    assert outcome.status == 0, outcome.err
+    (record,) = records_in(tmp_path, "train")
+    assert (record.run.network, record.run.dataset, record.run.variant) == ("lednet", "streets", "no_shuffle")
+    assert "'shuffle': False" in record.config.text
+
+
+@exercises("test", *NAMING)
+def test_test_a_network_by_its_name(on_small_streets, weights, tool, tmp_path):
+    options = ["--split", "val", "--work-dir", tmp_path / "w", "--cfg-options", *on_small_streets]
+    assert tool("test", *COMBINED, weights, *options).status == 0
+    (record,) = records_in(tmp_path / "w", "accuracy")
+    assert record.run.variant == "no_shuffle"
+
+
+@exercises("export", *NAMING)
+def test_export_a_network_by_its_name(weights, tool, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    assert tool("export", *COMBINED, weights, tmp_path / "a.onnx", "--shape", 32, 64).status == 0
+    facts = {entry.key: entry.value for entry in onnx.load(str(tmp_path / "a.onnx")).metadata_props}
+    assert (facts["network"], facts["variant"]) == ("lednet", "no_shuffle")
+
+
+@pytest.mark.parametrize("name", ["get_flops", "benchmark"])
+def test_measure_networks_by_their_names(name, tool, tmp_path):
+    more = {"get_flops": [], "benchmark": ["--samples", 2, "--seconds", 0.05, "--device", "cpu"]}[name]
+    named = ["lednet", "lednet:no_apn", "enet", "--dataset", "streets", "--recipe", "common"]
+    assert tool(name, *named, "--shape", 64, 128, "--work-dir", tmp_path / "a", *more).status == 0
+    records, _ = read_records([tmp_path / "a"])
+    assert sorted((r.run.network, r.run.variant) for r in records) == [
+        ("enet", "baseline"),
+        ("lednet", "baseline"),
+        ("lednet", "no_apn"),
+    ]
+    every = ["lednet", "--dataset", "streets", "--variant", "no_apn", "--shape", 64, 128]
+    assert tool(name, *every, "--work-dir", tmp_path / "b", *more).status == 0
+    (record,) = read_records([tmp_path / "b"])[0]
+    assert record.run.variant == "no_apn"
+
+
+for _name in ("get_flops", "benchmark"):
+    EXERCISED.setdefault(_name, set()).update(NAMING)
+
+
+@exercises("predict", *NAMING, "--cfg-options")
+def test_predict_by_a_network_of_a_name(small_streets, weights, tool, tmp_path):
+    images = small_streets / "leftImg8bit" / "val"
+    options = ["--out", tmp_path / "out", "--cfg-options", "model.test_cfg.mode=whole"]
+    assert tool("predict", *COMBINED, weights, images, *options).status == 0
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 2
+
+
+@exercises("check_dataset", *NAMING, "--cfg-options")
+def test_check_a_dataset_by_its_name(on_small_streets, tool):
+    outcome = tool("check_dataset", *COMBINED, "--split", "val", "--cfg-options", *on_small_streets)
+    assert outcome.status == 0, outcome.err
+    assert " 2 " in outcome.out
+
+
+@exercises("print_config", *NAMING, "--cfg-options", "--out")
+def test_print_config(tool, tmp_path):
+    options = ["--out", tmp_path / "whole.py", "--cfg-options", "train_cfg.max_iters=7"]
+    assert tool("print_config", *COMBINED, *options).status == 0
+    written = Config.fromfile(str(tmp_path / "whole.py"))
+    assert (written.train_cfg.max_iters, written.model.num_classes, written.variant) == (7, 19, "no_shuffle")
+    assert tool("print_config", tmp_path / "whole.py").out == (tmp_path / "whole.py").read_text()
+
+
+@exercises("list", "--json")
+def test_list(tool):
+    known = {kind: json.loads(tool("list", kind, "--json").out) for kind in LISTED}
+    assert {row["network"] for row in known["networks"]} == set(network_files())
+    assert {row["dataset"]: row["classes"] for row in known["datasets"]}["camvid"] == 11
+    assert {"common", "lednet_authors"} <= {row["recipe"] for row in known["recipes"]}
+    named = {row["variant"]: row for row in known["variants"] if row["network"] == "lednet"}
+    assert named["no_apn"]["question"] == variants_of("lednet")["no_apn"].question
+    for kind, rows in known.items():
+        shown = tool("list", kind).out
+        assert all(row[kind.removesuffix("s")] in shown for row in rows)
 
 
 # test
@@ -461,6 +561,7 @@ REPLACED: dict[str, tuple[str, ...]] = {
     "convert_checkpoint": ("dabnet", "AUTHORS", "TARGET.pth"),
     "check_dataset": ("CONFIG", "--split", "val", "--json", "TARGET.json"),
     "report": ("RECORDS", "--out", "REPORT"),
+    "print_config": ("CONFIG", "--out", "TARGET.py"),
     "document_networks": ("--out", "TARGET.md"),
 }
 """Command -> its arguments; names in capitals are replaced by places of the test."""

@@ -7,6 +7,7 @@ import torch
 from mmseg.registry import MODELS
 
 from lednet_mm.checkpoints.files import model_state, read_checkpoint
+from lednet_mm.config import Choice
 from lednet_mm.errors import InputError
 from lednet_mm.training.hooks import EncoderFirstHook
 from lednet_mm.training.training import train
@@ -18,7 +19,7 @@ def learned(before: dict, after: dict) -> set[str]:
 
 
 def test_each_stage_trains_its_own_head(small_config, tmp_path):
-    config = small_config(base="configs/ablations/lednet_encoder_first_streets.py")
+    config = Choice(str(small_config()), variant="encoder_first")
     options = {"train_cfg.max_iters": 4, "train_cfg.val_interval": 4, "default_hooks.checkpoint.interval": 1}
     train(
         config, work_dir=tmp_path / "run", options={**options, "default_hooks.checkpoint.max_keep_ckpts": 4}

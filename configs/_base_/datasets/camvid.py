@@ -3,6 +3,9 @@ dataset = "camvid"
 dataset_type = "CamVidDataset"
 data_root = "data/camvid"
 num_classes = 11
+train_images = 367
+iterations = 10000  # of the common recipe
+val_interval = 500
 crop_size = (360, 480)  # height, width
 
 # 1 / ln(1.02 + p), p being each class's share of the labelled pixels of the train split.

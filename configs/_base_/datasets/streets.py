@@ -3,6 +3,9 @@ dataset = "streets"
 dataset_type = "StreetsDataset"
 data_root = "data/streets"
 num_classes = 19
+train_images = 200
+iterations = 2000  # of the common recipe
+val_interval = 250
 crop_size = (128, 256)  # height, width
 
 # 1 / ln(1.02 + p), p being each class's share of the labelled pixels of the default train split.

@@ -1,7 +1,8 @@
-"""The one recipe for all networks, less what depends on the dataset: AdamW 2e-3, poly 0.9."""
+"""The one recipe for all networks: AdamW 2e-3, poly 0.9; the length and the size are the dataset's."""
 
 _base_ = "../runtime.py"
 
+recipe = "common"
 data_preprocessor = dict(
     type="SegDataPreProcessor",
     mean=[123.675, 116.28, 103.53],
@@ -14,5 +15,6 @@ optim_wrapper = dict(
     type="OptimWrapper", optimizer=dict(type="AdamW", lr=2e-3, weight_decay=1e-4, fused=True)
 )
 param_scheduler = [dict(type="PolyLR", power=0.9, eta_min=0.0, begin=0, by_epoch=False)]
+train_cfg = dict(type="IterBasedTrainLoop")
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")

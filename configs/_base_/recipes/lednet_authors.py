@@ -1,4 +1,4 @@
-"""LEDNet's authors' recipe on Cityscapes at 1024x512: Adam 5e-4, poly 0.9, 300 epochs of 595 batches of 5.
+"""LEDNet's authors' recipe: Adam 5e-4, poly 0.9, 300 epochs (on Cityscapes of 595 batches of 5).
 
 Images in [0, 1] without mean and standard deviation. The authors first train the encoder alone with a 1x1
 classifier; this is their second stage from scratch (the ablation encoder_first has both stages).
@@ -6,19 +6,21 @@ classifier; this is their second stage from scratch (the ablation encoder_first 
 
 _base_ = "../runtime.py"
 
+recipe = "lednet_authors"
+epochs = 300
+val_epochs = 10
+
 data_preprocessor = dict(
     type="SegDataPreProcessor",
     mean=[0.0] * 3,
     std=[255.0] * 3,
     bgr_to_rgb=True,
     seg_pad_val=255,
-    size=(512, 1024),
 )
 optim_wrapper = dict(
     type="OptimWrapper", optimizer=dict(type="Adam", lr=5e-4, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-4)
 )
 param_scheduler = [dict(type="PolyLR", power=0.9, eta_min=0.0, begin=0, by_epoch=False)]
-train_cfg = dict(type="IterBasedTrainLoop", max_iters=178500, val_interval=5950)
+train_cfg = dict(type="IterBasedTrainLoop")
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
-default_hooks = dict(checkpoint=dict(interval=5950))

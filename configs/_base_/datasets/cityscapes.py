@@ -4,6 +4,9 @@ dataset = "cityscapes"
 dataset_type = "Cityscapes"
 data_root = "data/cityscapes"
 num_classes = 19
+train_images = 2975
+iterations = 80000  # of the common recipe
+val_interval = 4000
 crop_size = (512, 1024)  # height, width: nothing is cropped, this is what the network sees
 
 # The authors' weights of their decoder stage (github.com/xiaoyufenfei/LEDNet, train/main.py).

@@ -1,8 +1,0 @@
-"""What does weighing the classes in the loss do?
-
-ENet's paper introduced the weights for rare classes; expected: lower mIoU, higher pixel accuracy.
-"""
-
-_base_ = "../lednet_streets.py"
-variant = "unweighted_loss"
-model = dict(class_weight=None)

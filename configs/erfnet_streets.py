@@ -1,3 +1,0 @@
-_base_ = ["_base_/networks/erfnet.py", "_base_/datasets/streets.py", "_base_/recipes/common_streets.py"]
-model = dict(num_classes=_base_.num_classes, class_weight=_base_.class_weight)
-model.update(data_preprocessor=_base_.data_preprocessor)

@@ -1,0 +1,104 @@
+"""What configs are combined of: networks, datasets, recipes and variants, each from its file in configs/."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lednet_mm.errors import InputError, describe_error
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+
+DEFAULT = "baseline"
+"""The variant of a network that changes nothing."""
+COMMON = "common"
+"""The recipe that all networks share unless another one is named."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A change to a network, and what is asked by it.
+
+    Attributes:
+        question: what the comparison with the network itself is to answer.
+        claim: who claims what.
+        expectation: what was expected before any run.
+        change: dotted keys of the config and their values.
+    """
+
+    question: str
+    claim: str
+    expectation: str
+    change: Mapping[str, Any]
+
+
+def network_files() -> dict[str, Path]:
+    """Return the files of all networks by name."""
+    return _files("networks")
+
+
+def dataset_files() -> dict[str, Path]:
+    """Return the files of all datasets by name."""
+    return _files("datasets")
+
+
+def recipe_files() -> dict[str, Path]:
+    """Return the files of all recipes by name."""
+    return _files("recipes")
+
+
+def _files(kind: str) -> dict[str, Path]:
+    return {path.stem: path for path in sorted((CONFIGS / "_base_" / kind).glob("*.py"))}
+
+
+def file_of(kind: str, files: Mapping[str, Path], name: str) -> Path:
+    """Return the file of a network, dataset or recipe.
+
+    Args:
+        kind: what it is, for the message.
+        files: all of its kind by name.
+        name: the one wanted.
+
+    Raises:
+        InputError: there is none of the name.
+    """
+    if name not in files:
+        close = difflib.get_close_matches(name, files, 3, cutoff=0.6) or sorted(files)
+        raise InputError(f"no {kind} of the name {name!r}: there are {', '.join(close)}")
+    return files[name]
+
+
+@cache
+def variants_of(network: str) -> Mapping[str, Variant]:
+    """Return the variants of a network by name, from ``configs/ablations/<network>.py``.
+
+    Raises:
+        InputError: the file is damaged, or an entry lacks something.
+    """
+    path = CONFIGS / "ablations" / f"{network}.py"
+    if not path.is_file():
+        return {}
+    from mmengine.config import Config
+
+    try:
+        entries = Config.fromfile(str(path)).to_dict()
+        return {name: Variant(**entry) for name, entry in entries.items()}
+    except (Exception, SystemExit) as error:  # a config is code: anything may come out of it
+        raise InputError(f"{path}: the variants cannot be read: {describe_error(error)}") from error
+
+
+def variant_of(network: str, name: str) -> Variant:
+    """Return a variant of a network.
+
+    Raises:
+        InputError: the network has none of the name.
+    """
+    variants = variants_of(network)
+    if name not in variants:
+        known = ", ".join([DEFAULT, *variants])
+        raise InputError(f"{network} has no variant {name!r}: there are {known}")
+    return variants[name]

@@ -1,0 +1,104 @@
+"""List the networks, datasets, recipes or variants that configs are combined of."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
+
+from lednet_mm.catalog import dataset_files, network_files, recipe_files, variants_of
+from lednet_mm.errors import run_command
+from lednet_mm.terminal import make_console
+from lednet_mm.text import one_line
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="examples:\n  python tools/list.py networks\n  python tools/list.py variants --json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("kind", choices=list(KINDS))
+    parser.add_argument("--json", action="store_true", help="print it for programs")
+    return parser
+
+
+def networks() -> list[dict[str, Any]]:
+    """Return the networks, each with what its file says, and its variants."""
+    return [
+        {"network": name, "about": about(path), "variants": list(variants_of(name))}
+        for name, path in network_files().items()
+    ]
+
+
+def datasets() -> list[dict[str, Any]]:
+    """Return the datasets, each with its number of classes and the size that networks see."""
+    from mmengine.config import Config
+
+    rows = []
+    for name, path in dataset_files().items():
+        config = Config.fromfile(str(path), import_custom_modules=False)
+        height, width = config.crop_size
+        rows.append({"dataset": name, "classes": config.num_classes, "size": f"{height}x{width}"})
+    return rows
+
+
+def recipes() -> list[dict[str, Any]]:
+    """Return the recipes, each with what its file says."""
+    return [{"recipe": name, "about": about(path)} for name, path in recipe_files().items()]
+
+
+def variants() -> list[dict[str, Any]]:
+    """Return the variants of all networks, each with its question and what was expected."""
+    return [
+        {
+            "network": network,
+            "variant": name,
+            "question": variant.question,
+            "expectation": variant.expectation,
+        }
+        for network in network_files()
+        for name, variant in variants_of(network).items()
+    ]
+
+
+def about(path: Path) -> str:
+    """Return the first line of what a config file says of itself."""
+    import ast
+
+    return (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+
+
+KINDS: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "networks": networks,
+    "datasets": datasets,
+    "recipes": recipes,
+    "variants": variants,
+}
+
+
+def main() -> None:
+    """Parse the arguments and print."""
+    arguments = build_parser().parse_args()
+    rows = KINDS[arguments.kind]()
+    if arguments.json:
+        print(json.dumps(rows, indent=1))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*rows[0])
+    for row in rows:
+        cells = (", ".join(cell) if isinstance(cell, list) else str(cell) for cell in row.values())
+        table.add_row(*(Text(one_line(cell)) for cell in cells))
+    make_console().print(table)
+
+
+if __name__ == "__main__":
+    run_command(main)
