@@ -13,7 +13,7 @@ from torch import nn
 from lednet_mm.config import load_config
 
 ABLATIONS = Path(__file__).resolve().parents[1] / "configs/ablations"
-FILES = sorted(path.stem for path in ABLATIONS.glob("*.py"))
+FILES = sorted(path.stem for path in ABLATIONS.glob("lednet_*.py"))
 
 # The keys of the resolved config in which an ablation may differ from its base.
 CHANGES = {
