@@ -17,6 +17,7 @@ from lednet_mm.layers.convolutions import (
     FactorizedConv,
     NormAct,
     TransposedConvNormAct,
+    square_conv,
 )
 from lednet_mm.layers.pooling import ImagePyramid, adaptive_average_pool, pyramid_pool
 from lednet_mm.layers.resizing import crop_like, match_size, pad_like, resize_like, unpool
@@ -47,5 +48,6 @@ __all__ = [
     "pyramid_attention",
     "pyramid_pool",
     "resize_like",
+    "square_conv",
     "unpool",
 ]

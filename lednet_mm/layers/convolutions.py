@@ -135,6 +135,24 @@ class FactorizedConv(nn.Sequential):
         self.horizontal = nn.Conv2d(channels, channels, (1, k), padding=(0, p), dilation=(1, d), bias=bias)
 
 
+def square_conv(
+    channels: int, kernel_size: int = 3, dilation: int = 1, *, factorized: bool, act_cfg: Config
+) -> nn.Module:
+    """Build a kxk convolution with a bias that keeps width and size, whole or as its two factors.
+
+    Args:
+        channels: channels of input and output.
+        kernel_size: k, odd.
+        dilation: of the convolution.
+        factorized: whether it is a :class:`FactorizedConv`.
+        act_cfg: mmcv's activation config, for the activation between the factors; None leaves it out.
+    """
+    if factorized:
+        return FactorizedConv(channels, kernel_size, dilation, act_cfg=act_cfg)
+    padding = dilation * (kernel_size // 2)
+    return nn.Conv2d(channels, channels, kernel_size, padding=padding, dilation=dilation)
+
+
 class TransposedConvNormAct(nn.Sequential):
     """Upsampling by a transposed convolution of kernel ``2 * scale - 1``, then norm and activation.
 

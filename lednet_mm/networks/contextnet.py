@@ -69,7 +69,7 @@ class FeatureFusion(nn.Module):
     """Resize the deep map to the fine one and add the two.
 
     Args:
-        high_channels: channels of the fine map.
+        high_channels: channels of the fine map; None leaves it out of the sum.
         low_channels: channels of the deep map.
         out_channels: channels of the result.
         dilation: of the depth-wise convolution over the resized deep map.
@@ -81,7 +81,7 @@ class FeatureFusion(nn.Module):
 
     def __init__(
         self,
-        high_channels: int,
+        high_channels: int | None,
         low_channels: int,
         out_channels: int,
         *,
@@ -99,14 +99,15 @@ class FeatureFusion(nn.Module):
             norm_cfg=norm_cfg,
             act_cfg=act_cfg,
         )
-        self.low = ConvNormAct(low_channels, out_channels, 1, bias=True, norm_cfg=norm_cfg)
-        self.high = ConvNormAct(high_channels, out_channels, 1, bias=True, norm_cfg=norm_cfg)
+        project = partial(ConvNormAct, kernel_size=1, bias=True, norm_cfg=norm_cfg)
+        self.low = project(low_channels, out_channels)
+        self.high = None if high_channels is None else project(high_channels, out_channels)
         self.act = make_activation(act_cfg, out_channels)
 
     def forward(self, high: Tensor, low: Tensor) -> Tensor:
         """Return the fused map at the resolution of the fine one."""
         low = self.low(self.depth(resize_like(low, high, align_corners=True)))
-        return self.act(self.high(high) + low)
+        return self.act(low if self.high is None else self.high(high) + low)
 
 
 @MODELS.register_module()

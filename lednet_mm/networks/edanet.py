@@ -24,10 +24,10 @@ from lednet_mm.layers import (
     Config,
     ConvNormAct,
     ConvPoolDownsample,
-    FactorizedConv,
     Stages,
     make_activation,
     make_norm,
+    square_conv,
 )
 
 BATCH_NORM = {"type": "BN"}
@@ -35,18 +35,20 @@ RELU = {"type": "ReLU"}
 
 
 class EDAModule(nn.Module):
-    """A bottleneck of two asymmetric convolutions whose result is appended to its input.
+    """A bottleneck of two asymmetric convolutions whose result is put before its input.
 
     Args:
         in_channels: channels of the input map.
-        growth: channels that the module appends.
+        growth: new channels that the module makes.
         dilation: of the second convolution.
         asymmetric: False replaces each pair of 3x1 and 1x3 convolutions by one 3x3.
+        dense: False returns the new channels alone.
         dropout_ratio: probability of zeroing a new channel.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
-    Shapes: (N, in_channels, H, W) -> (N, growth + in_channels, H, W), the new channels first.
+    Shapes: (N, in_channels, H, W) -> (N, growth + in_channels, H, W), the new channels first, or
+    (N, growth, H, W) if not dense.
     """
 
     def __init__(
@@ -56,18 +58,16 @@ class EDAModule(nn.Module):
         dilation: int,
         *,
         asymmetric: bool,
+        dense: bool,
         dropout_ratio: float,
         norm_cfg: Config,
         act_cfg: Config,
     ) -> None:
-        def conv(d: int) -> nn.Module:
-            if asymmetric:
-                return FactorizedConv(growth, dilation=d, act_cfg=None)
-            return nn.Conv2d(growth, growth, 3, padding=d, dilation=d)
-
         super().__init__()
+        conv = partial(square_conv, growth, 3, factorized=asymmetric, act_cfg=None)
+        self.dense = dense
         self.reduce = ConvNormAct(in_channels, growth, 1, bias=True, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        self.conv1 = conv(1)
+        self.conv1 = conv()
         self.norm1 = make_norm(norm_cfg, growth)
         self.act1 = make_activation(act_cfg, growth)
         self.conv2 = conv(dilation)
@@ -76,10 +76,10 @@ class EDAModule(nn.Module):
         self.dropout = nn.Dropout2d(dropout_ratio)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the new channels and the input, concatenated."""
+        """Return the new channels and, if dense, the input behind them."""
         y = self.act1(self.norm1(self.conv1(self.reduce(x))))
-        y = self.act2(self.norm2(self.conv2(y)))
-        return torch.cat([self.dropout(y), x], dim=1)
+        y = self.dropout(self.act2(self.norm2(self.conv2(y))))
+        return torch.cat([y, x], dim=1) if self.dense else y
 
 
 @MODELS.register_module()
@@ -89,16 +89,18 @@ class EDANet(BaseModule):
     Args:
         in_channels: channels of the image.
         channels: channels after each of the three downsamplings.
-        growth: channels that every dense module appends.
+        growth: new channels that every module makes.
         dilations: of the modules at 1/4 and at 1/8, one module for each; all 1 removes the dilation.
         asymmetric: False replaces each pair of 3x1 and 1x3 convolutions by one 3x3.
+        dense: whether every module sees the results of all before it; False makes a plain chain, in which it
+            sees the last one alone.
         dropout_ratio: in every module.
         norm_cfg: normalisation; None removes every one.
         act_cfg: activation; a PReLU has one slope a channel.
         init_cfg: mmengine's initialisation; None is PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 15, H/2, W/2), (N, 260, H/4, W/4), (N, 450, H/8, W/8),
-    each rounded up.
+    each rounded up; if not dense, the last two have ``growth`` channels.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class EDANet(BaseModule):
         growth: int = 40,
         dilations: Sequence[Sequence[int]] = ((1, 1, 1, 2, 2), (2, 2, 4, 4, 8, 8, 16, 16)),
         asymmetric: bool = True,
+        dense: bool = True,
         dropout_ratio: float = 0.02,
         norm_cfg: Config = BATCH_NORM,
         act_cfg: Config = RELU,
@@ -115,15 +118,21 @@ class EDANet(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         module = partial(
-            EDAModule, asymmetric=asymmetric, dropout_ratio=dropout_ratio, norm_cfg=norm_cfg, act_cfg=act_cfg
+            EDAModule,
+            asymmetric=asymmetric,
+            dense=dense,
+            dropout_ratio=dropout_ratio,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
         )
         stages = []
         previous = in_channels
         for width, rates in zip(channels, [(), *dilations], strict=True):
             layers = [_downsample(previous, width, norm_cfg, act_cfg)]
-            for i, dilation in enumerate(rates):
-                layers.append(module(width + i * growth, growth, dilation))
-            previous = width + len(rates) * growth
+            previous = width
+            for dilation in rates:
+                layers.append(module(previous, growth, dilation))
+                previous = previous + growth if dense else growth
             stages.append(nn.Sequential(*layers))
         self.stages = Stages(stages)
 

@@ -41,6 +41,8 @@ class ERFNetEncoder(BaseModule):
         channels: channels at 1/2, 1/4 and 1/8 of the input.
         blocks: number of blocks at 1/4.
         dilations: one block at 1/8 for each; all 1 removes the dilation.
+        factorized: convolutions of the blocks as 3x1 and 1x3; False makes them 3x3.
+        residual: False leaves out the sums over the blocks.
         dropout_ratio: at 1/4, and at 1/8.
         norm_cfg: normalisation; None removes every one.
         act_cfg: activation; a PReLU has one slope a channel.
@@ -56,6 +58,8 @@ class ERFNetEncoder(BaseModule):
         channels: Sequence[int] = (16, 64, 128),
         blocks: int = 5,
         dilations: Sequence[int] = (2, 4, 8, 16, 2, 4, 8, 16),
+        factorized: bool = True,
+        residual: bool = True,
         dropout_ratio: Sequence[float] = (0.03, 0.3),
         norm_cfg: Config = BATCH_NORM,
         act_cfg: Config = RELU,
@@ -63,7 +67,9 @@ class ERFNetEncoder(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         downsample = partial(ConvPoolDownsample, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        block = partial(FactorizedUnit, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        block = partial(
+            FactorizedUnit, factorized=factorized, residual=residual, norm_cfg=norm_cfg, act_cfg=act_cfg
+        )
         low, high = dropout_ratio
         wide, middle, deep = channels
         self.stages = Stages(

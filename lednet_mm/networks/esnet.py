@@ -27,6 +27,7 @@ from lednet_mm.layers import (
     TransposedConvNormAct,
     make_activation,
     make_norm,
+    square_conv,
 )
 from lednet_mm.networks.heads import DecodeHead
 
@@ -43,6 +44,8 @@ class FactorizedUnit(nn.Module):
         channels: channels of input and output.
         kernel_size: k of both convolutions.
         dilation: of the second convolution.
+        factorized: each convolution as a kx1 and a 1xk with an activation between; False makes it one kxk.
+        residual: whether the input is added before the last activation.
         dropout_ratio: probability of zeroing a channel before the sum.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
@@ -56,15 +59,19 @@ class FactorizedUnit(nn.Module):
         kernel_size: int = 3,
         dilation: int = 1,
         *,
+        factorized: bool = True,
+        residual: bool = True,
         dropout_ratio: float,
         norm_cfg: Config,
         act_cfg: Config,
     ) -> None:
         super().__init__()
-        self.conv1 = FactorizedConv(channels, kernel_size, act_cfg=act_cfg)
+        conv = partial(square_conv, channels, kernel_size, factorized=factorized, act_cfg=act_cfg)
+        self.residual = residual
+        self.conv1 = conv()
         self.norm1 = make_norm(norm_cfg, channels)
         self.act1 = make_activation(act_cfg, channels)
-        self.conv2 = FactorizedConv(channels, kernel_size, dilation, act_cfg=act_cfg)
+        self.conv2 = conv(dilation)
         self.norm2 = make_norm(norm_cfg, channels)
         self.dropout = nn.Dropout2d(dropout_ratio)
         self.act2 = make_activation(act_cfg, channels)
@@ -72,7 +79,8 @@ class FactorizedUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the unit's output, of the input's shape."""
         y = self.act1(self.norm1(self.conv1(x)))
-        return self.act2(x + self.dropout(self.norm2(self.conv2(y))))
+        y = self.dropout(self.norm2(self.conv2(y)))
+        return self.act2(x + y if self.residual else y)
 
 
 class ParallelFactorizedUnit(nn.Module):
@@ -195,6 +203,8 @@ class ESNetHead(DecodeHead):
         widths: channels after the first and the second transposed convolution.
         kernel_sizes: of the units after each.
         blocks: number of units after each.
+        factorized: convolutions of the units as kx1 and 1xk; False makes them kxk.
+        residual: False leaves out the sums over the units.
         norm_cfg: normalisation; None removes every one.
         act_cfg: activation.
         align_corners: of the resizing to the image's size where the result is larger.
@@ -211,6 +221,8 @@ class ESNetHead(DecodeHead):
         widths: Sequence[int] = (64, 16),
         kernel_sizes: Sequence[int] = (5, 3),
         blocks: Sequence[int] = (2, 2),
+        factorized: bool = True,
+        residual: bool = True,
         norm_cfg: Config = BATCH_NORM,
         act_cfg: Config = RELU,
         align_corners: bool = True,
@@ -220,7 +232,14 @@ class ESNetHead(DecodeHead):
         super().__init__(
             in_channels, widths[-1], num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
         )
-        unit = partial(FactorizedUnit, dropout_ratio=0, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        unit = partial(
+            FactorizedUnit,
+            factorized=factorized,
+            residual=residual,
+            dropout_ratio=0,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+        )
         layers: list[nn.Module] = []
         previous = in_channels
         for width, kernel_size, count in zip(widths, kernel_sizes, blocks, strict=True):

@@ -73,6 +73,8 @@ class FastSCNNEncoder(BaseModule):
         fused_channels: channels of the result.
         stem_padding: of the first convolution.
         fusion_dilation: of the fusion's depth-wise convolution; the paper's is 4.
+        detail_skip: whether the fusion adds the map at 1/8 to the deep one; False passes on the deep one
+            alone, resized to 1/8.
         norm_cfg: normalisation; None removes every one.
         act_cfg: activation; a PReLU has one slope a channel.
         init_cfg: mmengine's initialisation; None is PyTorch's default.
@@ -90,6 +92,7 @@ class FastSCNNEncoder(BaseModule):
         fused_channels: int = 128,
         stem_padding: int = 0,
         fusion_dilation: int = 1,
+        detail_skip: bool = True,
         norm_cfg: Config = BATCH_NORM,
         act_cfg: Config = RELU,
         init_cfg: Config = None,
@@ -105,7 +108,9 @@ class FastSCNNEncoder(BaseModule):
         )
         self.bottlenecks = bottlenecks(third, global_groups, **layers)
         self.pyramid = PyramidPooling(deep, pyramid_bins, **layers) if pyramid_bins else nn.Identity()
-        self.fusion = FeatureFusion(third, deep, fused_channels, dilation=fusion_dilation, **layers)
+        self.fusion = FeatureFusion(
+            third if detail_skip else None, deep, fused_channels, dilation=fusion_dilation, **layers
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the map at 1/8, the map at 1/32 and the fused map."""

@@ -42,6 +42,15 @@ class TestSwitches:
         assert {m.dilation for m in layers(flat, nn.Conv2d)} == {(1, 1)}
         assert count(flat) == count(edanet())
 
+    def test_without_dense_connections_a_module_hands_on_its_new_channels_alone(self):
+        chain = edanet(dense=False, growth=30)
+        assert [y.shape[1] for y in chain(torch.randn(1, 3, 32, 32))] == [15, 30, 30]
+        assert [m.reduce.conv.in_channels for m in chain.stages[2][1:]] == [130] + [30] * 7
+        first, same = edanet().stages[1][1], edanet(dense=False).stages[1][1]
+        same.load_state_dict(first.state_dict())
+        x = torch.randn(1, 60, 8, 8)
+        assert torch.equal(torch.cat([same(x), x], dim=1), first(x))
+
     def test_growth_and_dropout(self):
         model = edanet(growth=20, dropout_ratio=0.1)
         assert [y.shape[1] for y in model(torch.randn(1, 3, 32, 32))] == [15, 160, 290]

@@ -38,6 +38,15 @@ class TestSwitches:
         x = torch.randn(1, 3, 64, 96)
         assert torch.equal(flat(x)[1], flat.bottlenecks(flat(x)[0]))
 
+    def test_no_detail_skip(self):
+        network, alone = fastscnn(), fastscnn(detail_skip=False)
+        assert count(network) - count(alone) == 64 * 128 + 128 + 2 * 128
+        alone.load_state_dict(network.state_dict(), strict=False)
+        nn.init.zeros_(network.fusion.high.conv.weight)
+        nn.init.zeros_(network.fusion.high.conv.bias)
+        x = torch.randn(1, 3, 64, 96)
+        assert torch.equal(alone(x)[2], network(x)[2])
+
     def test_padded_first_convolution(self):
         x = torch.randn(1, 3, 64, 96)
         assert fastscnn().downsample[0](x).shape[2:] == (31, 47)

@@ -5,7 +5,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lednet_mm.layers import Stages, adaptive_average_pool, channel_shuffle, crop_like, pyramid_pool
+from lednet_mm.layers import (
+    Stages,
+    adaptive_average_pool,
+    channel_shuffle,
+    crop_like,
+    pyramid_pool,
+    square_conv,
+)
 
 SIZES = [(8, 12), (7, 5), (2, 3)]
 
@@ -53,3 +60,16 @@ def test_pyramid_pooling_averages_each_grid_and_passes_it_through_its_branch():
     assert torch.allclose(fine, expected, atol=1e-6)
     with pytest.raises(ValueError, match="zip"):
         pyramid_pool(x, (1, 2, 3), branches, align_corners=False)
+
+
+@pytest.mark.parametrize("dilation", [1, 3])
+@torch.no_grad()
+def test_a_square_convolution_of_rank_one_is_the_product_of_its_factors(dilation):
+    whole = square_conv(1, 5, dilation, factorized=False, act_cfg=None)
+    factors = square_conv(1, 5, dilation, factorized=True, act_cfg=None)
+    factors.vertical.bias.zero_()
+    whole.weight.copy_(factors.vertical.weight @ factors.horizontal.weight)
+    whole.bias.copy_(factors.horizontal.bias)
+    x = torch.randn(2, 1, 17, 23)
+    assert whole(x).shape == x.shape
+    assert torch.allclose(whole(x), factors(x), atol=1e-6)
