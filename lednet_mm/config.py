@@ -28,7 +28,7 @@ from lednet_mm.catalog import (
 )
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.records import Run, explain
-from lednet_mm.text import is_name
+from lednet_mm.text import for_file_name, is_name
 
 WHERE = ("work_dir", "resume", "launcher")
 """Keys that say where and how a config is run; they are no part of it."""
@@ -102,7 +102,8 @@ class Choice:
         """What the config is called where it needs a name, in paths for example."""
         parts = [Path(self.source).stem, self.dataset and Path(self.dataset).stem]
         parts += [self.recipe if self.recipe != COMMON else None]
-        return "_".join(filter(None, [*parts, self.variant if self.variant != DEFAULT else None]))
+        parts += [self.variant if self.variant != DEFAULT else None]
+        return for_file_name("_".join(filter(None, parts)))
 
     @property
     def files(self) -> list[Path]:

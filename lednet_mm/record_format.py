@@ -86,6 +86,11 @@ class Part(BaseModel):
     model_config = STRICT
 
 
+def one_or_several(value: Any) -> Any:
+    """Return a list of one thing where a field that takes several is given one."""
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
 class Run(Part):
     """Which run a measurement belongs to; ``variant`` is ``baseline`` where nothing is changed."""
 

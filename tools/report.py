@@ -51,8 +51,11 @@ def main() -> None:
     parser.add_argument(
         "--baseline",
         type=_baseline,
+        action="append",
+        default=[],
         metavar="NETWORK[:VARIANT]",
-        help="what the ablation table compares with (default: what the study says, else the network itself)",
+        help="what the ablation table compares with; may be given several times (default: what the study says, else the "
+        "network itself)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace files in --out that no report wrote"
@@ -71,7 +74,7 @@ def main() -> None:
         arguments.folders,
         arguments.out,
         arguments.title,
-        baseline=arguments.baseline,
+        baselines=arguments.baseline,
         pictures=arguments.pictures,
         overwrite=arguments.overwrite,
     )

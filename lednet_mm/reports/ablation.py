@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -38,19 +39,19 @@ def compare_with_baselines(
     summary: pd.DataFrame,
     studies: Mapping[str, StudyFacts],
     differences: Differences,
-    baseline: Baseline | None = None,
+    baselines: Sequence[Baseline] = (),
 ) -> pd.DataFrame:
-    """Compare every variant with its baseline on the same study, dataset and split.
+    """Compare every variant with its baselines on the same study, dataset and split.
 
     Args:
         summary: see :func:`lednet_mm.reports.summary.summarise_runs`.
         studies: their files say what is compared with what, and what is expected.
         differences: takes them.
-        baseline: instead of the studies'; without either it is each network's own ``baseline``.
+        baselines: instead of the studies'; without either it is each network's own ``baseline``.
 
     Returns:
-        One row a variant, sorted; columns as in ``COLUMNS``. A variant that a study plans and that has no
-        accuracy yet has a row that says so.
+        One row for each variant and baseline, sorted; columns as in ``COLUMNS``. A variant that a study plans
+        and that has no accuracy yet has a row that says so.
     """
     groups: dict[tuple, dict[tuple[str, str], dict[str, Any]]] = {}
     for row in rows_of(summary):
@@ -62,23 +63,24 @@ def compare_with_baselines(
                 known[name] = row
     pairs = []
     for place, rows in groups.items():
-        asked = baseline or _asked(studies.get(place[0] or ""))
+        asked = baselines or _asked(studies.get(place[0] or ""))
         for (network, variant), row in rows.items():
-            other = (asked.network or network, asked.variant)
-            if other != (network, variant) and (other in rows or asked.network or place[0]):
-                pairs.append((place, row, other, rows.get(other)))
+            others: dict[tuple[str, str], bool] = {}
+            for one in asked:
+                others.setdefault((one.network or network, one.variant), one.network is not None)
+            for other, named in others.items():
+                if other != (network, variant) and (other in rows or named or place[0]):
+                    pairs.append((place, row, other, rows.get(other)))
     needed = [name for _, row, _, other in pairs if other for r in (row, other) for name in r["_accuracy"]]
     differences.prepare(needed)
     found = [_row(place, row, other, base, studies, differences) for place, row, other, base in pairs]
-    found += _without_accuracy(groups, studies, baseline)
+    found += _without_accuracy(groups, studies, baselines)
     table = pd.DataFrame(found, columns=COLUMNS)
-    return table.sort_values(COLUMNS[:5], na_position="first", ignore_index=True)
+    return table.sort_values(COLUMNS[:6], na_position="first", ignore_index=True)
 
 
-def _asked(study: StudyFacts | None) -> Baseline:
-    if study is None:
-        return Baseline()
-    return Baseline(study.baseline.network, study.baseline.variant)
+def _asked(study: StudyFacts | None) -> Sequence[Baseline]:
+    return [Baseline(one.network, one.variant) for one in study.baseline] if study else [Baseline()]
 
 
 def _expectation(study: StudyFacts | None, network: str, variant: str) -> str | None:
@@ -128,18 +130,17 @@ def _row(
 def _without_accuracy(
     groups: Mapping[tuple, Mapping[tuple[str, str], Any]],
     studies: Mapping[str, StudyFacts],
-    baseline: Baseline | None,
+    baselines: Sequence[Baseline],
 ) -> list[dict[str, Any]]:
     """Return rows for what studies plan and nothing has been measured of."""
     rows = {}
     for study in studies.values():
-        asked = baseline or _asked(study)
-        for run in study.runs:
+        for run, asked in product(study.runs, baselines or _asked(study)):
             known = groups.get((study.name, run.dataset, study.split), {})
             own = (asked.network or run.network, asked.variant)
             if (run.network, run.variant) in known or own == (run.network, run.variant):
                 continue
-            rows[(study.name, run.dataset, run.network, run.variant)] = {
+            rows[(study.name, run.dataset, run.network, run.variant, own)] = {
                 **{"study": study.name, "dataset": run.dataset, "split": study.split},
                 **{"network": run.network, "variant": run.variant, "seeds": 0},
                 "baseline": own[0] if own[1] == "baseline" else f"{own[0]}, {own[1]}",

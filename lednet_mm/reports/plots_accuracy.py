@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -37,6 +38,7 @@ def plot_forest(ablation: pd.DataFrame, title: str) -> list[Plot]:
         figure = Figure(figsize=(7, 1.5 + 0.3 * len(rows)), layout="constrained")
         axes = figure.add_subplot()
         names = []
+        count = Counter(map(network_name, rows_of(rows)))
         for i, row in enumerate(rows_of(rows)):
             color = {"better": COLORS[0], "worse": COLORS[1]}.get(row["verdict"].split()[0], "0.45")
             low = row["difference_points"] - row["low_points"]
@@ -55,7 +57,8 @@ def plot_forest(ablation: pd.DataFrame, title: str) -> list[Plot]:
             if one_seed:  # narrow, as it knows nothing of other seeds
                 bars.lines[2][0].set_linestyle(":")
             seeds = f"{row['seeds']} seed{'s' if row['seeds'] != 1 else ''}"
-            names.append(f"{network_name(row)} ({seeds})")
+            against = f", against {row['baseline']}" if count[network_name(row)] > 1 else ""
+            names.append(f"{network_name(row)}{against} ({seeds})")
         axes.axvline(0, color="0.3", linewidth=0.8)
         axes.set_yticks(range(len(names)), list(map(label, names)), fontsize=8)
         axes.set_ylim(len(names) - 0.4, -0.6)

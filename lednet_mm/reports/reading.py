@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.evaluation.confusion import unpack
 from lednet_mm.files import read_regular
-from lednet_mm.record_format import Name, Record, Run
+from lednet_mm.record_format import Name, Record, Run, one_or_several
 from lednet_mm.records import explain, find_records, read_record, sort_records
 from lednet_mm.reports.alterations import find_alteration
 from lednet_mm.reports.runs import record_name
@@ -51,7 +51,7 @@ class StudyFacts(BaseModel):
         name: of the study.
         title: of the report.
         split: whose accuracy it reports.
-        baseline: what its runs are compared with.
+        baseline: what its runs are compared with, each of several.
         expectations: variant, or network where networks are compared -> what is expected of it, in words.
         runs: all that are planned.
     """
@@ -63,7 +63,7 @@ class StudyFacts(BaseModel):
     name: Name
     title: Annotated[str, Field(min_length=1, max_length=2000)]
     split: Literal["val", "test"]
-    baseline: ComparedWith
+    baseline: Annotated[list[ComparedWith], BeforeValidator(one_or_several), Field(max_length=1000)]
     expectations: Annotated[dict[Name, Annotated[str, Field(max_length=2000)]], Field(max_length=10_000)]
     runs: Annotated[list[PlannedRun], FailFast(), Field(max_length=100_000)]
 

@@ -74,19 +74,19 @@ class Content:
     tables: dict[str, Table]
 
 
-def make_content(evidence: Evidence, title: str | None = None, baseline: Baseline | None = None) -> Content:
+def make_content(evidence: Evidence, title: str | None = None, baselines: Sequence[Baseline] = ()) -> Content:
     """Compute everything that a report shows.
 
     Args:
         evidence: records and studies.
         title: of everything; None takes the evidence's.
-        baseline: of the ablation table; None takes the studies'.
+        baselines: of the ablation table; without any the studies' count.
     """
     title = one_line(title or evidence.title)
     comparison = compare(evidence.records)
     summary = summarise_runs(comparison)
     differences = Differences(evidence.matrices)
-    ablation = compare_with_baselines(summary, evidence.studies, differences, baseline)
+    ablation = compare_with_baselines(summary, evidence.studies, differences, baselines)
     speed = str(comparison.condition or "")
     classes = class_table(evidence.records)
     class_summary = reported_splits(summarise_classes(classes), summary) if len(classes) else classes
@@ -132,7 +132,7 @@ def write_report(
     out: str | Path,
     title: str | None = None,
     *,
-    baseline: Baseline | None = None,
+    baselines: Sequence[Baseline] = (),
     pictures: int = 0,
     page: bool = True,
     overwrite: bool = False,
@@ -145,7 +145,7 @@ def write_report(
         out: the report's folder.
         title: of tables and plots; it should name a smaller setting. None takes the study's, or that of a
             ``title.txt`` in the folder.
-        baseline: what the ablation table compares with; None takes the studies'.
+        baselines: what the ablation table compares with; without any the studies' count.
         pictures: how many images of each dataset are predicted by the networks whose checkpoints are there.
         page: whether the HTML page is written.
         overwrite: whether files in ``out`` that no report wrote may be replaced.
@@ -157,7 +157,7 @@ def write_report(
     """
     folder = ReportFolder(out, overwrite=overwrite, keep_list=keep_list)
     evidence = read_evidence(folders, out)
-    content = make_content(evidence, title, baseline)
+    content = make_content(evidence, title, baselines)
     files: dict[str, bytes] = {}
     for name, table in content.tables.items():
         files[f"{name}.csv"] = to_csv(table).encode()

@@ -15,6 +15,7 @@ from mmengine.config import Config
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PositiveFloat,
@@ -29,7 +30,7 @@ from lednet_mm.config import Choice, config_text, load_config, network_changes, 
 from lednet_mm.errors import InputError, describe_error, describe_os_error
 from lednet_mm.files import read_regular
 from lednet_mm.literals import read_literals
-from lednet_mm.record_format import Name, Seed
+from lednet_mm.record_format import Name, Seed, one_or_several
 from lednet_mm.records import Run
 from lednet_mm.studies.jobs import PATIENCE_MINUTES, LatencyJob, TrainingJob, planned_text, sha256
 from lednet_mm.studies.jobs import differences as config_differences
@@ -131,7 +132,8 @@ class Study(_Part):
         options: changes to every config.
         measure: what is measured.
         limits: when a run counts as hanging.
-        baseline: what is compared with.
+        baseline: what runs are compared with; of several, each run is compared with all (its own network,
+            say, and one network for all).
         expectations: variant (or network, where networks are compared) -> what is expected of it, in words;
             of a variant that is not there, what its file says.
     """
@@ -141,7 +143,7 @@ class Study(_Part):
     options: dict[str, Any] = {}
     measure: Measure = Measure()
     limits: Limits = Limits()
-    baseline: Baseline = Baseline()
+    baseline: Annotated[tuple[Baseline, ...], BeforeValidator(one_or_several)] = (Baseline(),)
     expectations: dict[str, str] = {}
 
 
@@ -170,11 +172,12 @@ class Plan:
         ``configs`` has the sha256 of each run's config by the run's folder.
         """
         runs = [{**run.run.model_dump(), "folder": run.name} for run in self.runs]
+        baselines = [baseline.model_dump() for baseline in self.study.baseline]
         return {
             "name": self.name,
             "title": self.study.title,
             "split": self.runs[0].split,
-            "baseline": self.study.baseline.model_dump(),
+            "baseline": baselines[0] if len(baselines) == 1 else baselines,
             "expectations": self._expectations(),
             "runs": runs,
             "configs": {run.name: sha256(run.text) for run in self.runs},
@@ -276,7 +279,7 @@ class _Earlier(BaseModel):
     name: str
     title: str
     split: str
-    baseline: dict[str, str | None]
+    baseline: dict[str, str | None] | list[dict[str, str | None]]
     expectations: dict[str, str]
     runs: list[_Planned]
     configs: dict[str, str] = {}

@@ -8,6 +8,7 @@ from lednet_mm.reports.ablation import Baseline, ablation_table, compare_with_ba
 from lednet_mm.reports.comparison import compare
 from lednet_mm.reports.differences import Differences
 from lednet_mm.reports.failures import collect_failures, failure_table, failures_markdown
+from lednet_mm.reports.plots_accuracy import plot_forest
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.summary import summarise_runs
 from lednet_mm.reports.tables import to_markdown
@@ -15,11 +16,11 @@ from lednet_mm.studies.statistics import miou_difference
 from tests.reports.made import accuracy, complexity, failure, latency, matrices, train, write_study
 
 
-def table_of(folder, baseline=None):
+def table_of(folder):
     evidence = read_evidence([folder])
     comparison = compare(evidence.records)
     differences = Differences(evidence.matrices)
-    return compare_with_baselines(summarise_runs(comparison), evidence.studies, differences, baseline)
+    return compare_with_baselines(summarise_runs(comparison), evidence.studies, differences)
 
 
 def write_runs(folder, *records):
@@ -46,6 +47,26 @@ def test_a_difference_whose_interval_contains_zero_is_not_resolved(tmp_path):
     # The same quality: the same matrices, so the difference is exactly zero.
     (row,) = table_of(tmp_path).to_dict("records")
     assert (row["difference_points"], row["verdict"]) == (0, "not resolved")
+
+
+def test_runs_are_compared_with_each_of_several_baselines(tmp_path):
+    quality = {("lednet", "baseline"): 0.8, ("lednet", "no_apn"): 0.7, ("erfnet", "baseline"): 0.6}
+    more = {("erfnet", "no_dropout"): 0.5}
+    runs = {**quality, **more}.items()
+    write_runs(tmp_path, *(accuracy(network=n, variant=v, quality=q, study="parts") for (n, v), q in runs))
+    both = [{"network": None, "variant": "baseline"}, {"network": "lednet", "variant": "baseline"}]
+    write_study(tmp_path, baseline=both)
+    frame = table_of(tmp_path)
+    assert frame[["network", "variant", "baseline"]].to_numpy().tolist() == [
+        ["erfnet", "baseline", "lednet"],
+        ["erfnet", "no_dropout", "erfnet"],
+        ["erfnet", "no_dropout", "lednet"],
+        ["lednet", "no_apn", "lednet"],
+    ]
+    (plot,) = plot_forest(frame, "Title")
+    names = [tick.get_text() for tick in plot.figure.axes[0].get_yticklabels()]
+    assert "erfnet, no dropout, against lednet (1 seed)" in names
+    assert "lednet, no apn (1 seed)" in names
 
 
 def test_one_seed_says_so(tmp_path):

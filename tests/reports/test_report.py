@@ -189,7 +189,9 @@ def test_one_run_without_labels_is_compared_with_nothing(tmp_path):
     write_record(accuracy(), tmp_path / "a")
     write_record(accuracy(variant="no_apn", void=True), tmp_path / "b")
     write_study(tmp_path, seeds=(0,))
-    (verdict,) = make_content(read_evidence([tmp_path]), baseline=Baseline("lednet")).ablation["verdict"][:1]
+    (verdict,) = make_content(read_evidence([tmp_path]), baselines=[Baseline("lednet")]).ablation["verdict"][
+        :1
+    ]
     assert verdict == "no interval: no labelled pixel"
 
 
@@ -200,7 +202,7 @@ def test_an_edited_record_is_in_no_table(tmp_path):
     record = json.loads(path.read_text())
     record["values"]["miou_percent"] += 5
     path.write_text(json.dumps(record))
-    content = make_content(read_evidence([tmp_path]), baseline=Baseline("lednet"))
+    content = make_content(read_evidence([tmp_path]), baselines=[Baseline("lednet")])
     assert content.tables["summary"].frame["seeds"].tolist() == [2, 1]
     assert content.ablation["seeds"].tolist() == [1]
     assert len(content.classes) == 3

@@ -390,8 +390,9 @@ def test_the_studies_of_the_project_plan(path, tmp_path):
     plan = make_plan(path, tmp_path)
     known = {run.run.variant for run in plan.runs} | {run.run.network for run in plan.runs}
     assert set(plan.study.expectations) <= known
-    baseline = plan.study.baseline
-    if baseline.network:
+    for baseline in plan.study.baseline:
+        if baseline.network is None:
+            continue
         assert (baseline.network, baseline.variant) in {
             (run.run.network, run.run.variant) for run in plan.runs
         }
