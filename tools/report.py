@@ -54,8 +54,8 @@ def main() -> None:
         action="append",
         default=[],
         metavar="NETWORK[:VARIANT]",
-        help="what the ablation table compares with; may be given several times (default: what the study says, else the "
-        "network itself)",
+        help="what the ablation table compares with; may be given several times (default: what the study "
+        "says, else the network itself)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace files in --out that no report wrote"

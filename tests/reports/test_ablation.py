@@ -16,11 +16,11 @@ from lednet_mm.studies.statistics import miou_difference
 from tests.reports.made import accuracy, complexity, failure, latency, matrices, train, write_study
 
 
-def table_of(folder):
+def table_of(folder, *baselines):
     evidence = read_evidence([folder])
     comparison = compare(evidence.records)
     differences = Differences(evidence.matrices)
-    return compare_with_baselines(summarise_runs(comparison), evidence.studies, differences)
+    return compare_with_baselines(summarise_runs(comparison), evidence.studies, differences, baselines)
 
 
 def write_runs(folder, *records):
