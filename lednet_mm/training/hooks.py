@@ -242,6 +242,7 @@ class RecordHook(Hook):
             "ranges": self.ranges,
             "threads_reason": runner.threads.reason,
             "checkpoint": checkpoint.name if checkpoint else None,
+            "began_from": runner.message_hub.runtime_info.get("began_from"),
         }
         run = run_of(runner.cfg, runner.seed)
         write_record(

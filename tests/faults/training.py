@@ -117,6 +117,10 @@ def changed(change):
     return write
 
 
+def _began_nowhere(content: dict) -> None:
+    content["message_hub"]["runtime_info"]["began_from"] = {"file": "../x" * 200}
+
+
 def flipped(place: Place, target) -> None:
     """Write the trained checkpoint with one byte of its largest tensor changed."""
     data = bytearray((place.trained / "iter_4.pth").read_bytes())
@@ -268,6 +272,19 @@ FAULTS = [
         says=("file",),
     ),
     Fault("a training that is made longer", "A", resumed(), 0, changes=NEW, also=(learning_rates,)),
+    refused_resume(
+        "a resume that is to begin from other weights",
+        lambda p: resumed(options=("--pretrained", p.weights()))(p),
+        "--pretrained",
+        "iter_4.pth",
+    ),
+    Fault(
+        "a resume from a checkpoint that tells nonsense of where it began",
+        "A",
+        with_file("iter_4.pth", changed(_began_nowhere)),
+        says=("began_from", "iter_4.pth"),
+        changes=("run/lock",),
+    ),
     refused_resume("a resume with another seed", resumed(options=("--seed", 5)), "seed"),
     refused_resume(
         "a resume at another learning rate", resumed("optim_wrapper.optimizer.lr=0.5"), "optimizer.lr"
