@@ -46,6 +46,7 @@ from lednet_mm.literals import read_literals
 from lednet_mm.text import one_line
 from lednet_mm.training.checkpointing import read_resumable
 from lednet_mm.training.loops import EpochLoop
+from lednet_mm.training.on_demand import make_missing_streets
 from lednet_mm.training.preflight import preflight
 from lednet_mm.training.rehearsal import rehearse
 from lednet_mm.training.resuming import check_continues, restore
@@ -173,7 +174,8 @@ class ReproducibleRunner(Runner):
         )
 
     def train(self) -> nn.Module:
-        """Check the data, build everything, try it, then train."""
+        """Check the data, build everything, try it, then train; generated streets are made if need be."""
+        make_missing_streets([self.cfg], self.logger.info)
         for split, summary in preflight(self.cfg).items():
             self.dataset_fingerprints[split] = summary.fingerprint
             for line in summary.warnings:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from lednet_mm.files import FolderLock
 from tests.faults.place import Fault, Place
 
 NEW = ("run/**",)
+SPLITS = ("train", "val", "test")
 POKE = """
 import sys
 sys.path.insert(0, {folder!r})
@@ -210,6 +213,22 @@ def variant(place: Place):
     )
 
 
+def default_streets(there: str):
+    """Return a training on the default folder of generated streets, where a file or a link to nowhere is."""
+
+    def words(place: Place):
+        root = Path("data/streets")
+        if there == "link":
+            root.parent.mkdir()
+            root.symlink_to("nowhere")
+        else:
+            Path("data").write_text("mine")
+        config = place.config(*(f"{s}_dataloader['dataset'].update(data_root={str(root)!r})" for s in SPLITS))
+        return ("train", config, "--work-dir", place / "run")
+
+    return words
+
+
 def one_channel(place: Place):
     """Return a training on gray images."""
     load = "dict(type='LoadImage', color_type='grayscale'), dict(type='LoadLabels')"
@@ -258,6 +277,18 @@ FAULTS = [
         says=("--resume", "iter_4.pth"),
         changes=("run/lock",),
     ),
+    Fault(
+        "a file where the generated streets would be put",
+        "B",
+        default_streets("file"),
+        says=("data: ", "a file stands where a folder is needed"),
+    ),
+    Fault(
+        "a link that leads nowhere in the place of the generated streets",
+        "B",
+        default_streets("link"),
+        says=("data/streets", "is missing", "prepare_dataset.py streets"),
+    ),
     Fault("another process in the work folder", "B", while_held, says=("process",), changes=("run/lock",)),
     Fault(
         "a file where the work folder should be",
@@ -278,13 +309,7 @@ FAULTS = [
         "--pretrained",
         "iter_4.pth",
     ),
-    Fault(
-        "a resume from a checkpoint that tells nonsense of where it began",
-        "A",
-        with_file("iter_4.pth", changed(_began_nowhere)),
-        says=("began_from", "iter_4.pth"),
-        changes=("run/lock",),
-    ),
+    fallback("a checkpoint that tells nonsense of where its run began", changed(_began_nowhere)),
     refused_resume("a resume with another seed", resumed(options=("--seed", 5)), "seed"),
     refused_resume(
         "a resume at another learning rate", resumed("optim_wrapper.optimizer.lr=0.5"), "optimizer.lr"
