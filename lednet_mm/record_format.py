@@ -151,16 +151,34 @@ class TrainValues(TypedDict):
 
 
 @with_config(STRICT)
+class InitialWeights(TypedDict):
+    """A file of weights that a training began from.
+
+    Names of tensors are the network's; of the file's tensors that it has no place for, only the number is
+    kept. Counters of batch normalisation are not counted.
+    """
+
+    file: Word
+    sha256: Word
+    tensors_loaded: Count
+    of_another_shape: Words
+    not_in_the_file: Words
+    not_in_the_network: Count
+
+
+@with_config(STRICT)
 class TrainDetails(TypedDict):
     """``validation_curve_miou_percent`` has points [iteration, mIoU].
 
     ``ranges`` says what applied to which iterations, ``from`` to ``to``, of a run that was resumed.
+    ``began_from`` is None where the weights were random at first, or came from ``init_cfg`` of the config.
     """
 
     validation_curve_miou_percent: NotRequired[Annotated[list[Point], FailFast()]]
     ranges: NotRequired[Annotated[list[dict[Word, Value]], Field(max_length=10_000)]]
     threads_reason: NotRequired[Text]
     checkpoint: NotRequired[FileName | None]
+    began_from: NotRequired[InitialWeights | None]
 
 
 # ---- the accuracy on one split ----

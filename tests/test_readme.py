@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 COMMANDS = [line.split(" #")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
 TOOLS = [shlex.split(command) for command in COMMANDS if "tools/" in command]
+BROUGHT = ("benchmarks", "configs", "reports", "tests", "tools")
+"""Folders of the project in which the commands read."""
 
 
 @cache
@@ -47,6 +50,26 @@ def test_a_command_of_the_readme(words):
         assert re.search(rf"{option}\b", shown), f"{tool} has no {option}"
     if tool == "tools/prepare_dataset.py":
         assert arguments[0] in shown
+
+
+def written() -> set[str]:
+    """Return the places in the README's commands that are no part of the project: data and results."""
+    words = [word for command in COMMANDS for word in shlex.split(command)]
+    paths = {word for word in words if "/" in word or word.endswith((".pth", ".onnx"))}
+    paths |= {word for before, word in pairwise(words) if before in ("--out", "--work-dir")}
+    return {path for path in paths if not path.startswith(("/", *(f"{name}/" for name in BROUGHT)))}
+
+
+def test_git_ignores_what_the_commands_write(tmp_path):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / ".gitignore").write_text((ROOT / ".gitignore").read_text())
+    paths = sorted(written() | {".venv", "data", "work_dirs"})
+    assert {"predictions", "submission", "lednet_camvid.pth", "lednet_camvid.onnx"} <= set(paths)
+    for path in paths:
+        done = subprocess.run(["git", "check-ignore", "-q", path], cwd=tmp_path, check=False)
+        assert done.returncode == 0, f"{path} would be shown by git status"
+    brought = subprocess.run(["git", "check-ignore", *BROUGHT], cwd=tmp_path, capture_output=True, text=True)
+    assert brought.stdout == ""
 
 
 def test_every_link_of_the_readme_leads_somewhere():

@@ -53,8 +53,11 @@ def main() -> int:
     if arguments.jobs is not None and arguments.jobs < 1:
         parser.error("--jobs must be at least 1")
 
+    from lednet_mm.literals import read_literals
     from lednet_mm.studies.execute import make_slots
+    from lednet_mm.studies.jobs import look
     from lednet_mm.studies.plan import STUDY, check_work_dir, make_plan
+    from lednet_mm.training.on_demand import make_missing_streets
 
     console = make_console()
     plan = make_plan(arguments.study, arguments.work_dir)
@@ -66,6 +69,8 @@ def main() -> int:
     require_writable(plan.work_dir)
     write_atomically(plan.work_dir / STUDY, json.dumps(plan.describe(), indent=1).encode())
     signal.signal(signal.SIGTERM, interrupt)
+    unfinished = (run for run in plan.runs if look(run).state != "finished")
+    make_missing_streets((read_literals(run.text) for run in unfinished), console.print)
 
     from lednet_mm.studies.progress import Board
 

@@ -21,6 +21,7 @@ def main() -> None:
         "  python tools/train.py configs/lednet_camvid.py --resume\n"
         "  python tools/train.py dabnet --dataset camvid\n"
         "  python tools/train.py lednet --dataset camvid --variant no_apn\n"
+        "  python tools/train.py configs/lednet_camvid.py --pretrained lednet_cityscapes.pth\n"
         "  python tools/train.py configs/lednet_camvid.py --seed 1 --work-dir work_dirs/lednet_seed1 \\\n"
         "      --cfg-options train_cfg.max_iters=2000 train_dataloader.batch_size=4",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -28,6 +29,11 @@ def main() -> None:
     add_config(parser)
     parser.add_argument("--work-dir", help="where results go (default work_dirs/<name of the config>)")
     parser.add_argument("--resume", action="store_true", help="continue from the newest readable checkpoint")
+    parser.add_argument(
+        "--pretrained",
+        metavar="CKPT",
+        help="begin from what fits of a checkpoint of the network, or of its encoder alone",
+    )
     parser.add_argument("--seed", type=int, help="of weights, data order, augmentation, dropout (default 0)")
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision (needs a GPU)")
     parser.add_argument("--compile", action="store_true", help="torch.compile the training step")
@@ -44,6 +50,7 @@ def main() -> None:
         choice,
         work_dir=arguments.work_dir or Path("work_dirs") / choice.name,
         resume=arguments.resume,
+        pretrained=arguments.pretrained,
         seed=arguments.seed,
         amp=arguments.amp,
         compile_step=arguments.compile,

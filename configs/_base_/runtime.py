@@ -13,7 +13,7 @@ visualizer = dict(type="SegLocalVisualizer", vis_backends=[dict(type="LocalVisBa
 default_hooks = dict(
     runtime_info=dict(type="LossHook"),
     timer=dict(type="IterTimerHook"),
-    logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),
+    logger=dict(type="EarlyLoggerHook", interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type="ParamSchedulerHook"),
     checkpoint=dict(type="SafeCheckpointHook", by_epoch=False, interval=500, max_keep_ckpts=2),
     sampler_seed=dict(type="DistSamplerSeedHook"),

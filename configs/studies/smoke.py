@@ -1,6 +1,6 @@
 """Does the machinery work? Two networks and an ablation on generated streets, two seeds, about a minute.
 
-Needs `python tools/prepare_dataset.py streets`. The trainings are too short to say anything about networks.
+The streets are generated if they are missing. The trainings are too short to say anything about networks.
 """
 
 title = "Smoke test: generated streets at 64x128, 24 iterations of 2 images"

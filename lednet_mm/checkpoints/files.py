@@ -255,14 +255,14 @@ def _alike(ours: Tensor, theirs: Tensor) -> bool:
     return ours.shape == theirs.shape and (theirs.is_floating_point() or not ours.is_floating_point())
 
 
-def show_names(names: Collection[str]) -> str:
+def show_names(names: Collection[str], most: int = 2) -> str:
     """Return the first of some names of tensors, for a message."""
-    return ", ".join(one_line(name) for name in list(names)[:2]) + (", ..." if len(names) > 2 else "")
+    return ", ".join(one_line(name) for name in list(names)[:most]) + (", ..." if len(names) > most else "")
 
 
-def count_names(kinds: Mapping[str, Collection[str]]) -> list[str]:
+def count_names(kinds: Mapping[str, Collection[str]], most: int = 2) -> list[str]:
     """Return how many names there are of each kind, with the first of them; nothing of a kind without any."""
-    return [f"{len(names)} {kind} ({show_names(names)})" for kind, names in kinds.items() if names]
+    return [f"{len(names)} {kind} ({show_names(names, most)})" for kind, names in kinds.items() if names]
 
 
 def write_state(

@@ -86,7 +86,7 @@ class StrictPretrained(PretrainedInit):
             hint = (
                 f"; with init_cfg.prefix={elsewhere[0].removesuffix(fit.missing[0])} they would be found"
                 if elsewhere
-                else "; to load what fits and leave the rest, name the file as load_from"
+                else "; to load what fits and leave the rest, train with --pretrained (load_from in a config)"
             )
             raise InputError(
                 f"{self.checkpoint}: initial weights (init_cfg of type Pretrained) do not fit "

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from lednet_mm.datasets.cityscapes import TO_TRAIN_ID, Cityscapes
 from lednet_mm.datasets.streets_artwork import BICYCLE, BUS, CAR, MOTORCYCLE, TRAIN, TRUCK
 from lednet_mm.datasets.streets_scene import draw_scene
 from lednet_mm.errors import InputError
-from lednet_mm.files import require_writable
+from lednet_mm.files import FolderLock, require_writable
 from lednet_mm.terminal import tracked
 
 VERSION = 1
@@ -59,7 +61,8 @@ def generate_streets(
 
     An image depends on (seed, split, index) alone, not on the order or the number of workers. A new set is
     built in a temporary folder beside ``root`` and renamed when it is whole. Of a set that is there only
-    missing files are written again; no file is ever removed.
+    missing files are written again; no file is ever removed. Of several processes one makes the set, and the
+    others wait for it; the lock is a folder beside ``root`` that stays there.
 
     Args:
         root: the folder to make, for instance ``data/streets``.
@@ -87,19 +90,19 @@ def generate_streets(
         )
     root = Path(root).resolve()
     parameters = {"version": VERSION, "train": train, "val": val, "size": list(size), "seed": seed}
-    jobs = [(split, index) for split, count in (("train", train), ("val", val)) for index in range(count)]
-    new = not root.exists() or (root.is_dir() and not any(root.iterdir()))
-    if not new:
-        _require_same(root, parameters)
-        jobs = [job for job in jobs if not all(_is_written(path) for path in _paths(root, *job))]
-        if not jobs:
-            return False
-
+    if not _missing(root, parameters):
+        return False
     require_writable(root.parent)
-    with tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{root.name}-") as temporary:
+    with (
+        _alone(root),
+        tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{root.name}-") as temporary,
+    ):
+        jobs = _missing(root, parameters)
+        if not jobs:  # another process has made them meanwhile
+            return False
         drawn = Path(temporary) / "drawn"
         digests = _draw(drawn, jobs, size, seed, workers)
-        if new:
+        if _is_new(root):
             facts = {**parameters, "fingerprint": hashlib.sha256("".join(digests).encode()).hexdigest()}
             (drawn / FACTS).write_text(json.dumps(facts, indent=2) + "\n")
             drawn.replace(root)
@@ -110,6 +113,29 @@ def generate_streets(
                     target.parent.mkdir(parents=True, exist_ok=True)
                     source.replace(target)
     return True
+
+
+def _is_new(root: Path) -> bool:
+    return not root.exists() or (root.is_dir() and not any(root.iterdir()))
+
+
+def _missing(root: Path, parameters: dict[str, Any]) -> list[tuple[str, int]]:
+    """Return (split, index) of the scenes that a set lacks; refuse a folder that holds anything else."""
+    jobs = [(split, index) for split in ("train", "val") for index in range(parameters[split])]
+    if _is_new(root):
+        return jobs
+    _require_same(root, parameters)
+    return [job for job in jobs if not all(_is_written(path) for path in _paths(root, *job))]
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Wait until no other process makes a set at this place, and keep others from it."""
+    place = root.with_name(f".{root.name}.lock")
+    while (lock := FolderLock.take(place)) is None:
+        time.sleep(0.1)
+    with lock:
+        yield
 
 
 def _require_same(root: Path, parameters: dict[str, Any]) -> None:

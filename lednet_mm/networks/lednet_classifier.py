@@ -8,11 +8,8 @@ map, the same where theirs runs.
 
 There is no config that trains it: ImageNet and its recipe belong to libraries for classification, which this
 project does not depend on. It is there so that weights trained with the authors' code can start the training
-of a segmentation network. ``tools/convert_checkpoint.py lednet_imagenet SRC DST`` gives them our names; a
-config takes the encoder over with these options, written into it or given to ``tools/train.py``::
-
-    --cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=DST
-    model.backbone.init_cfg.prefix=backbone.
+of a segmentation network. ``tools/convert_checkpoint.py lednet_imagenet SRC DST`` gives them our names, and
+``tools/train.py CONFIG --pretrained DST`` takes the encoder over.
 """
 
 from __future__ import annotations

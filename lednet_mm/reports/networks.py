@@ -58,9 +58,7 @@ Both CamVid figures are those of the authors' own code, class by class. `espnet_
 `--cfg-options model.backbone.blocks=2,3` or `2,5`.
 
 Weights of LEDNet's ImageNet classifier (`lednet_imagenet`), which has no config of its own, start a training
-of LEDNet: convert them, and train any of its configs with
-`--cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=DST`
-`model.backbone.init_cfg.prefix=backbone.`
+of LEDNet: convert them, and give the file to `tools/train.py` of any of its configs as `--pretrained`.
 """
 
 

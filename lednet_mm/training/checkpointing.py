@@ -200,8 +200,12 @@ def read_resumable(path: Path, model: nn.Module, optim_wrapper: Any, param_sched
 
 
 def _history_fault(info: Mapping[str, Any]) -> str | None:
-    """Say why the ranges and the validation curve of a checkpoint fit in no record; None if they do."""
-    keys = {"ranges": "ranges", "miou_curve": "validation_curve_miou_percent"}
+    """Say why what a checkpoint tells of its training fits in no record; None if it does."""
+    keys = {
+        "ranges": "ranges",
+        "miou_curve": "validation_curve_miou_percent",
+        "began_from": "began_from",
+    }
     try:
         history = TRAIN_DETAILS.validate_python({to: info[key] for key, to in keys.items() if key in info})
     except ValidationError as error:

@@ -73,6 +73,37 @@ class EncoderFirstHook(Hook):
 
 
 @HOOKS.register_module()
+class EarlyLoggerHook(LoggerHook):
+    """MMEngine's hook, which also logs the iterations 1, 2, 4, 8, ... of a session, up to its interval.
+
+    So whoever starts or resumes a training sees after one iteration how it goes and how long it will take.
+    """
+
+    _first_iter = 0
+
+    def before_train(self, runner: Any) -> None:
+        """Remember the iteration that the session begins at."""
+        super().before_train(runner)
+        self._first_iter = runner.iter
+
+    def is_early(self, runner: Any) -> bool:
+        """Say whether the iteration that ends now is one of the first, which are logged."""
+        done = runner.iter + 1 - self._first_iter
+        return done < self.interval and done & (done - 1) == 0
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Log the iteration if it is one of the first, or the interval's."""
+        interval = self.interval
+        try:
+            self.interval = 1 if self.is_early(runner) else interval
+            super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        finally:
+            self.interval = interval
+
+
+@HOOKS.register_module()
 class LossHook(RuntimeInfoHook):
     """Read the losses where they are logged, and stop a run whose loss is no longer a number.
 
@@ -102,6 +133,7 @@ class LossHook(RuntimeInfoHook):
             intervals.append(runner.train_loop.val_interval)
         if (
             any(self.every_n_train_iters(runner, n) for n in intervals)
+            or any(hook.is_early(runner) for hook in runner.hooks if isinstance(hook, EarlyLoggerHook))
             or self.is_last_train_iter(runner)
             or self.end_of_epoch(runner.train_dataloader, batch_idx)  # logged then, and validated in epochs
         ):
@@ -242,6 +274,7 @@ class RecordHook(Hook):
             "ranges": self.ranges,
             "threads_reason": runner.threads.reason,
             "checkpoint": checkpoint.name if checkpoint else None,
+            "began_from": runner.message_hub.runtime_info.get("began_from"),
         }
         run = run_of(runner.cfg, runner.seed)
         write_record(

@@ -49,7 +49,7 @@ POSITION = ("_global_step", "_last_value", "last_step", "verbose")
 """What changes in a schedule from step to step; all else is what it is."""
 
 SHOWN = 3
-NEW_RUN = "begin a new run in another --work-dir (load_from takes the weights along)"
+NEW_RUN = "begin a new run in another --work-dir (--pretrained takes the weights along)"
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

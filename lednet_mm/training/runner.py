@@ -28,25 +28,25 @@ from torch import Tensor, distributed, nn
 
 from lednet_mm.checkpoints.binding import compare_with_config, meta_of
 from lednet_mm.checkpoints.files import (
-    Fit,
-    count_names,
     describe_differences,
     describe_not_finite,
     last_good_checkpoint,
     load_state,
-    require_finite,
     weights_of,
 )
+from lednet_mm.checkpoints.initial import initial_weights, load_initial
 from lednet_mm.checkpoints.listing import checkpoints_of, number_of
 from lednet_mm.checkpoints.locations import local_copy
 from lednet_mm.checkpoints.reading import DamagedError, read_checkpoint
 from lednet_mm.config import config_text, run_of
 from lednet_mm.environment import Threads, choose_threads, keep_freed_memory, process_number
 from lednet_mm.errors import InputError, describe_os_error
-from lednet_mm.files import PART
+from lednet_mm.files import PART, file_sha256
 from lednet_mm.literals import read_literals
+from lednet_mm.text import one_line
 from lednet_mm.training.checkpointing import read_resumable
 from lednet_mm.training.loops import EpochLoop
+from lednet_mm.training.on_demand import make_missing_streets
 from lednet_mm.training.preflight import preflight
 from lednet_mm.training.rehearsal import rehearse
 from lednet_mm.training.resuming import check_continues, restore
@@ -174,7 +174,8 @@ class ReproducibleRunner(Runner):
         )
 
     def train(self) -> nn.Module:
-        """Check the data, build everything, try it, then train."""
+        """Check the data, build everything, try it, then train; generated streets are made if need be."""
+        make_missing_streets([self.cfg], self.logger.info)
         for split, summary in preflight(self.cfg).items():
             self.dataset_fingerprints[split] = summary.fingerprint
             for line in summary.warnings:
@@ -250,24 +251,24 @@ class ReproducibleRunner(Runner):
         return logger
 
     def load_or_resume(self) -> None:
-        """Load ``load_from``, or continue from the newest usable checkpoint of the work folder.
+        """Load weights: to test them, to continue a run, or to begin one.
+
+        A training that is to be resumed goes on from the newest usable checkpoint of the work folder. Where
+        there is none it begins, and one that begins takes what fits of ``load_from``.
 
         Raises:
             InputError: checkpoints lie there that are whole, and none of them can be continued.
         """
         if self._has_loaded:
             return
-        if self._load_from is not None:
-            if self._resume:
-                self.resume(self._load_from)
-            elif isinstance(self._train_loop, BaseLoop):  # a training begins: another number of classes, say
-                self.load_what_fits(self._load_from)
-            else:
+        if not isinstance(self._train_loop, BaseLoop):  # weights are tested
+            if self._load_from is not None:
                 self.load_checkpoint(self._load_from)
-        elif self._resume:
-            self._resume_newest()
+        elif not (self._resume and self._resume_newest()) and self._load_from is not None:
+            self.load_what_fits(self._load_from)
 
-    def _resume_newest(self) -> None:
+    def _resume_newest(self) -> bool:
+        """Continue from the newest usable checkpoint of the work folder; say whether there is one."""
         faults: list[InputError] = []
         for path in checkpoints_of(self.work_dir):
             try:
@@ -280,7 +281,7 @@ class ReproducibleRunner(Runner):
                 continue
             self.logger.info(f"resuming from {path}")
             self.resume(str(path))
-            return
+            return True
         of_use = [fault for fault in faults if not isinstance(fault, DamagedError)]
         if of_use:
             more = f" (and {len(faults) - 1} more, see the log)" if len(faults) > 1 else ""
@@ -289,6 +290,7 @@ class ReproducibleRunner(Runner):
                 "move them away to start from 0, or choose another --work-dir"
             )
         self.logger.warning(f"nothing to resume: no readable checkpoint in {self.work_dir}; starting from 0")
+        return False
 
     def load_checkpoint(
         self,
@@ -320,30 +322,21 @@ class ReproducibleRunner(Runner):
     def load_what_fits(self, filename: str) -> None:
         """Load the tensors of a checkpoint that this model has a place for, as initial weights.
 
+        It may be of the network, with another number of classes too, or of its encoder alone. What was loaded
+        and what was left is said in one line, and kept with the checkpoints for the record.
+
         Raises:
-            InputError: unreadable, not finite, or less than half of the model's tensors is there.
+            InputError: unreadable, not finite, or nothing of it fits the encoder.
         """
-        checkpoint = read_checkpoint(local_copy(filename))
+        path = local_copy(filename)
+        checkpoint = read_checkpoint(path)
         model = self._bare_model()
-        ours = model.state_dict()
-        checkpoint["state_dict"] = weights_of(checkpoint, filename, ours)
+        checkpoint["state_dict"] = initial_weights(checkpoint, filename, model.state_dict())
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
-        fit = Fit(ours, checkpoint["state_dict"])
-        require_finite(fit.fitting, filename)
-        share = f"{len(fit.fitting)} of the network's {len(ours)} tensors"
-        left = count_names(
-            {
-                "of another shape": fit.reshaped,
-                "not in the file": fit.missing,
-                "of the file not in the network": fit.surplus,
-            }
-        )
-        if 2 * len(fit.fitting) < len(ours):
-            raise InputError(
-                f"{filename}: load_from is a checkpoint of another network: {share} fit; {'; '.join(left)}"
-            )
-        model.load_state_dict(fit.fitting, strict=False)
-        self.logger.info(f"load_from {filename}: {share} loaded; {'; '.join(left) or 'none left'}")
+        line, told = load_initial(model, checkpoint["state_dict"], filename)
+        self.logger.info(f"initial weights from {line}")
+        file = {"file": one_line(path.name)[:300], "sha256": file_sha256(path)}
+        self.message_hub.update_info("began_from", {**file, **told})
         self._has_loaded = True
 
     def save_checkpoint(

@@ -28,6 +28,7 @@ def train(
     *,
     work_dir: str | Path,
     resume: bool = False,
+    pretrained: str | Path | None = None,
     seed: int | None = None,
     amp: bool = False,
     compile_step: bool = False,
@@ -37,10 +38,13 @@ def train(
 ) -> Path:
     """Train a config from the start, or on from the newest readable checkpoint of ``work_dir``.
 
+    A run that begins takes what fits of the checkpoint that ``load_from`` of the config names, if any.
+
     Args:
         choice: the config file, or names, see :class:`~lednet_mm.config.Choice`.
         work_dir: takes checkpoints, logs and records; no two trainings at a time work in it.
         resume: continue; without a checkpoint the run starts from 0 and says so.
+        pretrained: a checkpoint that takes the place of the config's ``load_from``.
         seed: of everything random; None keeps the config's.
         amp: automatic mixed precision.
         compile_step: ``torch.compile`` the training step.
@@ -65,6 +69,8 @@ def train(
     if compile_step:
         config.compile = True
     config.work_dir, config.resume, config.launcher = str(work_dir), resume, launcher
+    if pretrained is not None:
+        config.load_from = str(pretrained)
     config.setdefault("runner_type", "ReproducibleRunner")
     first = process_number(launcher) == 0
     require_writable(work_dir)
@@ -74,6 +80,12 @@ def train(
             raise InputError(
                 f"{work_dir} holds checkpoints of an earlier run ({earlier[0].name}): continue it with "
                 "--resume, or choose another --work-dir"
+            )
+        if first and earlier and pretrained is not None:
+            raise InputError(
+                f"--pretrained {pretrained}: {work_dir} holds checkpoints of an earlier run "
+                f"({earlier[0].name}), which --resume continues from: leave one of the two options out, or "
+                "choose another --work-dir"
             )
         _run(config, work_dir)
     return Path(work_dir) / "records"

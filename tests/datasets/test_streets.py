@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
+import time
 from pathlib import Path
 
 import cv2
@@ -15,6 +17,7 @@ from lednet_mm.datasets.cityscapes import TO_TRAIN_ID
 from lednet_mm.datasets.streets import FEATURED, StreetsDataset, generate_streets
 from lednet_mm.datasets.streets_scene import draw_scene
 from lednet_mm.errors import InputError
+from lednet_mm.files import FolderLock
 from tests.datasets.small_sets import make_camvid
 
 SIZE = (128, 256)
@@ -27,6 +30,11 @@ def contents(root: Path) -> dict[str, str]:
         for path in sorted(root.rglob("*"))
         if path.is_file()
     }
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Return what lies in a folder beside the locks, which stay."""
+    return [path.name for path in folder.iterdir() if [p.name for p in path.iterdir()] != ["lock"]]
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +95,7 @@ def test_nothing_is_done_twice_and_half_a_set_is_made_anew(tmp_path: Path) -> No
     assert (root / "notes.txt").read_text() == "mine"
     (root / "notes.txt").unlink()
     assert contents(root) == before
-    assert [path.name for path in tmp_path.iterdir()] == ["streets"]
+    assert leftovers(tmp_path) == ["streets"]
 
 
 @pytest.mark.parametrize("change", [{"val": 2}, {"size": (48, 64)}, {"seed": 1}])
@@ -118,7 +126,28 @@ def test_an_interruption_leaves_the_old_set(tmp_path: Path, monkeypatch: pytest.
     assert contents(root) == before
     with pytest.raises(KeyboardInterrupt):
         generate_streets(tmp_path / "new", **SMALL)
-    assert [path.name for path in tmp_path.iterdir()] == ["streets"]
+    assert leftovers(tmp_path) == ["streets"]
+
+
+def test_two_processes_make_one_set(tmp_path: Path) -> None:
+    root, fork = tmp_path / "streets", multiprocessing.get_context("fork")
+    made = fork.Queue()
+    processes = [
+        fork.Process(target=lambda: made.put(generate_streets(root, **SMALL)), daemon=True) for _ in range(3)
+    ]
+    with FolderLock.take(tmp_path / ".streets.lock"):  # so that all have begun before one can make it
+        for process in processes:
+            process.start()
+        time.sleep(0.5)
+        assert not root.exists()
+        assert all(process.is_alive() for process in processes)
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    assert sorted(made.get(timeout=5) for _ in processes) == [False, False, True]
+    generate_streets(tmp_path / "other", **SMALL)
+    assert contents(root) == contents(tmp_path / "other")
+    assert sorted(leftovers(tmp_path)) == ["other", "streets"]
 
 
 def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:

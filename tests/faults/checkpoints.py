@@ -86,6 +86,13 @@ def legacy(place: Place):
     return path
 
 
+def seven_classes(checkpoint: dict) -> dict:
+    """Cut the trained weights to 7 classes, as of a training on another dataset."""
+    weights = checkpoint["state_dict"]
+    cut = {k: v[:7] if v.dim() and len(v) == 19 else v for k, v in weights.items()}
+    return {"state_dict": cut}
+
+
 def with_history(place: Place):
     """Write a checkpoint with what MMEngine's own runner keeps beside the weights."""
     from mmengine.logging import HistoryBuffer
@@ -116,6 +123,15 @@ def starting(what: str, settings, *says: str, status: int = 2, kind: str = "E") 
 
     def words(place: Place):
         return ("train", place.config(), "--work-dir", place / "run", "--cfg-options", *settings(place))
+
+    return Fault(what, kind, words, status, says=says)
+
+
+def beginning(what: str, make, *says: str, status: int = 2, kind: str = "E") -> Fault:
+    """Return a training that begins from the weights in the file that ``make(place)`` returns."""
+
+    def words(place: Place):
+        return ("train", place.config(), "--work-dir", place / "run", "--pretrained", make(place))
 
     return Fault(what, kind, words, status, says=says)
 
@@ -237,19 +253,41 @@ FAULTS = [
         lambda p: pretrained(p.weights(), "model.backbone.init_cfg.prefix=backbone."),
         status=0,
     ),
-    starting(
-        "weights to start from that run code", lambda p: [f"load_from={attacked(p)}"], "weights.pth", kind="C"
-    ),
-    starting("weights to start from that do not exist", lambda p: [f"load_from={p / 'no.pth'}"], "no.pth"),
-    starting(
-        "weights of another network to start from",
-        lambda p: [f"load_from={p.weights(lambda c: {'x': torch.zeros(1)})}"],
+    beginning("weights to start from that run code", attacked, "weights.pth", kind="C"),
+    beginning("weights to start from that do not exist", lambda p: p / "no.pth", "no.pth"),
+    beginning("a folder as weights to start from", lambda p: p.run(), "run"),
+    beginning("text as weights to start from", lambda p: p.file("weights.pth"), "weights.pth"),
+    beginning(
+        "weights of NaN to start from",
+        state(lambda s: {k: v * float("nan") for k, v in s.items()}),
         "weights.pth",
+        "nan",
+    ),
+    beginning(
+        "weights to start from of which nothing fits",
+        content(lambda c: {"x": torch.zeros(1)}),
+        "weights.pth",
+        "0 of its encoder's",
+    ),
+    beginning(
+        "weights to start from of which the classifier alone fits",
+        state(lambda s: {k: v for k, v in s.items() if not k.startswith("backbone.")}),
+        "weights.pth",
+        "0 of its encoder's",
+    ),
+    beginning(
+        "weights to start from of another number of classes", content(seven_classes), "decode_head", status=0
+    ),
+    beginning(
+        "an encoder alone to start from",
+        state(lambda s: {k[9:]: v for k, v in s.items() if k.startswith("backbone.")}),
+        "not in the file (decode_head",
+        status=0,
     ),
     starting(
-        "weights of another number of classes to start from",
-        lambda p: [f"load_from={p.weights(_seven_classes)}"],
-        "decode_head",
+        "weights to start from that a config names",
+        lambda p: [f"load_from={p.weights()}"],
+        "left: none",
         status=0,
     ),
     # Publishing and converting.
@@ -324,10 +362,3 @@ FAULTS = [
         0,
     ),
 ]
-
-
-def _seven_classes(checkpoint: dict) -> dict:
-    """Cut the trained weights to 7 classes, as of a training on another dataset."""
-    weights = checkpoint["state_dict"]
-    cut = {k: v[:7] if v.dim() and len(v) == 19 else v for k, v in weights.items()}
-    return {"state_dict": cut}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from lednet_mm.files import FolderLock
 from tests.faults.place import NO_SHUFFLE, Fault, Place
 
 NEW = ("run/**",)
+SPLITS = ("train", "val", "test")
 POKE = """
 import sys
 sys.path.insert(0, {folder!r})
@@ -117,6 +120,10 @@ def changed(change):
     return write
 
 
+def _began_nowhere(content: dict) -> None:
+    content["message_hub"]["runtime_info"]["began_from"] = {"file": "../x" * 200}
+
+
 def flipped(place: Place, target) -> None:
     """Write the trained checkpoint with one byte of its largest tensor changed."""
     data = bytearray((place.trained / "iter_4.pth").read_bytes())
@@ -206,6 +213,22 @@ def variant(place: Place):
     )
 
 
+def default_streets(there: str):
+    """Return a training on the default folder of generated streets, where a file or a link to nowhere is."""
+
+    def words(place: Place):
+        root = Path("data/streets")
+        if there == "link":
+            root.parent.mkdir()
+            root.symlink_to("nowhere")
+        else:
+            Path("data").write_text("mine")
+        config = place.config(*(f"{s}_dataloader['dataset'].update(data_root={str(root)!r})" for s in SPLITS))
+        return ("train", config, "--work-dir", place / "run")
+
+    return words
+
+
 def one_channel(place: Place):
     """Return a training on gray images."""
     load = "dict(type='LoadImage', color_type='grayscale'), dict(type='LoadLabels')"
@@ -254,6 +277,18 @@ FAULTS = [
         says=("--resume", "iter_4.pth"),
         changes=("run/lock",),
     ),
+    Fault(
+        "a file where the generated streets would be put",
+        "B",
+        default_streets("file"),
+        says=("data: ", "a file stands where a folder is needed"),
+    ),
+    Fault(
+        "a link that leads nowhere in the place of the generated streets",
+        "B",
+        default_streets("link"),
+        says=("data/streets", "is missing", "prepare_dataset.py streets"),
+    ),
     Fault("another process in the work folder", "B", while_held, says=("process",), changes=("run/lock",)),
     Fault(
         "a file where the work folder should be",
@@ -268,6 +303,13 @@ FAULTS = [
         says=("file",),
     ),
     Fault("a training that is made longer", "A", resumed(), 0, changes=NEW, also=(learning_rates,)),
+    refused_resume(
+        "a resume that is to begin from other weights",
+        lambda p: resumed(options=("--pretrained", p.weights()))(p),
+        "--pretrained",
+        "iter_4.pth",
+    ),
+    fallback("a checkpoint that tells nonsense of where its run began", changed(_began_nowhere)),
     refused_resume("a resume with another seed", resumed(options=("--seed", 5)), "seed"),
     refused_resume(
         "a resume at another learning rate", resumed("optim_wrapper.optimizer.lr=0.5"), "optimizer.lr"

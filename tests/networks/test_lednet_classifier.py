@@ -9,7 +9,9 @@ from mmseg.registry import MODELS
 
 from lednet_mm.checkpoints.authors import authors_network
 from lednet_mm.checkpoints.convert import convert_checkpoint
+from lednet_mm.checkpoints.initial import initial_weights, load_initial
 from lednet_mm.checkpoints.parity import build_model, check_parity, fill, read_vector
+from lednet_mm.checkpoints.reading import read_checkpoint
 from lednet_mm.config import load_config
 from tests.networks.base import DATA
 
@@ -59,10 +61,9 @@ def test_the_authors_weights_start_a_training(tmp_path):
     state = {name: fill(name, shape, kind, "test").float() for name, shape, kind in facts["state"]}
     torch.save(state, tmp_path / "authors.pth")
     convert_checkpoint("lednet_imagenet", tmp_path / "authors.pth", tmp_path / "ours.pth")
-    init = {"type": "Pretrained", "checkpoint": str(tmp_path / "ours.pth"), "prefix": "backbone."}
-    options = {f"model.backbone.init_cfg.{key}": value for key, value in init.items()}
-    segmentor = MODELS.build(load_config(CONFIGS / "lednet_camvid.py", options).model)
-    segmentor.init_weights()
+    segmentor = MODELS.build(load_config(CONFIGS / "lednet_camvid.py").model)
+    converted = read_checkpoint(tmp_path / "ours.pth")
+    load_initial(segmentor, initial_weights(converted, "ours.pth", segmentor.state_dict()), "ours.pth")
     renamed = {authors_network("lednet_imagenet").rename(name): tensor for name, tensor in state.items()}
     for name, tensor in segmentor.backbone.state_dict().items():
         assert name.endswith("num_batches_tracked") or torch.equal(tensor, renamed[f"backbone.{name}"])

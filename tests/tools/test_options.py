@@ -155,6 +155,15 @@ def test_train_goes_on(small_config, tool, tmp_path):
     assert (last.values["iterations"], last.values["iterations_this_session"]) == (4, 2)
 
 
+@exercises("train", "--pretrained")
+def test_train_from_other_weights(small_config, weights, tool, tmp_path):
+    run = tmp_path / "run"
+    options = ["--pretrained", weights, "--cfg-options", *SHORT]
+    assert tool("train", small_config(), "--work-dir", run, *options).status == 0
+    (record,) = records_in(run, "train")
+    assert record.details["began_from"]["file"] == weights.name
+
+
 @exercises("train", "--amp")
 def test_train_in_mixed_precision(small_config, tool, tmp_path):
     outcome = tool("train", small_config(), "--work-dir", tmp_path, "--amp", "--cfg-options", *SHORT)
