@@ -79,6 +79,7 @@ class EarlyLoggerHook(LoggerHook):
     So whoever starts or resumes a training sees after one iteration how it goes and how long it will take.
     """
 
+    interval: int
     _first_iter = 0
 
     def before_train(self, runner: Any) -> None:
