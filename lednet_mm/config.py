@@ -14,7 +14,7 @@ from typing import Any
 from mmengine.config import Config
 from pydantic import ValidationError
 
-from lednet_mm.errors import InputError, describe_error
+from lednet_mm.errors import InputError, describe_error, suggest
 from lednet_mm.records import Run, explain
 from lednet_mm.text import is_name
 
@@ -202,12 +202,6 @@ def _check_option(path: str | Path, config: Config, key: str) -> None:
         f"{path}: option {key}: {name} is a variable of the config file, which has been used before options "
         f"apply{where}"
     )
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean ...?`` with the known names that resemble one, or nothing."""
-    close = difflib.get_close_matches(name, list(known), 3, cutoff=0.6)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def keys_of(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
