@@ -26,7 +26,7 @@ from lednet_mm.catalog import (
     recipe_files,
     variant_of,
 )
-from lednet_mm.errors import InputError, describe_error
+from lednet_mm.errors import InputError, describe_error, suggest
 from lednet_mm.records import Run, explain
 from lednet_mm.text import for_file_name, is_name
 
@@ -52,7 +52,7 @@ READ = frozenset(
 """Keys at the top of a config that somebody reads. Any other is a variable of the config file alone."""
 
 COMPLETING = frozenset(
-    {"class_weight", "crop_size", "epochs", "iterations", "num_classes", "train_images", "val_epochs"}
+    {"class_weight", "crop_size", "epochs", "iterations", "num_classes", "train_images", "unit", "val_epochs"}
     | {"val_interval"}
 )
 """Keys of datasets and recipes that :func:`complete` reads, before options apply."""
@@ -115,7 +115,8 @@ class Choice:
             (dataset_files(), self.dataset),
             (recipe_files(), self.recipe or COMMON),
         )
-        return [files[name] for files, name in kinds if name in files]
+        cards = [Path(self.dataset)] if self.dataset and is_card(self.dataset) else []
+        return [*cards, *(files[name] for files, name in kinds if name in files)]
 
     def __str__(self) -> str:
         return self.source if self.is_file else self.name
@@ -179,8 +180,10 @@ def _read(chosen: Choice, imports: bool) -> Config:
         )
     if not path.is_file():
         raise InputError(f"{path}: no such config; the ones that come with the project are in configs/")
+    if is_card(chosen.source):
+        raise InputError(f"{path}: a dataset's YAML file goes with a network: lednet --dataset {path}, say")
     if path.suffix != ".py":
-        raise InputError(f"{path}: configs are Python files (.py); one in YAML or JSON is not read")
+        raise InputError(f"{path}: configs are Python files (.py); one in another format is not read")
     try:
         return Config.fromfile(str(path), import_custom_modules=imports)
     except (Exception, SystemExit) as error:  # a config is code: anything may come out of it
@@ -190,25 +193,58 @@ def _read(chosen: Choice, imports: bool) -> Config:
 def _combine(chosen: Choice, imports: bool) -> Config:
     """Put a network, a dataset and a recipe together, as a file with these three in ``_base_`` does."""
     network = file_of("network", network_files(), chosen.source)
-    datasets = dataset_files()
     if chosen.dataset is None:
+        known = " or ".join(dataset_files())
         raise InputError(
-            f"{chosen.source}: name a dataset too: --dataset {' or '.join(datasets)}; or give a config file"
+            f"{chosen.source}: name a dataset too: --dataset {known}, or a dataset's YAML file; or give a "
+            "config file"
         )
-    files = [
-        network,
-        file_of("dataset", datasets, chosen.dataset),
-        file_of("recipe", recipe_files(), chosen.recipe or COMMON),
-    ]
+    recipe = file_of("recipe", recipe_files(), chosen.recipe or COMMON)
     with tempfile.TemporaryDirectory() as folder:
+        if is_card(chosen.dataset):
+            dataset = Path(folder) / "dataset.py"
+            dataset.write_text(config_text(_read_card(chosen.dataset)))
+        else:
+            dataset = file_of("dataset", dataset_files(), chosen.dataset)
         path = Path(folder) / f"{chosen.name}.py"
-        text = f"_base_ = {[str(file) for file in files]}\n"
+        text = f"_base_ = {[str(network), str(dataset), str(recipe)]}\n"
         path.write_text(text)
         try:
             config = Config.fromfile(str(path), import_custom_modules=imports)
         except (Exception, SystemExit) as error:
             raise InputError(f"{chosen.name}: cannot be combined: {describe_error(error)}") from error
     return Config(config.to_dict(), cfg_text=text, filename=path.name)
+
+
+def is_card(name: str) -> bool:
+    """Say whether a dataset's YAML file is named, and not a dataset."""
+    return Path(name).suffix.lower() in (".yaml", ".yml")
+
+
+def _read_card(path: str) -> Config:
+    from lednet_mm.datasets.card import config_of, read_card
+
+    return Config(config_of(read_card(path)))
+
+
+def load_data_config(choice: Choice, options: Mapping | None = None) -> Config:
+    """Read a config for its data alone: a config as :func:`load_config` reads it, or a dataset.
+
+    Args:
+        choice: what is named; ``source`` may be the name of a dataset or its YAML file.
+        options: as in :func:`load_config`; of a dataset alone there are none.
+
+    Raises:
+        InputError: as in :func:`load_config`.
+    """
+    alone = is_card(choice.source) or choice.source in dataset_files()
+    if not alone:
+        return load_config(choice, options)
+    if options or choice.dataset or choice.recipe or choice.variant:
+        raise InputError(f"{choice.source}: options change a config, and this is a dataset: leave them out")
+    if is_card(choice.source):
+        return _read_card(choice.source)
+    return Config.fromfile(str(dataset_files()[choice.source]))
 
 
 def _merge(path: str, config: Config, options: Mapping) -> None:
@@ -345,12 +381,6 @@ def _check_option(path: str | Path, config: Config, key: str) -> None:
         f"{path}: option {key}: {name} is a variable of the config file, which has been used before options "
         f"apply{where}"
     )
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean ...?`` with the known names that resemble one, or nothing."""
-    close = difflib.get_close_matches(name, list(known), 3, cutoff=0.6)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def keys_of(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from lednet_mm.text import one_line
 
@@ -44,6 +45,12 @@ def describe_os_error(error: OSError) -> str:
     reason = error.strerror or str(error) or type(error).__name__
     advice = ADVICE.get(error.errno or 0)
     return f"{where}{reason}{f'; {advice}' if advice else ''}"
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean ...?`` with the known names that resemble one, or nothing."""
+    close = difflib.get_close_matches(name, list(known), 3, cutoff=0.6)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -197,7 +197,7 @@ def read_regular(path: str | Path, limit: int) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("not a regular file")
         if status.st_size > limit:
-            raise ValueError(f"larger than {limit / 2**20:.0f} MiB")
+            raise ValueError(f"larger than {limit / 2**20:g} MiB")
     except BaseException:
         os.close(number)  # fdopen would refuse a folder, and leave it open
         raise

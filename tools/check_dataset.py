@@ -1,4 +1,4 @@
-"""Check every image and label of the splits that a config uses."""
+"""Check every image and label of the splits that a config uses, or that a dataset's YAML file describes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
 
 EXAMPLES = """examples:
-  python tools/check_dataset.py configs/lednet_camvid.py
+  python tools/check_dataset.py camvid
   python tools/check_dataset.py configs/lednet_streets.py --split val --json streets.json
+  python tools/check_dataset.py potholes.yaml --weights median
 """
 SPLITS = ("train", "val", "test")
 SHOWN_PROBLEMS = 20
+WEIGHTS = ("log", "median", "none")
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,6 +35,13 @@ def parse_args() -> argparse.Namespace:
     )
     add_config(parser)
     parser.add_argument("--split", nargs="+", choices=SPLITS, default=SPLITS, help="default: all")
+    parser.add_argument(
+        "--weights",
+        choices=WEIGHTS,
+        default="log",
+        help="class weights that are printed of the training split: 1 / ln(1.02 + share), median frequency, "
+        "or none (default: log)",
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write everything found to this file")
     parser.add_argument("--overwrite", action="store_true", help="replace the file of --json if it is there")
     return parser.parse_args()
@@ -44,11 +53,11 @@ def main() -> int:
     from rich.table import Table
 
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
-    from lednet_mm.config import files_of, load_config
+    from lednet_mm.config import files_of, load_data_config
     from lednet_mm.datasets.check import DatasetSummary, check_dataset
 
     choice = choice_of(args)
-    config = load_config(choice, args.cfg_options)
+    config = load_data_config(choice, args.cfg_options)
     loaders = {split: config.get(f"{split}_dataloader") for split in args.split}
     lacking = [split for split, loader in loaders.items() if loader is None]
     if lacking:
@@ -69,20 +78,22 @@ def main() -> int:
 
     table = Table("split", "images", "sizes", "absent classes", "ignored", "problems")
     for split, summary in summaries.items():
-        sizes = ", ".join(f"{width}x{height}" for height, width in sorted(summary.image_sizes))
         table.add_row(
             split,
             str(summary.images),
-            sizes,
+            summary.sizes,
             one_line(", ".join(summary.absent_classes) or "none"),
             f"{summary.ignored_share:.1%}",
             str(len(summary.problems)),
         )
     make_console().print(table)
+    make_console().print(_class_table(summaries))
     for split, summary in summaries.items():
         print(f"{split}: {summary.fingerprint} {summary.content}")
         for line in summary.warnings:
             print(f"{split}: warning: {one_line(line)}")
+    if "train" in summaries and summaries["train"].class_pixels.any() and args.weights != "none":
+        print(f"class_weight: {_weights(summaries['train'], args.weights)}")
     problems = list(dict.fromkeys(line for summary in summaries.values() for line in summary.problems))
     for line in problems[:SHOWN_PROBLEMS]:
         print(one_line(line))
@@ -92,6 +103,36 @@ def main() -> int:
         facts = {split: summary.as_dict() for split, summary in summaries.items()}
         write_atomically(args.json, (json.dumps(facts, indent=2) + "\n").encode())
     return 1 if problems else 0
+
+
+def _class_table(summaries: dict[str, Any]) -> Any:
+    """Return a table of each class's share of the labelled pixels, and the images that it is in."""
+    from rich.table import Table
+
+    from lednet_mm.text import for_markup
+
+    table = Table("class", *(f"{split}: {what}" for split in summaries for what in ("pixels", "images")))
+    facts = [summary.as_dict() for summary in summaries.values()]
+    for name in dict.fromkeys(name for summary in summaries.values() for name in summary.classes):
+        cells = []
+        for found in facts:
+            there = name in found["class_shares"]  # splits may be of different datasets
+            cells += (
+                [f"{found['class_shares'][name]:.2%}", str(found["class_images"][name])]
+                if there
+                else ["", ""]
+            )
+        table.add_row(for_markup(name), *cells)
+    return table
+
+
+def _weights(summary: Any, rule: str) -> list[float]:
+    """Return class weights by a rule of ``--weights``."""
+    from lednet_mm.datasets.check import class_weights, median_frequency_weights
+
+    if rule == "log":
+        return class_weights(summary.class_pixels)
+    return median_frequency_weights(summary.class_pixels, summary.pixels_with_class)
 
 
 def data_files(datasets: Iterable[Any]) -> set[str]:

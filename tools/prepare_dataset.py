@@ -1,4 +1,4 @@
-"""Bring a dataset into the layout that the configs expect."""
+"""Bring a dataset into the layout that the configs expect, or draft the YAML file of one of your own."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
 from lednet_mm.errors import InputError, run_command
+from lednet_mm.files import check_outputs, write_atomically
 from lednet_mm.terminal import tracked
 
 EXAMPLES = """examples:
   python tools/prepare_dataset.py streets
   python tools/prepare_dataset.py cityscapes data/cityscapes
   python tools/prepare_dataset.py camvid /path/to/CamVid
+  python tools/prepare_dataset.py new data/potholes/images data/potholes/masks --out potholes.yaml
 """
 
 
@@ -48,6 +50,13 @@ def parse_args() -> argparse.Namespace:
     camvid.add_argument(
         "--download", action="store_true", help="clone SegNet's tutorial repository (needs git and network)"
     )
+
+    new = names.add_parser("new", help="draft the YAML file of a dataset of your own from its folders")
+    new.add_argument("images", type=Path, metavar="IMAGES", help="folder of the images")
+    new.add_argument("labels", type=Path, metavar="LABELS", help="folder of the labels")
+    new.add_argument("--out", type=Path, required=True, metavar="YAML", help="the file to write")
+    new.add_argument("--seed", type=int, default=0, help="of the random splits, default: %(default)s")
+    new.add_argument("--overwrite", action="store_true", help="replace the files that are there")
     return parser.parse_args()
 
 
@@ -59,6 +68,7 @@ def main() -> int:
     from lednet_mm.datasets.camvid import SPLITS, differing_splits, download_camvid, install_camvid
     from lednet_mm.datasets.check import check_dataset
     from lednet_mm.datasets.cityscapes import find_label_ids, write_train_ids
+    from lednet_mm.datasets.drafting import draft_card
     from lednet_mm.datasets.streets import generate_streets
 
     if args.name == "streets":
@@ -71,6 +81,13 @@ def main() -> int:
         files = find_label_ids(args.root)
         written = write_train_ids(tracked(files, "labelTrainIds", len(files)))
         print(f"{args.root}: {written} labelTrainIds written, {len(files) - written} were there")
+        return 0
+    if args.name == "new":
+        draft = draft_card(args.images, args.labels, args.out, args.seed)
+        check_outputs(draft, overwrite=args.overwrite)
+        for path, text in draft.items():
+            write_atomically(path, text.encode())
+        print(f"{args.out} is a draft: name the classes in it, then run `tools/check_dataset.py {args.out}`")
         return 0
     if args.download == (args.source is not None):
         raise InputError("camvid: give either the folder SRC of SegNet's layout, or --download")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +12,10 @@ import numpy as np
 from mmseg.datasets import BaseSegDataset
 
 from lednet_mm.datasets.cache import Cached, split_pipeline
+from lednet_mm.datasets.listing import Endings, first_of, paired_files, read_names
 from lednet_mm.datasets.loading import IGNORE, LoadLabels
 from lednet_mm.errors import InputError
 from lednet_mm.files import find_files
-from lednet_mm.text import one_line
 
 
 class SettingsError(InputError):
@@ -29,7 +30,8 @@ class SegDataset(BaseSegDataset):
     transform reads these datasets too).
 
     Args:
-        layout: of the dataset as it is published: ``data_prefix``, ``img_suffix`` and ``seg_map_suffix``.
+        layout: of the dataset as it is published: ``data_prefix``, ``img_suffix`` and ``seg_map_suffix``,
+            each of these two one ending or a tuple of several.
         cache_dir: keep what the pipeline's first, deterministic transforms make, decoded, in this folder
             (:class:`~lednet_mm.datasets.cache.Cached`); None reads the files every time.
         kwargs: all arguments of mmseg's ``BaseSegDataset``, which take the place of the layout's. A list of
@@ -49,7 +51,7 @@ class SegDataset(BaseSegDataset):
         name = type(self).__name__
         if kwargs.get("reduce_zero_label"):
             raise InputError(
-                f"{name}: reduce_zero_label=True would drop the class {self.METAINFO['classes'][0]!r}, "
+                f"{name}: reduce_zero_label=True would drop the class {self._first_class(kwargs)!r}, "
                 "which has id 0 here: leave it out"
             )
         if kwargs.get("ignore_index", IGNORE) != IGNORE:
@@ -73,13 +75,25 @@ class SegDataset(BaseSegDataset):
         if "://" in self.data_prefix["img_path"]:  # on a server, where mmengine's backends look
             return [{**sample, "num_classes": num_classes} for sample in super().load_data_list()]
         images, labels = Path(self.data_prefix["img_path"]), Path(self.data_prefix["seg_map_path"])
-        image_of = self._by_name(images, self.img_suffix)
-        label_of = self._by_name(labels, self.seg_map_suffix)
-        names = self._listed() if self.ann_file else sorted(image_of, key=lambda name: str(image_of[name]))
+        for folder in (images, labels):
+            if not folder.is_dir():
+                raise InputError(f"dataset folder {folder} is missing: get it with {self.HOW_TO_GET}")
+        image_of, label_of = paired_files(images, self.img_suffix, labels, self.seg_map_suffix)
+        for folder, endings, found in (
+            (images, self.img_suffix, image_of),
+            (labels, self.seg_map_suffix, label_of),
+        ):
+            if not found:
+                raise self._none(folder, endings)
+        names = (
+            read_names(self.ann_file, self.img_suffix)
+            if self.ann_file
+            else sorted(image_of, key=lambda name: str(image_of[name]))
+        )
         return [
             {
-                "img_path": str(image_of.get(name, images / f"{name}{self.img_suffix}")),
-                "seg_map_path": str(label_of.get(name, labels / f"{name}{self.seg_map_suffix}")),
+                "img_path": str(image_of.get(name, images / f"{name}{first_of(self.img_suffix)}")),
+                "seg_map_path": str(label_of.get(name, labels / f"{name}{first_of(self.seg_map_suffix)}")),
                 "label_map": self.label_map,
                 "reduce_zero_label": self.reduce_zero_label,
                 "seg_fields": [],
@@ -93,55 +107,33 @@ class SegDataset(BaseSegDataset):
         found = LoadLabels()({**self.get_data_info(idx), "seg_fields": []})["gt_seg_map"]
         return sorted({*np.unique(found).tolist()} - {IGNORE})
 
-    def _listed(self) -> list[str]:
-        """Return the names in the list of images.
+    def sequence_and_frame(self, index: int) -> tuple[str, int]:
+        """Return which images belong together, as frames of a video do, and so are no independent draws.
 
-        Raises:
-            InputError: it cannot be read, is empty, or names a file that is not in the dataset's folder.
+        Args:
+            index: of the sample.
+
+        Returns:
+            The name of the sequence that the image is a frame of, and the frame's number in it. Here every
+            image is a sequence of its own, named by its path in the dataset's folder; a dataset of videos
+            says otherwise.
         """
-        try:
-            lines = Path(self.ann_file).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"list of images {self.ann_file} cannot be read: {error}") from None
-        names = [name.removesuffix(self.img_suffix) for line in lines if (name := line.strip())]
-        if not names:
-            raise InputError(f"list of images {self.ann_file} is empty: give one name per line")
-        for name in names:
-            if Path(name).is_absolute() or ".." in Path(name).parts:
-                raise InputError(
-                    f"list of images {self.ann_file}: {one_line(name)} leads out of the dataset's folder: "
-                    "give paths below it"
-                )
-        return names
+        return self._path_within(self.get_data_info(index)["img_path"]), 0
 
-    def _by_name(self, folder: Path, suffix: str) -> dict[str, Path]:
-        """Return a folder's files by name, or say how to get them."""
-        if not folder.is_dir():
-            raise InputError(f"dataset folder {folder} is missing: get it with {self.HOW_TO_GET}")
-        if found := files_by_name(folder, suffix):
-            return found
+    def _path_within(self, path: str) -> str:
+        """Return a file's path in the dataset's folder, with slashes."""
+        return Path(os.path.relpath(path, self.data_root or self.data_prefix["img_path"])).as_posix()
+
+    def _first_class(self, settings: Mapping[str, Any]) -> str:
+        """Return the name of class 0, before the dataset is built."""
+        return {**self.METAINFO, **(settings.get("metainfo") or {})}["classes"][0]
+
+    def _none(self, folder: Path, endings: Endings) -> InputError:
+        """Return the error that a folder holds no file of the expected name: what it holds, how to get it."""
+        wanted = endings if isinstance(endings, str) else ", *".join(endings)
         others = Counter(path.suffix for path in find_files(folder)).most_common(1)
         seen = "".join(
             f", but {count} *{ending} (img_suffix and seg_map_suffix of the config say what is read)"
             for ending, count in others
         )
-        raise InputError(f"dataset folder {folder} holds no *{suffix}{seen}: get it with {self.HOW_TO_GET}")
-
-
-def files_by_name(folder: str | Path, suffix: str) -> dict[str, Path]:
-    """Return the files below a folder that end with a suffix, by their path in the folder less the suffix.
-
-    Raises:
-        InputError: two files have one name, since the letter case of the suffix does not count.
-        OSError: the folder cannot be read.
-    """
-    found: dict[str, Path] = {}
-    for path in find_files(folder, suffix):
-        whole = path.relative_to(folder).as_posix()
-        name = whole[: len(whole) - len(suffix)]
-        if name in found:
-            raise InputError(
-                f"{found[name]} and {path} differ in the letter case of their ending alone: rename one"
-            )
-        found[name] = path
-    return found
+        return InputError(f"dataset folder {folder} holds no *{wanted}{seen}: get it with {self.HOW_TO_GET}")

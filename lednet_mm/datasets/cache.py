@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform, Resize
 from mmseg.datasets.transforms import Resize as LabelResize
+from mmseg.datasets.transforms import ResizeToMultiple
 
 from lednet_mm.datasets.loading import LoadImage, LoadLabels
 from lednet_mm.errors import InputError
 from lednet_mm.files import read_regular, write_atomically
 
-SAME_EVERY_TIME = (LoadImage, LoadLabels, Resize, LabelResize)
+SAME_EVERY_TIME = (LoadImage, LoadLabels, Resize, LabelResize, ResizeToMultiple)
 """Transforms without randomness."""
 
 LARGEST = 8 << 30
@@ -90,7 +91,7 @@ class Cached(BaseTransform):
                 except FileNotFoundError:
                     parts.append("missing")  # the transform that needs it says so
         # The same file can be a label of several datasets, which translate or refuse its ids.
-        parts += [repr(results.get(name)) for name in ("label_map", "reduce_zero_label", "num_classes")]
+        parts += [repr(results.get(name)) for name in LoadLabels.TRANSLATION]
         return hashlib.sha256(os.fsencode("\n".join(parts))).hexdigest()[:32]
 
     def __repr__(self) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
-from lednet_mm.datasets.base import SettingsError, files_by_name
+from lednet_mm.datasets.base import SettingsError
+from lednet_mm.datasets.listing import paired_files
 from lednet_mm.datasets.loading import IGNORE, LoadImage, LoadLabels
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.files import file_sha256
@@ -21,6 +22,8 @@ from lednet_mm.terminal import tracked
 
 LONGEST_REASON = 200  # characters of what a dataset raises
 QUICK_SAMPLE = 8  # pairs decoded by the quick form
+LISTED_SIZES = 3
+"""Up to this number of sizes, each is named."""
 MUCH_IGNORED = 0.5
 """The share of ignored pixels from which a warning is due."""
 
@@ -34,6 +37,8 @@ class DatasetSummary:
         decoded: pairs that were read and decoded without a fault.
         classes: class names.
         class_pixels: (C,) int64, pixels of each class in the decoded pairs.
+        class_images: (C,) int64, decoded pairs with at least one pixel of each class.
+        pixels_with_class: (C,) int64, labelled pixels of those pairs.
         ignored_pixels: pixels labelled 255 in the decoded pairs.
         image_sizes: images of each (height, width) among the decoded ones.
         fingerprint: see :func:`fingerprint`.
@@ -45,6 +50,8 @@ class DatasetSummary:
     decoded: int
     classes: tuple[str, ...]
     class_pixels: np.ndarray
+    class_images: np.ndarray
+    pixels_with_class: np.ndarray
     ignored_pixels: int
     image_sizes: dict[tuple[int, int], int]
     fingerprint: str
@@ -66,6 +73,19 @@ class DatasetSummary:
         """The share of each class in the labelled pixels of the decoded pairs, 0 to 1."""
         shares = self.class_pixels / max(1, int(self.class_pixels.sum()))
         return dict(zip(self.classes, shares.tolist(), strict=True))
+
+    @property
+    def sizes(self) -> str:
+        """The sizes of the decoded images, width x height, in words: each of them, or of many the extent."""
+        sizes = sorted(self.image_sizes)
+        if len(sizes) <= LISTED_SIZES:
+            return ", ".join(f"{width}x{height}" for height, width in sizes)
+        heights, widths = (sorted(side) for side in zip(*sizes, strict=True))
+        common, images = max(self.image_sizes.items(), key=lambda item: item[1])
+        return (
+            f"{len(sizes)} sizes, {widths[0]} to {widths[-1]} wide and {heights[0]} to {heights[-1]} high; "
+            f"{images} of {self.decoded} are {common[1]}x{common[0]}"
+        )
 
     @property
     def warnings(self) -> list[str]:
@@ -92,6 +112,7 @@ class DatasetSummary:
             "images": self.images,
             "decoded": self.decoded,
             "class_pixels": dict(zip(self.classes, self.class_pixels.tolist(), strict=True)),
+            "class_images": dict(zip(self.classes, self.class_images.tolist(), strict=True)),
             "class_shares": self.class_shares,
             "ignored_pixels": self.ignored_pixels,
             "ignored_share": self.ignored_share,
@@ -143,6 +164,7 @@ def check_dataset(dataset: Any, quick: bool = False) -> DatasetSummary:
 
     load_image, load_labels = LoadImage(), LoadLabels()
     pixels = np.zeros(256, np.int64)
+    class_images, pixels_with_class = np.zeros((2, len(classes)), np.int64)
     sizes: dict[tuple[int, int], int] = {}
     decoded = 0
     for sample in selected if quick else tracked(selected, "checking", len(selected)):
@@ -151,7 +173,11 @@ def check_dataset(dataset: Any, quick: bool = False) -> DatasetSummary:
         except InputError as error:
             problems.append(str(error))
             continue
-        pixels += np.bincount(loaded["gt_seg_map"].ravel(), minlength=256)
+        counts = np.bincount(loaded["gt_seg_map"].ravel(), minlength=256)
+        pixels += counts
+        there = counts[: len(classes)] > 0
+        class_images += there
+        pixels_with_class += there * counts[: len(classes)].sum()
         sizes[loaded["ori_shape"]] = sizes.get(loaded["ori_shape"], 0) + 1
         decoded += 1
     return DatasetSummary(
@@ -159,6 +185,8 @@ def check_dataset(dataset: Any, quick: bool = False) -> DatasetSummary:
         decoded=decoded,
         classes=classes,
         class_pixels=pixels[: len(classes)],
+        class_images=class_images,
+        pixels_with_class=pixels_with_class,
         ignored_pixels=int(pixels[IGNORE]),
         image_sizes=sizes,
         fingerprint=_digest("sizes", listed, lambda path: str(path.stat().st_size)),
@@ -238,6 +266,30 @@ def class_weights(class_pixels: Sequence[int] | np.ndarray) -> list[float]:
     return [round(float(weight), 4) for weight in 1 / np.log(1.02 + pixels / pixels.sum())]
 
 
+def median_frequency_weights(
+    class_pixels: Sequence[int] | np.ndarray, pixels_with_class: Sequence[int] | np.ndarray
+) -> list[float]:
+    """Weigh classes by median frequency: the median of all frequencies over a class's own.
+
+    The rule of Eigen and Fergus (2015, https://arxiv.org/abs/1411.4734): a class's frequency is its share of
+    the labelled pixels of those images in which it is. A class without a pixel counts for no median and
+    weighs 1.
+
+    Args:
+        class_pixels: (C,) pixels of each class in the training split.
+        pixels_with_class: (C,) labelled pixels of the images with each class.
+
+    Returns:
+        C weights, rounded to four digits.
+    """
+    pixels = np.asarray(class_pixels, np.float64)
+    frequencies = pixels / np.maximum(1, np.asarray(pixels_with_class, np.float64))
+    there = frequencies > 0
+    weights = np.ones_like(frequencies)
+    weights[there] = np.median(frequencies[there]) / frequencies[there]
+    return [float(f"{weight:.4g}") for weight in weights]
+
+
 def _listed(members: Sequence[Any]) -> list[tuple[Any, list[dict[str, Any]]]]:
     """Return each dataset with the samples that it lists."""
     return [(member, [member.get_data_info(index) for index in range(len(member))]) for member in members]
@@ -259,11 +311,11 @@ def _unpaired(dataset: Any, samples: Sequence[dict[str, Any]]) -> list[str]:
     if dataset.ann_file:
         return problems
     images, labels = dataset.data_prefix["img_path"], dataset.data_prefix["seg_map_path"]
-    with_image = files_by_name(images, dataset.img_suffix)
+    image_of, label_of = paired_files(images, dataset.img_suffix, labels, dataset.seg_map_suffix)
     return problems + [
         f"label {path} has no image in {images}: restore or remove one of the two"
-        for name, path in files_by_name(labels, dataset.seg_map_suffix).items()
-        if name not in with_image
+        for name, path in label_of.items()
+        if name not in image_of
     ]
 
 

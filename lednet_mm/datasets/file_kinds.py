@@ -1,6 +1,12 @@
-"""What a file that is no readable image is, by its first bytes, so that messages say what was seen."""
+"""How image files are named, and what a file is by its first bytes, so that messages say what was seen."""
 
 from __future__ import annotations
+
+IMAGE_ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jp2", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif"),
+    *(".pbm", ".pgm", ".ppm", ".pnm"),
+)
+"""How the names of image files end, in lower case."""
 
 VIDEO = "a video"
 AVIF = "an AVIF image"

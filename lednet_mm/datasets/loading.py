@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import mmcv
@@ -23,6 +23,10 @@ from lednet_mm.datasets.file_kinds import AVIF, VIDEO, kind_of_image, kind_of_ot
 from lednet_mm.errors import InputError
 
 IGNORE = 255
+UNKNOWN = 254
+"""What a value of a label becomes that a dataset's complete table does not name; no class has this id."""
+LARGEST_ID: Literal[65535] = 65535
+SHOWN_VALUES = 8
 
 COLOR_TYPES = ("color", "grayscale", "unchanged", "color_ignore_orientation", "grayscale_ignore_orientation")
 """What mmcv calls ``color_type``."""
@@ -155,19 +159,59 @@ def _in_eight_bits(values: np.ndarray | None, color_type: str, path: str | Path)
     return cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY) if color_type.startswith("grayscale") else colour
 
 
-def read_ids(path: str | Path, backend_args: dict | None = None) -> np.ndarray:
-    """Read a label image: ids as greyscale, palette or 1 bit; 16-bit files if their ids fit 8 bits.
+def read_ids(
+    path: str | Path, backend_args: dict | None = None, *, largest: Literal[255, 65535] = 255
+) -> np.ndarray:
+    """Read a label image: ids as greyscale, palette or 1 bit; files of more bits if their ids are in range.
+
+    Args:
+        path: a PNG file, or another format without loss.
+        backend_args: settings of mmengine's file backend.
+        largest: the largest id.
+
+    Returns:
+        (H, W) uint8, or uint16 where ids are above 255: the ids as stored, whatever the file's orientation
+        tag says.
+
+    Raises:
+        InputError: the file is missing, damaged or no image of ids up to the largest.
+    """
+    mode, ids = _decode_label(path, backend_args)
+    if mode not in ("L", "P", "1", "I", "I;16", "I;16B"):
+        raise InputError(
+            f"label {path} is no 8-bit image of class ids (its mode is {mode}): give the id image, or "
+            "describe a dataset of painted labels by a YAML file with label_colors: true"
+        )
+    if mode not in ("L", "P") and (ids.min() < 0 or ids.max() > largest):
+        raise InputError(f"label {path} holds ids from {ids.min()} to {ids.max()}; ids are 0 to {largest}")
+    small = mode in ("L", "P", "1") or ids.max() <= 255
+    return np.ascontiguousarray(ids, dtype=np.uint8 if small else np.uint16)
+
+
+def read_colors(path: str | Path, backend_args: dict | None = None) -> np.ndarray:
+    """Read a label image in which colours stand for classes; transparency is dropped.
 
     Args:
         path: a PNG file, or another format without loss.
         backend_args: settings of mmengine's file backend.
 
     Returns:
-        (H, W) uint8, the ids as stored, whatever the file's orientation tag says.
+        (H, W) uint32, red * 65536 + green * 256 + blue of each pixel as stored.
 
     Raises:
-        InputError: the file is missing, damaged or no image of ids up to 255.
+        InputError: the file is missing, damaged or no image of 8-bit colours.
     """
+    mode, colors = _decode_label(path, backend_args, "RGB")
+    if mode not in ("RGB", "RGBA", "P", "L", "LA", "1"):
+        raise InputError(f"label {path} is no image of colours (its mode is {mode}): give it as RGB")
+    red, green, blue = (colors[..., channel].astype(np.uint32) for channel in range(3))
+    return red << 16 | green << 8 | blue
+
+
+def _decode_label(
+    path: str | Path, backend_args: dict | None, convert_to: str | None = None
+) -> tuple[str, np.ndarray]:
+    """Return Pillow's mode of a label file, and its values as stored, converted to another mode if wanted."""
     data = _fetch(path, "label", backend_args)
     try:
         # Decoding ignores checksums: a flipped byte would give wrong ids without a word.
@@ -175,19 +219,13 @@ def read_ids(path: str | Path, backend_args: dict | None = None) -> np.ndarray:
         image = Image.open(io.BytesIO(data))
         # Pillow turns a TIFF, and no other format, when it decodes it, and then forgets the tag.
         orientation = image.getexif().get(ORIENTATION, 1) if image.format == "TIFF" else 1
-        ids = _TURNED_BACK.get(orientation, lambda a: a)(np.asarray(image))
+        values = np.asarray(image.convert(convert_to) if convert_to else image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = kind_of_other(data) or str(error).split("<")[0].strip()
         raise InputError(f"label {path} is unreadable ({reason}): replace the file") from error
     if image.format == "JPEG":
         raise InputError(f"label {path} is a JPEG, whose compression changes ids: give the label as PNG")
-    if image.mode not in ("L", "P", "1", "I", "I;16", "I;16B"):
-        raise InputError(
-            f"label {path} is no 8-bit image of class ids (its mode is {image.mode}): give the id image"
-        )
-    if image.mode not in ("L", "P") and (ids.min() < 0 or ids.max() > 255):
-        raise InputError(f"label {path} holds ids from {ids.min()} to {ids.max()}; ids are 0 to 255")
-    return np.ascontiguousarray(ids, dtype=np.uint8)
+    return image.mode, _TURNED_BACK.get(orientation, lambda a: a)(values)
 
 
 @TRANSFORMS.register_module()
@@ -230,7 +268,9 @@ class LoadLabels(LoadAnnotations):
 
     Takes from ``results``: ``seg_map_path``; ``label_map``, a dict from ids in the file to class ids, or
     None; ``reduce_zero_label``, applied before it; ``num_classes`` (without it, any id is taken);
-    ``ori_shape``, the image's size on disk (without it, any size is taken). Comes after ``LoadImage``;
+    ``ori_shape``, the image's size on disk (without it, any size is taken). With ``only_mapped``, an id that
+    ``label_map`` does not name is an error, and ids are 0 to 65535; with ``label_colors`` also, its keys are
+    colours (red, green, blue), of which the label is painted. Comes after ``LoadImage``;
     before or after a resize of the image, since the label is compared with the size on disk. A sample
     without ``seg_map_path``, an image to predict, is passed on as it is.
 
@@ -242,6 +282,9 @@ class LoadLabels(LoadAnnotations):
             another size than its image, an id outside [0, num_classes) that is not 255.
     """
 
+    TRANSLATION = ("label_map", "only_mapped", "label_colors", "reduce_zero_label", "num_classes")
+    """Keys of a sample that say what the values of its label mean."""
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._tables: dict[tuple, np.ndarray] = {}
@@ -252,9 +295,13 @@ class LoadLabels(LoadAnnotations):
 
     def _load_seg_map(self, results: dict) -> None:
         path, num_classes = results["seg_map_path"], results.get("num_classes", 256)
-        ids = read_ids(path, self.backend_args)
-        if ids.shape != results.get("ori_shape", ids.shape):
-            (height, width), (image_height, image_width) = ids.shape, results["ori_shape"]
+        only_mapped, colors = results.get("only_mapped", False), results.get("label_colors", False)
+        if colors:
+            values = read_colors(path, self.backend_args)
+        else:
+            values = read_ids(path, self.backend_args, largest=LARGEST_ID if only_mapped else 255)
+        if values.shape != results.get("ori_shape", values.shape):
+            (height, width), (image_height, image_width) = values.shape, results["ori_shape"]
             raise InputError(
                 f"label {path} is {width}x{height}, but its image is {image_width}x{image_height}: "
                 "replace the label by one of the image's size"
@@ -266,10 +313,14 @@ class LoadLabels(LoadAnnotations):
                 f"reduce_zero_label is {reduce} in LoadLabels and {of_dataset} in the dataset: "
                 "set it in the dataset alone"
             )
-        labels = cv2.LUT(ids, self._table(results.get("label_map"), reduce))
+        table = self._table(results.get("label_map"), reduce, only_mapped, 1 << 24 if colors else 1 << 16)
+        labels = cv2.LUT(values, table[:256]) if values.dtype == np.uint8 else table[values]
         # 255 + 1 wraps to 0 in uint8, so one maximum finds every id that is neither a class nor ignored.
-        if (labels + np.uint8(1)).max() > num_classes:
-            bad = np.unique(ids[(labels >= num_classes) & (labels != IGNORE)]).tolist()
+        limit = min(num_classes, UNKNOWN) if only_mapped else num_classes
+        if (labels + np.uint8(1)).max() > limit:
+            bad = np.unique(values[(labels >= limit) & (labels != IGNORE)]).tolist()
+            if only_mapped:
+                raise InputError(f"label {path} holds {_unmapped(bad, colors)}")
             raise InputError(
                 f"label {path} holds ids {bad}, which are neither 0 to {num_classes - 1} nor {IGNORE}: "
                 "correct the label or the config's dataset type"
@@ -277,14 +328,18 @@ class LoadLabels(LoadAnnotations):
         results["gt_seg_map"] = labels
         results["seg_fields"].append("gt_seg_map")
 
-    def _table(self, label_map: dict[int, int] | None, reduce_zero_label: bool) -> np.ndarray:
-        """Return the lookup table (256,) uint8 from ids in the file to class ids."""
+    def _table(
+        self, label_map: dict | None, reduce_zero_label: bool, only_mapped: bool, size: int
+    ) -> np.ndarray:
+        """Return the lookup table (size,) uint8 from values in the file to class ids."""
         pairs = tuple((label_map or {}).items())
-        key = (reduce_zero_label, pairs)
+        key = (reduce_zero_label, only_mapped, size, pairs)
         if key not in self._tables:
-            table = np.arange(256, dtype=np.uint8)
+            table = np.full(size, UNKNOWN, np.uint8)
+            if not only_mapped:
+                table[:256] = np.arange(256)
             for raw, class_id in pairs:
-                table[raw] = class_id
+                table[raw[0] << 16 | raw[1] << 8 | raw[2] if isinstance(raw, tuple) else raw] = class_id
             if reduce_zero_label:  # 0 and 255 are ignored, the others move down by one
                 table = table[[IGNORE, *range(254), IGNORE]]
             self._tables[key] = table
@@ -292,6 +347,17 @@ class LoadLabels(LoadAnnotations):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(reduce_zero_label={self.reduce_zero_label})"
+
+
+def _unmapped(values: list[int], colors: bool) -> str:
+    """Say which values of a label no class has, and what to do."""
+    some = [[v >> 16, v >> 8 & 255, v & 255] if colors else v for v in values[:SHOWN_VALUES]]
+    more = f" and {len(values) - len(some)} more" if len(values) > len(some) else ""
+    what, where = ("colours", "color") if colors else ("ids", "ids")
+    return (
+        f"{what} {', '.join(map(str, some))}{more}, which no class has and `ignore` does not name: correct "
+        f"the label, or add them to {where} of a class or to ignore in the dataset's YAML file"
+    )
 
 
 @TRANSFORMS.register_module()

@@ -19,14 +19,11 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
 from lednet_mm.checkpoints.files import load_model
+from lednet_mm.datasets.file_kinds import IMAGE_ENDINGS
 from lednet_mm.errors import InputError, is_out_of_memory
 from lednet_mm.evaluation.registered import class_meant
 from lednet_mm.files import find_files
 
-IMAGES = (
-    *(".png", ".jpg", ".jpeg", ".jpe", ".jp2", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif"),
-    *(".pbm", ".pgm", ".ppm", ".pnm"),
-)
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 128)
 """What the sides of an image are padded to multiples of, until the network takes it."""
 
@@ -50,10 +47,10 @@ def find_images(path: str | Path, leave_out: Iterable[str | Path] = ()) -> tuple
     if not path.is_dir():
         raise InputError(f"{path}: no such image or folder")
     files = find_files(path, leave_out=leave_out)
-    images = [file for file in files if file.suffix.lower() in IMAGES]
+    images = [file for file in files if file.suffix.lower() in IMAGE_ENDINGS]
     if not images:
-        raise InputError(f"{path}: no image in this folder (looked for {', '.join(IMAGES)})")
-    return images, [file for file in files if file.suffix.lower() not in IMAGES]
+        raise InputError(f"{path}: no image in this folder (looked for {', '.join(IMAGE_ENDINGS)})")
+    return images, [file for file in files if file.suffix.lower() not in IMAGE_ENDINGS]
 
 
 def plan_pictures(images: Sequence[Path], root: Path, out: Path) -> list[Path]:

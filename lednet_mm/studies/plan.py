@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from lednet_mm.catalog import COMMON, DEFAULT, network_files, variants_of
-from lednet_mm.config import Choice, config_text, load_config, network_changes, run_of
+from lednet_mm.config import Choice, config_text, is_card, load_config, network_changes, run_of
 from lednet_mm.errors import InputError, describe_error, describe_os_error
 from lednet_mm.files import read_regular
 from lednet_mm.literals import read_literals
@@ -64,7 +64,7 @@ class Runs(_Part):
 
     Attributes:
         networks: names; ``*`` stands for all, ``mininet*`` for those that match.
-        datasets: names.
+        datasets: names, or datasets' YAML files, relative to the study file.
         recipes: names.
         configs: config files instead of the three, relative to the study file; patterns stand for all that
             match.
@@ -377,7 +377,8 @@ def _choices(path: Path, product: Runs) -> list[Choice]:
         if not found:
             raise InputError(f"{path}: no network matches {pattern}")
         networks += found
-    combined = product_of(dict.fromkeys(networks), product.datasets, product.recipes, product.variants)
+    datasets = [str(_shorter(path.parent / d)) if is_card(d) else d for d in product.datasets]
+    combined = product_of(dict.fromkeys(networks), datasets, product.recipes, product.variants)
     return [Choice(*names) for names in combined]
 
 

@@ -18,8 +18,7 @@ from mmseg.models.decode_heads import STDCHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import nn
 
-from lednet_mm.config import suggest
-from lednet_mm.errors import InputError
+from lednet_mm.errors import InputError, suggest
 from lednet_mm.networks.segmentor import WeightedCrossEntropy
 from lednet_mm.training.hooks import RecordHook, SeedHook
 from lednet_mm.training.loops import EpochLoop

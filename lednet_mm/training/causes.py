@@ -13,8 +13,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-from lednet_mm.config import READ, keys_of, suggest
-from lednet_mm.errors import describe_error, is_out_of_memory
+from lednet_mm.config import READ, keys_of
+from lednet_mm.errors import describe_error, is_out_of_memory, suggest
 from lednet_mm.text import one_line
 
 _UNEXPECTED = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
+import yaml
 
 HEIGHT, WIDTH = 24, 32
 
@@ -39,3 +41,43 @@ def make_cityscapes(root: Path, images: int = 2) -> Path:
                 ids = rng.integers(0, 34, (HEIGHT, WIDTH), np.uint8)
                 write_png(root / kind / split / city / f"{stem}_{kind}_labelIds.png", ids)
     return root
+
+
+def make_pairs(
+    root: Path, images: int = 6, *, ending: str = ".png", values: tuple[int, ...] = (0, 1, 2, 255)
+) -> list[np.ndarray]:
+    """Write ``images/x0``, ... of several sizes and ``masks/x0.png``, ... of random ids; return the ids."""
+    rng = np.random.default_rng(0)
+    labels = []
+    for i in range(images):
+        shape = (HEIGHT + 8 * (i % 3), WIDTH + 4 * i)
+        write_png(root / "images" / f"x{i}{ending}", rng.integers(0, 256, (*shape, 3), np.uint8))
+        ids = rng.choice(values, shape)
+        labels.append(ids.astype(np.uint8 if max(values) < 256 else np.uint16))
+        write_png(root / "masks" / f"x{i}.png", labels[-1])
+    return labels
+
+
+OWN = {
+    "name": "potholes",
+    "root": "data",
+    "splits": {
+        "train": {"images": "images", "labels": "masks"},
+        "val": {"images": "images", "labels": "masks"},
+    },
+    "classes": [
+        {"name": "road", "ids": [0], "color": [128, 64, 128]},
+        {"name": "pothole", "ids": [1, 2]},
+    ],
+    "ignore": [255],
+}
+"""What the YAML file of a dataset that :func:`make_pairs` made in the folder ``data`` holds."""
+
+
+def write_card(folder: Path, **changes: object) -> Path:
+    """Write a dataset's YAML file: ``OWN`` with other values of some keys; None leaves a key out."""
+    path = folder / "potholes.yaml"
+    content = {key: value for key, value in {**OWN, **changes}.items() if value is not None}
+    plain = json.loads(json.dumps(content))  # no object twice, of which PyYAML would make an alias
+    path.write_text(yaml.safe_dump(plain, sort_keys=False))
+    return path

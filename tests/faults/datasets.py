@@ -9,6 +9,7 @@ import numpy as np
 from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
 
+from tests.datasets.small_sets import make_pairs, write_card
 from tests.faults.configs import not_started
 from tests.faults.place import Fault, Place, run_tool
 
@@ -216,6 +217,40 @@ def flip(at: int):
     return change
 
 
+def own(prepare=lambda place: None, **changes: object):
+    """Return the check of a dataset that a YAML file describes; ``prepare(place)`` changes its files."""
+
+    def words(place: Place):
+        make_pairs(place / "data")
+        prepare(place)
+        return ("check_dataset", write_card(place.folder, **changes))
+
+    return words
+
+
+def own_text(text: str):
+    """Return the check of a dataset whose YAML file holds this text."""
+    return lambda place: ("check_dataset", place.file("own.yaml", text))
+
+
+def pipe(place: Place):
+    """Check a pipe from which nobody writes."""
+    os.mkfifo(place / "own.yaml")
+    return ("check_dataset", place / "own.yaml")
+
+
+def draft(*options: object, prepare=lambda place: None):
+    """Return the command that drafts a dataset's YAML file."""
+
+    def words(place: Place):
+        make_pairs(place / "data")
+        prepare(place)
+        images, labels = place / "data" / "images", place / "data" / "masks"
+        return ("prepare_dataset", "new", images, labels, "--out", place / "own.yaml", *options)
+
+    return words
+
+
 def bad(what: str, words, *says: str) -> Fault:
     """Return faulty data that must end a training before it starts."""
     return Fault(what, "G", words, says=says, also=(not_started,))
@@ -332,6 +367,66 @@ FAULTS = [
         says=("gtFine",),
     ),
     Fault("an id that Cityscapes has not", "G", no_label_id, says=("77",)),
+    Fault("a dataset of the user's own", "E", own(), 0, says=("pothole", "class_weight")),
+    Fault(
+        "an id that a dataset's YAML file does not name",
+        "A",
+        own(ignore=[]),
+        1,
+        says=("masks/x0.png holds ids 255, which no class has",),
+    ),
+    Fault(
+        "an id of two classes in a dataset's YAML file",
+        "A",
+        own(ignore=[1]),
+        says=("class 1 ('pothole'): id 1 is given twice",),
+    ),
+    Fault(
+        "a label as JPEG in a set of the user's own",
+        "A",
+        own(lambda p: Image.open(p / "data/masks/x0.png").save((p / "data/masks/x0.png"), format="JPEG")),
+        1,
+        says=("x0.png is a JPEG",),
+        changes=("data/masks/x0.png",),
+    ),
+    Fault("two images of one name", "G", own(lambda p: p.photo("data/images/x0.jpg")), says=("x0.jpg",)),
+    Fault(
+        "a misspelled key of a YAML file", "G", own(class_weights=[1, 1]), says=("did you mean class_weight",)
+    ),
+    Fault(
+        "a YAML file with an object of Python",
+        "C",
+        own_text("name: !!python/object/apply:os.system ['touch EXECUTED']"),
+        says=("own.yaml", "line 1"),
+    ),
+    Fault(
+        "a YAML file that grows without end",
+        "G",
+        own_text("a: &a [1, 1]\n" + "".join(f"k{i}: &k{i} [*a, *a]\n" for i in range(9))),
+        says=("aliases",),
+    ),
+    Fault("a YAML file that is a pipe", "G", pipe, says=("not a regular file",)),
+    Fault(
+        "a unit that fits no image",
+        "G",
+        own(unit={"sequence": "(seq[0-9]+)"}),
+        says=("images/x0.png", "does not fit"),
+    ),
+    Fault(
+        "a draft over a user's file", "B", draft(prepare=lambda p: p.file("own.yaml")), says=("--overwrite",)
+    ),
+    Fault(
+        "a draft over a user's list",
+        "B",
+        draft(prepare=lambda p: p.file("own_val.txt")),
+        says=("own_val.txt", "--overwrite"),
+    ),
+    Fault(
+        "a draft from labels with soft edges",
+        "A",
+        draft(prepare=lambda p: p.photo("data/masks/x1.png", (300, 300))),
+        says=("x1.png", "colours"),
+    ),
     spoilt("a cache with a changed byte of an image", flip(3000)),
     spoilt("a cache with a changed byte of a label", flip(64 * 128 * 3 + 3000)),
     spoilt("a cache with another type in its header", lambda d: d.replace(b"uint8", b"uint9", 1)),

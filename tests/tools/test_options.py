@@ -20,16 +20,18 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from lednet_mm.catalog import network_files, variants_of
 from lednet_mm.checkpoints.parity import fill, read_vector
 from lednet_mm.config import load_config
+from lednet_mm.datasets.card import read_card
 from lednet_mm.records import read_records, write_record
 from lednet_mm.studies.plan import make_plan
 from tests.conftest import ROOT
-from tests.datasets.small_sets import make_camvid, make_cityscapes
+from tests.datasets.small_sets import make_camvid, make_cityscapes, make_pairs, write_card
 from tests.reports import made
 
 TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("*.py"))
@@ -437,6 +439,41 @@ def test_check_dataset(small_config, tool, tmp_path):
     found = json.loads(out.read_text())
     assert found.keys() == {"val"}
     assert found["val"]["images"] == 2
+
+
+@exercises("check_dataset", "--weights")
+def test_check_dataset_of_a_yaml_file(tool, tmp_path):
+    ids = make_pairs(tmp_path / "data")
+    card = write_card(tmp_path)
+    counts = np.array([[(label == 0).sum(), ((label == 1) | (label == 2)).sum()] for label in ids])
+    median = np.median(counts.sum(0)) / counts.sum(0)
+    for rule, expected in (("log", 1 / np.log(1.02 + counts.sum(0) / counts.sum())), ("median", median)):
+        outcome = tool("check_dataset", card, "--weights", rule)
+        assert outcome.status == 0, outcome.err
+        (line,) = (line for line in outcome.out.splitlines() if line.startswith("class_weight: "))
+        weights = yaml.safe_load(line)["class_weight"]
+        np.testing.assert_allclose(weights, expected, rtol=1e-3)
+        read_card(write_card(tmp_path, class_weight=weights))
+    assert f"{counts.sum(0)[1] / counts.sum():.2%}" in outcome.out
+    assert "6 sizes, 32 to 52 wide" in " ".join(outcome.out.replace("│", " ").split())
+    assert "class_weight" not in tool("check_dataset", card, "--weights", "none").out
+
+
+@exercises("prepare_dataset new", "--out", "--seed", "--overwrite")
+def test_prepare_new(tool, tmp_path):
+    make_pairs(tmp_path / "data", 20)
+    folders = ("new", tmp_path / "data/images", tmp_path / "data/masks", "--out", tmp_path / "own.yaml")
+    assert tool("prepare_dataset", *folders).status == 0
+    assert [entry.ids for entry in read_card(tmp_path / "own.yaml").classes] == [[0], [1], [2]]
+    before = {path: path.read_text() for path in tmp_path.glob("own*")}
+    assert len(before) == 4
+    (tmp_path / "own.yaml").unlink()
+    refused = tool("prepare_dataset", *folders, "--seed", 1)
+    assert (refused.status, "own_train.txt exists already: --overwrite" in refused.err) == (2, True)
+    assert not (tmp_path / "own.yaml").exists()
+    assert tool("prepare_dataset", *folders, "--seed", 1, "--overwrite").status == 0
+    changed = [path.name for path, text in before.items() if path.read_text() != text]
+    assert sorted(changed) == ["own_test.txt", "own_train.txt", "own_val.txt"]
 
 
 @exercises("prepare_dataset streets", "--root", "--train", "--val", "--size", "--seed", "--workers")

@@ -1,0 +1,485 @@
+"""A dataset of the user's own as one YAML file: what stands in it, and the part of a config that it makes.
+
+Nothing here imports PyTorch or MMSegmentation. What a card describes is read by
+:class:`~lednet_mm.datasets.card_dataset.CardDataset`, which the part of a config names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+from collections.abc import Hashable, Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import Annotated, Any
+
+import yaml
+from PIL import Image
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PrivateAttr,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from lednet_mm.datasets.listing import endings_of, paired_files, read_names, read_pairs
+from lednet_mm.errors import InputError, suggest
+from lednet_mm.files import read_regular
+from lednet_mm.text import NAME_RULE, is_name, one_line
+
+LARGEST = 1 << 18
+"""The largest card in bytes; one of 254 classes has some 20,000."""
+MOST_CLASSES = 254
+"""Two of the 256 values of a label in memory mean "ignored" and "unknown"."""
+SAMPLED_IMAGES = 64
+"""Images whose size is looked at, evenly spread over the training split, where a card gives no crop size."""
+LARGEST_CROP = (512, 1024)
+MULTIPLE = 32
+"""What sides of images are multiples of, so that every network takes them."""
+LONGEST_PATTERN = 200
+
+
+def _check_name(text: str) -> str:
+    if not is_name(text):
+        raise ValueError(f"{NAME_RULE}, unlike {text[:100]!r}")
+    return text
+
+
+def _check_folder(text: str) -> str:
+    path = PurePath(text)
+    if path.is_absolute() or ".." in path.parts or not text.isprintable():
+        raise ValueError(f"give a path below root, not {text[:200]!r}")
+    return text
+
+
+def _check_unit(unit: Any) -> str | dict[str, str]:
+    """Check what is independent in a dataset."""
+    if unit == "image":
+        return "image"
+    if not isinstance(unit, dict) or list(unit) != ["sequence"] or not isinstance(unit["sequence"], str):
+        raise ValueError("give image, or {sequence: regular expression}")
+    pattern = unit["sequence"]
+    try:
+        groups = re.compile(pattern[: LONGEST_PATTERN + 1]).groups
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"{pattern[:LONGEST_PATTERN]!r} is no regular expression: {error}") from None
+    if len(pattern) > LONGEST_PATTERN:
+        raise ValueError(f"a regular expression of {len(pattern)} characters: give at most {LONGEST_PATTERN}")
+    if groups not in (1, 2):
+        raise ValueError(
+            f"{pattern!r} has {groups} groups: give one, around the part of an image's path that names its "
+            "sequence, or a second one around the number of the frame"
+        )
+    return {"sequence": pattern}
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Name = Annotated[str, AfterValidator(_check_name)]
+Folder = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_check_folder)]
+Suffix = Annotated[str, StringConstraints(max_length=100)]
+Id = Annotated[int, Field(ge=0, le=65535)]
+Color = Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]
+"""Red, green and blue."""
+Count = Annotated[int, Field(ge=1, le=100_000_000)]
+Size = Annotated[list[Annotated[int, Field(ge=MULTIPLE, le=16384)]], Field(min_length=2, max_length=2)]
+"""Height and width in pixels."""
+
+
+_IDS, _COLORS = TypeAdapter(list[Id]), TypeAdapter(list[Color])
+
+
+class _Part(BaseModel):
+    """A part of the file whose keys are all known, which says of others what was meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, given: Any) -> Any:
+        known = {field.alias or name: field for name, field in cls.model_fields.items()}
+        if not isinstance(given, dict):
+            raise ValueError(f"give keys and values here ({', '.join(known)})")
+        for key in given:
+            if key not in known:
+                near = suggest(str(key), known) or f"; known here are {', '.join(known)}"
+                raise ValueError(f"unknown key {str(key)[:100]!r}{near}")
+        for key, field in known.items():
+            if field.is_required() and key not in given:
+                raise ValueError(f"{key} is missing")
+        return given
+
+
+class Split(_Part):
+    """Where a split's images and labels are: two folders, a list of pairs, or folders and a list of names.
+
+    Attributes:
+        images: folder below root.
+        labels: folder below root.
+        listing: in the file ``list``: a text file, relative to the card; beside folders, of names of images.
+    """
+
+    images: Folder | None = None
+    labels: Folder | None = None
+    listing: Annotated[Text | None, Field(alias="list")] = None
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> Split:
+        if (self.images is None) != (self.labels is None):
+            raise ValueError("give images and labels, or a list alone")
+        if self.images is None and self.listing is None:
+            raise ValueError("give images and labels, or a list")
+        return self
+
+
+class Splits(_Part):
+    """The splits; where there is no test split, the validation split is tested on."""
+
+    train: Split
+    val: Split
+    test: Split | None = None
+
+
+class ClassEntry(_Part):
+    """A class: its name, the ids of its pixels in label files, its colour (red, green, blue)."""
+
+    name: Name
+    ids: Annotated[list[Id], Field(min_length=1)] | None = None
+    color: Color | None = None
+
+
+class DatasetCard(_Part):
+    """A dataset of the user's own: see docs/datasets.md.
+
+    Attributes:
+        name: of the dataset, as records and reports show it.
+        root: the folder of the data, relative to the card's.
+        splits: where images and labels are.
+        image_suffix: how the stems of images end beyond the name that they share with their labels.
+        label_suffix: the same of labels.
+        classes: in the order of the network's outputs.
+        ignore: ids of pixels that count nowhere; colours, with ``label_colors``.
+        label_colors: whether labels are pictures in the classes' colours.
+        unit: what is independent: ``"image"``, or ``{"sequence": regular expression}`` of one or two groups
+            that is searched for in an image's path below root: the sequence, and the number of the frame.
+        crop_size: height and width of a training image; images are resized to fit in it. None derives it from
+            the images' sizes.
+        class_weight: one a class; None weighs all alike.
+        iterations: of a training.
+        val_interval: iterations between two validations.
+    """
+
+    name: Name
+    splits: Splits
+    classes: Annotated[list[ClassEntry], Field(min_length=2, max_length=MOST_CLASSES)]
+    root: Text = "."
+    image_suffix: Suffix = ""
+    label_suffix: Suffix = ""
+    ignore: list[Any] = []
+    label_colors: bool = False
+    unit: Annotated[Any, AfterValidator(_check_unit)] = "image"
+    crop_size: Size | None = None
+    class_weight: list[Annotated[FiniteFloat, Field(gt=0)]] | None = None
+    iterations: Count = 10000
+    val_interval: Count = 500
+
+    _path: Path = PrivateAttr(default=Path())
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> DatasetCard:
+        what = "color" if self.label_colors else "ids"
+        try:
+            (_COLORS if self.label_colors else _IDS).validate_python(self.ignore, strict=True)
+        except ValidationError as error:
+            wanted = (
+                "colours ([red, green, blue]), since label_colors is true" if self.label_colors else "ids"
+            )
+            raise ValueError(f"ignore{_explain(error)}: give {wanted}") from None
+        owners: dict[Hashable, str] = {
+            tuple(value) if self.label_colors else value: "ignore" for value in self.ignore
+        }
+        names: set[str] = set()
+        for number, entry in enumerate(self.classes):
+            where = f"class {number} ({entry.name!r})"
+            if entry.name in names:
+                raise ValueError(f"{where}: another class has this name")
+            names.add(entry.name)
+            if self.label_colors and entry.ids is not None:
+                raise ValueError(f"{where}: leave ids out, since label_colors is true")
+            values = ([entry.color] if entry.color else []) if self.label_colors else entry.ids
+            if not values:
+                why = ", by which labels are read (label_colors is true)" if self.label_colors else ""
+                raise ValueError(f"{where}: {what} is missing{why}")
+            for value in values:
+                key = tuple(value) if isinstance(value, list) else value
+                if key in owners:
+                    other = owners[key]
+                    raise ValueError(
+                        f"{where}: {'colour' if self.label_colors else 'id'} {value} is given twice, here "
+                        f"and in {other}"
+                    )
+                owners[key] = where
+        if self.class_weight is not None and len(self.class_weight) != len(self.classes):
+            raise ValueError(
+                f"class_weight: {len(self.class_weight)} weights for {len(self.classes)} classes"
+            )
+        return self
+
+    @property
+    def palette(self) -> list[list[int]]:
+        """The classes' colours; where a class has none, the next free one of PASCAL VOC's colour map."""
+        taken = {tuple(entry.color) for entry in self.classes if entry.color}
+        free = (color for color in map(voc_color, range(1, 256)) if tuple(color) not in taken)
+        return [entry.color or next(free) for entry in self.classes]
+
+    @property
+    def data_root(self) -> Path:
+        """The folder of the data: relative to the current folder if it is below it, else absolute.
+
+        So a config that is made of the card names the same folder from wherever it was made.
+        """
+        root = Path(os.path.abspath(self._path.parent / self.root))  # noqa: PTH100  (links stay links)
+        here = Path.cwd()
+        return root.relative_to(here) if root.is_relative_to(here) else root
+
+    def list_of(self, split: Split) -> Path | None:
+        """Return the path of a split's list."""
+        return self._path.parent / split.listing if split.listing else None
+
+
+def voc_color(number: int) -> list[int]:
+    """Return a colour of PASCAL VOC's map: its number's bits, three by three, are the channels' high bits."""
+    return [
+        sum((number >> 3 * level + channel & 1) << 7 - level for level in range(8)) for channel in range(3)
+    ]
+
+
+def read_card(path: str | Path) -> DatasetCard:
+    """Read and check a dataset's YAML file.
+
+    Raises:
+        InputError: it cannot be read, something in it is wrong, or a folder or list that it names is missing.
+    """
+    path = Path(path)
+    try:
+        content = yaml.load(read_regular(path, LARGEST), _Loader)
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: no such file; `python tools/prepare_dataset.py new IMAGES LABELS --out {path.name}` "
+            "drafts one"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
+        raise InputError(f"{path} cannot be read: {_describe(error)}") from None
+    try:
+        card = DatasetCard.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_explain(error)}") from None
+    card._path = path
+    root = card.data_root
+    if not root.is_dir():
+        raise InputError(f"{path}: root: {root} is no folder: correct root, which is relative to this file")
+    for name, split in card.splits:
+        if split is not None:
+            _check_places(card, name, split)
+    return card
+
+
+def _check_places(card: DatasetCard, name: str, split: Split) -> None:
+    """Check that what a split names is there.
+
+    Raises:
+        InputError: it is not, or images and labels are the same files.
+    """
+    where = f"{card._path}: splits.{name}"
+    for key, folder in (("images", split.images), ("labels", split.labels)):
+        if folder is not None and not (card.data_root / folder).is_dir():
+            raise InputError(
+                f"{where}: {key}: {card.data_root / folder} is no folder: correct {key}, or root"
+            )
+    listing = card.list_of(split)
+    if listing is not None and not listing.is_file():
+        raise InputError(f"{where}: list: {listing} is no file: its path is relative to the YAML file")
+    if split.images is not None and split.labels is not None:
+        same = (card.data_root / split.images).resolve() == (card.data_root / split.labels).resolve()
+        if same and card.image_suffix == card.label_suffix:
+            raise InputError(
+                f"{where}: images and labels are the same files: give label_suffix (_mask, say, or .png), "
+                "and image_suffix where needed"
+            )
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, less aliases, which can make a huge object of a small file, and double keys."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(
+                problem="aliases (*name) are not read: write it out", problem_mark=mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen if isinstance(key.value, str) else False:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{key.value!r} is given twice", problem_mark=key.start_mark
+                )
+            if isinstance(key.value, str):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _describe(error: Exception) -> str:
+    """Say in one line why a file is no YAML."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        return one_line(f"{f'line {mark.line + 1}: ' if mark else ''}{error.problem or error.context}")[:300]
+    return one_line(error)[:300]
+
+
+def _explain(error: ValidationError) -> str:
+    """Return the first thing that is wrong in a card as one line: where, and what."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ""
+    for part in first["loc"]:
+        if isinstance(part, int):
+            place += f"[{part}]"
+        elif part.isidentifier():  # not pydantic's names of kinds
+            place += f".{part}" if place else part
+    reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return one_line(f"{place}: {reason}" if place else reason)[:500]
+
+
+def config_of(card: DatasetCard) -> dict[str, Any]:
+    """Return the part of a config that a dataset makes: what the files of configs/_base_/datasets define.
+
+    In training, images are resized to fit in the crop size times 0.75 to 2, padded and cropped; in validation
+    and testing, to fit in it, with sides that are multiples of 32, and evaluated at their labels' own sizes.
+
+    Args:
+        card: as :func:`read_card` returns it.
+
+    Returns:
+        Literals only, so that a resolved config says all without the card: ``dataset`` (its name),
+        ``num_classes``, ``crop_size``, ``class_weight``, pipelines, dataloaders and evaluators; ``unit``,
+        ``iterations`` and ``val_interval``.
+
+    Raises:
+        InputError: the card gives no crop size, and no size of a training image can be found.
+    """
+    height, width = card.crop_size or _crop_size(card)
+    fit = {"scale": (width, height), "keep_ratio": True}
+    train_pipeline = [
+        {"type": "SeedAugmentation"},
+        {"type": "LoadImage"},
+        {"type": "LoadLabels"},
+        {"type": "RandomResize", **fit, "ratio_range": (0.75, 2.0)},
+        {"type": "Pad", "size": (width, height), "pad_val": {"img": 0, "seg": 255}},
+        {"type": "RandomCrop", "crop_size": (height, width)},
+        {"type": "RandomFlip", "prob": 0.5},
+        {"type": "PackSegInputs"},
+    ]
+    test_pipeline = [
+        {"type": "LoadImage"},
+        {"type": "Resize", **fit},
+        {"type": "ResizeToMultiple", "size_divisor": MULTIPLE},
+        {"type": "LoadLabels"},  # after the resizing: labels keep their size for evaluation
+        {"type": "PackSegInputs"},
+    ]
+
+    def loader(split: Split, pipeline: list, sampler: dict, batch_size: int) -> dict[str, Any]:
+        return {
+            "batch_size": batch_size,
+            "num_workers": 2,
+            "persistent_workers": True,
+            "sampler": sampler,
+            "dataset": {**_dataset_settings(card, split), "pipeline": pipeline},
+        }
+
+    in_order = {"type": "DefaultSampler", "shuffle": False}
+    return {
+        "dataset": card.name,
+        "num_classes": len(card.classes),
+        "crop_size": (height, width),
+        "class_weight": card.class_weight,
+        "train_pipeline": train_pipeline,
+        "test_pipeline": test_pipeline,
+        "train_dataloader": loader(card.splits.train, train_pipeline, {"type": "ReproducibleSampler"}, 8),
+        "val_dataloader": loader(card.splits.val, test_pipeline, in_order, 1),
+        "test_dataloader": loader(card.splits.test or card.splits.val, test_pipeline, in_order, 1),
+        "val_evaluator": {"type": "ConfusionMatrixMetric"},
+        "test_evaluator": {"type": "ConfusionMatrixMetric"},
+        "unit": card.unit,
+        "iterations": card.iterations,
+        "val_interval": card.val_interval,
+    }
+
+
+def _dataset_settings(card: DatasetCard, split: Split) -> dict[str, Any]:
+    """Return the settings of a split's ``CardDataset``."""
+    listing = card.list_of(split)
+    return {
+        "type": "CardDataset",
+        "data_root": card.data_root.as_posix(),
+        "images": split.images,
+        "labels": split.labels,
+        "ann_file": Path(os.path.relpath(listing, card.data_root)).as_posix() if listing else "",
+        "image_suffix": card.image_suffix,
+        "label_suffix": card.label_suffix,
+        "metainfo": {"classes": [entry.name for entry in card.classes], "palette": card.palette},
+        "ids": None if card.label_colors else [entry.ids for entry in card.classes],
+        "ignore": card.ignore,
+        "unit": card.unit,
+    }
+
+
+def _crop_size(card: DatasetCard) -> tuple[int, int]:
+    """Return a crop size: the training images' median size, scaled to fit in 512x1024, in multiples of 32.
+
+    Raises:
+        InputError: there is no image, or none of those looked at is one.
+    """
+    images = list(_images(card, card.splits.train))
+    sizes = []
+    for path in images[:: max(1, len(images) // SAMPLED_IMAGES)][:SAMPLED_IMAGES]:
+        try:
+            with Image.open(path) as image:  # reads no more than the header
+                sizes.append((image.height, image.width))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            continue  # the check of the dataset names it
+    if not sizes:
+        raise InputError(
+            f"{card._path}: splits.train: no image of a known size there ({len(images)} files listed): "
+            "correct the split, or give crop_size: [height, width]"
+        )
+    height, width = (statistics.median_low(side) for side in zip(*sizes, strict=True))
+    scale = min(1.0, LARGEST_CROP[0] / height, LARGEST_CROP[1] / width)
+    return _down(height * scale), _down(width * scale)
+
+
+def _down(side: float) -> int:
+    return max(MULTIPLE, int(side + 1e-6) // MULTIPLE * MULTIPLE)
+
+
+def _images(card: DatasetCard, split: Split) -> Iterator[Path]:
+    """Go through the paths of a split's images."""
+    root, listing = card.data_root, card.list_of(split)
+    if split.images is None or split.labels is None:
+        assert listing is not None
+        yield from (root / image for image, _ in read_pairs(listing))
+        return
+    endings = endings_of(card.image_suffix)
+    images, _ = paired_files(root / split.images, endings, root / split.labels, endings_of(card.label_suffix))
+    names: Sequence[str] = read_names(listing, endings) if listing else sorted(images)
+    yield from (images[name] for name in names if name in images)

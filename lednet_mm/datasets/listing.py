@@ -1,0 +1,133 @@
+"""Which files are the images of a dataset, and which label belongs to each: by folders, or by a list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lednet_mm.datasets.file_kinds import IMAGE_ENDINGS
+from lednet_mm.errors import InputError
+from lednet_mm.files import find_files, read_regular
+from lednet_mm.text import one_line
+
+Endings = str | tuple[str, ...]
+"""How names of files end (``.png``, ``_leftImg8bit.png``), in any letter case."""
+
+LARGEST_LIST = 64 << 20
+"""The largest list in bytes that is read: some half a million pairs."""
+
+
+def endings_of(suffix: str) -> tuple[str, ...]:
+    """Return how files of any image format end whose stem ends with ``suffix``.
+
+    A suffix that ends like an image file itself (``.jpg``, ``_mask.png``) stands for that format alone.
+    """
+    if suffix.lower().endswith(IMAGE_ENDINGS):
+        return (suffix,)
+    return tuple(f"{suffix}{ending}" for ending in IMAGE_ENDINGS)
+
+
+def first_of(endings: Endings) -> str:
+    """Return the ending that a file which is missing would have had."""
+    return endings if isinstance(endings, str) else endings[0]
+
+
+def without_ending(name: str, endings: Endings) -> str:
+    """Return a file's name less the ending that it has, or the name if it has none of them."""
+    known = (endings,) if isinstance(endings, str) else endings
+    return next((name[: -len(end)] for end in known if end and name.lower().endswith(end.lower())), name)
+
+
+def files_by_name(folder: str | Path, endings: Endings) -> dict[str, Path]:
+    """Return the files below a folder that end so, by their path in the folder less the ending.
+
+    Raises:
+        InputError: two files have one name, since neither format nor letter case of the ending count.
+        OSError: the folder cannot be read.
+    """
+    found: dict[str, Path] = {}
+    for path in find_files(folder, endings):
+        name = without_ending(path.relative_to(folder).as_posix(), endings)
+        if name in found:
+            raise InputError(
+                f"{found[name]} and {path} differ in format or letter case of their ending "
+                "alone: rename or remove one"
+            )
+        found[name] = path
+    return found
+
+
+def paired_files(
+    images: str | Path, image_endings: Endings, labels: str | Path, label_endings: Endings
+) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Return the images and the labels of two folders by name; image and label of a pair have one name.
+
+    The folders may be one, or one within the other. A file that could be both then is what its shorter name
+    says: the longer ending, or the nearer folder, describes it more closely.
+
+    Raises:
+        InputError: two images or two labels have one name.
+        OSError: a folder cannot be read.
+    """
+    image_of, label_of = files_by_name(images, image_endings), files_by_name(labels, label_endings)
+    image_names = {path: name for name, path in image_of.items()}
+    for name, path in list(label_of.items()):
+        if path in image_names:
+            if len(name) < len(image_names[path]):
+                del image_of[image_names[path]]
+            else:
+                del label_of[name]
+    return image_of, label_of
+
+
+def read_names(path: str | Path, endings: Endings) -> list[str]:
+    """Read a list of images: a name a line, with or without the ending; empty lines do not count.
+
+    Raises:
+        InputError: it cannot be read, is empty, or names what is not in the dataset's folder.
+    """
+    return [without_ending(_within(path, name), endings) for _, name in _lines(path)]
+
+
+def read_pairs(path: str | Path) -> list[tuple[str, str]]:
+    """Read a list of pairs: the paths of image and label a line, separated by a tab or by spaces.
+
+    A tab in a line separates its two paths, which can then have spaces in them; empty lines do not count.
+
+    Raises:
+        InputError: it cannot be read, is empty, or a line is no pair of paths within the dataset's folder.
+    """
+    pairs = []
+    for number, line in _lines(path):
+        parts = [part.strip() for part in (line.split("\t") if "\t" in line else line.split())]
+        if len(parts) != 2 or not all(parts):
+            raise InputError(
+                f"list of images {path}, line {number}: {one_line(line)[:200]!r} is no pair: give the paths "
+                "of image and label, separated by a tab or a space"
+            )
+        pairs.append((_within(path, parts[0]), _within(path, parts[1])))
+    return pairs
+
+
+def _lines(path: str | Path) -> list[tuple[int, str]]:
+    """Return the lines of a list that are not empty, with their numbers from 1.
+
+    Raises:
+        InputError: it cannot be read, or has none.
+    """
+    try:
+        text = read_regular(path, LARGEST_LIST).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise InputError(f"list of images {path} cannot be read: {error}") from None
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not lines:
+        raise InputError(f"list of images {path} is empty: give one name per line")
+    return lines
+
+
+def _within(path: str | Path, name: str) -> str:
+    """Return a path that a list names, if it cannot lead out of the dataset's folder."""
+    if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
+        raise InputError(
+            f"list of images {path}: {one_line(name)} leads out of the dataset's folder: give paths below it"
+        )
+    return name
