@@ -17,6 +17,7 @@ from PIL import Image
 
 import lednet_mm.register  # noqa: F401
 from lednet_mm.config import config_text
+from lednet_mm.datasets.camvid import CamVidDataset
 from lednet_mm.datasets.card import config_of, read_card, voc_color
 from lednet_mm.datasets.check import check_dataset, fingerprint, median_frequency_weights
 from lednet_mm.errors import InputError
@@ -160,6 +161,18 @@ def test_zero_can_be_ignored(tmp_path: Path) -> None:
         labels_of(write_card(tmp_path, classes=classes, ignore=[0])), ids, strict=True
     ):
         np.testing.assert_array_equal(found, expected - np.uint8(1))
+
+
+def test_camvid_by_a_yaml_file_is_camvid(tmp_path: Path) -> None:
+    make_camvid(tmp_path / "data")
+    splits = {split: {"images": split, "labels": f"{split}annot"} for split in ("train", "val", "test")}
+    names = CamVidDataset.METAINFO["classes"]
+    classes = [{"name": name, "ids": [i]} for i, name in enumerate(names)]
+    path = write_card(tmp_path, splits=splits, classes=classes, ignore=[11])
+    for split in splits:
+        ours = check_dataset(part(path)[f"{split}_dataloader"]["dataset"])
+        theirs = check_dataset({"type": "CamVidDataset", "data_root": str(tmp_path / "data"), "split": split})
+        assert ours.as_dict() == theirs.as_dict()
 
 
 # pairs and lists
@@ -427,9 +440,10 @@ def test_lednet_trains_is_tested_and_predicts(tmp_path: Path, tool) -> None:
     work = tmp_path / "run"
     done = tool("train", config, "--work-dir", work)
     assert done.status == 0, done.err
-    done = tool("test", config, work / "iter_2.pth", "--work-dir", work)
-    assert done.status == 0, done.err
-    assert "pothole" in done.out
+    for options in ([], ["--tta"]):
+        done = tool("test", config, work / "iter_2.pth", "--work-dir", work, *options)
+        assert done.status == 0, done.err
+        assert "pothole" in done.out
     out = tmp_path / "pictures"
     done = tool(
         "predict", config, work / "iter_2.pth", tmp_path / "data/images", "--out", out, "--as", "color"
@@ -462,6 +476,22 @@ unit: image
     card = read_card(tmp_path / "potholes.yaml")
     assert [entry.name for entry in card.classes] == ["road", "pothole"]
     assert card.palette == [[128, 64, 128], [128, 0, 0]]
+
+
+def test_the_documented_file_is_read(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "datasets.md").read_text().split("```yaml\n")[1].split("```")[0]
+    for folder in ("images/train", "images/val", "masks/train", "masks/val"):
+        (tmp_path / "data" / "potholes" / folder).mkdir(parents=True)
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "cards" / "test.txt").write_text("")
+    (tmp_path / "cards" / "potholes.yaml").write_text(text)
+    card = read_card(tmp_path / "cards" / "potholes.yaml")
+    assert card.model_fields_set == set(type(card).model_fields) - {"image_suffix"}
+    defaults = {"root", "class_weight", "label_suffix", "ignore", "crop_size"}
+    for name in card.model_fields_set - defaults - {"name", "splits", "classes"}:
+        assert getattr(card, name) == type(card).model_fields[name].default, (
+            f"{name}: no default as documented"
+        )
 
 
 SPLIT = {"images": "images", "labels": "masks"}
