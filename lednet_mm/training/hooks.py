@@ -177,12 +177,15 @@ class RecordHook(Hook):
         self.validated_at = -1
         self.session = Stopwatch()
         self.training = Stopwatch()
-        self.provenance: Provenance
+        self.provenance: Provenance | None = None
         self.first_iter = 0
         self.ranges: list[dict[str, Any]] = []
 
     def before_train(self, runner: Any) -> None:
         """Start the clocks; validate first if the run was cut off right before a validation."""
+        if not hasattr(runner, "dataset_fingerprints"):
+            runner.logger.warning("no records: they need the runner_type of this config, ReproducibleRunner")
+            return
         runner.message_hub.update_info("miou_curve", self._curve(runner))
         if self._validation_is_missing(runner):
             runner.val_loop.run()
@@ -209,6 +212,8 @@ class RecordHook(Hook):
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Keep the learning rate of this iteration; the next checkpoint holds it."""
+        if self.provenance is None:
+            return
         rate = next(iter(runner.optim_wrapper.get_lr().values()))[0]
         extend_range(self.ranges[-1], runner.iter + 1, rate)
 
@@ -248,6 +253,8 @@ class RecordHook(Hook):
 
     def after_train(self, runner: Any) -> None:
         """Write the records of the finished run."""
+        if self.provenance is None:
+            return
         self.training.pause()
         self.session.pause()
         if runner.val_loop is not None and self.validated_at != runner.iter:

@@ -255,7 +255,7 @@ FAULTS = [
     ),
     beginning("weights to start from that run code", attacked, "weights.pth", kind="C"),
     beginning("weights to start from that do not exist", lambda p: p / "no.pth", "no.pth"),
-    beginning("a folder as weights to start from", lambda p: p.run(), "run"),
+    beginning("a folder as weights to start from", lambda p: p.run("other"), "other"),
     beginning("text as weights to start from", lambda p: p.file("weights.pth"), "weights.pth"),
     beginning(
         "weights of NaN to start from",
