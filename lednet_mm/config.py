@@ -278,7 +278,7 @@ def complete(config: Config) -> None:
         return
     iterations, interval = config.get("iterations"), config.get("val_interval")
     if "epochs" in config and "train_images" in config:
-        batches = config.train_images // config.train_dataloader.batch_size
+        batches = max(1, config.train_images // config.train_dataloader.batch_size)
         iterations = config.epochs * batches
         interval = config.get("val_epochs", 1) * batches
     if iterations is None or interval is None:

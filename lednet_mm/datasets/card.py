@@ -372,13 +372,14 @@ def config_of(card: DatasetCard) -> dict[str, Any]:
 
     Returns:
         Literals only, so that a resolved config says all without the card: ``dataset`` (its name),
-        ``num_classes``, ``crop_size``, ``class_weight``, pipelines, dataloaders and evaluators; ``unit``,
-        ``iterations`` and ``val_interval``.
+        ``train_images`` (how many), ``num_classes``, ``crop_size``, ``class_weight``, pipelines, dataloaders
+        and evaluators; ``unit``, ``iterations`` and ``val_interval``.
 
     Raises:
         InputError: the card gives no crop size, and no size of a training image can be found.
     """
-    height, width = card.crop_size or _crop_size(card)
+    images = list(_images(card, card.splits.train))
+    height, width = card.crop_size or _crop_size(card, images)
     fit = {"scale": (width, height), "keep_ratio": True}
     train_pipeline = [
         {"type": "SeedAugmentation"},
@@ -410,6 +411,7 @@ def config_of(card: DatasetCard) -> dict[str, Any]:
     in_order = {"type": "DefaultSampler", "shuffle": False}
     return {
         "dataset": card.name,
+        "train_images": len(images),
         "num_classes": len(card.classes),
         "crop_size": (height, width),
         "class_weight": card.class_weight,
@@ -444,13 +446,12 @@ def _dataset_settings(card: DatasetCard, split: Split) -> dict[str, Any]:
     }
 
 
-def _crop_size(card: DatasetCard) -> tuple[int, int]:
+def _crop_size(card: DatasetCard, images: Sequence[Path]) -> tuple[int, int]:
     """Return a crop size: the training images' median size, scaled to fit in 512x1024, in multiples of 32.
 
     Raises:
         InputError: there is no image, or none of those looked at is one.
     """
-    images = list(_images(card, card.splits.train))
     sizes = []
     for path in images[:: max(1, len(images) // SAMPLED_IMAGES)][:SAMPLED_IMAGES]:
         try:

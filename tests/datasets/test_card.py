@@ -302,6 +302,7 @@ def test_the_part_has_the_keys_of_a_dataset_file(tmp_path: Path, monkeypatch: py
         "val_interval",
     }
     assert (found["dataset"], found["num_classes"], found["class_weight"]) == ("potholes", 2, [1, 2.5])
+    assert found["train_images"] == 6
     assert (found["unit"], found["iterations"], found["val_interval"]) == ({"sequence": "(x)"}, 70, 500)
     settings = found["train_dataloader"]["dataset"]
     assert (settings["data_root"], settings["ids"], settings["ignore"]) == ("data", [[0], [1, 2]], [255])
