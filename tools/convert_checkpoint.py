@@ -8,15 +8,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
-from lednet_mm.checkpoints.authors import NETWORKS
+from lednet_mm.cards import network_cards
 from lednet_mm.errors import run_command
 
 
 def main() -> None:
     """Parse the arguments, convert, say what was done."""
+    known = sorted(vector for card in network_cards().values() for vector in card.vectors)
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog=f"networks: {', '.join(sorted(NETWORKS))}\n\n"
+        epilog=f"networks: {', '.join(known)}\n\n"
         "example:\n"
         "  python tools/convert_checkpoint.py espnet espnet_p_2_q_8_camvid.pth espnet_camvid.pth\n"
         "  python tools/test.py configs/espnet_camvid_author.py espnet_camvid.pth",

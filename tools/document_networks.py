@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
+from lednet_mm.cards import network_cards
 from lednet_mm.errors import run_command
 from lednet_mm.files import check_outputs, write_atomically
 from lednet_mm.terminal import make_console
@@ -38,7 +39,7 @@ def main() -> None:
 
     with make_console(stderr=True).status("") as status:
         networks = measure_networks(
-            ROOT / "configs/_base_/networks",
+            network_cards(),
             ROOT / "tests/data",
             lambda name: status.update(for_markup(f"{name}: size and parity")),
         )

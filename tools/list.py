@@ -11,6 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
+from lednet_mm.cards import network_cards
 from lednet_mm.catalog import dataset_files, network_files, recipe_files, variants_of
 from lednet_mm.errors import run_command
 from lednet_mm.terminal import make_console
@@ -30,10 +31,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def networks() -> list[dict[str, Any]]:
-    """Return the networks, each with what its file says, and its variants."""
+    """Return the networks, each with what its card says, and its variants."""
     return [
-        {"network": name, "about": about(path), "variants": list(variants_of(name))}
-        for name, path in network_files().items()
+        {
+            "network": name,
+            "title": card.title,
+            "paper": card.paper,
+            "proven": card.vector is not None,
+            "variants": list(variants_of(name)),
+        }
+        for name, card in sorted(network_cards().items())
     ]
 
 

@@ -31,7 +31,7 @@ def main() -> int:
     from rich.text import Text
 
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
-    from lednet_mm.checkpoints.authors import authors_network
+    from lednet_mm.checkpoints.authors import name_table
     from lednet_mm.checkpoints.parity import TOLERANCE, check_parity, read_vector
 
     console = make_console()
@@ -55,7 +55,7 @@ def main() -> int:
             failed.append(reason if reason.startswith(path) else f"{path}: {reason}")
             table.add_row(one_line(path), "", "", "", Text("cannot be checked", style="red"))
             continue
-        looser = authors_network(result.network).training_tolerance
+        looser = name_table(result.network).training_tolerance
         if looser is not None:
             exceptions.append(f"{result.network} in training mode: {looser:.0e}, for its rounding")
         shown = result.misses[:5]

@@ -1,4 +1,4 @@
-"""All authors' networks by name, as found in the files of :mod:`lednet_mm.checkpoints.tables`."""
+"""The authors' networks by the names of their reference vectors: models, and tables of tensor names."""
 
 from __future__ import annotations
 
@@ -6,47 +6,64 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import Any
 
+from mmengine.config import Config
+
+from lednet_mm.cards import card_of_vector
+from lednet_mm.catalog import file_of, network_files
 from lednet_mm.checkpoints import tables
-from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.names import NameTable
 from lednet_mm.errors import InputError
 
 
-def collect_networks(modules: Iterable[ModuleType]) -> dict[str, AuthorsNetwork]:
-    """Join the ``NETWORKS`` of all modules that have any.
+def collect_tables(modules: Iterable[ModuleType]) -> dict[str, NameTable]:
+    """Join the ``TABLES`` of all modules that have any.
 
     Raises:
         ValueError: two tables of one name.
     """
-    networks: dict[str, AuthorsNetwork] = {}
+    found: dict[str, NameTable] = {}
     for module in modules:
-        found: Mapping[str, AuthorsNetwork] = getattr(module, "NETWORKS", {})
-        twice = sorted(networks.keys() & found.keys())
+        own: Mapping[str, NameTable] = getattr(module, "TABLES", {})
+        twice = sorted(found.keys() & own.keys())
         if twice:
             raise ValueError(f"{module.__name__}: another file has a table named {twice[0]!r} too")
-        networks.update(found)
-    return networks
+        found.update(own)
+    return found
 
 
-NETWORKS = collect_networks(
+TABLES = collect_tables(
     import_module(f"{tables.__name__}.{module.name}") for module in iter_modules(tables.__path__)
 )
 
 
-def authors_network(name: str) -> AuthorsNetwork:
-    """Return the table of an authors' network.
+def name_table(vector: str) -> NameTable:
+    """Return the table of names of an authors' network.
 
     Args:
-        name: as in the reference vectors, for example ``lednet_official``.
+        vector: name of the reference vector, for example ``lednet_official``.
 
     Raises:
-        InputError: no such network.
+        InputError: no network has such a vector, or there is no table for it.
     """
-    if name not in NETWORKS:
-        raise InputError(f"unknown network {name!r}; known are: {', '.join(sorted(NETWORKS))}")
-    return NETWORKS[name]
+    card = card_of_vector(vector)
+    if vector not in TABLES:
+        raise InputError(f"{card.name} has no name table for {vector}: write one in checkpoints/tables/")
+    return TABLES[vector]
 
 
-def config_name(name: str) -> str:
-    """Return the name that the config of an authors' network has, if there is one."""
-    return name.removeprefix("zh320_").removesuffix("_official")
+def authors_model(vector: str) -> dict[str, Any]:
+    """Return the config of an authors' model, less ``num_classes``: its network's, as the card changes it.
+
+    Args:
+        vector: name of the reference vector.
+
+    Raises:
+        InputError: no network has such a vector.
+    """
+    card = card_of_vector(vector)
+    path = file_of("network", network_files(), card.name)
+    config = Config.fromfile(str(path), import_custom_modules=False)
+    config.merge_from_dict(dict(card.vectors[vector].changes))
+    return config.to_dict()["model"]

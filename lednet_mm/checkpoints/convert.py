@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lednet_mm.checkpoints.authors import NETWORKS, authors_network
+from lednet_mm.cards import card_of_vector, network_cards
+from lednet_mm.checkpoints.authors import authors_model, name_table
 from lednet_mm.checkpoints.files import COUNTER, require_finite, weights_of, write_state
-from lednet_mm.checkpoints.names import AuthorsNetwork, convert_state
+from lednet_mm.checkpoints.names import convert_state
 from lednet_mm.checkpoints.parity import build_model
 from lednet_mm.checkpoints.reading import read_checkpoint
 from lednet_mm.errors import InputError
@@ -26,7 +27,7 @@ class Conversion:
     """What was converted.
 
     Attributes:
-        network: a key of ``NETWORKS``.
+        network: name of the reference vector of whose network the checkpoint is.
         num_classes: outputs of the network, void included if it has one.
         tensors: how many the new file holds.
         unused: the authors' tensors that play no part in the network.
@@ -53,7 +54,7 @@ def convert_checkpoint(
     """Convert an authors' checkpoint.
 
     Args:
-        network: a key of ``NETWORKS``.
+        network: name of the reference vector of whose network the checkpoint is.
         source: the authors' file; only tensors and plain values in it are read.
         target: gets ``{"state_dict": ..., "meta": ...}``, or stays as it was.
         num_classes: of the authors' network; None reads it from the shapes.
@@ -63,16 +64,16 @@ def convert_checkpoint(
     Raises:
         InputError: unreadable or unwritable, a tensor missing, left over, of another shape or not finite.
     """
-    table = authors_network(network)
+    table = name_table(network)
     source = Path(source)
     check_outputs([target], [source], overwrite=True)
-    state = weights_of(read_checkpoint(source), source, _shapes(table, 23), table.rename)
+    state = weights_of(read_checkpoint(source), source, _shapes(network, 23), table.rename)
     require_finite(state, source)
-    classes = num_classes or count_classes(table, state)
+    classes = num_classes or count_classes(network, state)
     if classes is None:
         raise InputError(f"{source}: no tensor in it is a classifier of {network}{_fitting(network, state)}")
     try:
-        converted = convert_state(table, state, build_model(table, classes).state_dict())
+        converted = convert_state(table, state, build_model(authors_model(network), classes).state_dict())
     except ValueError as error:
         raise InputError(f"{network} with {classes} classes cannot be built: {error}") from error
     except InputError as error:
@@ -93,50 +94,57 @@ def convert_checkpoint(
         "num_classes": classes,
         "source": source.name,
         "source_sha256": result.source_sha256,
-        "repository": table.repository,
+        "repository": card_of_vector(network).version(network).repository,
     }
     kept = {name: tensor for name, tensor in converted.items() if name not in auxiliary}
     write_state(kept, meta, target, overwrite)
     return result
 
 
-def count_classes(network: AuthorsNetwork, state: Mapping[str, Tensor]) -> int | None:
+def count_classes(network: str, state: Mapping[str, Tensor]) -> int | None:
     """Read the number of classes from the shapes of an authors' state dict.
 
     Where a dimension of our model is the number of classes whatever that number is, the authors' tensor has
     theirs. The most frequent answer counts; None if there is none.
+
+    Args:
+        network: name of the reference vector of whose network the tensors are.
+        state: the authors' tensors by name.
     """
+    table = name_table(network)
     first, second = 23, 29  # primes, so that no other dimension equals both
     few, many = _shapes(network, first), _shapes(network, second)
     votes: Counter[int] = Counter()
     for name, tensor in state.items():
-        ours = network.rename(name)
+        ours = table.rename(name)
         if ours in few and len(few[ours]) == tensor.dim():
             sizes = zip(few[ours], many[ours], tensor.shape, strict=True)
             votes.update(theirs for a, b, theirs in sizes if (a, b) == (first, second))
     return votes.most_common(1)[0][0] if votes else None
 
 
-def _shapes(network: AuthorsNetwork, num_classes: int) -> dict[str, torch.Size]:
+def _shapes(network: str, num_classes: int) -> dict[str, torch.Size]:
     with torch.device("meta"):
-        model = build_model(network, num_classes)
+        model = build_model(authors_model(network), num_classes)
     return {name: tensor.shape for name, tensor in model.state_dict().items()}
 
 
 def _fitting(network: str, state: Mapping[str, Tensor]) -> str:
     """Return a hint which networks of the same repository the tensors are of; empty if of none."""
     found = []
-    for name, table in NETWORKS.items():
-        if name == network or table.repository != authors_network(network).repository:
+    code = {name: card.version(name).repository for card in network_cards().values() for name in card.vectors}
+    for name in code:
+        if name == network or code[name] != code[network]:
             continue
-        ours = {name for name in _shapes(table, 23) if not name.endswith(COUNTER)}
+        table = name_table(name)
+        ours = {name for name in _shapes(name, 23) if not name.endswith(COUNTER)}
         theirs = {table.rename(name) for name in state if not name.endswith(COUNTER)} - {None}
-        classes = count_classes(table, state) if theirs == ours else None
+        classes = count_classes(name, state) if theirs == ours else None
         if classes is None:
             continue
         try:
             with torch.device("meta"):
-                convert_state(table, state, build_model(table, classes).state_dict())
+                convert_state(table, state, build_model(authors_model(name), classes).state_dict())
         except (InputError, ValueError):
             continue
         found.append(name)

@@ -1,4 +1,4 @@
-"""What an authors' network is here: its model, and the table from their tensor names to ours."""
+"""The table from the names of an authors' tensors to ours."""
 
 from __future__ import annotations
 
@@ -17,17 +17,12 @@ Output = Callable[[Any, "Sequence[Tensor]", "Tensor"], "Tensor | Sequence[Tensor
 
 
 @dataclass(frozen=True)
-class AuthorsNetwork:
-    """One network of some authors, as built here, and where each of their tensors goes.
+class NameTable:
+    """Where each tensor of an authors' network goes, and how the proof against their code reads it.
 
     Attributes:
-        title: the network's name as its paper writes it, with what tells this version apart.
-        paper: where it is described (arXiv number, or venue and year).
-        repository: where the code is that the reference vector was computed with.
-        model: config of the whole model, less ``num_classes``.
         rules: (pattern, replacement) pairs of regular expressions, all applied in order to every name of the
             authors (``re.sub``); the result is our name.
-        deviations: where that code differs from the paper, a sentence each; it is followed by default here.
         unused: patterns of authors' tensors that are built but play no part, and that we do not build.
         outputs: for names of outputs in the reference vectors that the common rule (parity.py) does not know:
             pattern -> function of (model, feature maps, image) that computes it, or all that match the
@@ -37,12 +32,7 @@ class AuthorsNetwork:
             on the last bit of rounding; None is the tolerance of evaluation mode.
     """
 
-    title: str
-    paper: str
-    repository: str
-    model: Mapping
     rules: Sequence[Rule]
-    deviations: Sequence[str] = ()
     unused: Sequence[str] = ()
     outputs: Mapping[str, Output] = field(default_factory=dict)
     dropout_is_built_but_unused: bool = False
@@ -58,12 +48,12 @@ class AuthorsNetwork:
 
 
 def convert_state(
-    network: AuthorsNetwork, state: Mapping[str, Tensor], ours: Mapping[str, Tensor]
+    table: NameTable, state: Mapping[str, Tensor], ours: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
     """Rename an authors' state dict to ours, one to one.
 
     Args:
-        network: the network's table.
+        table: of the authors' network.
         state: the authors' tensors by name.
         ours: a state dict of our model, for names and shapes.
 
@@ -76,7 +66,7 @@ def convert_state(
     """
     converted: dict[str, Tensor] = {}
     for name, tensor in state.items():
-        renamed = network.rename(name)
+        renamed = table.rename(name)
         if renamed is None:
             continue
         if renamed not in ours:

@@ -36,8 +36,8 @@ from pydantic import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lednet_mm.checkpoints.authors import authors_network
-from lednet_mm.checkpoints.names import AuthorsNetwork, Output, convert_state
+from lednet_mm.checkpoints.authors import authors_model, name_table
+from lednet_mm.checkpoints.names import NameTable, Output, convert_state
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import read_regular
 
@@ -230,9 +230,14 @@ def _first_fault(error: ValidationError) -> str:
     return f"{place}: {faults[0]['msg']}" if place else faults[0]["msg"]
 
 
-def build_model(network: AuthorsNetwork, num_classes: int) -> Any:
-    """Build an authors' network as it is here, with PyTorch's initialisation."""
-    config = {"type": "Segmentor", **network.model, "num_classes": num_classes}
+def build_model(model: Mapping, num_classes: int) -> Any:
+    """Build a model with PyTorch's initialisation, and without preparation of images.
+
+    Args:
+        model: its config, as :func:`~lednet_mm.checkpoints.authors.authors_model` returns it.
+        num_classes: number of its outputs.
+    """
+    config = {**model, "num_classes": num_classes}
     if config["type"] == "Segmentor":
         config.setdefault("data_preprocessor", {"type": "SegDataPreProcessor"})
     return MODELS.build(config)
@@ -284,10 +289,10 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
     Raises:
         InputError: a network that this project does not have, or a vector that is not of the known form.
     """
-    network = authors_network(vector["network"])
+    table = name_table(vector["network"])
     result = ParityResult(vector["network"])
     compare = _Comparison(result)
-    model = build_model(network, vector["num_classes"])
+    model = build_model(authors_model(vector["network"]), vector["num_classes"])
     trainable = {name for name, _ in model.named_parameters()}
     ours_count = sum(p.numel() for p in model.parameters() if p.requires_grad)
     model = model.double()
@@ -295,7 +300,7 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
     state = {name: fill(name, shape, kind, vector["salt"]) for name, shape, kind in vector["state"]}
     shapes = {name: tuple(shape) for name, shape, _ in vector["state"]}
     statistics = ("running_mean", "running_var", "num_batches_tracked")
-    unused = {n for n, _, kind in vector["state"] if kind not in statistics and network.rename(n) is None}
+    unused = {n for n, _, kind in vector["state"] if kind not in statistics and table.rename(n) is None}
     result.parameters = ours_count + sum(math.prod(shapes[name]) for name in unused)
     compare.equal("parameters", result.parameters, vector["parameters"])
     compare.equal(
@@ -303,11 +308,11 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
     )
     dropout = Counter((type(m).__name__, m.p) for m in model.modules() if isinstance(m, DROPOUT) and m.p)
     theirs = Counter((kind, p) for kind, p in vector.get("dropout", []) if p)
-    if network.dropout_is_built_but_unused:
+    if table.dropout_is_built_but_unused:
         theirs = Counter()
     compare.equal("dropout layers", sorted(dropout.items()), sorted(theirs.items()))
     try:
-        converted = convert_state(network, state, model.state_dict())
+        converted = convert_state(table, state, model.state_dict())
     except InputError as error:
         result.misses.append(str(error))
         return result
@@ -316,14 +321,14 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
         where = f"{case['mode']} {'x'.join(map(str, case['input_shape']))}"
         advance(where)
         in_training = case["mode"] != "eval"
-        compare.tolerance = (network.training_tolerance if in_training else None) or TOLERANCE
+        compare.tolerance = (table.training_tolerance if in_training else None) or TOLERANCE
         model.load_state_dict(converted)
         model.train(in_training)
         for module in model.modules():
             if isinstance(module, DROPOUT):
                 module.p = 0.0
         image = fill("input", case["input_shape"], "input", vector["salt"])
-        outputs = {**OUTPUTS, **network.outputs}
+        outputs = {**OUTPUTS, **table.outputs}
 
         def run(names: Sequence[str], image: Tensor = image, outputs: Mapping = outputs) -> list[Tensor]:
             maps = model.extract_feat(image)
@@ -339,7 +344,7 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
             return [next(made[function]) for function in functions if function]
 
         if case["mode"] == "grad":
-            result.errors[where] = _check_gradients(case, vector, network, model, trainable, run, compare)
+            result.errors[where] = _check_gradients(case, vector, table, model, trainable, run, compare)
             continue
         with torch.no_grad():
             values = run([output["what"] for output in case["outputs"]])
@@ -354,7 +359,7 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
 def _check_gradients(
     case: Mapping,
     vector: Mapping,
-    network: AuthorsNetwork,
+    table: NameTable,
     model: nn.Module,
     trainable: set[str],
     run: Callable[[Sequence[str]], list[Tensor]],
@@ -372,7 +377,7 @@ def _check_gradients(
     parameters = dict(model.named_parameters())
     named = set()
     for name, norm in norms:
-        ours = network.rename(name)
+        ours = table.rename(name)
         gradient = parameters[ours].grad if ours in trainable else None
         if ours is None or gradient is None:
             compare.equal(f"grad of {name}", "none", norm)
@@ -382,6 +387,6 @@ def _check_gradients(
         scale = max(norm, 0.1 * largest)
         worst = max(worst, compare.number(f"grad of {name}", gradient.norm().item(), norm, scale))
     without = {n for n in trainable if parameters[n].grad is None} | (trainable - named)
-    expected = {network.rename(n) for n in vector.get("unused_parameters", [])} - {None}
+    expected = {table.rename(n) for n in vector.get("unused_parameters", [])} - {None}
     compare.equal("parameters without a gradient", sorted(without), sorted(n for n in expected if n))
     return worst

@@ -1,8 +1,7 @@
 """The deployment form of a network: the same function of an image, with less work.
 
-Batch normalisation is folded into convolutions, dropout and what serves training only are gone, LEDNet's
-encoder works without channel shuffles (:mod:`~lednet_mm.cost.deployed_lednet`), and FANet's attention without
-matrices of positions by positions.
+Batch normalisation is folded into convolutions, dropout and what serves training only are gone, and a network
+is rewritten as its own file says (:func:`~lednet_mm.layers.deployment.deployment_rewrite`).
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ import torch
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
-from lednet_mm.cost.deployed_lednet import deploy_lednet
-from lednet_mm.cost.folding import NORMS, fold_batch_norms, observe, replace_modules, tensors_in
+from lednet_mm.cost.folding import NORMS, fold_batch_norms, observe, tensors_in
 from lednet_mm.cost.inference import REFUSALS, input_channels
 from lednet_mm.cost.precision import float32_products
 from lednet_mm.errors import describe_error
-from lednet_mm.networks.fanet import FastAttention
+from lednet_mm.layers.deployment import REWRITES, replace_modules
 
 DROPOUT = (nn.modules.dropout._DropoutNd, DropPath)
 
@@ -71,10 +69,8 @@ def deploy(network: nn.Module, shapes: Sequence[tuple[int, int]] = SHAPES) -> De
     replace_modules(form, {m: nn.Identity() for m in form.modules() if isinstance(m, DROPOUT)})
     kept = fold_batch_norms(form, images)
     drop_unused(form, images)
-    deploy_lednet(form)
-    for module in form.modules():
-        if isinstance(module, FastAttention):
-            module.linear = True
+    for rewrite in REWRITES:
+        rewrite(form)
     left = {name for name, module in form.named_modules() if isinstance(module, NORMS)}
     deployed = Deployed(form, {name: why for name, why in kept.items() if name in left}).eval()
     for image in images:

@@ -9,8 +9,8 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from lednet_mm.cost.folding import replace_modules
 from lednet_mm.errors import InputError, describe_error
+from lednet_mm.layers.deployment import replace_modules
 
 REFUSALS = (
     ArithmeticError,

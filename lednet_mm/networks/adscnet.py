@@ -23,8 +23,21 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, Stages, TransposedConvNormAct, crop_like
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import LAST_NORM, THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="adscnet",
+    title="ADSCNet (re-implementation by zh320)",
+    paper="Applied Intelligence 50, 2020",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[THIRD_PARTY, LAST_NORM],
+    vectors={"zh320_adscnet": Vector()},
+    published=["ADSCNet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

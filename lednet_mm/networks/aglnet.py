@@ -25,6 +25,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import (
     Config,
     ConvNormAct,
@@ -37,6 +38,22 @@ from lednet_mm.layers import (
     pyramid_attention,
 )
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="aglnet",
+    title="AGLNet (re-implementation by zh320)",
+    paper="Applied Soft Computing 96, 2020",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[
+        THIRD_PARTY,
+        "1.02 M parameters, the paper's 1.12 M.",
+        "Every branch of a block ends in a ReLU before the residual sum.",
+    ],
+    vectors={"zh320_aglnet": Vector()},
+    published=["AGLNet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

@@ -25,8 +25,21 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, TransposedConvNormAct, crop_like
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import LAST_NORM, THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="canet",
+    title="CANet (re-implementation by zh320)",
+    paper="arXiv:1907.10958",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[THIRD_PARTY, LAST_NORM, "4.77 M parameters, the paper's 4.8 M."],
+    vectors={"zh320_canet": Vector()},
+    published=["CANet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

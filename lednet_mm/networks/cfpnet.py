@@ -23,8 +23,26 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, DownsampleUnit, Stages, resize_like
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import LAST_NORM, THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="cfpnet",
+    title="CFPNet (re-implementation by zh320)",
+    paper="arXiv:2103.12212",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[
+        THIRD_PARTY,
+        LAST_NORM,
+        "0.27 M parameters, the paper's 0.55 M.",
+        "Every PReLU has one slope in all.",
+    ],
+    vectors={"zh320_cfpnet": Vector()},
+    published=["CFPNet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 PRELU = {"type": "PReLU", "num_parameters": 1}

@@ -12,6 +12,18 @@ from mmseg.models.backbones.cgnet import CGNet, ContextGuidedBlock
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
+
+CARD = Card(
+    name="cgnet",
+    title="CGNet",
+    paper="arXiv:1811.08201",
+    repository="github.com/wutianyiRosun/CGNet",
+    commit="cfccea3",
+    vectors={"cgnet": Vector()},
+    published=["CGNet"],
+)
+
 
 class LocalResidual(nn.Module):
     """A context guided block whose input is added before the global context weighs the channels.

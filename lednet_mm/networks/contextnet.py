@@ -23,6 +23,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import (
     Config,
     ConvNormAct,
@@ -32,6 +33,20 @@ from lednet_mm.layers import (
     resize_like,
 )
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import ESN, ESN_COMMIT
+
+NOT_PADDED = "The first convolutions have no padding."
+
+CARD = Card(
+    name="contextnet",
+    title="ContextNet",
+    paper="arXiv:1805.04554",
+    repository=ESN,
+    commit=ESN_COMMIT,
+    deviations=[NOT_PADDED],
+    vectors={"contextnet": Vector()},
+    published=["ContextNet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

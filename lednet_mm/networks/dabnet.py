@@ -17,7 +17,18 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, ConvPoolDownsample, ImagePyramid, NormAct
+
+CARD = Card(
+    name="dabnet",
+    title="DABNet",
+    paper="arXiv:1907.11357",
+    repository="github.com/Reagan1311/DABNet",
+    commit="b8d62fe",
+    vectors={"dabnet": Vector()},
+    published=["DABNet"],
+)
 
 BATCH_NORM = {"type": "BN", "eps": 1e-3}
 PRELU = {"type": "PReLU"}

@@ -26,8 +26,25 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, DepthwiseSeparable, make_activation, resize_like
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="dfanet",
+    title="DFANet A (re-implementation by zh320)",
+    paper="arXiv:1904.02216",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[
+        THIRD_PARTY,
+        "3.05 M parameters, the paper's 7.8 M.",
+        "The fully connected attention pools with the maximum, not with the mean as classifiers do.",
+    ],
+    vectors={"zh320_dfanet": Vector()},
+    published=["DFANet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

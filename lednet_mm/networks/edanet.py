@@ -20,6 +20,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import (
     Config,
     ConvNormAct,
@@ -28,6 +29,17 @@ from lednet_mm.layers import (
     make_activation,
     make_norm,
     square_conv,
+)
+from lednet_mm.networks.repositories import ESN, ESN_COMMIT
+
+CARD = Card(
+    name="edanet",
+    title="EDANet",
+    paper="arXiv:1809.06323",
+    repository=ESN,
+    commit=ESN_COMMIT,
+    vectors={"edanet": Vector()},
+    published=["EDANet"],
 )
 
 BATCH_NORM = {"type": "BN"}

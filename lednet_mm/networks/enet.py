@@ -29,6 +29,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import (
     Config,
     ConvNormAct,
@@ -41,6 +42,21 @@ from lednet_mm.layers import (
     unpool,
 )
 from lednet_mm.networks.heads import DecodeHead
+
+CARD = Card(
+    name="enet",
+    title="ENet",
+    paper="arXiv:1606.02147",
+    repository="github.com/davidtvs/PyTorch-ENet",
+    commit="e17d404",
+    deviations=[
+        "A port of the authors' Lua code, with one slope a PReLU instead of one a channel, an "
+        "activation after the last convolution of a branch, and a 3x3 instead of a 2x2 initial "
+        "pooling."
+    ],
+    vectors={"enet": Vector()},
+    published=["ENet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 PRELU = {"type": "PReLU", "num_parameters": 1}

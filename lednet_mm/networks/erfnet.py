@@ -28,8 +28,24 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvPoolDownsample, Stages
 from lednet_mm.networks.esnet import BATCH_NORM, RELU, FactorizedUnit
+from lednet_mm.networks.lednet import ENCODER_STAGE
+
+CARD = Card(
+    name="erfnet",
+    title="ERFNet",
+    paper="T-ITS 2018",
+    repository="github.com/Eromera/erfnet_pytorch",
+    commit="d4a46fa",
+    vectors={"erfnet": Vector(changes={"model.auxiliary_head": ENCODER_STAGE})},
+    published=[
+        "ERFNet",
+        "ERFNet (as listed in the LEDNet paper)",
+        "ERFNet (PyTorch release by its authors)",
+    ],
+)
 
 
 @MODELS.register_module()

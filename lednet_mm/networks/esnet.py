@@ -19,6 +19,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import (
     Config,
     ConvPoolDownsample,
@@ -30,6 +31,18 @@ from lednet_mm.layers import (
     square_conv,
 )
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import ESN, ESN_COMMIT
+
+CARD = Card(
+    name="esnet",
+    title="ESNet",
+    paper="arXiv:1906.09826",
+    repository=ESN,
+    commit=ESN_COMMIT,
+    deviations=["The three branches of a parallel unit share one batch normalisation."],
+    vectors={"esnet": Vector()},
+    published=["ESNet"],
+)
 
 BATCH_NORM = {"type": "BN", "eps": 1e-3}
 RELU = {"type": "ReLU"}

@@ -23,8 +23,51 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, ImagePyramid, NormAct, crop_like
 from lednet_mm.networks.heads import DecodeHead
+
+PAPER = "arXiv:1803.06815"
+REPOSITORY = "github.com/sacmehta/ESPNet"
+COMMIT = "afe71c3"
+TEST_FOLDER = "The decoder of the repository's test folder: its last merge takes the map without the image."
+
+CARDS = [
+    Card(
+        name="espnet",
+        title="ESPNet",
+        paper=PAPER,
+        repository=REPOSITORY,
+        commit=COMMIT,
+        vectors={
+            "espnet": Vector(),
+            "espnet_q3": Vector(
+                title="ESPNet as released for Cityscapes, q=3",
+                changes={"model.backbone.blocks": (2, 3), "model.decode_head.merge_image": False},
+                deviations=[TEST_FOLDER],
+            ),
+            "espnet_q5": Vector(
+                title="ESPNet as released for Cityscapes, q=5",
+                changes={"model.backbone.blocks": (2, 5), "model.decode_head.merge_image": False},
+                deviations=[TEST_FOLDER],
+            ),
+            "espnet_q8": Vector(
+                title="ESPNet as released for Cityscapes, q=8",
+                changes={"model.decode_head.merge_image": False},
+                deviations=[TEST_FOLDER],
+            ),
+        },
+        published=["ESPNet"],
+    ),
+    Card(
+        name="espnet_encoder",
+        title="ESPNet-C (encoder alone)",
+        paper=PAPER,
+        repository=REPOSITORY,
+        commit=COMMIT,
+        vectors={"espnet_encoder": Vector()},
+    ),
+]
 
 BATCH_NORM = {"type": "BN", "eps": 1e-3}
 PRELU = {"type": "PReLU"}

@@ -22,8 +22,19 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, ImagePyramid, NormAct, make_activation, resize_like
 from lednet_mm.networks.heads import DecodeHead
+
+CARD = Card(
+    name="espnetv2",
+    title="ESPNetv2 (s=1.0)",
+    paper="arXiv:1811.11431",
+    repository="github.com/sacmehta/ESPNetv2",
+    commit="b78e323",
+    vectors={"espnetv2": Vector()},
+    published=["ESPNetV2"],
+)
 
 BATCH_NORM = {"type": "BN"}
 PRELU = {"type": "PReLU"}

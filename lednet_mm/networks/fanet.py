@@ -30,8 +30,27 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, TransposedConvNormAct, crop_like, resize_like
+from lednet_mm.layers.deployment import deployment_rewrite
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="fanet",
+    title="FANet-18 (re-implementation by zh320)",
+    paper="arXiv:2007.03815",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[
+        THIRD_PARTY,
+        "The attention weights are products of queries with keys over positions, applied to the "
+        "values; the paper's are products of keys with values, applied to the queries.",
+        "It computes a matrix of positions by positions; the deployment form takes the same product "
+        "at linear cost.",
+    ],
+    vectors={"zh320_fanet": Vector()},
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -86,6 +105,14 @@ class FastAttention(nn.Module):
         else:
             mixed = q @ (k @ v)  # (N, channels, h * w) @ (N, h * w, h * w)
         return value + self.fuse((mixed / v.shape[2]).unflatten(2, x.shape[2:]))
+
+
+@deployment_rewrite
+def attend_at_linear_cost(network: nn.Module) -> None:
+    """Let every fast attention of a network take the order of products whose cost is linear."""
+    for module in network.modules():
+        if isinstance(module, FastAttention):
+            module.linear = True
 
 
 @MODELS.register_module()

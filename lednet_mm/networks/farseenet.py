@@ -19,8 +19,21 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, crop_like, resize_like
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="farseenet",
+    title="FarSee-Net (re-implementation by zh320)",
+    paper="arXiv:2003.03913",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[THIRD_PARTY],
+    vectors={"zh320_farseenet": Vector()},
+    published=["FarSeeNet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

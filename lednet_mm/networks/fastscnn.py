@@ -24,13 +24,26 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import (
     Config,
     ConvNormAct,
     DepthwiseSeparable,
     pyramid_pool,
 )
-from lednet_mm.networks.contextnet import BATCH_NORM, RELU, FeatureFusion, bottlenecks
+from lednet_mm.networks.contextnet import BATCH_NORM, NOT_PADDED, RELU, FeatureFusion, bottlenecks
+from lednet_mm.networks.repositories import ESN, ESN_COMMIT
+
+CARD = Card(
+    name="fastscnn",
+    title="Fast-SCNN",
+    paper="arXiv:1902.04502",
+    repository=ESN,
+    commit=ESN_COMMIT,
+    deviations=[NOT_PADDED, "The fusion's depth-wise convolution is not dilated; the paper's is, by 4."],
+    vectors={"fastscnn": Vector()},
+    published=["FastSCNN"],
+)
 
 
 class PyramidPooling(nn.Module):

@@ -21,6 +21,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import (
     Config,
     ConvNormAct,
@@ -31,6 +32,18 @@ from lednet_mm.layers import (
     make_activation,
 )
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import LAST_NORM, THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="fddwnet",
+    title="FDDWNet (re-implementation by zh320)",
+    paper="arXiv:1911.00632",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[THIRD_PARTY, LAST_NORM, "0.77 M parameters, the paper's 0.80 M."],
+    vectors={"zh320_fddwnet": Vector()},
+    published=["FDDWNet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

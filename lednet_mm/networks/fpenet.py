@@ -22,8 +22,24 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, make_activation, resize_like
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import ESN, ESN_COMMIT
+
+CARD = Card(
+    name="fpenet",
+    title="FPENet",
+    paper="arXiv:1909.08599",
+    repository=ESN,
+    commit=ESN_COMMIT,
+    deviations=[
+        "The expansion reaches only the first block of a stage: 0.115 M parameters, not about 0.4 M.",
+        "The channel attention passes a ReLU before its sigmoid: no weight is below one half.",
+    ],
+    vectors={"fpenet": Vector()},
+    published=["FPENet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

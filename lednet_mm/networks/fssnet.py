@@ -22,8 +22,20 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, DownsampleUnit, make_activation, make_norm, match_size
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import ESN, ESN_COMMIT
+
+CARD = Card(
+    name="fssnet",
+    title="FSSNet",
+    paper="IEEE Transactions on Industrial Informatics 15(2), 2019",
+    repository=ESN,
+    commit=ESN_COMMIT,
+    vectors={"fssnet": Vector()},
+    published=["FSSNet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

@@ -24,6 +24,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import (
     Config,
     ConvNormAct,
@@ -36,6 +37,67 @@ from lednet_mm.layers import (
     pyramid_attention,
 )
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import ESN, ESN_COMMIT
+
+# With which the authors train the encoder first.
+ENCODER_STAGE = {
+    "type": "FCNHead",
+    "in_channels": 128,
+    "channels": 128,
+    "num_convs": 0,
+    "concat_input": False,
+    "dropout_ratio": 0,
+}
+NOT_NEGATIVE = "Every branch of the attention pyramid ends in a ReLU: logits are never negative."
+
+CARD = Card(
+    name="lednet",
+    title="LEDNet",
+    paper="arXiv:1905.02423",
+    repository="github.com/xiaoyufenfei/LEDNet",
+    commit="5d900d9",
+    deviations=[NOT_NEGATIVE, "The pyramid has one channel for all classes."],
+    vectors={
+        "lednet_official": Vector(changes={"model.auxiliary_head": ENCODER_STAGE}),
+        "lednet_apn128": Vector(
+            title="LEDNet, pyramid of 128 channels",
+            changes={"model.decode_head.pyramid_width": 128, "model.auxiliary_head": ENCODER_STAGE},
+            deviations=[
+                NOT_NEGATIVE,
+                "A second file of the repository: 2.29 M parameters, not the paper's 0.94 M.",
+            ],
+        ),
+        "lednet_no_bn": Vector(
+            title="LEDNet without normalisation in its blocks",
+            changes={
+                "model.backbone.norm_in_blocks": False,
+                "model.backbone.dropout_ratio": (0, 0),
+                "model.decode_head.norm_cfg": None,
+                "model.auxiliary_head": ENCODER_STAGE,
+            },
+            deviations=[
+                NOT_NEGATIVE,
+                "What the authors' speed test times: no batch normalisation in blocks and pyramid.",
+            ],
+        ),
+        "lednet_esn": Vector(
+            title="LEDNet, factorised pyramid",
+            changes={"model.decode_head.factorized": True},
+            repository=ESN,
+            commit=ESN_COMMIT,
+            deviations=[
+                NOT_NEGATIVE,
+                "A third party's version: every convolution of the pyramid is factorised.",
+            ],
+        ),
+        "lednet_imagenet": Vector(
+            title="LEDNet, ImageNet classifier",
+            changes={"model": {"_delete_": True, "type": "LEDNetClassifier"}},
+            deviations=["It accepts 224 to 231 pixels a side; here any size works."],
+        ),
+    },
+    published=["LEDNet", "LEDNet (ImageNet pretrained)"],
+)
 
 BATCH_NORM = {"type": "BN", "eps": 1e-3}
 RELU = {"type": "ReLU"}

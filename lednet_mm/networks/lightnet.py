@@ -24,6 +24,11 @@ from torch.nn import functional as F
 from lednet_mm.layers import Config, NormAct, SqueezeExcitation, resize_like
 from lednet_mm.networks.heads import DecodeHead
 
+REPOSITORY = "github.com/ansleliu/LightNet"
+COMMIT = "58353b2"
+BORDER = "The last 1x1 convolution of the ASPP is padded: the map grows by a border of zeros."
+LOST_NORMS = "The receptive-field block lost the normalisations between its convolutions."
+
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
 LEAKY_RELU = {"type": "LeakyReLU", "negative_slope": 0.01}

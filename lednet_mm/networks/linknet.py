@@ -18,8 +18,20 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import BasicBlock, Config, ConvNormAct, Stages, crop_like, make_activation, make_norm
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import ESN, ESN_COMMIT
+
+CARD = Card(
+    name="linknet",
+    title="LinkNet",
+    paper="arXiv:1707.03718",
+    repository=ESN,
+    commit=ESN_COMMIT,
+    vectors={"linknet": Vector()},
+    published=["LinkNet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

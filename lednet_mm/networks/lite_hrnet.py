@@ -27,6 +27,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import (
     Config,
     ConvNormAct,
@@ -36,6 +37,22 @@ from lednet_mm.layers import (
     resize_like,
 )
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="lite_hrnet",
+    title="Lite-HRNet-18 (re-implementation by zh320)",
+    paper="arXiv:2104.06403",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[
+        THIRD_PARTY,
+        "1.09 M parameters, the paper 1.1 M.",
+        "The left half of the stem's shuffle block is a strided 1x1 convolution, with no depth-wise one.",
+        "The cross-resolution weights are computed once a module, not once a block.",
+    ],
+    vectors={"zh320_lite_hrnet": Vector()},
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

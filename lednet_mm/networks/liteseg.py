@@ -17,8 +17,21 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, resize_like
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="liteseg",
+    title="LiteSeg with MobileNetV2 (re-implementation by zh320)",
+    paper="arXiv:1912.06683",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[THIRD_PARTY, "4.29 M parameters, the paper 4.38 M."],
+    vectors={"zh320_liteseg": Vector()},
+    published=["LiteSeg"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

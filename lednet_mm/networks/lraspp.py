@@ -11,6 +11,17 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lednet_mm.cards import Card
+from lednet_mm.networks.mmsegmentation import REPOSITORY
+
+CARD = Card(
+    name="mobilenetv3_lraspp",
+    title="MobileNetV3-large with LR-ASPP (MMSegmentation's)",
+    paper="arXiv:1905.02244",
+    repository=REPOSITORY,
+    published=["MobileNetV3-Large LR-ASPP"],
+)
+
 
 class ClippedAveragePool(nn.Module):
     """Average pooling whose window is at most the map.

@@ -25,6 +25,7 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import (
     Config,
     DepthwiseSeparable,
@@ -34,6 +35,23 @@ from lednet_mm.layers import (
     make_activation,
 )
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import LAST_NORM, THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="mininet",
+    title="MiniNet (re-implementation by zh320)",
+    paper="ICRA 2019",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[
+        THIRD_PARTY,
+        LAST_NORM,
+        "1.41 M parameters, the paper 3.1 M.",
+        "The deepest stage has 386 channels.",
+    ],
+    vectors={"zh320_mininet": Vector()},
+    published=["MiniNet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 SELU = {"type": "SELU"}

@@ -23,8 +23,21 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, DownsampleUnit, TransposedConvNormAct, crop_like
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import LAST_NORM, THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="mininetv2",
+    title="MiniNet-v2 (re-implementation by zh320)",
+    paper="IEEE Transactions on Robotics, 2020",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[THIRD_PARTY, LAST_NORM, "0.51 M parameters, the paper 0.5 M."],
+    vectors={"zh320_mininetv2": Vector()},
+    published=["MiniNetV2"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

@@ -20,8 +20,27 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, NormAct
-from lednet_mm.networks.lightnet import BATCH_NORM, LEAKY_RELU, SpatialChannelExcitation
+from lednet_mm.networks.lightnet import (
+    BATCH_NORM,
+    BORDER,
+    COMMIT,
+    LEAKY_RELU,
+    REPOSITORY,
+    SpatialChannelExcitation,
+)
+
+CARD = Card(
+    name="mixscaledensenet",
+    title="MixedScaleDenseNet",
+    paper="doi:10.1073/pnas.1715832114",
+    repository=REPOSITORY,
+    commit=COMMIT,
+    deviations=["The dense layers work at 1/4 of the image, the paper's at full resolution.", BORDER],
+    vectors={"mixscaledensenet": Vector()},
+    published=["LightNet Mixed-scale DenseNet"],
+)
 
 
 class DenseLayer(nn.Sequential):

@@ -22,8 +22,53 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, InvertedResidual, Stages
-from lednet_mm.networks.lightnet import BATCH_NORM, RELU, SpatialChannelExcitation, to_quarters
+from lednet_mm.networks.lightnet import (
+    BATCH_NORM,
+    BORDER,
+    COMMIT,
+    LOST_NORMS,
+    RELU,
+    REPOSITORY,
+    SpatialChannelExcitation,
+    to_quarters,
+)
+
+PAPER = "none; MobileNetV2: arXiv:1801.04381"
+EXPANDED = "The first block has a 1x1 expansion, which MobileNetV2's has not."
+
+CARDS = [
+    Card(
+        name="mobilenetv2plus",
+        title="MobileNetV2Plus",
+        paper=PAPER,
+        repository=REPOSITORY,
+        commit=COMMIT,
+        deviations=[EXPANDED, BORDER],
+        vectors={"mobilenetv2plus": Vector()},
+        published=["LightNet MobileNetV2Plus", "LightNet MobileNetV2Plus (GAN data)"],
+    ),
+    Card(
+        name="rfmobilenetv2plus",
+        title="RF-MobileNetV2Plus",
+        paper=PAPER,
+        repository=REPOSITORY,
+        commit=COMMIT,
+        deviations=[EXPANDED, LOST_NORMS],
+        vectors={"rfmobilenetv2plus": Vector()},
+        published=["LightNet RF-MobileNetV2Plus (GAN data)"],
+    ),
+    Card(
+        name="mobilenetv2share",
+        title="MobileNetV2Share",
+        paper=PAPER,
+        repository=REPOSITORY,
+        commit=COMMIT,
+        deviations=[EXPANDED, BORDER],
+        vectors={"mobilenetv2share": Vector()},
+    ),
+]
 
 RELU6 = {"type": "ReLU6"}
 

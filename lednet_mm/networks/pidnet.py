@@ -11,6 +11,17 @@ from mmseg.registry import MODELS
 from torch import Tensor
 from torch.nn import functional as F
 
+from lednet_mm.cards import Card
+from lednet_mm.networks.mmsegmentation import REPOSITORY
+
+CARD = Card(
+    name="pidnet_s",
+    title="PIDNet-S (MMSegmentation's)",
+    paper="arXiv:2206.02066",
+    repository=REPOSITORY,
+    published=["PIDNet-S"],
+)
+
 
 def label_edges(labels: Tensor, width: int, ignore_index: int = 255) -> Tensor:
     """Find the pixels around borders between classes, as mmseg's ``GenerateEdge``.

@@ -23,8 +23,25 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, Stages, pyramid_pool, resize_like
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import LAST_NORM, THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="pp_liteseg",
+    title="PP-LiteSeg with STDC1 (re-implementation by zh320)",
+    paper="arXiv:2204.02681",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[
+        THIRD_PARTY,
+        LAST_NORM,
+        "A strided STDC block has its stride in the second convolution, not in a depth-wise one before.",
+    ],
+    vectors={"zh320_pp_liteseg": Vector()},
+    published=["PP-LiteSeg (STDC1; 768x1536)", "PP-LiteSeg (STDC2; 768x1536)"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

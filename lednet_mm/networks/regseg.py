@@ -22,8 +22,26 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, SqueezeExcitation, Stages, make_activation, resize_like
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="regseg",
+    title="RegSeg (re-implementation by zh320)",
+    paper="arXiv:2111.09957",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[
+        THIRD_PARTY,
+        "3.37 M parameters, the paper 3.34 M.",
+        "The last block has stride 2 and no dilation (deepest map at 1/32); in the paper it has "
+        "stride 1 and the dilations (5, 14).",
+    ],
+    vectors={"zh320_regseg": Vector()},
+    published=["RegSeg"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

@@ -23,9 +23,20 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, NormAct, SqueezeExcitation, channel_shuffle, resize_like
 from lednet_mm.networks.heads import DecodeHead
-from lednet_mm.networks.lightnet import ASPP, BATCH_NORM, RELU
+from lednet_mm.networks.lightnet import ASPP, BATCH_NORM, BORDER, COMMIT, RELU, REPOSITORY
+
+CARD = Card(
+    name="sedpshufflenet",
+    title="SE-DPN-ShuffleNet",
+    paper="none; dual-path networks: arXiv:1707.01629",
+    repository=REPOSITORY,
+    commit=COMMIT,
+    deviations=[BORDER],
+    vectors={"sedpshufflenet": Vector()},
+)
 
 GATE_ACT = {"type": "LeakyReLU", "negative_slope": 0.1}
 

@@ -19,8 +19,20 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, unpool
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import ESN, ESN_COMMIT
+
+CARD = Card(
+    name="segnet",
+    title="SegNet",
+    paper="arXiv:1511.00561",
+    repository=ESN,
+    commit=ESN_COMMIT,
+    vectors={"segnet": Vector()},
+    published=["SegNet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

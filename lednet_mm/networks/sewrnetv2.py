@@ -21,9 +21,21 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, NormAct, SqueezeExcitation, resize_like
 from lednet_mm.networks.heads import DecodeHead
-from lednet_mm.networks.lightnet import ASPP, BATCH_NORM, RELU
+from lednet_mm.networks.lightnet import ASPP, BATCH_NORM, BORDER, COMMIT, RELU, REPOSITORY
+
+CARD = Card(
+    name="sewrnetv2",
+    title="SE-WideResNetV2",
+    paper="none; wide residual networks: arXiv:1605.07146, arXiv:1611.10080",
+    repository=REPOSITORY,
+    commit=COMMIT,
+    deviations=["The ASPP has a ReLU, the rest a leaky ReLU.", BORDER],
+    vectors={"sewrnetv2": Vector()},
+    published=["LightNet SE-WResNetV2"],
+)
 
 LEAKY_RELU = {"type": "LeakyReLU", "negative_slope": 0.1}
 

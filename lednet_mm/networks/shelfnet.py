@@ -24,6 +24,7 @@ from itertools import pairwise
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import (
     BasicBlock,
     Config,
@@ -32,6 +33,22 @@ from lednet_mm.layers import (
     crop_like,
 )
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="shelfnet",
+    title="ShelfNet-18 (re-implementation by zh320)",
+    paper="arXiv:1811.11254",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[
+        THIRD_PARTY,
+        "16.04 M parameters, the paper 23.5 M.",
+        "The two convolutions of a residual block do not share weights, and have no dropout between.",
+    ],
+    vectors={"zh320_shelfnet": Vector()},
+    published=["ShelfNet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

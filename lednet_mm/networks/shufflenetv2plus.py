@@ -22,8 +22,44 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, Stages, channel_shuffle, make_activation, match_size
-from lednet_mm.networks.lightnet import BATCH_NORM, RELU, SpatialChannelExcitation
+from lednet_mm.networks.lightnet import (
+    BATCH_NORM,
+    BORDER,
+    COMMIT,
+    LOST_NORMS,
+    RELU,
+    REPOSITORY,
+    SpatialChannelExcitation,
+)
+
+PAPER = "none; ShuffleNet: arXiv:1707.01083"
+UNITS = (
+    "The units are those of ShuffleNet v1; the first convolution has neither normalisation nor activation."
+)
+
+CARDS = [
+    Card(
+        name="shufflenetv2plus",
+        title="ShuffleNetV2Plus",
+        paper=PAPER,
+        repository=REPOSITORY,
+        commit=COMMIT,
+        deviations=[UNITS, BORDER],
+        vectors={"shufflenetv2plus": Vector()},
+        published=["LightNet ShuffleNetPlus"],
+    ),
+    Card(
+        name="rfshufflenetv2plus",
+        title="RF-ShuffleNetV2Plus",
+        paper=PAPER,
+        repository=REPOSITORY,
+        commit=COMMIT,
+        deviations=[UNITS, LOST_NORMS],
+        vectors={"rfshufflenetv2plus": Vector()},
+    ),
+]
 
 
 class ShuffleUnit(nn.Module):

@@ -21,6 +21,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import (
     Config,
     ConvNormAct,
@@ -31,6 +32,17 @@ from lednet_mm.layers import (
     match_size,
 )
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import ESN, ESN_COMMIT
+
+CARD = Card(
+    name="sqnet",
+    title="SQNet",
+    paper="NIPS 2016 workshop MLITS",
+    repository=ESN,
+    commit=ESN_COMMIT,
+    vectors={"sqnet": Vector()},
+    published=["SQNet"],
+)
 
 ELU = {"type": "ELU"}
 

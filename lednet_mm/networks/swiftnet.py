@@ -24,8 +24,21 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from lednet_mm.cards import Card, Vector
 from lednet_mm.layers import Config, ConvNormAct, pyramid_pool, resize_like
 from lednet_mm.networks.heads import DecodeHead
+from lednet_mm.networks.repositories import LAST_NORM, THIRD_PARTY, ZH320, ZH320_COMMIT
+
+CARD = Card(
+    name="swiftnet",
+    title="SwiftNet with ResNet-18 (re-implementation by zh320)",
+    paper="arXiv:1903.08469",
+    repository=ZH320,
+    commit=ZH320_COMMIT,
+    deviations=[THIRD_PARTY, LAST_NORM, "11.95 M parameters, the paper 11.8 M."],
+    vectors={"zh320_swiftnet": Vector()},
+    published=["SwiftNet"],
+)
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}

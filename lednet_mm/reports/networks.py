@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from lednet_mm.checkpoints.authors import NETWORKS, config_name
-from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.cards import Card
+from lednet_mm.catalog import network_files
+from lednet_mm.checkpoints.authors import authors_model, name_table
 from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
 from lednet_mm.config import load_config
 from lednet_mm.cost.complexity import count_complexity, trainable_parameters
@@ -67,10 +68,9 @@ class NetworkFacts:
     """What the page says of one network.
 
     Attributes:
-        name: of the config in ``configs/_base_/networks``, or of the name table where there is none.
-        title: as its paper writes it.
-        table: key in ``NETWORKS``; None for a network of MMSegmentation that is not proven here.
-        note: the docstring of the config; empty where there is none.
+        card: the network's, or that of another version of it.
+        vector: name of the reference vector; None where nothing is proven.
+        note: the docstring of the network's config; empty for another version, which has none.
         params: in inference, trainable.
         params_train: with auxiliary heads.
         macs: at 512x1024; None where that is no input (a classifier).
@@ -80,9 +80,8 @@ class NetworkFacts:
         training_error: the same in training mode, gradients included.
     """
 
-    name: str
-    title: str
-    table: str | None
+    card: Card
+    vector: str | None
     note: str
     params: int
     params_train: int
@@ -92,69 +91,63 @@ class NetworkFacts:
     error: float | None
     training_error: float | None
 
-
-def network_configs(folder: str | Path) -> dict[str, Path]:
-    """Return the network configs of ``configs/_base_/networks`` by name."""
-    return {path.stem: path for path in sorted(Path(folder).glob("*.py"))}
+    @property
+    def name(self) -> str:
+        """The name of the network; of another version of it, the vector's."""
+        return self.card.name if self.vector == self.card.vector else str(self.vector)
 
 
 def measure_networks(
-    configs: str | Path, vectors: str | Path, advance: Callable[[str], None] = lambda name: None
+    cards: Mapping[str, Card], vectors: str | Path, advance: Callable[[str], None] = lambda name: None
 ) -> list[NetworkFacts]:
-    """Measure every network of the project.
+    """Measure networks, and the other versions of them that are proven.
 
     Args:
-        configs: the folder ``configs/_base_/networks``.
+        cards: of the networks, by name.
         vectors: the folder with the reference vectors.
-        advance: called with the name of each network before it is measured.
+        advance: called with the name of each network or vector before it is measured.
 
     Returns:
-        Networks with a name table by title, then those without by title.
+        What is proven by title, then the rest by title.
 
     Raises:
         InputError: a network misses its vector: the page would say what does not hold.
     """
-    files = network_configs(configs)
-    proven = {key: files.pop(config_name(key), None) for key in NETWORKS}
     facts = []
-    for key, path in sorted(proven.items(), key=lambda item: NETWORKS[item[0]].title.lower()):
-        advance(key)
-        facts.append(_measure(path, key, Path(vectors)))
-    others = []
-    for path in files.values():
-        advance(path.stem)
-        others.append(_measure(path, None, Path(vectors)))
-    return facts + sorted(others, key=lambda network: network.title.lower())
+    for card in cards.values():
+        own = [] if card.vector else [None]
+        for vector in [*own, *card.vectors]:
+            advance(vector or card.name)
+            facts.append(_measure(card, vector, Path(vectors)))
+    return sorted(facts, key=lambda network: (network.vector is None, network.card.title.lower()))
 
 
-def _measure(path: Path | None, key: str | None, vectors: Path) -> NetworkFacts:
-    table = NETWORKS[key] if key else None
-    note = _docstring(path) if path else ""
+def _measure(card: Card, vector: str | None, vectors: Path) -> NetworkFacts:
     error = training_error = None
     cases = 0
-    vector = vectors / f"{key}.json"
-    if key and vector.is_file():
-        result = check_parity(read_vector(vector))
+    if vector and (path := vectors / f"{vector}.json").is_file():
+        result = check_parity(read_vector(path))
         if result.misses:
-            raise InputError(f"{key} is not equal to its authors' code: {result.misses[0]}")
+            raise InputError(f"{vector} is not equal to its authors' code: {result.misses[0]}")
         cases = len(result.errors)
         error = max(error for case, error in result.errors.items() if case.startswith("eval"))
         training_error = max(error for case, error in result.errors.items() if not case.startswith("eval"))
-    if table and "type" in table.model:  # a classifier of images
-        params = params_train = trainable_parameters(build_model(table, 1000))
-        macs, sizes = None, "any"
+    if vector == card.vector:
+        path = network_files()[card.name]
+        note, config = _docstring(path), load_config(path)
     else:
-        model = {"type": "Segmentor", **table.model} if table else {}
-        config = load_config(path) if path else Config({"model": model})
+        note, config = "", Config({"model": authors_model(str(vector))})
+    if config.model.type == "Segmentor":
         config.model.num_classes = CLASSES
         counted = count_complexity(config, SHAPE)
         params, params_train, macs = counted.params, counted.params_train, counted.macs
         sizes = _accepted_sizes(config)
+    else:  # a classifier of images
+        params = params_train = trainable_parameters(build_model(config.model, 1000))
+        macs, sizes = None, "any"
     return NetworkFacts(
-        name=path.stem if path else str(key),
-        # A config's docstring begins with the name.
-        title=table.title if table else re.split(r" \(|,? as |, ", note)[0] + " (MMSegmentation's)",
-        table=key,
+        card=card.version(vector) if vector else card,
+        vector=vector,
         note=note,
         params=params,
         params_train=params_train,
@@ -192,7 +185,7 @@ def render(networks: Sequence[NetworkFacts]) -> str:
     ]
     for network in networks:
         macs = "–" if network.macs is None else f"{network.macs / 1e9:.2f}"
-        anchor = f"[{network.title}](#{_anchor(_heading(network))})"
+        anchor = f"[{network.card.title}](#{_anchor(_heading(network))})"
         size = f"{network.params / 1e6:.3f} | {macs}"
         parity = f"{_below(network.error)} | {_below(network.training_error)}"
         lines.append(f"| {anchor} | `{network.name}` | {size} | {parity} |")
@@ -202,7 +195,7 @@ def render(networks: Sequence[NetworkFacts]) -> str:
 
 
 def _heading(network: NetworkFacts) -> str:
-    return f"{network.title}: {network.name}"
+    return f"{network.card.title}: {network.name}"
 
 
 def _anchor(heading: str) -> str:
@@ -218,13 +211,12 @@ def _below(error: float | None) -> str:
 
 
 def _section(network: NetworkFacts) -> list[str]:
-    table: AuthorsNetwork | None = NETWORKS[network.table] if network.table else None
+    card = network.card
     lines = []
-    if network.note:
-        lines.append(f"`configs/_base_/networks/{network.name}.py`: {network.note}")
-        lines.append("")
-    if table:
-        lines.append(f"* Paper: {table.paper}. Code: {table.repository}. Name table: `{network.table}`.")
+    if network.name == card.name:
+        lines += [f"`configs/_base_/networks/{card.name}.py`: {network.note}", ""]
+    table = f" Name table: `{network.vector}`." if network.vector else ""
+    lines.append(f"* Paper: {card.paper}. Code: {card.repository}.{table}")
     size = f"{network.params / 1e6:.3f} M parameters"
     if network.params_train != network.params:
         size += f" ({network.params_train / 1e6:.3f} M in training)"
@@ -235,18 +227,16 @@ def _section(network: NetworkFacts) -> list[str]:
             f"* Equal to that code over {network.cases} cases: error below {_below(network.error)}, "
             f"in training mode {_below(network.training_error)}."
         )
-        if table and table.training_tolerance:
-            tolerance = f"{table.training_tolerance:.0e}"
-            lines.append(
-                f"* In training mode held to {tolerance} only: the last bit of rounding grows that far."
-            )
-    elif table:
-        lines.append("* No reference vector of its own: not proven.")
     else:
-        lines.append("* MMSegmentation's implementation, not proven here.")
-    if table:
-        lines += [f"* Deviation: {deviation}" for deviation in table.deviations]
-    lines += [f"* Published: {_published(row)}" for row in published_rows(network.name)]
+        lines.append("* Not proven: it has no reference vector.")
+    tolerance = name_table(network.vector).training_tolerance if network.vector else None
+    if tolerance:
+        lines.append(
+            f"* In training mode held to {tolerance:.0e} only: the last bit of rounding grows that far."
+        )
+    lines += [f"* Deviation: {deviation}" for deviation in card.deviations]
+    if network.name == card.name:
+        lines += [f"* Published: {_published(row)}" for row in published_rows(card.name)]
     return lines
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from lednet_mm.checkpoints.authors import NETWORKS, config_name
+from lednet_mm.cards import network_cards
 from lednet_mm.reports.tables import Column, Table, rows_of
 
 MIOU = {
@@ -20,13 +19,6 @@ MIOU = {
     ("camvid", "test"): "camvid_test_miou",
 }
 """Which published number belongs to which (dataset, split) of ours."""
-
-# Where a row of published.csv and our network are not called the same.
-OUR_NAMES = {
-    "MobileNetV3-Large LR-ASPP": "mobilenetv3_lraspp",
-    "LightNet ShuffleNetPlus": "shufflenetv2plus",
-    "LightNet SE-WResNetV2": "sewrnetv2",
-}
 
 
 @cache
@@ -38,18 +30,10 @@ def read_published() -> tuple[Mapping[str, str], ...]:
 
 @cache
 def published_rows(network: str) -> tuple[Mapping[str, str], ...]:
-    """Return the published rows of one of our networks.
-
-    They are called as it is, or as its paper calls it, but for case, hyphens and brackets.
-    """
-
-    def plain(text: str) -> str:
-        return re.sub(r"[^a-z0-9]", "", re.sub(r" \(.*|^LightNet ", "", text).lower())
-
-    titles = [authors.title for name, authors in NETWORKS.items() if config_name(name) == network]
-    wanted = {plain(name) for name in (network, *titles)}
-    rows = read_published()
-    return tuple(row for row in rows if plain(OUR_NAMES.get(row["network"], row["network"])) in wanted)
+    """Return the published rows of one of our networks, as its card names them; none of any other network."""
+    cards = network_cards()
+    names = cards[network].published if network in cards else ()
+    return tuple(row for row in read_published() if row["network"] in names)
 
 
 def published_beside(group: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lednet_mm.checkpoints.authors import authors_network
+from lednet_mm.checkpoints.authors import authors_model, name_table
 from lednet_mm.checkpoints.convert import convert_checkpoint, count_classes
 from lednet_mm.checkpoints.files import load_model, read_checkpoint
 from lednet_mm.checkpoints.parity import build_model, fill, read_vector
@@ -54,14 +54,14 @@ def test_every_tensor_arrives_in_its_place(key, prefix, state, save, tmp_path):
     source = save({"epoch": 3, key: tensors} if key else tensors)
     done = convert_checkpoint("dabnet", source, tmp_path / "ours.pth")
     assert (done.num_classes, done.auxiliary, done.unused) == (19, (), ())
-    network = authors_network("dabnet")
-    model = build_model(network, 19)
+    model = build_model(authors_model("dabnet"), 19)
     meta = load_model(model, tmp_path / "ours.pth")["meta"]
     assert (meta["network"], meta["num_classes"]) == ("dabnet", 19)
     assert meta["source_sha256"] == file_sha256(source)
     ours = model.state_dict()
     assert len(ours) == len(state) == done.tensors
-    assert all(torch.equal(ours[network.rename(name)], tensor) for name, tensor in state.items())
+    rename = name_table("dabnet").rename
+    assert all(torch.equal(ours[rename(name)], tensor) for name, tensor in state.items())
 
 
 def test_files_of_old_versions_of_pytorch(state, save, tmp_path):
@@ -91,7 +91,7 @@ def test_nothing_passes_silently(fault, message, state, save, tmp_path):
     elif fault == "reshaped":
         state[first] = torch.zeros(40, *state[first].shape[1:])
     elif fault == "double":
-        state[authors_network("dabnet").rename(first)] = state[first]
+        state[name_table("dabnet").rename(first)] = state[first]
     elif fault == "nothing":
         state = {"epoch": 3}
     else:
@@ -141,7 +141,7 @@ def test_heads_of_training_are_left_out_unless_asked_for(save, tmp_path):
 def test_the_number_of_classes_is_in_the_shapes(vector):
     facts = read_vector(DATA / f"{vector}.json")
     shapes = {name: torch.empty(shape, device="meta") for name, shape, _ in facts["state"]}
-    assert count_classes(authors_network(vector), shapes) == facts["num_classes"]
+    assert count_classes(vector, shapes) == facts["num_classes"]
 
 
 def test_the_command(tool, state, save, tmp_path):

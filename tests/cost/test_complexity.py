@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lednet_mm.checkpoints.authors import authors_network
+from lednet_mm.checkpoints.authors import authors_model, name_table
 from lednet_mm.checkpoints.parity import build_model
 from lednet_mm.config import Choice, load_config
 from lednet_mm.cost.complexity import count_complexity, trainable_parameters
@@ -46,7 +46,7 @@ class Classifier(nn.Module):
 
 
 def ours(facts: dict) -> nn.Module:
-    model = build_model(authors_network(facts["network"]), facts["num_classes"]).eval()
+    model = build_model(authors_model(facts["network"]), facts["num_classes"]).eval()
     return Classifier(model) if facts["network"] == "lednet_imagenet" else Inference(model)
 
 
@@ -54,11 +54,11 @@ def ours(facts: dict) -> nn.Module:
 def test_parameters_and_products_are_the_authors(name: str):
     facts = FACTS[name]
     with torch.device("meta"):
-        model = build_model(authors_network(name), facts["num_classes"]).eval()
+        model = build_model(authors_model(name), facts["num_classes"]).eval()
         unused = {
             tensor: math.prod(shape)
             for tensor, shape, kind in facts["state"]
-            if kind not in NO_PARAMETERS and authors_network(name).rename(tensor) is None
+            if kind not in NO_PARAMETERS and name_table(name).rename(tensor) is None
         }
         assert trainable_parameters(model) + sum(unused.values()) == facts["parameters"]
         _, height, width = published(facts)

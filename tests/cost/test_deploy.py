@@ -13,9 +13,9 @@ from lednet_mm.catalog import network_files, variants_of
 from lednet_mm.config import Choice, load_config
 from lednet_mm.cost import deploy as deployment
 from lednet_mm.cost.deploy import deploy, difference
-from lednet_mm.cost.deployed_lednet import Encoder
 from lednet_mm.cost.inference import Inference, build_network
 from lednet_mm.networks.lednet import APNHead, LEDNet
+from lednet_mm.networks.lednet_deployed import Encoder
 
 SHAPES = ((64, 96), (75, 101))
 

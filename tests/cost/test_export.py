@@ -13,21 +13,21 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from lednet_mm.checkpoints.authors import NETWORKS, config_name
+from lednet_mm.cards import network_cards
+from lednet_mm.catalog import network_files
 from lednet_mm.config import load_config
 from lednet_mm.cost.export import Normalised, export_onnx, require_onnx
 from lednet_mm.cost.inference import Inference, build_network, input_channels
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.prediction import Predictor
 from lednet_mm.files import file_sha256
-from lednet_mm.reports.networks import network_configs
 
 onnxruntime = pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = network_configs(ROOT / "configs/_base_/networks")
-OF_MMSEGMENTATION = sorted(FILES.keys() - {config_name(key) for key in NETWORKS})
+FILES = network_files()
+NOT_PROVEN = sorted(name for name, card in network_cards().items() if card.vector is None)
 
 
 def run(content, images):
@@ -36,9 +36,9 @@ def run(content, images):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "unet" else []) for n in OF_MMSEGMENTATION]
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "unet" else []) for n in NOT_PROVEN]
 )
-def test_mmsegmentations_networks_take_any_size(name):
+def test_networks_without_a_vector_take_any_size(name):
     config = load_config(FILES[name])
     config.model.num_classes = 5
     torch.manual_seed(0)

@@ -8,15 +8,14 @@ import torch
 from mmseg.registry import MODELS
 from torch import nn
 
+from lednet_mm.catalog import network_files
 from lednet_mm.config import load_config
 from lednet_mm.cost.complexity import count_complexity
 from lednet_mm.cost.export import export_onnx
 from lednet_mm.cost.inference import Inference, build_network, input_channels
 from lednet_mm.errors import InputError
 from lednet_mm.records import read_records
-from lednet_mm.reports.networks import network_configs
 
-ROOT = Path(__file__).resolve().parents[2]
 THEIRS = Path(mmseg.__file__).parent / ".mim/configs"
 ERFNET = THEIRS / "erfnet/erfnet_fcn_4xb4-160k_cityscapes-512x1024.py"
 OF_MMSEGMENTATION = [
@@ -46,9 +45,7 @@ def test_the_logits_are_those_that_mmsegmentation_predicts_with(path):
     assert input_channels(network) == 3
 
 
-@pytest.mark.parametrize(
-    "path", network_configs(ROOT / "configs/_base_/networks").values(), ids=lambda p: p.stem
-)
+@pytest.mark.parametrize("path", network_files().values(), ids=lambda p: p.stem)
 def test_every_network_here_takes_three_channels(path):
     config = load_config(path)
     config.model.num_classes = 19

@@ -11,7 +11,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from lednet_mm.checkpoints.authors import authors_network
+from lednet_mm.checkpoints.authors import authors_model
 from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
 from lednet_mm.cost.export import export_onnx
 from lednet_mm.cost.inference import Inference
@@ -45,7 +45,7 @@ class NetworkTest:
 
     def build(self) -> nn.Module:
         """Build the model of all tests but parity; a giant builds a narrow version of itself."""
-        return build_model(authors_network(self.vector), self.num_classes)
+        return build_model(authors_model(self.vector), self.num_classes)
 
     @pytest.fixture
     def model(self) -> nn.Module:

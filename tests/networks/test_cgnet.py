@@ -6,7 +6,7 @@ from mmseg.models.backbones.cgnet import GlobalContextExtractor
 from mmseg.registry import MODELS
 from torch import nn
 
-from lednet_mm.checkpoints.authors import authors_network
+from lednet_mm.checkpoints.authors import authors_model
 from lednet_mm.checkpoints.parity import build_model
 from lednet_mm.config import Choice, load_config
 from lednet_mm.cost.inference import build_network
@@ -22,7 +22,7 @@ class TestCGNet(NetworkTest):
 def test_the_config_builds_the_proven_network():
     ours, proven = (
         build_network(load_config(Choice("cgnet", "camvid"))),
-        build_model(authors_network("cgnet"), 11).eval(),
+        build_model(authors_model("cgnet"), 11).eval(),
     )
     ours.load_state_dict(proven.state_dict())
     image = torch.randn(1, 3, 64, 96)

@@ -7,7 +7,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import nn
 
-from lednet_mm.checkpoints.authors import authors_network
+from lednet_mm.checkpoints.authors import authors_model
 from lednet_mm.checkpoints.parity import build_model
 from tests.networks.base import NetworkTest, built, count, layers
 
@@ -71,8 +71,8 @@ class TestSwitches:
 
     @pytest.mark.parametrize("blocks", [3, 5, 8])
     def test_the_released_decoder_merges_without_the_image(self, blocks):
-        plain = build_model(authors_network("espnet"), 20)
-        released = build_model(authors_network(f"espnet_q{blocks}"), 20)
+        plain = build_model(authors_model("espnet"), 20)
+        released = build_model(authors_model(f"espnet_q{blocks}"), 20)
         assert len(released.backbone.level3) == blocks
         assert plain.decode_head.merge1.conv.in_channels == 20 + 19
         assert released.decode_head.merge1.conv.in_channels == 20 + 16

@@ -7,7 +7,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from mmseg.registry import MODELS
 
-from lednet_mm.checkpoints.authors import authors_network
+from lednet_mm.checkpoints.authors import authors_model, name_table
 from lednet_mm.checkpoints.convert import convert_checkpoint
 from lednet_mm.checkpoints.initial import initial_weights, load_initial
 from lednet_mm.checkpoints.parity import build_model, check_parity, fill, read_vector
@@ -21,7 +21,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return build_model(authors_network("lednet_imagenet"), num_classes=7)
+    return build_model(authors_model("lednet_imagenet"), num_classes=7)
 
 
 def test_parity_with_the_authors():
@@ -64,7 +64,7 @@ def test_the_authors_weights_start_a_training(tmp_path):
     segmentor = MODELS.build(load_config(CONFIGS / "lednet_camvid.py").model)
     converted = read_checkpoint(tmp_path / "ours.pth")
     load_initial(segmentor, initial_weights(converted, "ours.pth", segmentor.state_dict()), "ours.pth")
-    renamed = {authors_network("lednet_imagenet").rename(name): tensor for name, tensor in state.items()}
+    renamed = {name_table("lednet_imagenet").rename(name): tensor for name, tensor in state.items()}
     for name, tensor in segmentor.backbone.state_dict().items():
         assert name.endswith("num_batches_tracked") or torch.equal(tensor, renamed[f"backbone.{name}"])
 

@@ -1,6 +1,5 @@
 """SEDPNShuffleNet: parity, and what the switches change."""
 
-from dataclasses import replace
 from functools import partial
 
 import torch
@@ -8,7 +7,6 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from lednet_mm.checkpoints.authors import authors_network
 from lednet_mm.checkpoints.parity import build_model
 from tests.networks.base import NetworkTest, built, count, layers
 
@@ -34,8 +32,8 @@ class TestSEDPNShuffleNet(NetworkTest):
     vector = "sedpshufflenet"
 
     def build(self):
-        model = {"backbone": SMALL, "decode_head": SMALL_HEAD}
-        return build_model(replace(authors_network(self.vector), model=model), self.num_classes)
+        model = {"type": "Segmentor", "backbone": SMALL, "decode_head": SMALL_HEAD}
+        return build_model(model, self.num_classes)
 
 
 encoder = partial(built, **SMALL)

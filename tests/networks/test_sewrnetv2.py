@@ -1,12 +1,10 @@
 """SEWideResNetV2: parity, and what the switches change."""
 
-from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import nn
 
-from lednet_mm.checkpoints.authors import authors_network
 from lednet_mm.checkpoints.parity import build_model
 from tests.networks.base import NetworkTest, built, count, layers
 
@@ -27,8 +25,8 @@ class TestSEWideResNetV2(NetworkTest):
     giant = True
 
     def build(self):
-        model = {"backbone": SMALL, "decode_head": SMALL_HEAD}
-        return build_model(replace(authors_network(self.vector), model=model), self.num_classes)
+        model = {"type": "Segmentor", "backbone": SMALL, "decode_head": SMALL_HEAD}
+        return build_model(model, self.num_classes)
 
 
 encoder = partial(built, **SMALL)

@@ -292,7 +292,11 @@ def test_print_config(tool, tmp_path):
 @exercises("list", "--json")
 def test_list(tool):
     known = {kind: json.loads(tool("list", kind, "--json").out) for kind in LISTED}
-    assert {row["network"] for row in known["networks"]} == set(network_files())
+    networks = {row["network"]: row for row in known["networks"]}
+    assert networks.keys() == network_files().keys()
+    said = {name: tuple(networks[name][key] for key in ("title", "paper", "proven")) for name in networks}
+    assert said["lednet"] == ("LEDNet", "arXiv:1905.02423", True)
+    assert said["unet"] == ("UNet-S5-D16 (MMSegmentation's)", "arXiv:1505.04597", False)
     assert {row["dataset"]: row["classes"] for row in known["datasets"]}["camvid"] == 11
     assert {"common", "lednet_authors"} <= {row["recipe"] for row in known["recipes"]}
     named = {row["variant"]: row for row in known["variants"] if row["network"] == "lednet"}

@@ -55,6 +55,12 @@ def test_a_report_needs_no_pytorch(tmp_path):
     assert (tmp_path / "index.html").is_file()
 
 
+def test_the_list_of_networks_needs_no_pytorch():
+    done = run_without(("torch", "mmseg", "mmcv"), "tools/list.py", "networks", "--json")
+    assert done.returncode == 0, done.stderr
+    assert '"title": "DABNet"' in done.stdout
+
+
 def test_a_plan_needs_no_pytorch(tmp_path):
     study = "configs/studies/smoke.py"
     done = run_without(

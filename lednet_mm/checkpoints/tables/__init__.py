@@ -1,4 +1,4 @@
-"""The name tables: one file a network, or a family of them, with its tables by name in ``NETWORKS``.
+"""The name tables: one file a network, or a family, with the tables by the vectors' names in ``TABLES``.
 
 Two files hold no table but what several share: ``lightnet.py`` and ``zh320.py``.
 """

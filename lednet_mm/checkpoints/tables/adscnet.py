@@ -1,15 +1,10 @@
 """ADSCNet's names in a third party's re-implementation (zh320)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.zh320 import LAST_NORM, REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.zh320 import UNIT
 
-NETWORKS = {
-    "zh320_adscnet": AuthorsNetwork(
-        title="ADSCNet (re-implementation by zh320)",
-        paper="Applied Intelligence 50, 2020",
-        repository=REPOSITORY,
-        deviations=[THIRD_PARTY, LAST_NORM],
-        model={"backbone": {"type": "ADSCNet"}, "decode_head": {"type": "ADSCNetHead"}},
+TABLES = {
+    "zh320_adscnet": NameTable(
         rules=[
             (r"^conv0\.", "backbone.stages.0.0."),
             (r"^conv1\.", "backbone.stages.0.1."),

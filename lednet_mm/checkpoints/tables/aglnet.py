@@ -1,19 +1,10 @@
 """AGLNet's names in a third party's re-implementation (zh320)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.zh320 import REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.zh320 import UNIT
 
-NETWORKS = {
-    "zh320_aglnet": AuthorsNetwork(
-        title="AGLNet (re-implementation by zh320)",
-        paper="Applied Soft Computing 96, 2020",
-        repository=REPOSITORY,
-        deviations=[
-            THIRD_PARTY,
-            "1.02 M parameters, the paper's 1.12 M.",
-            "Every branch of a block ends in a ReLU before the residual sum.",
-        ],
-        model={"backbone": {"type": "AGLNet"}, "decode_head": {"type": "AGLNetHead"}},
+TABLES = {
+    "zh320_aglnet": NameTable(
         rules=[
             (r"^layer(1|5|8)\.", lambda match: f"backbone.stages.{'158'.index(match[1])}.0."),
             (

@@ -1,20 +1,10 @@
 """CFPNet's names in a third party's re-implementation (zh320)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.zh320 import LAST_NORM, REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.zh320 import UNIT
 
-NETWORKS = {
-    "zh320_cfpnet": AuthorsNetwork(
-        title="CFPNet (re-implementation by zh320)",
-        paper="arXiv:2103.12212",
-        repository=REPOSITORY,
-        deviations=[
-            THIRD_PARTY,
-            LAST_NORM,
-            "0.27 M parameters, the paper's 0.55 M.",
-            "Every PReLU has one slope in all.",
-        ],
-        model={"backbone": {"type": "CFPNet"}, "decode_head": {"type": "CFPNetHead"}},
+TABLES = {
+    "zh320_cfpnet": NameTable(
         rules=[
             (r"^conv_init\.", "backbone.stages.0."),
             (r"^downsample(\d)\.", r"backbone.stages.\1.0."),

@@ -1,16 +1,9 @@
 """CGNet's names; the network is MMSegmentation's, which is equal to the authors'."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.names import NameTable
 
-NETWORKS = {
-    "cgnet": AuthorsNetwork(
-        title="CGNet",
-        paper="arXiv:1811.08201",
-        repository="github.com/wutianyiRosun/CGNet",
-        model={
-            "backbone": {"type": "CGNet", "norm_cfg": {"type": "BN", "eps": 1e-3}},
-            "decode_head": {"type": "ClassifierHead", "in_channels": 256},
-        },
+TABLES = {
+    "cgnet": NameTable(
         rules=[
             (r"^classifier\.0\.conv\.", "decode_head.conv_seg."),
             (r"^level1_(\d)\.", r"backbone.stem.\1."),

@@ -1,10 +1,6 @@
 """Names of ContextNet and Fast-SCNN in Efficient-Segmentation-Networks, which share their blocks."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork, Rule
-
-REPOSITORY = "github.com/xiaoyufenfei/Efficient-Segmentation-Networks"
-NOT_PADDED = "The first convolutions have no padding."
-HEAD = {"type": "SeparableHead"}
+from lednet_mm.checkpoints.names import NameTable, Rule
 
 # A convolution with norm is conv.0 and conv.1; a depth-wise separable one goes on with conv.3 and conv.4.
 SHARED: list[Rule] = [
@@ -26,13 +22,8 @@ SHARED: list[Rule] = [
     (r"\.1\.(weight|bias|running_mean|running_var|num_batches_tracked)$", r".norm.\1"),
 ]
 
-NETWORKS = {
-    "contextnet": AuthorsNetwork(
-        title="ContextNet",
-        paper="arXiv:1805.04554",
-        repository=REPOSITORY,
-        deviations=[NOT_PADDED],
-        model={"backbone": {"type": "ContextNet"}, "decode_head": HEAD},
+TABLES = {
+    "contextnet": NameTable(
         rules=[
             (r"^spatial_detail\.conv\.", "backbone.detail.0."),
             (r"^spatial_detail\.dsconv(\d)\.", r"backbone.detail.\1."),
@@ -41,12 +32,7 @@ NETWORKS = {
             *SHARED,
         ],
     ),
-    "fastscnn": AuthorsNetwork(
-        title="Fast-SCNN",
-        paper="arXiv:1902.04502",
-        repository=REPOSITORY,
-        deviations=[NOT_PADDED, "The fusion's depth-wise convolution is not dilated; the paper's is, by 4."],
-        model={"backbone": {"type": "FastSCNNEncoder"}, "decode_head": HEAD},
+    "fastscnn": NameTable(
         rules=[
             (r"^learning_to_downsample\.conv\.", "backbone.downsample.0."),
             (r"^learning_to_downsample\.dsconv(\d)\.", r"backbone.downsample.\1."),

@@ -1,16 +1,9 @@
 """DABNet's names."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.names import NameTable
 
-NETWORKS = {
-    "dabnet": AuthorsNetwork(
-        title="DABNet",
-        paper="arXiv:1907.11357",
-        repository="github.com/Reagan1311/DABNet",
-        model={
-            "backbone": {"type": "DABNet"},
-            "decode_head": {"type": "ClassifierHead", "in_channels": 259},
-        },
+TABLES = {
+    "dabnet": NameTable(
         rules=[
             (r"^classifier\.0\.conv", "decode_head.conv_seg"),
             (r"^init_conv\.", "backbone.stem."),

@@ -1,19 +1,10 @@
 """DFANet's names in a third party's re-implementation (zh320)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.zh320 import REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.zh320 import UNIT
 
-NETWORKS = {
-    "zh320_dfanet": AuthorsNetwork(
-        title="DFANet A (re-implementation by zh320)",
-        paper="arXiv:1904.02216",
-        repository=REPOSITORY,
-        deviations=[
-            THIRD_PARTY,
-            "3.05 M parameters, the paper's 7.8 M.",
-            "The fully connected attention pools with the maximum, not with the mean as classifiers do.",
-        ],
-        model={"backbone": {"type": "DFANet"}, "decode_head": {"type": "DFANetHead"}},
+TABLES = {
+    "zh320_dfanet": NameTable(
         rules=[
             (r"^conv1\.", "backbone.stem."),
             (r"^backbone(\d)\.", lambda match: f"backbone.encoders.{int(match[1]) - 1}."),

@@ -1,25 +1,9 @@
 """EDANet's names in Efficient-Segmentation-Networks."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.names import NameTable
 
-NETWORKS = {
-    "edanet": AuthorsNetwork(
-        title="EDANet",
-        paper="arXiv:1809.06323",
-        repository="github.com/xiaoyufenfei/Efficient-Segmentation-Networks",
-        model={
-            "backbone": {"type": "EDANet"},
-            "decode_head": {
-                "type": "FCNHead",
-                "in_channels": 450,
-                "channels": 450,
-                "num_convs": 0,
-                "concat_input": False,
-                "dropout_ratio": 0,
-                "align_corners": True,
-                "init_cfg": None,
-            },
-        },
+TABLES = {
+    "edanet": NameTable(
         rules=[
             (r"^layers\.([01])\.", r"backbone.stages.\1.0."),
             (r"^layers\.3\.", "backbone.stages.2.0."),

@@ -1,6 +1,6 @@
 """ENet's names in its port to PyTorch."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork, Rule
+from lednet_mm.checkpoints.names import NameTable, Rule
 
 # Each convolution of theirs is a row of convolution, norm and activation, numbered from 0.
 UNIT: list[Rule] = [
@@ -9,16 +9,8 @@ UNIT: list[Rule] = [
     (r"\.2\.weight$", ".act.weight"),
 ]
 
-NETWORKS = {
-    "enet": AuthorsNetwork(
-        title="ENet",
-        paper="arXiv:1606.02147",
-        repository="github.com/davidtvs/PyTorch-ENet",
-        deviations=[
-            "A port of the authors' Lua code, with one slope a PReLU instead of one a channel, an activation "
-            "after the last convolution of a branch, and a 3x3 instead of a 2x2 initial pooling.",
-        ],
-        model={"backbone": {"type": "ENet"}, "decode_head": {"type": "ENetHead"}},
+TABLES = {
+    "enet": NameTable(
         rules=[
             # Two units in one row.
             (

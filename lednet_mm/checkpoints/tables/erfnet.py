@@ -1,18 +1,9 @@
 """ERFNet's names."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.lednet import ENCODER_STAGE
+from lednet_mm.checkpoints.names import NameTable
 
-NETWORKS = {
-    "erfnet": AuthorsNetwork(
-        title="ERFNet",
-        paper="T-ITS 2018",
-        repository="github.com/Eromera/erfnet_pytorch",
-        model={
-            "backbone": {"type": "ERFNetEncoder"},
-            "decode_head": {"type": "ESNetHead", "kernel_sizes": (3, 3)},
-            "auxiliary_head": ENCODER_STAGE,
-        },
+TABLES = {
+    "erfnet": NameTable(
         rules=[
             (r"^encoder\.output_conv\.", "auxiliary_head.conv_seg."),
             (r"^encoder\.initial_block\.", "backbone.stages.0."),

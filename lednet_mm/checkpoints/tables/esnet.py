@@ -1,14 +1,9 @@
 """ESNet's names in Efficient-Segmentation-Networks."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.names import NameTable
 
-NETWORKS = {
-    "esnet": AuthorsNetwork(
-        title="ESNet",
-        paper="arXiv:1906.09826",
-        repository="github.com/xiaoyufenfei/Efficient-Segmentation-Networks",
-        deviations=["The three branches of a parallel unit share one batch normalisation."],
-        model={"backbone": {"type": "ESNet"}, "decode_head": {"type": "ESNetHead"}},
+TABLES = {
+    "esnet": NameTable(
         rules=[
             (r"^initial_block\.", "backbone.stages.0.0."),
             (r"^layers\.([0-2])\.", lambda match: f"backbone.stages.0.{int(match[1]) + 1}."),

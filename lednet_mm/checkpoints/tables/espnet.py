@@ -6,7 +6,7 @@ void) are of ``espnet_q3``, ``espnet_q5`` and ``espnet_q8``; those for CamVid (`
 normalisation.
 """
 
-from lednet_mm.checkpoints.names import AuthorsNetwork, Rule
+from lednet_mm.checkpoints.names import NameTable, Rule
 
 ENCODER: list[Rule] = [
     (r"^level(\d)\.", r"backbone.level\1."),
@@ -22,55 +22,24 @@ UNITS: list[Rule] = [
     (r"(down\d)\.(bn|act)\.", r"\1.norm_act.\2."),
     (r"\.bn\.", ".norm."),
 ]
-PAPER = "arXiv:1803.06815"
-REPOSITORY = "github.com/sacmehta/ESPNet"
+WHOLE: list[Rule] = [
+    (r"^level3_C\.conv\.", "decode_head.project2."),
+    (r"^br\.", "decode_head.project3.norm."),
+    (r"^conv\.", "decode_head.merge1."),
+    (r"^up_l3\.0\.", "decode_head.up3."),
+    (r"^combine_l2_l3\.", "decode_head.merge2."),
+    (r"^up_l2\.0\.", "decode_head.up2."),
+    (r"^up_l2\.1\.", "decode_head.up2_norm_act."),
+    (r"^classifier\.", "decode_head.up1."),
+    (r"^encoder\.classifier\.", "decode_head.project3."),
+    (r"^encoder\.", ""),
+    *ENCODER,
+    *UNITS,
+]
 
-
-def _espnet(title: str, blocks: int = 8, merge_image: bool = True, **arguments) -> AuthorsNetwork:
-    return AuthorsNetwork(
-        title=title,
-        paper=PAPER,
-        repository=REPOSITORY,
-        model={
-            "backbone": {"type": "ESPNet", "blocks": (2, blocks)},
-            "decode_head": {"type": "ESPNetHead", "merge_image": merge_image},
-        },
-        rules=[
-            (r"^level3_C\.conv\.", "decode_head.project2."),
-            (r"^br\.", "decode_head.project3.norm."),
-            (r"^conv\.", "decode_head.merge1."),
-            (r"^up_l3\.0\.", "decode_head.up3."),
-            (r"^combine_l2_l3\.", "decode_head.merge2."),
-            (r"^up_l2\.0\.", "decode_head.up2."),
-            (r"^up_l2\.1\.", "decode_head.up2_norm_act."),
-            (r"^classifier\.", "decode_head.up1."),
-            (r"^encoder\.classifier\.", "decode_head.project3."),
-            (r"^encoder\.", ""),
-            *ENCODER,
-            *UNITS,
-        ],
-        **arguments,
-    )
-
-
-TEST_FOLDER = "The decoder of the repository's test folder: its last merge takes the map without the image."
-
-NETWORKS = {
-    "espnet": _espnet("ESPNet"),
-    "espnet_encoder": AuthorsNetwork(
-        title="ESPNet-C (encoder alone)",
-        paper=PAPER,
-        repository=REPOSITORY,
-        model={
-            "backbone": {"type": "ESPNet"},
-            "decode_head": {"type": "ClassifierHead", "in_channels": 256},
-        },
+TABLES = {
+    "espnet_encoder": NameTable(
         rules=[(r"^classifier\.conv\.", "decode_head.conv_seg."), *ENCODER, *UNITS],
     ),
-    **{
-        f"espnet_q{q}": _espnet(
-            f"ESPNet as released for Cityscapes, q={q}", q, merge_image=False, deviations=[TEST_FOLDER]
-        )
-        for q in (3, 5, 8)
-    },
+    **{name: NameTable(rules=WHOLE) for name in ("espnet", "espnet_q3", "espnet_q5", "espnet_q8")},
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lednet_mm.checkpoints.names import AuthorsNetwork, Rule
+from lednet_mm.checkpoints.names import NameTable, Rule
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,12 +27,8 @@ def _coarse(model: Any, maps: Sequence[Tensor], image: Tensor) -> Tensor:
     return resize_like(head.enlarge(head.coarse(maps), maps), image, align_corners=True)
 
 
-NETWORKS = {
-    "espnetv2": AuthorsNetwork(
-        title="ESPNetv2 (s=1.0)",
-        paper="arXiv:1811.11431",
-        repository="github.com/sacmehta/ESPNetv2",
-        model={"backbone": {"type": "ESPNetv2"}, "decode_head": {"type": "ESPNetv2Head"}},
+TABLES = {
+    "espnetv2": NameTable(
         rules=[
             (r"^net\.", "backbone."),
             (r"\.level(\d)_0\.", r".down\1."),

@@ -1,18 +1,10 @@
 """FarSee-Net's names in a third party's re-implementation (zh320)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.zh320 import REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.zh320 import UNIT
 
-NETWORKS = {
-    "zh320_farseenet": AuthorsNetwork(
-        title="FarSee-Net (re-implementation by zh320)",
-        paper="arXiv:2003.03913",
-        repository=REPOSITORY,
-        deviations=[THIRD_PARTY],
-        model={
-            "backbone": {"type": "ResNet", "depth": 18, "out_indices": (2, 3)},
-            "decode_head": {"type": "FarSeeNetHead"},
-        },
+TABLES = {
+    "zh320_farseenet": NameTable(
         rules=[
             (r"^frontend_network\.", "backbone."),
             (r"^backend_network\.conv_(high|low)\.", r"decode_head.\1.branches."),

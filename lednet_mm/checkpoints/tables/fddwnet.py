@@ -1,15 +1,10 @@
 """FDDWNet's names in a third party's re-implementation (zh320)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.zh320 import LAST_NORM, REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.zh320 import UNIT
 
-NETWORKS = {
-    "zh320_fddwnet": AuthorsNetwork(
-        title="FDDWNet (re-implementation by zh320)",
-        paper="arXiv:1911.00632",
-        repository=REPOSITORY,
-        deviations=[THIRD_PARTY, LAST_NORM, "0.77 M parameters, the paper's 0.80 M."],
-        model={"backbone": {"type": "FDDWNet"}, "decode_head": {"type": "FDDWNetHead"}},
+TABLES = {
+    "zh320_fddwnet": NameTable(
         rules=[
             (r"^layer1\.", "backbone.stem."),
             (r"^layer2\.", "backbone.stages.0.0."),

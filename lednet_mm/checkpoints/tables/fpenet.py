@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.names import NameTable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,16 +18,8 @@ def _doubled(model: Any, maps: Sequence[Tensor], image: Tensor) -> Tensor:
     return F.interpolate(model.decode_head(maps), scale_factor=2, mode="bilinear", align_corners=True)
 
 
-NETWORKS = {
-    "fpenet": AuthorsNetwork(
-        title="FPENet",
-        paper="arXiv:1909.08599",
-        repository="github.com/xiaoyufenfei/Efficient-Segmentation-Networks",
-        deviations=[
-            "The expansion reaches only the first block of a stage: 0.115 M parameters, not about 0.4 M.",
-            "The channel attention passes a ReLU before its sigmoid: no weight is below one half.",
-        ],
-        model={"backbone": {"type": "FPENet"}, "decode_head": {"type": "FPENetHead"}},
+TABLES = {
+    "fpenet": NameTable(
         rules=[
             (r"^conv1\.", "backbone.stem.conv."),
             (r"^bn1\.", "backbone.stem.norm."),

@@ -1,13 +1,9 @@
 """FSSNet's names in Efficient-Segmentation-Networks."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.names import NameTable
 
-NETWORKS = {
-    "fssnet": AuthorsNetwork(
-        title="FSSNet",
-        paper="IEEE Transactions on Industrial Informatics 15(2), 2019",
-        repository="github.com/xiaoyufenfei/Efficient-Segmentation-Networks",
-        model={"backbone": {"type": "FSSNet"}, "decode_head": {"type": "FSSNetHead"}},
+TABLES = {
+    "fssnet": NameTable(
         rules=[
             (r"^initial_block\.conv", "backbone.initial.conv.conv"),
             (r"^initial_block\.bn", "backbone.initial.conv.norm"),

@@ -1,6 +1,6 @@
 """LEDNet's names: its authors' repository, and the version in Efficient-Segmentation-Networks (_esn)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork, Rule
+from lednet_mm.checkpoints.names import NameTable, Rule
 
 ENCODER: list[Rule] = [
     (r"^encoder\.output_conv\.", "auxiliary_head.conv_seg."),
@@ -30,75 +30,17 @@ APN: list[Rule] = [
     (r"head\.mid\.0", "head.middle"),
     (r"head\.conv(\d)", r"head.lateral\1"),
 ]
-ENCODER_STAGE = {
-    "type": "FCNHead",
-    "in_channels": 128,
-    "channels": 128,
-    "num_convs": 0,
-    "concat_input": False,
-}
-ENCODER_STAGE |= {"dropout_ratio": 0}
-
 AUTHORS = [*ENCODER, *UNIT, *APN, (r"down3\.0", "down3"), (r"down3\.1", "lateral3")]
 
-PAPER = "arXiv:1905.02423"
-REPOSITORY = "github.com/xiaoyufenfei/LEDNet"
-NOT_NEGATIVE = "Every branch of the attention pyramid ends in a ReLU: logits are never negative."
-
-NETWORKS = {
-    "lednet_official": AuthorsNetwork(
-        title="LEDNet",
-        paper=PAPER,
-        repository=REPOSITORY,
-        deviations=[NOT_NEGATIVE, "The pyramid has one channel for all classes."],
-        model={
-            "backbone": {"type": "LEDNet"},
-            "decode_head": {"type": "APNHead"},
-            "auxiliary_head": ENCODER_STAGE,
-        },
-        rules=AUTHORS,
-    ),
-    "lednet_apn128": AuthorsNetwork(
-        title="LEDNet, pyramid of 128 channels",
-        paper=PAPER,
-        repository=REPOSITORY,
-        deviations=[
-            NOT_NEGATIVE,
-            "A second file of the repository: 2.29 M parameters, not the paper's 0.94 M.",
-        ],
-        model={
-            "backbone": {"type": "LEDNet"},
-            "decode_head": {"type": "APNHead", "pyramid_width": 128},
-            "auxiliary_head": ENCODER_STAGE,
-        },
-        rules=AUTHORS,
-    ),
-    "lednet_no_bn": AuthorsNetwork(
-        title="LEDNet without normalisation in its blocks",
-        paper=PAPER,
-        repository=REPOSITORY,
-        deviations=[
-            NOT_NEGATIVE,
-            "What the authors' speed test times: no batch normalisation in blocks and pyramid.",
-        ],
-        model={
-            "backbone": {"type": "LEDNet", "norm_in_blocks": False, "dropout_ratio": (0, 0)},
-            "decode_head": {"type": "APNHead", "norm_cfg": None},
-            "auxiliary_head": ENCODER_STAGE,
-        },
+TABLES = {
+    "lednet_official": NameTable(rules=AUTHORS),
+    "lednet_apn128": NameTable(rules=AUTHORS),
+    "lednet_no_bn": NameTable(
         rules=AUTHORS,
         unused=[r"layers\.\d+\.bn[12]_[lr]\."],
         dropout_is_built_but_unused=True,
     ),
-    "lednet_esn": AuthorsNetwork(
-        title="LEDNet, factorised pyramid",
-        paper=PAPER,
-        repository="github.com/xiaoyufenfei/Efficient-Segmentation-Networks",
-        deviations=[NOT_NEGATIVE, "A third party's version: every convolution of the pyramid is factorised."],
-        model={
-            "backbone": {"type": "LEDNet"},
-            "decode_head": {"type": "APNHead", "factorized": True},
-        },
+    "lednet_esn": NameTable(
         rules=[
             *ENCODER,
             (r"^apn\.(branch1\.1|mid\.0)\.conv\.0\.", r"apn.\1.conv."),

@@ -2,10 +2,6 @@
 
 from lednet_mm.checkpoints.names import Rule
 
-REPOSITORY = "github.com/ansleliu/LightNet"
-BORDER = "The last 1x1 convolution of the ASPP is padded: the map grows by a border of zeros."
-LOST_NORMS = "The receptive-field block lost the normalisations between its convolutions."
-
 SCSE: list[Rule] = [
     (r"channel_excitation\.0", "channel.squeeze"),
     (r"channel_excitation\.2", "channel.excite"),

@@ -1,13 +1,9 @@
 """LinkNet's names in Efficient-Segmentation-Networks."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.names import NameTable
 
-NETWORKS = {
-    "linknet": AuthorsNetwork(
-        title="LinkNet",
-        paper="arXiv:1707.03718",
-        repository="github.com/xiaoyufenfei/Efficient-Segmentation-Networks",
-        model={"backbone": {"type": "LinkNet"}, "decode_head": {"type": "LinkNetHead"}},
+TABLES = {
+    "linknet": NameTable(
         rules=[
             (r"^conv1\.", "backbone.stem.conv."),
             (r"^bn1\.", "backbone.stem.norm."),

@@ -2,8 +2,8 @@
 
 import re
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.zh320 import REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.zh320 import UNIT
 
 
 def _part(match: re.Match) -> str:
@@ -12,18 +12,8 @@ def _part(match: re.Match) -> str:
     return f"backbone.stages.{int(match[1]) - 2}.{module}.{('cross', 'blocks', 'sums')[part]}."
 
 
-NETWORKS = {
-    "zh320_lite_hrnet": AuthorsNetwork(
-        title="Lite-HRNet-18 (re-implementation by zh320)",
-        paper="arXiv:2104.06403",
-        repository=REPOSITORY,
-        deviations=[
-            THIRD_PARTY,
-            "1.09 M parameters, the paper 1.1 M.",
-            "The left half of the stem's shuffle block is a strided 1x1 convolution, with no depth-wise one.",
-            "The cross-resolution weights are computed once a module, not once a block.",
-        ],
-        model={"backbone": {"type": "LiteHRNet"}, "decode_head": {"type": "LiteHRNetHead"}},
+TABLES = {
+    "zh320_lite_hrnet": NameTable(
         rules=[
             (r"^rep_head\.seg_head\.0\.", "decode_head.fuse."),
             (r"^rep_head\.seg_head\.1\.", "decode_head.conv_seg."),

@@ -1,18 +1,10 @@
 """LiteSeg's names in a third party's re-implementation (zh320)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.zh320 import REPOSITORY, THIRD_PARTY, UNIT, mobilenet_v2
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.zh320 import UNIT, mobilenet_v2
 
-NETWORKS = {
-    "zh320_liteseg": AuthorsNetwork(
-        title="LiteSeg with MobileNetV2 (re-implementation by zh320)",
-        paper="arXiv:1912.06683",
-        repository=REPOSITORY,
-        deviations=[THIRD_PARTY, "4.29 M parameters, the paper 4.38 M."],
-        model={
-            "backbone": {"type": "MobileNetV2", "out_indices": (2, 6)},
-            "decode_head": {"type": "LiteSegHead"},
-        },
+TABLES = {
+    "zh320_liteseg": NameTable(
         rules=[
             *mobilenet_v2("backbone", "backbone"),
             (r"^daspp\.stage([1-4])\.", lambda match: f"decode_head.context.branches.{int(match[1]) - 1}."),

@@ -1,20 +1,10 @@
 """MiniNet's names in a third party's re-implementation (zh320)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.zh320 import LAST_NORM, REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.zh320 import UNIT
 
-NETWORKS = {
-    "zh320_mininet": AuthorsNetwork(
-        title="MiniNet (re-implementation by zh320)",
-        paper="ICRA 2019",
-        repository=REPOSITORY,
-        deviations=[
-            THIRD_PARTY,
-            LAST_NORM,
-            "1.41 M parameters, the paper 3.1 M.",
-            "The deepest stage has 386 channels.",
-        ],
-        model={"backbone": {"type": "MiniNet"}, "decode_head": {"type": "MiniNetHead"}},
+TABLES = {
+    "zh320_mininet": NameTable(
         rules=[
             (r"^down(\d)\.", lambda match: f"backbone.downs.{int(match[1]) - 1}."),
             (r"^branch1\.", "backbone.dilated."),

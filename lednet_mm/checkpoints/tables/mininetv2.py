@@ -1,15 +1,10 @@
 """MiniNet-v2's names in a third party's re-implementation (zh320)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.zh320 import LAST_NORM, REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.zh320 import UNIT
 
-NETWORKS = {
-    "zh320_mininetv2": AuthorsNetwork(
-        title="MiniNet-v2 (re-implementation by zh320)",
-        paper="IEEE Transactions on Robotics, 2020",
-        repository=REPOSITORY,
-        deviations=[THIRD_PARTY, LAST_NORM, "0.51 M parameters, the paper 0.5 M."],
-        model={"backbone": {"type": "MiniNetV2"}, "decode_head": {"type": "MiniNetV2Head"}},
+TABLES = {
+    "zh320_mininetv2": NameTable(
         rules=[
             (r"^d1_2\.", "backbone.stem."),
             (r"^ref\.", "backbone.detail."),

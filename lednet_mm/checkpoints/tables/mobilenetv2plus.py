@@ -1,7 +1,7 @@
 """MobileNetV2Plus's names: with ASPP, with the receptive-field block, and on quarters of the image."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork, Rule
-from lednet_mm.checkpoints.tables.lightnet import ASPP, BORDER, HEAD, LOST_NORMS, REPOSITORY, RFB
+from lednet_mm.checkpoints.names import NameTable, Rule
+from lednet_mm.checkpoints.tables.lightnet import ASPP, HEAD, RFB
 
 TRUNK: list[Rule] = [
     (r"^mod1\.conv1\.0\.", "backbone.stem.conv."),
@@ -18,36 +18,9 @@ TRUNK: list[Rule] = [
     (r"(stages\.\d\.\d)\.conv\.7", r"\1.project.norm"),
     *HEAD,
 ]
-PAPER = "none; MobileNetV2: arXiv:1801.04381"
-EXPANDED = "The first block has a 1x1 expansion, which MobileNetV2's has not."
-LIGHT_HEAD = {"type": "LightNetHead", "in_channels": (40, 712)}
 
-NETWORKS = {
-    "mobilenetv2plus": AuthorsNetwork(
-        title="MobileNetV2Plus",
-        paper=PAPER,
-        repository=REPOSITORY,
-        deviations=[EXPANDED, BORDER],
-        model={"backbone": {"type": "MobileNetV2Plus"}, "decode_head": LIGHT_HEAD},
-        rules=[*TRUNK, *ASPP],
-    ),
-    "rfmobilenetv2plus": AuthorsNetwork(
-        title="RF-MobileNetV2Plus",
-        paper=PAPER,
-        repository=REPOSITORY,
-        deviations=[EXPANDED, LOST_NORMS],
-        model={"backbone": {"type": "MobileNetV2Plus"}, "decode_head": {**LIGHT_HEAD, "context": "rfb"}},
-        rules=[*TRUNK, *RFB],
-    ),
-    "mobilenetv2share": AuthorsNetwork(
-        title="MobileNetV2Share",
-        paper=PAPER,
-        repository=REPOSITORY,
-        deviations=[EXPANDED, BORDER],
-        model={
-            "backbone": {"type": "MobileNetV2Plus", "quarters": True},
-            "decode_head": {**LIGHT_HEAD, "quarters": True, "dilations": (24, 48, 72)},
-        },
-        rules=[*TRUNK, *ASPP],
-    ),
+TABLES = {
+    "mobilenetv2plus": NameTable(rules=[*TRUNK, *ASPP]),
+    "rfmobilenetv2plus": NameTable(rules=[*TRUNK, *RFB]),
+    "mobilenetv2share": NameTable(rules=[*TRUNK, *ASPP]),
 }

@@ -1,19 +1,10 @@
 """PP-LiteSeg's names in a third party's re-implementation (zh320)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.zh320 import LAST_NORM, REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.zh320 import UNIT
 
-NETWORKS = {
-    "zh320_pp_liteseg": AuthorsNetwork(
-        title="PP-LiteSeg with STDC1 (re-implementation by zh320)",
-        paper="arXiv:2204.02681",
-        repository=REPOSITORY,
-        deviations=[
-            THIRD_PARTY,
-            LAST_NORM,
-            "A strided STDC block has its stride in the second convolution, not in a depth-wise one before.",
-        ],
-        model={"backbone": {"type": "PPLiteSegSTDC"}, "decode_head": {"type": "PPLiteSegHead"}},
+TABLES = {
+    "zh320_pp_liteseg": NameTable(
         rules=[
             (r"^encoder\.encoder\.stage1\.", "backbone.stem.0."),
             (r"^encoder\.encoder\.stage2\.", "backbone.stem.1."),

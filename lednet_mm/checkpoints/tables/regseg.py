@@ -1,20 +1,10 @@
 """RegSeg's names in a third party's re-implementation (zh320)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.zh320 import REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.zh320 import UNIT
 
-NETWORKS = {
-    "zh320_regseg": AuthorsNetwork(
-        title="RegSeg (re-implementation by zh320)",
-        paper="arXiv:2111.09957",
-        repository=REPOSITORY,
-        deviations=[
-            THIRD_PARTY,
-            "3.37 M parameters, the paper 3.34 M.",
-            "The last block has stride 2 and no dilation (deepest map at 1/32); in the paper it has stride 1 "
-            "and the dilations (5, 14).",
-        ],
-        model={"backbone": {"type": "RegSeg"}, "decode_head": {"type": "RegSegHead"}},
+TABLES = {
+    "zh320_regseg": NameTable(
         rules=[
             (r"^decoder\.", "decode_head."),
             (r"head\.conv_d16", "head.project_deep"),

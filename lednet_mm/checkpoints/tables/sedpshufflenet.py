@@ -1,15 +1,10 @@
 """SEDPNShuffleNet's names."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.lightnet import ASPP, BORDER, REPOSITORY, SE
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.lightnet import ASPP, SE
 
-NETWORKS = {
-    "sedpshufflenet": AuthorsNetwork(
-        title="SE-DPN-ShuffleNet",
-        paper="none; dual-path networks: arXiv:1707.01629",
-        repository=REPOSITORY,
-        deviations=[BORDER],
-        model={"backbone": {"type": "SEDPNShuffleNet"}, "decode_head": {"type": "SEDPNShuffleHead"}},
+TABLES = {
+    "sedpshufflenet": NameTable(
         rules=[
             (r"^encode_in\.conv_in\.", "backbone.stem.0."),
             (r"^encode_in\.bn_in\.bn\.", "backbone.stem.1.norm."),

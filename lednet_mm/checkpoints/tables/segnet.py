@@ -2,7 +2,7 @@
 
 import re
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.names import NameTable
 
 
 def _encoder(match: re.Match) -> str:
@@ -17,12 +17,8 @@ def _decoder(match: re.Match) -> str:
     return f"backbone.decoders.{group - 1}.{depth - int(match[3])}.{match[1]}."
 
 
-NETWORKS = {
-    "segnet": AuthorsNetwork(
-        title="SegNet",
-        paper="arXiv:1511.00561",
-        repository="github.com/xiaoyufenfei/Efficient-Segmentation-Networks",
-        model={"backbone": {"type": "SegNet"}, "decode_head": {"type": "SegNetHead"}},
+TABLES = {
+    "segnet": NameTable(
         rules=[
             (r"^conv11d\.", "decode_head.conv_seg."),
             (r"^bn", "norm"),

@@ -1,15 +1,10 @@
 """SEWideResNetV2's names."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.lightnet import ASPP, BORDER, REPOSITORY, SE
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.lightnet import ASPP, SE
 
-NETWORKS = {
-    "sewrnetv2": AuthorsNetwork(
-        title="SE-WideResNetV2",
-        paper="none; wide residual networks: arXiv:1605.07146, arXiv:1611.10080",
-        repository=REPOSITORY,
-        deviations=["The ASPP has a ReLU, the rest a leaky ReLU.", BORDER],
-        model={"backbone": {"type": "SEWideResNetV2"}, "decode_head": {"type": "SEWideResNetHead"}},
+TABLES = {
+    "sewrnetv2": NameTable(
         rules=[
             (r"^mod1\.conv1\.", "backbone.stem."),
             (r"^bn_out\.bn\.", "backbone.norm_act.norm."),

@@ -1,19 +1,10 @@
 """ShelfNet's names in a third party's re-implementation (zh320)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.zh320 import REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.zh320 import UNIT
 
-NETWORKS = {
-    "zh320_shelfnet": AuthorsNetwork(
-        title="ShelfNet-18 (re-implementation by zh320)",
-        paper="arXiv:1811.11254",
-        repository=REPOSITORY,
-        deviations=[
-            THIRD_PARTY,
-            "16.04 M parameters, the paper 23.5 M.",
-            "The two convolutions of a residual block do not share weights, and have no dropout between.",
-        ],
-        model={"backbone": {"type": "ResNet", "depth": 18}, "decode_head": {"type": "ShelfNetHead"}},
+TABLES = {
+    "zh320_shelfnet": NameTable(
         rules=[
             (r"^conv_([A-D])\.", lambda match: f"decode_head.laterals.{'ABCD'.index(match[1])}."),
             (r"^decoder2\.", "decode_head.up1."),

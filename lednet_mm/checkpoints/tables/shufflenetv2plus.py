@@ -1,7 +1,7 @@
 """ShuffleNetV2Plus's names: with ASPP and with the receptive-field block."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork, Rule
-from lednet_mm.checkpoints.tables.lightnet import ASPP, BORDER, HEAD, LOST_NORMS, REPOSITORY, RFB
+from lednet_mm.checkpoints.names import NameTable, Rule
+from lednet_mm.checkpoints.tables.lightnet import ASPP, HEAD, RFB
 
 TRUNK: list[Rule] = [
     (r"^conv1\.", "backbone.stem.conv."),
@@ -15,27 +15,8 @@ TRUNK: list[Rule] = [
     (r"bn_after_depthwise", "depth.norm"),
     *HEAD,
 ]
-PAPER = "none; ShuffleNet: arXiv:1707.01083"
-V1_UNITS = (
-    "The units are those of ShuffleNet v1; the first convolution has neither normalisation nor activation."
-)
-LIGHT_HEAD = {"type": "LightNetHead", "in_channels": (48, 1728)}
 
-NETWORKS = {
-    "shufflenetv2plus": AuthorsNetwork(
-        title="ShuffleNetV2Plus",
-        paper=PAPER,
-        repository=REPOSITORY,
-        deviations=[V1_UNITS, BORDER],
-        model={"backbone": {"type": "ShuffleNetV2Plus"}, "decode_head": LIGHT_HEAD},
-        rules=[*TRUNK, *ASPP],
-    ),
-    "rfshufflenetv2plus": AuthorsNetwork(
-        title="RF-ShuffleNetV2Plus",
-        paper=PAPER,
-        repository=REPOSITORY,
-        deviations=[V1_UNITS, LOST_NORMS],
-        model={"backbone": {"type": "ShuffleNetV2Plus"}, "decode_head": {**LIGHT_HEAD, "context": "rfb"}},
-        rules=[*TRUNK, *RFB],
-    ),
+TABLES = {
+    "shufflenetv2plus": NameTable(rules=[*TRUNK, *ASPP]),
+    "rfshufflenetv2plus": NameTable(rules=[*TRUNK, *RFB]),
 }

@@ -1,13 +1,9 @@
 """SQNet's names in Efficient-Segmentation-Networks."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
+from lednet_mm.checkpoints.names import NameTable
 
-NETWORKS = {
-    "sqnet": AuthorsNetwork(
-        title="SQNet",
-        paper="NIPS 2016 workshop MLITS",
-        repository="github.com/xiaoyufenfei/Efficient-Segmentation-Networks",
-        model={"backbone": {"type": "SQNet"}, "decode_head": {"type": "SQNetHead"}},
+TABLES = {
+    "sqnet": NameTable(
         rules=[
             (r"^conv1\.", "backbone.stem.conv."),
             (r"^fire(\d)_(\d)\.", lambda match: f"backbone.stages.{int(match[1]) - 1}.{match[2]}."),

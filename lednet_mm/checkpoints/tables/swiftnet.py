@@ -1,15 +1,10 @@
 """SwiftNet's names in a third party's re-implementation (zh320)."""
 
-from lednet_mm.checkpoints.names import AuthorsNetwork
-from lednet_mm.checkpoints.tables.zh320 import LAST_NORM, REPOSITORY, THIRD_PARTY, UNIT
+from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.checkpoints.tables.zh320 import UNIT
 
-NETWORKS = {
-    "zh320_swiftnet": AuthorsNetwork(
-        title="SwiftNet with ResNet-18 (re-implementation by zh320)",
-        paper="arXiv:1903.08469",
-        repository=REPOSITORY,
-        deviations=[THIRD_PARTY, LAST_NORM, "11.95 M parameters, the paper 11.8 M."],
-        model={"backbone": {"type": "ResNet", "depth": 18}, "decode_head": {"type": "SwiftNetHead"}},
+TABLES = {
+    "zh320_swiftnet": NameTable(
         rules=[
             (r"^connection(\d)\.", lambda match: f"decode_head.laterals.{int(match[1]) - 1}."),
             (r"^spp\.conv\.", "decode_head.context.join."),

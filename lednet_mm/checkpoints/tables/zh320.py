@@ -7,10 +7,6 @@ import re
 
 from lednet_mm.checkpoints.names import Rule
 
-REPOSITORY = "github.com/zh320/realtime-semantic-segmentation-pytorch"
-THIRD_PARTY = "The proof is against a third party's re-implementation, not the paper authors' code."
-LAST_NORM = "The logits pass through a batch normalisation and an activation of their own."
-
 # One unit is 0 (convolution) and 1 (batch normalisation); these come last in a table, after what is no unit.
 # The shortcuts of ResNet keep torchvision's names.
 UNIT: list[Rule] = [

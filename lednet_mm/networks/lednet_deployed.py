@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lednet_mm.cost.folding import affine, replace_modules, scale_outputs
 from lednet_mm.layers import ConvPoolDownsample, pad_like
+from lednet_mm.layers.deployment import affine, deployment_rewrite, replace_modules, scale_outputs
 from lednet_mm.networks.lednet import APNHead, FactorizedBranch, LEDNet, SplitShuffleBlock
 
 LONGEST_JOIN = 8
@@ -334,6 +334,7 @@ def _suits(encoder: LEDNet) -> bool:
     )
 
 
+@deployment_rewrite
 def deploy_lednet(network: nn.Module) -> None:
     """Replace LEDNet's encoder in a network, in place, where its head takes the deepest map alone.
 

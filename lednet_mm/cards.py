@@ -1,0 +1,222 @@
+"""The networks' cards: what a network is called, where it comes from, what its proof is of.
+
+A card stands in its network's file: ``CARD = Card(...)``, or ``CARDS = [Card(...), ...]`` for a family. It
+is read there without importing the file, and so without PyTorch: its values are literals, or constants of
+that file or of another one of :mod:`lednet_mm.networks`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lednet_mm.errors import InputError, describe_error
+
+NETWORKS = Path(__file__).with_name("networks")
+
+
+@dataclass(frozen=True)
+class Vector:
+    """What a reference vector is of: a network as its config has it, or another version of it.
+
+    A version of which only weights are known has an entry and a name table, but no file of figures: it is not
+    proven.
+
+    Attributes:
+        changes: dotted keys of the network's config and their values in the code of the vector.
+        title: of another version of the network; empty for the network itself, which may yet have parts that
+            only training uses.
+        repository: where that code is; None is the card's.
+        commit: of that code; None is the card's.
+        deviations: where that code differs from the paper, a sentence each; None is the card's.
+    """
+
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    repository: str | None = None
+    commit: str | None = None
+    deviations: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a network beside its code.
+
+    Attributes:
+        name: of the network in commands and records, and of its file in ``configs/_base_/networks``.
+        title: as its paper writes it, with what tells this version apart.
+        paper: where it is described (arXiv number, or venue and year).
+        repository: where the code is that this project follows.
+        commit: of that code, as the reference vector states it; None where nothing is proven.
+        deviations: where that code differs from the paper, a sentence each; it is followed by default here.
+        vectors: the reference vectors of the network and of its other versions, by name. The network itself
+            is proven if one of them has no title.
+        published: names of its rows in ``lednet_mm/reports/published.csv``.
+
+    Raises:
+        ValueError: a field of another type, or two vectors of the network itself.
+    """
+
+    name: str
+    title: str
+    paper: str
+    repository: str
+    commit: str | None = None
+    deviations: Sequence[str] = ()
+    vectors: Mapping[str, Vector] = field(default_factory=dict)
+    published: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("name", "title", "paper", "repository"):
+            if not isinstance(value := getattr(self, name), str) or not value:
+                raise ValueError(f"{name} is a text, not {value!r}")
+        if not isinstance(self.commit, str | None):
+            raise ValueError(f"commit is a text or None, not {self.commit!r}")
+        for name in ("deviations", "published"):
+            value = getattr(self, name)
+            if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+                raise ValueError(f"{name} is a list of texts, not {value!r}")
+        if not isinstance(self.vectors, dict) or not all(
+            isinstance(v, Vector) for v in self.vectors.values()
+        ):
+            raise ValueError(f"vectors is a dict of Vector(...), not {self.vectors!r}")
+        if len(own := [name for name, vector in self.vectors.items() if not vector.title]) > 1:
+            raise ValueError(f"{' and '.join(own)} are of the network itself: give all but one a title")
+
+    @property
+    def vector(self) -> str | None:
+        """The name of the vector that is of the network itself; None if there is none."""
+        return next((name for name, vector in self.vectors.items() if not vector.title), None)
+
+    def version(self, vector: str) -> Card:
+        """Return the card with what a vector's version has of its own: title, code and deviations."""
+        stated = self.vectors[vector]
+        return replace(
+            self,
+            title=stated.title or self.title,
+            repository=stated.repository or self.repository,
+            commit=stated.commit or self.commit,
+            deviations=self.deviations if stated.deviations is None else stated.deviations,
+        )
+
+
+@cache
+def network_cards(folder: Path = NETWORKS) -> Mapping[str, Card]:
+    """Return the cards of all networks by name, read from their files without importing these.
+
+    Args:
+        folder: of the networks' files.
+
+    Raises:
+        InputError: a file or a card in it is damaged, or a network or a vector has two cards.
+    """
+    cards: dict[str, Card] = {}
+    owners: dict[str, str] = {}
+    for path in sorted(folder.glob("*.py")):
+        for card in _cards_in(path):
+            if card.name in cards:
+                raise InputError(
+                    f"{path}: another card is of {card.name!r} too: give one of them another name"
+                )
+            cards[card.name] = card
+            for vector in card.vectors:
+                if vector in owners:
+                    raise InputError(
+                        f"{path}: the vector {vector!r} of {card.name} is {owners[vector]}'s: "
+                        "it belongs on one card"
+                    )
+                owners[vector] = card.name
+    return cards
+
+
+def card_of_vector(name: str) -> Card:
+    """Return the card of the network that a reference vector is of.
+
+    Args:
+        name: as in the reference vectors, for example ``lednet_official``.
+
+    Raises:
+        InputError: no network has such a vector.
+    """
+    owners = {vector: card for card in network_cards().values() for vector in card.vectors}
+    if name not in owners:
+        raise InputError(f"unknown network {name!r}; known are: {', '.join(sorted(owners))}")
+    return owners[name]
+
+
+def _cards_in(path: Path) -> list[Card]:
+    try:
+        file = _File.read(path)
+        cards = [file.constant("CARD")] if "CARD" in file.constants else []
+        cards += file.constant("CARDS") if "CARDS" in file.constants else []
+        if not all(isinstance(card, Card) for card in cards):
+            raise ValueError("CARD is Card(...), and CARDS is [Card(...), ...]")
+    except (OSError, SyntaxError, ValueError, TypeError, LookupError, RecursionError) as error:
+        raise InputError(f"{path}: its cards cannot be read: {describe_error(error)}") from error
+    return cards
+
+
+@dataclass(frozen=True)
+class _File:
+    """A source file's constants, none of them evaluated yet.
+
+    Attributes:
+        constants: name -> expression.
+        imported: name -> file of the same folder that it is imported from, and its name there.
+    """
+
+    constants: Mapping[str, ast.expr]
+    imported: Mapping[str, tuple[Path, str]]
+
+    @classmethod
+    @cache
+    def read(cls, path: Path) -> _File:
+        constants, imported = {}, {}
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(statement, ast.Assign):
+                names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
+                constants.update(dict.fromkeys(names, statement.value))
+            elif isinstance(statement, ast.ImportFrom):
+                package, _, module = (statement.module or "").rpartition(".")
+                if package == "lednet_mm.networks":
+                    source = path.with_name(f"{module}.py")
+                    imported.update(
+                        {name.asname or name.name: (source, name.name) for name in statement.names}
+                    )
+        return cls(constants, imported)
+
+    def constant(self, name: str) -> Any:
+        """Return the value of a constant of this file, or of one that it imports from another network's."""
+        if name in self.imported:
+            path, there = self.imported[name]
+            return _File.read(path).constant(there)
+        if name not in self.constants:
+            raise LookupError(f"{name} is no constant")
+        return self.value(self.constants[name])
+
+    def value(self, node: ast.expr) -> Any:
+        """Return the value of an expression of literals, constants, cards and vectors."""
+        match node:
+            case ast.Name(id=name):
+                return self.constant(name)
+            case ast.List(elts=parts):
+                return [self.value(part) for part in parts]
+            case ast.Tuple(elts=parts):
+                return tuple(self.value(part) for part in parts)
+            case ast.Dict(keys=keys, values=values):
+                known = [self.value(key) for key in keys if key]
+                return dict(zip(known, map(self.value, values), strict=True))
+            case ast.Call(func=ast.Name(id=("Card" | "Vector") as kind), args=[], keywords=keywords):
+                fields = {str(keyword.arg): self.value(keyword.value) for keyword in keywords}
+                return Card(**fields) if kind == "Card" else Vector(**fields)
+        try:
+            return ast.literal_eval(node)
+        except ValueError:
+            raise ValueError(
+                f"line {node.lineno}: {ast.unparse(node)[:60]} is no literal, constant, "
+                "Card(field=...) or Vector(field=...)"
+            ) from None

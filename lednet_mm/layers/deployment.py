@@ -1,0 +1,81 @@
+"""What deployment forms are made with: networks' own rewrites, and the arithmetic of folding.
+
+A network that can do the same with still less work registers in its file how::
+
+    @deployment_rewrite
+    def without_shuffles(network: nn.Module) -> None: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+Rewrite = Callable[[nn.Module], None]
+
+REWRITES: list[Rewrite] = []
+"""Every registered rewrite; all are tried on every network."""
+
+
+def deployment_rewrite(rewrite: Rewrite) -> Rewrite:
+    """Register a function that changes its network's parts in place, and leaves any other network as it is.
+
+    It is called with a whole network in evaluation mode whose normalisations are folded and whose parts for
+    training are gone; what it does is checked against the network.
+    """
+    REWRITES.append(rewrite)
+    return rewrite
+
+
+def affine(norm: Any) -> tuple[Tensor, Tensor]:
+    """Return a normalisation as (factor, summand) of each channel, in float64."""
+    factor = (norm.running_var.double() + norm.eps).rsqrt()
+    if norm.weight is not None:
+        factor = factor * norm.weight.double()
+    summand = -norm.running_mean.double() * factor
+    return factor, summand if norm.bias is None else summand + norm.bias.double()
+
+
+def _set(module: Any, weight: Tensor, bias: Tensor) -> None:
+    dtype = module.weight.dtype
+    module.weight = nn.Parameter(weight.to(dtype), requires_grad=False)
+    module.bias = nn.Parameter(bias.to(dtype), requires_grad=False)
+
+
+def _bias(module: Any) -> Tensor:
+    return (
+        module.weight.new_zeros(module.out_channels).double() if module.bias is None else module.bias.double()
+    )
+
+
+def scale_outputs(module: Any, factor: Tensor, summand: Tensor) -> None:
+    """Change a convolution so that it gives ``factor * output + summand``, one value a channel."""
+    weight = module.weight.double()
+    if isinstance(module, nn.ConvTranspose2d):
+        grouped = weight.unflatten(0, (module.groups, -1))  # (groups, in / groups, out / groups, kh, kw)
+        weight = (grouped * factor.reshape(module.groups, 1, -1, 1, 1)).flatten(0, 1)
+    else:
+        weight = weight * factor[:, None, None, None]
+    _set(module, weight, _bias(module) * factor + summand)
+
+
+def scale_inputs(module: nn.Conv2d, factor: Tensor, summand: Tensor) -> None:
+    """Change a convolution without padding so that it takes x for ``factor * x + summand``."""
+    weight = module.weight.double()
+    per_output = module.out_channels // module.groups
+
+    def of_each_output(values: Tensor) -> Tensor:
+        return values.reshape(module.groups, -1).repeat_interleave(per_output, dim=0)[:, :, None, None]
+
+    bias = _bias(module) + (weight * of_each_output(summand)).sum(dim=(1, 2, 3))
+    _set(module, weight * of_each_output(factor), bias)
+
+
+def replace_modules(network: nn.Module, replacements: dict[nn.Module, nn.Module]) -> None:
+    """Put other modules in the place of some, wherever they are registered."""
+    for parent in list(network.modules()):
+        for name, child in parent._modules.items():
+            if child in replacements:
+                parent._modules[name] = replacements[child]
