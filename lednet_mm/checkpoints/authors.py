@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
@@ -65,5 +66,7 @@ def authors_model(vector: str) -> dict[str, Any]:
     card = card_of_vector(vector)
     path = file_of("network", network_files(), card.name)
     config = Config.fromfile(str(path), import_custom_modules=False)
-    config.merge_from_dict(dict(card.vectors[vector].changes))
+    config.merge_from_dict(
+        copy.deepcopy(dict(card.vectors[vector].changes))
+    )  # mmengine takes ``_delete_`` out
     return config.to_dict()["model"]

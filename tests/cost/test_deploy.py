@@ -14,6 +14,7 @@ from lednet_mm.config import Choice, load_config
 from lednet_mm.cost import deploy as deployment
 from lednet_mm.cost.deploy import deploy, difference
 from lednet_mm.cost.inference import Inference, build_network
+from lednet_mm.layers.deployment import deployment_rewrite
 from lednet_mm.networks.lednet import APNHead, LEDNet
 from lednet_mm.networks.lednet_deployed import Encoder
 
@@ -313,6 +314,25 @@ def test_a_network_that_looks_into_its_normalisation_is_refused():
     network = Parts(lambda s, x: s.b(s.a(x)) * getattr(s.b, "eps", 2.0), a=conv(), b=nn.BatchNorm2d(8))
     with pytest.raises(RuntimeError, match="differs by"):
         deploy(randomised(network), SHAPES)
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_a_networks_own_rewrite_is_applied_and_checked(factor: int, monkeypatch):
+    monkeypatch.setattr("lednet_mm.layers.deployment.REWRITES", registered := [])
+    monkeypatch.setattr("lednet_mm.cost.deploy.REWRITES", registered)
+
+    @deployment_rewrite
+    def without_copy(network: nn.Module) -> None:
+        for module in network.modules():
+            if isinstance(module, Parts):
+                module.function = lambda layers, x: factor * layers.a(x)
+
+    network = randomised(Parts(lambda layers, x: layers.a(x.clone()), a=conv()))
+    if factor == 1:
+        assert deploy(network, SHAPES).network.function is not network.function
+    else:
+        with pytest.raises(RuntimeError, match="differs by"):
+            deploy(network, SHAPES)
 
 
 def test_a_network_that_takes_none_of_the_shapes():

@@ -27,7 +27,6 @@ class TestMobileNetV2Share(NetworkTest):
     """On the quarters of the image."""
 
     vector = "mobilenetv2share"
-    multiple = 8
 
 
 encoder = partial(built, type="MobileNetV2Plus")
@@ -66,6 +65,10 @@ class TestBackbone:
         maps = encoder(quarters=True)(image)
         assert [tuple(m.shape) for m in maps] == [(4, 40, 5, 6), (4, 712, 3, 3)]
         assert head(in_channels=(40, 712), quarters=True)(maps).shape == (1, 11, 10, 12)
+
+    def test_quarters_of_an_image_that_has_none(self):
+        with pytest.raises(ValueError, match="multiples of 8"):
+            encoder(quarters=True)(torch.randn(1, 3, 37, 48))
 
     def test_quarters_are_separate_images(self):
         image = torch.randn(2, 3, 32, 64)
