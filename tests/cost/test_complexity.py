@@ -136,7 +136,7 @@ def test_an_upsampling_that_is_not_needed_is_not_counted():
 )
 def test_a_shape_that_does_not_fit_is_one_line(network, shape, line):
     # Without padding, MobileNetV2Share's backbone takes multiples of 8 only.
-    config = load_config(ROOT / "configs" / f"{network}_camvid.py", {"model.size_multiple": 1})
+    config = load_config(Choice(network, "camvid"), {"model.size_multiple": 1})
     with pytest.raises(InputError, match=line) as caught:
         count_complexity(config, shape)
     assert "\n" not in str(caught.value)

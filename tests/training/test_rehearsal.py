@@ -16,7 +16,7 @@ from lednet_mm.checkpoints.files import (
     read_checkpoint,
 )
 from lednet_mm.checkpoints.listing import checkpoints_of
-from lednet_mm.config import load_config
+from lednet_mm.config import Choice, load_config
 from lednet_mm.training import runner as runners
 from lednet_mm.training.rehearsal import DryOptimizer, as_it_was, varied_samples
 from lednet_mm.training.training import train
@@ -207,7 +207,7 @@ def test_options_of_loader_processes_are_left_out_where_there_are_none(quick_con
 def test_networks_with_heads_of_their_own_agree_with_the_data(network):
     from lednet_mm.training.agreement import _head_faults, _heads
 
-    config = load_config(f"configs/{network}_camvid.py")
+    config = load_config(Choice(network, "camvid"))
     model = MODELS.build(config.model)
     heads = dict(_heads(model))
     assert "model.decode_head" in heads
