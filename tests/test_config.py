@@ -87,7 +87,7 @@ def test_what_a_config_does_wrong_is_one_line(text, said, tmp_path):
 def test_a_config_in_yaml_is_not_read(tmp_path):
     path = tmp_path / "my.yaml"
     path.write_text(f"model: !!python/object/apply:os.system ['touch {tmp_path / 'executed'}']\n")
-    with pytest.raises(InputError, match=r"configs are Python files \(.py\)"):
+    with pytest.raises(InputError, match="a dataset's YAML file goes with a network"):
         load_config(path)
     assert not (tmp_path / "executed").exists()
 
