@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-ALLOWED: dict[tuple[str, str], str] = {}
+ALLOWED: dict[tuple[str, str], str] = {
+    ("lednet_mm/datasets/card.py", "yaml.load"): "with a subclass of the safe loader, which reads still less"
+}
 """(file, what is called there) -> why it does no harm."""
 
 MODULES = {
