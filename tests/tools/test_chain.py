@@ -43,7 +43,7 @@ def test_the_chain(trained, tool, tmp_path, small_streets):
     assert val.values == test.values
     assert val.provenance.checkpoint_sha256 == test.provenance.checkpoint_sha256
     (row,) = json.loads((tmp_path / "flops.json").read_text())
-    assert row["network"] == "lednet"  # as in the reference vectors
+    assert row["network"] == "lednet"
     assert row["macs"] == sum(row["counters"]["fvcore"].values())
 
     assert tool("report", run, "--out", tmp_path / "report").status == 0
