@@ -400,11 +400,19 @@ def config_text(config: Config) -> str:
 
     Reading it back gives the same config and the same text.
     """
-    content = {key: value for key, value in config.to_dict().items() if key not in WHERE}
+    return _as_text({key: value for key, value in config.to_dict().items() if key not in WHERE})
+
+
+def _as_text(content: Mapping[str, Any]) -> str:
     return "".join(
         f"{key} = {pprint.pformat(value, width=108, compact=True, sort_dicts=False)}\n"
         for key, value in content.items()
     )
+
+
+# MMEngine formats its configs with a program for source code, which takes a third of a second, several
+# times at the start of a run and once more with every checkpoint, and loses Ctrl-C meanwhile.
+Config.pretty_text = property(lambda config: _as_text(config.to_dict()))
 
 
 def run_of(config: Config, seed: int | None = None, study: str | None = None) -> Run:

@@ -4,6 +4,7 @@ It also sets what must be set before PyTorch starts (threads), so commands impor
 imports PyTorch.
 """
 
+import gc
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -22,3 +23,7 @@ from lednet_mm.checkpoints import loaders  # noqa: E402, F401
 for _package in (networks, datasets, evaluation, training):
     for _module in iter_modules(_package.__path__):
         import_module(f"{_package.__name__}.{_module.name}")
+
+# MMEngine looks through all objects each time that it lists a dataset; those that are here by now will stay.
+gc.collect()
+gc.freeze()

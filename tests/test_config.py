@@ -5,6 +5,7 @@ from pathlib import Path
 
 import mmseg
 import pytest
+from mmengine.config import Config
 
 from lednet_mm.config import config_text, files_of, load_config, run_of
 from lednet_mm.errors import InputError
@@ -117,3 +118,13 @@ def test_options_that_change_the_network_make_a_variant(small_config):
     other = variant(model__backbone__act_cfg={"type": "y" * 90})
     assert re.fullmatch(r"baseline\+[0-9a-f]{8}", other)
     assert other != long
+
+
+def test_a_config_is_written_without_formatting_it(small_config, tmp_path, monkeypatch):
+    monkeypatch.setattr("yapf.yapflib.yapf_api.FormatCode", lambda *_, **__: 1 / 0)
+    config = load_config(small_config(), {"randomness.seed": 3})
+    config.work_dir = "elsewhere"
+    config.dump(tmp_path / "whole.py")
+    again = Config.fromfile(str(tmp_path / "whole.py"))
+    assert again.to_dict() == config.to_dict()
+    assert again.pretty_text == config.pretty_text == (tmp_path / "whole.py").read_text()
