@@ -254,9 +254,9 @@ def test_a_difference_of_one_seed_looks_uncertain(tab):
 
 
 def test_a_failed_run_shows_its_log(tab):
-    assert "the loss became nan at iteration 7" in tab.locator("#failures").inner_text()
+    tab.locator("#failures", has_text="the loss became nan at iteration 7").wait_for()
     tab.locator("#failures button.sourced", has_text="end of the log").first.click()
-    assert "failed: nan" in tab.locator("#dialog pre").inner_text()
+    tab.locator("#dialog pre", has_text="failed: nan").wait_for()
 
 
 def test_light_and_dark(tab):
@@ -309,7 +309,7 @@ def test_text_of_records_is_no_markup(browser, hostile):
             tab.locator(".tabulator-edit-list-item", has_text=HOSTILE).first.wait_for()
             tab.keyboard.press("Escape")
         tab.locator("#failures button.sourced", has_text="end of the log").first.click()
-        assert HOSTILE in tab.locator("#dialog pre").inner_text()
+        tab.locator("#dialog pre", has_text=HOSTILE).wait_for()
         tab.keyboard.press("Escape")
         tab.locator("#summary button.sourced").first.click()
         titles = tab.locator("#class_summary .tabulator-col-title").all_inner_texts()

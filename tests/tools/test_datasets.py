@@ -122,7 +122,7 @@ def test_the_demo_keeps_a_set_of_other_parameters(tool, tmp_path, monkeypatch):
 
 
 def test_the_demo_does_not_report_runs_of_another_length(tool, tmp_path, monkeypatch):
-    write_record(train(), tmp_path / "w/lednet_streets")
+    write_record(train(), tmp_path / "w/lednet")
     monkeypatch.setattr("lednet_mm.datasets.streets.generate_streets", lambda root: False)
     done = tool("demo", "--work-dir", tmp_path / "w", "--iterations", 20)
     assert done.status == 2
