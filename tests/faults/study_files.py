@@ -84,7 +84,7 @@ STUDIES = [
     ),
     of_study("no patience", [RUNS, "limits = dict(no_progress_minutes=0)"], "limits.no_progress_minutes"),
     of_study("endless patience", [RUNS, 'limits = dict(no_progress_minutes=float("inf"))'], "limits.no_pro"),
-    of_study("a baseline that is a name", [RUNS, 'baseline = "lednet"'], "baseline: "),
+    of_study("a baseline that is a name", [RUNS, 'baseline = "lednet"'], "baseline.0: "),
     of_study(
         "an expectation that is a number", [RUNS, "expectations = dict(no_apn=1)"], "expectations.no_apn"
     ),
