@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from lednet_mm.options import add_config_options, parse_value
+from lednet_mm.options import add_config, parse_value
 from lednet_mm.text import (
     for_csv,
     for_file_name,
@@ -83,10 +83,12 @@ def test_values_of_settings(text, value):
 
 def test_settings_of_the_command_line(capsys):
     parser = argparse.ArgumentParser()
-    add_config_options(parser)
-    parsed = parser.parse_args(["--cfg-options", "a.b=1", "c=x y", "--cfg-options", "d="]).cfg_options
+    add_config(parser)
+    parsed = parser.parse_args(
+        ["CONFIG", "--cfg-options", "a.b=1", "c=x y", "--cfg-options", "d="]
+    ).cfg_options
     assert parsed == {"a.b": 1, "c": "x y", "d": ""}
     for wrong in ("foo", "=1", "a=[1,2"):
         with pytest.raises(SystemExit):
-            parser.parse_args(["--cfg-options", wrong])
+            parser.parse_args(["CONFIG", "--cfg-options", wrong])
         assert "Traceback" not in capsys.readouterr().err

@@ -35,6 +35,14 @@ class TestWeightedCrossEntropy:
         assert torch.allclose(WeightedCrossEntropy(class_weight)(*batch), expected)
         assert torch.allclose(WeightedCrossEntropy(class_weight, loss_weight=0.4)(*batch), 0.4 * expected)
 
+    def test_weights_are_not_rounded_in_mixed_precision(self, batch):
+        logits, labels = batch
+        weights = [2.8149, 6.985, 3.789]  # none of them is a bfloat16
+        with torch.autocast("cpu", torch.bfloat16):
+            found = WeightedCrossEntropy(weights)(logits.bfloat16(), labels)
+        expected = F.cross_entropy(logits.bfloat16().float(), labels, torch.tensor(weights), ignore_index=255)
+        torch.testing.assert_close(found.float(), expected, rtol=1e-5, atol=0)
+
     @pytest.mark.parametrize("class_weight", [None, [1.0, 2.0, 5.0]])
     def test_mean_over_the_pixels_that_a_sampler_picked(self, batch, class_weight):
         logits, labels = batch

@@ -105,6 +105,17 @@ def test_the_libraries_are_the_ones_the_readme_names():
 # ---- in a browser ----
 
 
+def open_log(tab, text):
+    """Open the log of the first failed run; a table that is drawn anew meanwhile loses a click."""
+    shown = tab.locator("#dialog pre", has_text=text)
+    for _ in range(10):
+        tab.locator("#failures button.sourced", has_text="end of the log").first.click()
+        tab.wait_for_timeout(200)
+        if shown.count():
+            return
+    raise AssertionError(f"no log with {text!r}")
+
+
 def until(tab, expression):
     """Wait until an expression holds; Playwright's own way does what the page's policy forbids."""
     for _ in range(200):
@@ -255,8 +266,7 @@ def test_a_difference_of_one_seed_looks_uncertain(tab):
 
 def test_a_failed_run_shows_its_log(tab):
     tab.locator("#failures", has_text="the loss became nan at iteration 7").wait_for()
-    tab.locator("#failures button.sourced", has_text="end of the log").first.click()
-    tab.locator("#dialog pre", has_text="failed: nan").wait_for()
+    open_log(tab, "failed: nan")
 
 
 def test_light_and_dark(tab):
@@ -308,8 +318,7 @@ def test_text_of_records_is_no_markup(browser, hostile):
             tab.locator("#summary").get_by_label(f"filter {name}", exact=True).click()
             tab.locator(".tabulator-edit-list-item", has_text=HOSTILE).first.wait_for()
             tab.keyboard.press("Escape")
-        tab.locator("#failures button.sourced", has_text="end of the log").first.click()
-        tab.locator("#dialog pre", has_text=HOSTILE).wait_for()
+        open_log(tab, HOSTILE)
         tab.keyboard.press("Escape")
         tab.locator("#summary button.sourced").first.click()
         titles = tab.locator("#class_summary .tabulator-col-title").all_inner_texts()
