@@ -26,10 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.checkpoints.files import (
-    model_state,
-    read_checkpoint,
-)
+from lednet_mm.checkpoints.files import model_state, read_checkpoint
 from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.datasets.streets import generate_streets
 from lednet_mm.errors import run_command

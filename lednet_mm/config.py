@@ -313,9 +313,10 @@ def _name_variant(config: Config, options: Mapping, before: Mapping) -> None:
     changes = [key for key in network_changes(options) if key not in before or before[key] != options[key]]
     if changes:
         parts = [f"{key.removeprefix('model.')}={options[key]}" for key in changes]
-        name = "+".join([config.get("variant", "baseline"), *parts])
+        changed = config.get("variant", DEFAULT)
+        name = "+".join([changed, *parts])
         if not is_name(name):
-            name = f"{config.get('variant', 'baseline')}+{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+            name = f"{changed}+{hashlib.sha256(name.encode()).hexdigest()[:8]}"
         config.variant = name
 
 

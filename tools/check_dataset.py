@@ -116,12 +116,10 @@ def _class_table(summaries: dict[str, Any]) -> Any:
     for name in dict.fromkeys(name for summary in summaries.values() for name in summary.classes):
         cells = []
         for found in facts:
-            there = name in found["class_shares"]  # splits may be of different datasets
-            cells += (
-                [f"{found['class_shares'][name]:.2%}", str(found["class_images"][name])]
-                if there
-                else ["", ""]
-            )
+            if name in found["class_shares"]:
+                cells += [f"{found['class_shares'][name]:.2%}", str(found["class_images"][name])]
+            else:  # splits may be of different datasets
+                cells += ["", ""]
         table.add_row(for_markup(name), *cells)
     return table
 

@@ -3,7 +3,7 @@
 CamVid at half resolution (240x180), 1000 iterations of 4 images (10.9 epochs) of the common recipe, scaled
 down with the images; accuracy on all of test at 480x360. 33 runs. About 4 hours on two cores, two
 single-thread runs side by side (`python tools/sweep.py configs/studies/camvid_half_cpu.py --jobs 2`): 0.9 s
-an iteration for LEDNet, 0.25 (Fast-SCNN) to 1.1 s (ERFNet) for the others, and a minute a run for its tests.
+per iteration for LEDNet, 0.25 (Fast-SCNN) to 1.1 s (ERFNet) for the others, and a minute per run for tests.
 
 A training this short resolves gross effects and large classes only; what it found is in docs/results.md.
 """

@@ -22,7 +22,7 @@ from lednet_mm.layers.deployment import affine, replace_modules, scale_inputs, s
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
-# One factor and one summand a channel pass through these: weights of a resizing sum up to one.
+# One factor and one summand per channel pass through these: weights of a resizing sum up to one.
 PER_CHANNEL = {"upsample_bilinear2d", "upsample_nearest2d", "_upsample_nearest_exact2d", "slice", "clone"}
 
 

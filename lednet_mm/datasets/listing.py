@@ -80,7 +80,7 @@ def paired_files(
 
 
 def read_names(path: str | Path, endings: Endings) -> list[str]:
-    """Read a list of images: a name a line, with or without the ending; empty lines do not count.
+    """Read a list of images: one name per line, with or without the ending; empty lines do not count.
 
     Raises:
         InputError: it cannot be read, is empty, or names what is not in the dataset's folder.
@@ -89,7 +89,7 @@ def read_names(path: str | Path, endings: Endings) -> list[str]:
 
 
 def read_pairs(path: str | Path) -> list[tuple[str, str]]:
-    """Read a list of pairs: the paths of image and label a line, separated by a tab or by spaces.
+    """Read a list of pairs: one image and its label per line, separated by a tab or by spaces.
 
     A tab in a line separates its two paths, which can then have spaces in them; empty lines do not count.
 

@@ -55,7 +55,7 @@ def picture_grid(
     palette: Sequence[Sequence[int]],
     width: int = 480,
 ) -> np.ndarray:
-    """Put pictures side by side, a row an image, under the titles of their columns; the legend goes below.
+    """Put pictures side by side, one row per image, under the titles of their columns; the legend goes below.
 
     Args:
         rows: pictures (H, W, 3) uint8 RGB; those of a row have one shape.

@@ -22,7 +22,7 @@ def make_norm(norm_cfg: Config, channels: int) -> nn.Module:
 def make_activation(act_cfg: Config, channels: int) -> nn.Module:
     """Build an activation of its own for each place that asks; None gives the identity.
 
-    A PReLU gets one slope a channel, as in the papers of this field, unless ``num_parameters`` is given.
+    A PReLU gets one slope per channel, as in the papers of this field, unless ``num_parameters`` is given.
     """
     if act_cfg is None:
         return nn.Identity()

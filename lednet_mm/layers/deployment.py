@@ -51,7 +51,7 @@ def _bias(module: Any) -> Tensor:
 
 
 def scale_outputs(module: Any, factor: Tensor, summand: Tensor) -> None:
-    """Change a convolution so that it gives ``factor * output + summand``, one value a channel."""
+    """Change a convolution so that it gives ``factor * output + summand``, one value per channel."""
     weight = module.weight.double()
     if isinstance(module, nn.ConvTranspose2d):
         grouped = weight.unflatten(0, (module.groups, -1))  # (groups, in / groups, out / groups, kh, kw)

@@ -202,10 +202,10 @@ class ReproducibleRunner(Runner):
             self.started = True
             self._write_config()
         if options := self.cfg.get("compile"):
-            on_gpu = torch.cuda.is_available()
-            chosen = {"mode": "reduce-overhead"} if on_gpu and options is True else options
+            if options is True:
+                options = {"mode": "reduce-overhead"} if torch.cuda.is_available() else {}
             model: Any = self._bare_model()
-            compiled = torch.compile(model.loss, **({} if chosen is True else chosen))
+            compiled = torch.compile(model.loss, **options)
             model.loss = lambda images, samples: compiled(images, _alike(samples))
             self.logger.info("compiling: the first iterations take minutes")
 
