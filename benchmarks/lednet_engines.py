@@ -19,11 +19,12 @@ import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch 
 from rich.progress import Progress
 
 from lednet_mm.config import load_config
-from lednet_mm.cost.backends import ENGINES, PRECISIONS, Backend
-from lednet_mm.cost.measuring import latency_records
+from lednet_mm.deployment.precisions import PRECISIONS
 from lednet_mm.environment import choose_threads, resolve_device
 from lednet_mm.errors import run_command
 from lednet_mm.records import write_record
+from lednet_mm.timing.backends import ENGINES, Backend
+from lednet_mm.timing.networks import latency_records
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "lednet_cityscapes.py"
 

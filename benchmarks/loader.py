@@ -24,11 +24,11 @@ import torch
 from mmseg.registry import DATASETS
 
 from lednet_mm.config import load_config
-from lednet_mm.cost.comparing import compare_ways
 from lednet_mm.datasets.reproducible import Draw
 from lednet_mm.environment import choose_threads
 from lednet_mm.errors import InputError, run_command
 from lednet_mm.records import write_record
+from lednet_mm.timing.comparing import compare_ways
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 NAMES = ("camvid", "cityscapes", "streets")

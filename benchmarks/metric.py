@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from mmseg.evaluation import IoUMetric
 
-from lednet_mm.cost.comparing import compare_ways
 from lednet_mm.environment import choose_threads
 from lednet_mm.errors import run_command
 from lednet_mm.evaluation.confusion import confusion_matrix
 from lednet_mm.records import write_record
+from lednet_mm.timing.comparing import compare_ways
 
 CLASSES, IGNORE, BLOB = 19, 255, 16
 

@@ -33,14 +33,14 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.structures import SegDataSample
 
 from lednet_mm.config import load_config
-from lednet_mm.cost.comparing import compare_ways
-from lednet_mm.cost.complexity import count_complexity
-from lednet_mm.cost.inference import build_network
-from lednet_mm.cost.latency import measure
-from lednet_mm.cost.roofline import measure_ceilings
+from lednet_mm.counting.complexity import count_complexity
+from lednet_mm.counting.roofline import measure_ceilings
+from lednet_mm.deployment.inference import build_network
 from lednet_mm.environment import choose_threads, keep_freed_memory, resolve_device
 from lednet_mm.errors import run_command
 from lednet_mm.records import write_record
+from lednet_mm.timing.comparing import compare_ways
+from lednet_mm.timing.latency import measure
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "lednet_camvid.py"
 

@@ -235,7 +235,7 @@ class ComplexityValues(TypedDict):
 
 @with_config(STRICT)
 class ComplexityDetails(TypedDict):
-    """Multiply-adds by counter and operator; see :class:`lednet_mm.cost.counts.Counts`."""
+    """Multiply-adds by counter and operator; see :class:`lednet_mm.counting.counts.Counts`."""
 
     shape: Shape
     channels: NotRequired[Size]
@@ -276,7 +276,7 @@ def _check_ceilings(ceilings: dict[str, float]) -> dict[str, float]:
 
 @with_config(STRICT)
 class Roofline(TypedDict):
-    """What a network must compute and move, and what its device reached; see ``lednet_mm.cost.roofline``."""
+    """What a network must compute and move, and what its device reached (``lednet_mm.counting.roofline``)."""
 
     operations: Annotated[int, Field(ge=1, le=INT64)]
     minimum_bytes: Annotated[int, Field(ge=1, le=INT64)]

@@ -15,9 +15,9 @@ import pytest
 from mmengine.logging import MMLogger
 from mmseg.visualization import SegLocalVisualizer
 
-from lednet_mm.cost import latency
 from lednet_mm.datasets.streets import generate_streets
 from lednet_mm.environment import NOISE
+from lednet_mm.timing import latency
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from lednet_mm.catalog import network_files
 from lednet_mm.config import Choice, load_config
-from lednet_mm.cost.inference import build_network
+from lednet_mm.deployment.inference import build_network
 
 CLASSES = {"camvid": 11, "cityscapes": 19}
 WHEEL = Path(mmseg.__file__).parent / ".mim/configs"

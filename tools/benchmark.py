@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
-from lednet_mm.cost.backends import ENGINES, PRECISIONS, TIMED, Backend, Row
+from lednet_mm.deployment.precisions import PRECISIONS
 from lednet_mm.errors import InputError, describe_os_error, run_command
 from lednet_mm.files import require_writable
 from lednet_mm.options import add_config, choices_of
 from lednet_mm.terminal import make_console
 from lednet_mm.text import for_markup, one_line
+from lednet_mm.timing.backends import ENGINES, TIMED, Backend, Row
 
 if TYPE_CHECKING:
-    from lednet_mm.cost.measuring import Latencies
     from lednet_mm.records import Record
+    from lednet_mm.timing.networks import Latencies
 
 FORMS = {"no": (False,), "yes": (True,), "both": (False, True)}
 
@@ -153,8 +154,8 @@ def main() -> None:
         raise InputError("--shape, --batch-size, --samples and --seconds take numbers above 0")
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
     from lednet_mm.config import load_config
-    from lednet_mm.cost.measuring import latency_records
     from lednet_mm.environment import choose_threads, resolve_device
+    from lednet_mm.timing.networks import latency_records
 
     device = resolve_device(arguments.device)
     configs, names, faults = {}, {}, []

@@ -60,9 +60,9 @@ def main() -> None:
     # isort: split
     from lednet_mm.checkpoints.files import load_model
     from lednet_mm.config import load_config
-    from lednet_mm.cost.deploy import deploy
-    from lednet_mm.cost.export import Normalised, describe, export_onnx, require_onnx
-    from lednet_mm.cost.inference import REFUSALS, Inference, build_network, input_channels
+    from lednet_mm.deployment.deploy import deploy
+    from lednet_mm.deployment.export import Normalised, describe, export_onnx, require_onnx
+    from lednet_mm.deployment.inference import REFUSALS, Inference, build_network, input_channels
     from lednet_mm.environment import choose_threads
 
     require_onnx()

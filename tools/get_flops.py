@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
-from lednet_mm.cost.counts import HEADLINE, KINDS, Counts
+from lednet_mm.counting.counts import HEADLINE, KINDS, Counts
 from lednet_mm.errors import InputError, describe_os_error, run_command
 from lednet_mm.files import check_outputs, require_writable, write_atomically
 from lednet_mm.options import add_config, choices_of
@@ -48,8 +48,8 @@ def main() -> None:
 
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
     from lednet_mm.config import files_of, load_config, run_of
-    from lednet_mm.cost.complexity import complexity_record, count_complexity
-    from lednet_mm.cost.counters import COUNTERS
+    from lednet_mm.counting.complexity import complexity_record, count_complexity
+    from lednet_mm.counting.counters import COUNTERS
     from lednet_mm.records import write_record
 
     choices = choices_of(arguments)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lednet_mm.cost.counts import HEADLINE
+from lednet_mm.counting.counts import HEADLINE
 from lednet_mm.datasets.cityscapes_ids import CATEGORIES
 from lednet_mm.evaluation.confusion import class_iou, scores, unpack
 from lednet_mm.records import Record

@@ -28,7 +28,7 @@ def benchmark_table(records: Iterable[Record], title: str) -> Table:
     """Make the table of the newest record of each benchmark and device, one row a way.
 
     Args:
-        records: of any kinds, oldest first; those of :func:`~lednet_mm.cost.comparing.compare_ways` count.
+        records: of any kinds, oldest first; those of :func:`~lednet_mm.timing.comparing.compare_ways` count.
         title: of the report.
     """
     newest: dict[tuple, Record] = {}

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lednet_mm.cost.latency import median_interval
 from lednet_mm.records import Record
 from lednet_mm.reports.runs import record_name
 from lednet_mm.reports.tables import Column, Table
+from lednet_mm.timing.latency import median_interval
 
 VALUES = (
     *("fps_p50", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99", "unstable"),

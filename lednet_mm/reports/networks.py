@@ -16,8 +16,8 @@ from lednet_mm.catalog import network_files
 from lednet_mm.checkpoints.authors import authors_model, name_table
 from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
 from lednet_mm.config import load_config
-from lednet_mm.cost.complexity import count_complexity, trainable_parameters
-from lednet_mm.cost.inference import build_network
+from lednet_mm.counting.complexity import count_complexity, trainable_parameters
+from lednet_mm.deployment.inference import build_network
 from lednet_mm.errors import InputError
 from lednet_mm.reports.published import published_rows
 
@@ -39,7 +39,7 @@ Made by `python tools/document_networks.py`; published numbers are in `lednet_mm
 * **Published** numbers are their sources', with their recipes, input sizes and machines: no measurements of
   this project, and no comparison of one row with another.
 * Every network exports to ONNX with free batch size, height and width, equal to PyTorch
-  (`tests/networks/`, `tests/cost/test_export.py`).
+  (`tests/networks/`, `tests/deployment/test_export.py`).
 
 ## Authors' weights
 

@@ -12,12 +12,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from lednet_mm.checkpoints.listing import checkpoints_of
-from lednet_mm.cost.backends import TIMED, Backend
 from lednet_mm.errors import InputError, describe_error, describe_os_error, is_out_of_memory
 from lednet_mm.files import holder_of, is_locked, read_regular, write_atomically
 from lednet_mm.literals import LARGEST, differing_keys, read_literals
 from lednet_mm.records import Record, Run, collect_provenance, new_record, read_records, write_record
 from lednet_mm.text import one_line
+from lednet_mm.timing.backends import TIMED, Backend
 
 Shape = tuple[int, int]
 State = Literal["waiting", "queued", "cut off", "running", "elsewhere", "stopped", "failed", "finished"]

@@ -17,13 +17,13 @@ from pathlib import Path
 import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
 from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.config import config_text, load_config
-from lednet_mm.cost.complexity import complexity_record, count_complexity
-from lednet_mm.cost.inference import build_network
-from lednet_mm.cost.measuring import latency_records
+from lednet_mm.counting.complexity import complexity_record, count_complexity
+from lednet_mm.deployment.inference import build_network
 from lednet_mm.environment import choose_threads, resolve_device
 from lednet_mm.errors import InputError
 from lednet_mm.records import read_records, write_record
 from lednet_mm.studies.jobs import CONFIG, FAILED, Shape, missing_steps, reason_of, sha256, training_of
+from lednet_mm.timing.networks import latency_records
 from lednet_mm.training.testing import evaluate_checkpoint
 from lednet_mm.training.training import train
 

@@ -13,8 +13,8 @@ from torch import nn
 
 from lednet_mm.checkpoints.authors import authors_model
 from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
-from lednet_mm.cost.export import export_onnx
-from lednet_mm.cost.inference import Inference
+from lednet_mm.deployment.export import export_onnx
+from lednet_mm.deployment.inference import Inference
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 

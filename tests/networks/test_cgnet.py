@@ -9,7 +9,7 @@ from torch import nn
 from lednet_mm.checkpoints.authors import authors_model
 from lednet_mm.checkpoints.parity import build_model
 from lednet_mm.config import Choice, load_config
-from lednet_mm.cost.inference import build_network
+from lednet_mm.deployment.inference import build_network
 from tests.networks.base import NetworkTest, layers
 
 

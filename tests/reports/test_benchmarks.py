@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from lednet_mm.cost.comparing import Comparison, compare_ways
-from lednet_mm.cost.latency import Timing
 from lednet_mm.environment import Threads
 from lednet_mm.records import read_record, write_record
 from lednet_mm.reports.benchmarks import benchmark_table
 from lednet_mm.reports.report import write_report
+from lednet_mm.timing.comparing import Comparison, compare_ways
+from lednet_mm.timing.latency import Timing
 
 CPU = torch.device("cpu")
 THREADS = Threads(1, 2, "PASSIVE", "a test")

@@ -8,11 +8,11 @@ import pytest
 
 from lednet_mm.catalog import network_files, variants_of
 from lednet_mm.config import config_text, load_config
-from lednet_mm.cost.backends import TIMED
 from lednet_mm.errors import InputError
 from lednet_mm.records import new_record, write_record
 from lednet_mm.studies.jobs import CONFIG, missing_steps, sha256
 from lednet_mm.studies.plan import STUDY, check_work_dir, make_plan, read_study
+from lednet_mm.timing.backends import TIMED
 from tests.studies.tiny import provenance
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -21,10 +21,10 @@ from mmseg.registry import DATASETS
 from torch import Tensor, nn
 
 from lednet_mm.config import innermost, run_of
-from lednet_mm.cost.backends import PRECISIONS
-from lednet_mm.cost.exportable import exportable
-from lednet_mm.cost.inference import REFUSALS, input_channels
-from lednet_mm.cost.precision import output_error, tolerance_for
+from lednet_mm.deployment.exportable import exportable
+from lednet_mm.deployment.inference import REFUSALS, input_channels
+from lednet_mm.deployment.precisions import PRECISIONS
+from lednet_mm.deployment.rounding import output_error, tolerance_for
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.evaluation.registered import class_meant
 from lednet_mm.files import file_sha256
@@ -108,7 +108,7 @@ class Export:
     Attributes:
         content: of the ONNX file.
         dynamic: whether any batch size, height and width is accepted.
-        error: the larger ``precision.output_error`` found.
+        error: the larger ``rounding.output_error`` found.
         sizes: (N, H, W) of the inputs that were compared.
         obstacle: why height and width are fixed; None where they are not.
     """

@@ -1,4 +1,4 @@
-"""PyTorch's engines, and the entrance to all of :data:`~lednet_mm.cost.backends.ENGINES`.
+"""PyTorch's engines, and the entrance to all of :data:`~lednet_mm.timing.backends.ENGINES`.
 
 An engine takes a network in evaluation mode and images on a device, and prepares a call without arguments:
 one forward pass, whose answer is a tensor or array. What an engine or machine cannot do raises
@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lednet_mm.cost.backends import ENGINES
-from lednet_mm.cost.precision import dtype_of, fastest_algorithms, float32_products
-from lednet_mm.cost.runtimes import UnavailableError
+from lednet_mm.deployment.rounding import dtype_of, fastest_algorithms, float32_products
 from lednet_mm.errors import describe_error
+from lednet_mm.timing.backends import ENGINES
+from lednet_mm.timing.runtimes import UnavailableError
 
 Call = Callable[[], Any]
 
@@ -120,7 +120,7 @@ def prepare_engine(name: str, network: nn.Module, images: Tensor, precision: str
         name: key of ``backends.ENGINES``.
         network: in evaluation mode, float32, on the images' device; it is not changed.
         images: (N, C, H, W) float32.
-        precision: key of ``backends.PRECISIONS``.
+        precision: key of ``precisions.PRECISIONS``.
         threads: of a CPU.
 
     Returns:

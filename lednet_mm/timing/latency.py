@@ -20,7 +20,7 @@ import numpy as np
 from scipy import stats
 
 UNSTABLE = 0.05
-"""Share of the median within which two runs are meant to agree: see :func:`doubts`."""
+"""Share of the median within which two runs are meant to agree: see :func:`instability_reasons`."""
 
 BUSY_ELSEWHERE = 0.05
 """A block in which other processes used more than this share of the cores is taken again."""
@@ -63,7 +63,7 @@ def drift_interval(samples: np.ndarray) -> float:
     return float(stats.t.ppf(0.975, parts - 1) * np.std(medians, ddof=1) / np.sqrt(parts))
 
 
-def doubts(samples: np.ndarray) -> list[str]:
+def instability_reasons(samples: np.ndarray) -> list[str]:
     """Say why a second run might give a median more than 5% away; nothing where it should not.
 
     Args:
@@ -100,7 +100,7 @@ def summarise(seconds: np.ndarray) -> dict[str, float | bool | int]:
         "latency_ms_p50_high": high,
         "fps_p50": float(1000 / p50),
         "samples": len(ms),
-        "unstable": bool(doubts(ms)),
+        "unstable": bool(instability_reasons(ms)),
     }
 
 

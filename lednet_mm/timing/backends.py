@@ -16,29 +16,6 @@ TIMED = {
 
 
 @dataclass(frozen=True)
-class Precision:
-    """A number format.
-
-    Attributes:
-        dtype: PyTorch's name of the type of weights and activations.
-        rounding: largest relative error of rounding one number.
-        tolerance: largest ``precision.output_error`` of a network that does not amplify rounding much.
-    """
-
-    dtype: str
-    rounding: float
-    tolerance: float
-
-
-PRECISIONS = {
-    "fp32": Precision("float32", 2.0**-24, 1e-4),
-    "tf32": Precision("float32", 2.0**-11, 2e-2),  # the factors of products are rounded to 10 bits
-    "fp16": Precision("float16", 2.0**-11, 2e-2),
-    "bf16": Precision("bfloat16", 2.0**-8, 1e-1),
-}
-
-
-@dataclass(frozen=True)
 class Engine:
     """What runs a network.
 
@@ -54,13 +31,13 @@ class Engine:
 
 
 ENGINES = {
-    "eager": Engine("lednet_mm.cost.engines:eager", allocates=True),
-    "channels_last": Engine("lednet_mm.cost.engines:channels_last", allocates=True),
-    "compile": Engine("lednet_mm.cost.engines:compiled"),
-    "cudagraph": Engine("lednet_mm.cost.engines:cuda_graph"),
-    "onnxruntime": Engine("lednet_mm.cost.runtimes:onnx_runtime", "onnxruntime"),
-    "openvino": Engine("lednet_mm.cost.runtimes:openvino", "openvino"),
-    "tensorrt": Engine("lednet_mm.cost.runtimes:tensorrt", "tensorrt"),
+    "eager": Engine("lednet_mm.timing.engines:eager", allocates=True),
+    "channels_last": Engine("lednet_mm.timing.engines:channels_last", allocates=True),
+    "compile": Engine("lednet_mm.timing.engines:compiled"),
+    "cudagraph": Engine("lednet_mm.timing.engines:cuda_graph"),
+    "onnxruntime": Engine("lednet_mm.timing.runtimes:onnx_runtime", "onnxruntime"),
+    "openvino": Engine("lednet_mm.timing.runtimes:openvino", "openvino"),
+    "tensorrt": Engine("lednet_mm.timing.runtimes:tensorrt", "tensorrt"),
 }
 
 
@@ -70,7 +47,7 @@ class Backend:
 
     Attributes:
         engine: key of :data:`ENGINES`.
-        precision: key of :data:`PRECISIONS`.
+        precision: key of ``lednet_mm.deployment.precisions.PRECISIONS``.
         deployed: in its deployment form, or as trained.
     """
 

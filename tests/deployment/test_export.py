@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from lednet_mm.cards import network_cards
 from lednet_mm.catalog import network_files
 from lednet_mm.config import load_config
-from lednet_mm.cost.export import Normalised, export_onnx, require_onnx
-from lednet_mm.cost.inference import Inference, build_network, input_channels
+from lednet_mm.deployment.export import Normalised, export_onnx, require_onnx
+from lednet_mm.deployment.inference import Inference, build_network, input_channels
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.prediction import Predictor
 from lednet_mm.files import file_sha256
@@ -203,7 +203,7 @@ def test_a_mean_of_another_number_of_channels():
 
 
 def test_packages_that_are_missing_are_named(monkeypatch):
-    monkeypatch.setattr("lednet_mm.cost.export.find_spec", lambda name: None)
+    monkeypatch.setattr("lednet_mm.deployment.export.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"onnx and onnxruntime: pip install -e '\.\[deploy\]'"):
         require_onnx()
 

@@ -17,11 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from lednet_mm.cost.precision import dtype_of, fastest_algorithms, float32_products
+from lednet_mm.deployment.rounding import dtype_of, fastest_algorithms, float32_products
+from lednet_mm.layers.operators import Operator, WatchOperators, tensors_in
 
 
 @dataclass(frozen=True)
@@ -70,43 +69,31 @@ def _bytes(tensor: Tensor) -> int:
     return distinct * tensor.element_size()
 
 
-class _Operators(TorchDispatchMode):
-    """Lists the operators that run."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[tuple[str, int, int]] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        answer = func(*args, **kwargs)
-        inputs = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
-        outputs = [t for t in tree_leaves(answer) if isinstance(t, Tensor)]
-        # A view moves nothing, nor does memory that is only reserved.
-        aliases = (returned.alias_info for returned in func._schema.returns)
-        view = any(alias is not None and not alias.is_write for alias in aliases)
-        name = func._overloadpacket.__name__
-        if not view and not name.startswith(("empty", "new_empty")):
-            count = flop_registry.get(func._overloadpacket)
-            operations = int(count(*args, **kwargs, out_val=answer)) if count else 0
-            self.found.append((name, operations, sum(map(_bytes, inputs + outputs))))
-        return answer
-
-
 def count_work(network: nn.Module, shape: Sequence[int], precision: str = "fp32") -> Work:
     """Count a network's operations and bytes from its shapes, without computing anything.
 
     Args:
         network: in evaluation mode; it is not changed.
         shape: of the images, (N, C, H, W).
-        precision: key of ``backends.PRECISIONS``; its type's size counts.
+        precision: key of ``precisions.PRECISIONS``; its type's size counts.
     """
     network = copy.deepcopy(network).to(device="meta", dtype=dtype_of(precision))
     images = torch.empty(shape, device="meta", dtype=dtype_of(precision))
-    with torch.no_grad(), _Operators() as operators:
+    operators: list[tuple[str, int, int]] = []
+
+    def note(operator: Operator) -> None:
+        # A view moves nothing, nor does memory that is only reserved.
+        if operator.is_view or operator.name.startswith(("empty", "new_empty")):
+            return
+        count = flop_registry.get(operator.packet)
+        operations = count(*operator.args, **operator.options, out_val=operator.result) if count else 0
+        moved = tensors_in([operator.args, dict(operator.options), operator.result])
+        operators.append((operator.name, int(operations), sum(map(_bytes, moved))))
+
+    with torch.no_grad(), WatchOperators(note):
         logits = network(images)
     weights = sum(_bytes(tensor) for tensor in (*network.parameters(), *network.buffers()))
-    return Work(tuple(operators.found), _bytes(images) + weights + _bytes(logits))
+    return Work(tuple(operators), _bytes(images) + weights + _bytes(logits))
 
 
 def measure_ceilings(device: torch.device, precision: str = "fp32", tries: int = 10) -> Ceilings:
@@ -114,7 +101,7 @@ def measure_ceilings(device: torch.device, precision: str = "fp32", tries: int =
 
     Args:
         device: CPU or GPU.
-        precision: key of ``backends.PRECISIONS``.
+        precision: key of ``precisions.PRECISIONS``.
         tries: the best of them counts.
     """
     large = device.type == "cuda"

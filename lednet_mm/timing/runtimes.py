@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lednet_mm.cost.export import IMAGES, LOGITS, trace_to_onnx
+from lednet_mm.deployment.export import IMAGES, LOGITS, trace_to_onnx
 
 Call = Callable[[], Any]
 

@@ -11,9 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lednet_mm.catalog import network_files, variants_of
 from lednet_mm.config import Choice, load_config
-from lednet_mm.cost import deploy as deployment
-from lednet_mm.cost.deploy import deploy, difference
-from lednet_mm.cost.inference import Inference, build_network
+from lednet_mm.deployment import deploy as deployment
+from lednet_mm.deployment.deploy import deploy, difference
+from lednet_mm.deployment.inference import Inference, build_network
 from lednet_mm.layers.deployment import deployment_rewrite
 from lednet_mm.networks.lednet import APNHead, LEDNet
 from lednet_mm.networks.lednet_deployed import Encoder
@@ -319,7 +319,7 @@ def test_a_network_that_looks_into_its_normalisation_is_refused():
 @pytest.mark.parametrize("factor", [1, 2])
 def test_a_networks_own_rewrite_is_applied_and_checked(factor: int, monkeypatch):
     monkeypatch.setattr("lednet_mm.layers.deployment.REWRITES", registered := [])
-    monkeypatch.setattr("lednet_mm.cost.deploy.REWRITES", registered)
+    monkeypatch.setattr("lednet_mm.deployment.deploy.REWRITES", registered)
 
     @deployment_rewrite
     def without_copy(network: nn.Module) -> None:

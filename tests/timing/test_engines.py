@@ -8,15 +8,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from lednet_mm.config import load_config
-from lednet_mm.cost import engines, measuring
-from lednet_mm.cost.backends import ENGINES, PRECISIONS, Backend
-from lednet_mm.cost.candidates import ClassIds
-from lednet_mm.cost.engines import prepare_engine
-from lednet_mm.cost.measuring import latency_records
-from lednet_mm.cost.precision import dtype_of, float32_products, output_error, tolerance_for
-from lednet_mm.cost.runtimes import UnavailableError
+from lednet_mm.deployment.precisions import PRECISIONS
+from lednet_mm.deployment.rounding import dtype_of, float32_products, output_error, tolerance_for
 from lednet_mm.environment import Threads
 from lednet_mm.errors import InputError
+from lednet_mm.timing import engines, networks
+from lednet_mm.timing.backends import ENGINES, Backend
+from lednet_mm.timing.engines import prepare_engine
+from lednet_mm.timing.networks import ClassIds, latency_records
+from lednet_mm.timing.runtimes import UnavailableError
 
 CPU = torch.device("cpu")
 ONE = Threads(1, 1, "PASSIVE", "a test")
@@ -261,6 +261,8 @@ def test_a_log_has_every_column_whole(terminal, small_config, tool, tmp_path, mo
 
 
 def test_why_a_row_is_not_stable_is_said_in_words(small_config, tool, tmp_path, monkeypatch):
-    monkeypatch.setattr(measuring, "doubts", lambda seconds: ["the halves differ", "the median is unknown"])
+    monkeypatch.setattr(
+        networks, "instability_reasons", lambda seconds: ["the halves differ", "the median is unknown"]
+    )
     outcome = tool("benchmark", small_config(), *QUICK, "--work-dir", tmp_path / "w")
     assert "not stable: small, eager, fp32: the halves differ; the median is unknown" in outcome.out

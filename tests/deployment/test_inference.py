@@ -10,9 +10,9 @@ from torch import nn
 
 from lednet_mm.catalog import network_files
 from lednet_mm.config import load_config
-from lednet_mm.cost.complexity import count_complexity
-from lednet_mm.cost.export import export_onnx
-from lednet_mm.cost.inference import Inference, build_network, input_channels
+from lednet_mm.counting.complexity import count_complexity
+from lednet_mm.deployment.export import export_onnx
+from lednet_mm.deployment.inference import Inference, build_network, input_channels
 from lednet_mm.errors import InputError
 from lednet_mm.records import read_records
 

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lednet_mm.cost.backends import PRECISIONS
+from lednet_mm.deployment.precisions import PRECISIONS
 
 MAX_TOLERANCE = 0.5
 """No tolerance is larger: an output as far from the right one is no evidence of anything."""
 
 
 def dtype_of(precision: str) -> torch.dtype:
-    """Return the type of weights and activations in a precision of ``backends.PRECISIONS``."""
+    """Return the type of weights and activations in a precision of ``precisions.PRECISIONS``."""
     return getattr(torch, PRECISIONS[precision].dtype)
 
 
@@ -81,7 +81,7 @@ def tolerance_for(precision: str, network: nn.Module, images: Tensor, expected: 
     weight and pixel off by a rounding error of it. Ten times what comes out is allowed.
 
     Args:
-        precision: key of ``backends.PRECISIONS``.
+        precision: key of ``precisions.PRECISIONS``.
         network: in evaluation mode, float32; it is not changed.
         images: (N, C, H, W) float32.
         expected: (N, classes, H, W), its logits.

@@ -6,8 +6,15 @@ from itertools import chain, repeat
 import numpy as np
 import pytest
 
-from lednet_mm.cost import latency
-from lednet_mm.cost.latency import doubts, drift_interval, measure, median_interval, summarise, warm_up
+from lednet_mm.timing import latency
+from lednet_mm.timing.latency import (
+    drift_interval,
+    instability_reasons,
+    measure,
+    median_interval,
+    summarise,
+    warm_up,
+)
 
 
 def test_the_interval_of_the_median_covers_it_as_often_as_it_says():
@@ -36,7 +43,9 @@ def test_the_drift_interval_covers_the_median_where_the_plain_one_does_not():
 def test_two_runs_of_rows_without_a_mark_agree(spread):
     random = np.random.default_rng(2)
     first, second = drifting(random, 300, spread), drifting(random, 300, spread)
-    unmarked = [not doubts(a) and not doubts(b) for a, b in zip(first, second, strict=True)]
+    unmarked = [
+        not instability_reasons(a) and not instability_reasons(b) for a, b in zip(first, second, strict=True)
+    ]
     apart = np.abs(np.median(first, 1) / np.median(second, 1) - 1) > 0.05
     if spread == 1:
         assert all(unmarked)  # a mark on every row would be no help

@@ -27,11 +27,11 @@ from ptflops.aten_ops import ATEN_OPS_MAPPING
 from ptflops.pytorch_ops import FUNCTIONAL_MAPPING, MODULES_MAPPING, TENSOR_OPS_MAPPING
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from lednet_mm.cost.counts import AGAIN, BIAS, HEADLINE, Counts, kind_of
+from lednet_mm.counting.counts import AGAIN, BIAS, HEADLINE, Counts, kind_of
 from lednet_mm.errors import describe_error
+from lednet_mm.layers.operators import Operator, WatchOperators, tensors_in
 
 # Operators that compute nothing: they make, copy or cut tensors. Views are known by their schemas.
 # fmt: off
@@ -80,24 +80,24 @@ class Subject:
         return cls(network, images, shapes, image_shapes)
 
 
-class _OperatorLog(TorchDispatchMode):
-    """Notes how often each operator runs that computes something."""
+class _Missed(WatchOperators):
+    """Counts how often each operator runs that computes something and that a counter takes for free.
+
+    Args:
+        counts: whether the counter counts an operator, by PyTorch's object for all its overloads.
+    """
 
     def __init__(self, counts: Callable[[Any], bool]) -> None:
-        super().__init__()
+        super().__init__(self._note)
         self.counts = counts
-        self.missed: Counter[str] = Counter()
+        self.operators: Counter[str] = Counter()
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        name = func._overloadpacket.__name__
-        aliases = [value.alias_info for value in func._schema.returns]
-        is_view = any(alias is not None and not alias.is_write for alias in aliases)
-        tensors = result if isinstance(result, (tuple, list)) else [result]
-        computes = any(isinstance(t, Tensor) and t.is_floating_point() for t in tensors)
-        if computes and not is_view and name not in MOVES and not self.counts(func._overloadpacket):
-            self.missed[_plain_name(name)] += 1
-        return result
+    def _note(self, operator: Operator) -> None:
+        computes = any(tensor.is_floating_point() for tensor in tensors_in(operator.result))
+        free = operator.is_view or operator.name in MOVES or not computes
+        # A counter is asked only of what computes: ptflops' hooks are told apart by the order of questions.
+        if not free and not self.counts(operator.packet):
+            self.operators[_plain_name(operator.name)] += 1
 
 
 class _Watched(nn.Module):
@@ -119,7 +119,7 @@ class _Watched(nn.Module):
 def count_by_fvcore(subject: Subject, counts: Counts) -> None:
     """Count by fvcore and add the result to ``counts``."""
     network, images = subject.network, subject.images
-    with _OperatorLog(lambda packet: False) as log:
+    with _Missed(lambda packet: False) as missed:
         subject.shapes(subject.image_shapes)
     analysis = FlopCountAnalysis(network, images)
     analysis.uncalled_modules_warnings(False).unsupported_ops_warnings(False)
@@ -127,11 +127,13 @@ def count_by_fvcore(subject: Subject, counts: Counts) -> None:
     counts.counters["fvcore"] = operators
     # The trace also has operators that only handle sizes: those that ran on tensors are kept.
     unknown = {_plain_name(name): times for name, times in analysis.unsupported_ops().items()}
-    missed = {
-        name: n for name, n in log.missed.items() if _plain_name(name) in unknown.keys() | SILENT_IN_FVCORE
+    silent = {
+        name: n
+        for name, n in missed.operators.items()
+        if _plain_name(name) in unknown.keys() | SILENT_IN_FVCORE
     }
     whole = {name: n for name, n in unknown.items() if kind_of(name) in ("convolution", "matrix products")}
-    counts.missed["fvcore"] = {**whole, **missed}
+    counts.missed["fvcore"] = {**whole, **silent}
 
 
 def count_by_ptflops_pytorch(subject: Subject, counts: Counts) -> None:
@@ -174,7 +176,7 @@ def count_by_ptflops_pytorch(subject: Subject, counts: Counts) -> None:
         return bool(told)
 
     watched = _Watched(network)
-    log = _OperatorLog(counts_it)
+    missed = _Missed(counts_it)
     with ExitStack() as stack:
         for module in network.modules():
             if type(module) in MODULES_MAPPING:
@@ -187,7 +189,7 @@ def count_by_ptflops_pytorch(subject: Subject, counts: Counts) -> None:
         for mapping in (FUNCTIONAL_MAPPING, TENSOR_OPS_MAPPING):
             ours = {function: in_function(function, rule) for function, rule in mapping.items()}
             stack.enter_context(mock.patch.dict(mapping, ours))
-        stack.enter_context(log)
+        stack.enter_context(missed)
         total, _ = get_model_complexity_info(
             watched,
             tuple(images.shape[1:]),
@@ -202,7 +204,7 @@ def count_by_ptflops_pytorch(subject: Subject, counts: Counts) -> None:
     if surplus:
         operators["modules registered in several places" + AGAIN] = surplus
     counts.counters["ptflops_pytorch"] = {name: macs for name, macs in operators.items() if macs}
-    counts.missed["ptflops_pytorch"] = dict(log.missed)
+    counts.missed["ptflops_pytorch"] = dict(missed.operators)
 
 
 def count_by_ptflops_aten(subject: Subject, counts: Counts) -> None:
@@ -227,8 +229,8 @@ def count_by_ptflops_aten(subject: Subject, counts: Counts) -> None:
         return counted
 
     watched = _Watched(network)
-    log = _OperatorLog(lambda packet: packet in ATEN_OPS_MAPPING)
-    with log:
+    missed = _Missed(lambda packet: packet in ATEN_OPS_MAPPING)
+    with missed:
         total, _ = get_model_complexity_info(
             watched,
             tuple(images.shape[1:]),
@@ -240,17 +242,17 @@ def count_by_ptflops_aten(subject: Subject, counts: Counts) -> None:
     if total is None:
         raise watched.error or RuntimeError("ptflops gives no reason")
     counts.counters["ptflops_aten"] = {name: macs for name, macs in operators.items() if macs}
-    counts.missed["ptflops_aten"] = dict(log.missed)
+    counts.missed["ptflops_aten"] = dict(missed.operators)
 
 
 def count_by_torch(subject: Subject, counts: Counts) -> None:
     """Count by PyTorch's ``FlopCounterMode``, halved, and add the result to ``counts``."""
     mode = FlopCounterMode(display=False)
-    with _OperatorLog(lambda packet: packet in mode.flop_registry) as log, mode:
+    with _Missed(lambda packet: packet in mode.flop_registry) as missed, mode:
         subject.shapes(subject.image_shapes)
     table = mode.get_flop_counts().get("Global", {})
     counts.counters["torch"] = {packet.__name__: flops // 2 for packet, flops in table.items()}
-    counts.missed["torch"] = dict(log.missed)
+    counts.missed["torch"] = dict(missed.operators)
 
 
 COUNTERS: Mapping[str, Callable[[Subject, Counts], None]] = {

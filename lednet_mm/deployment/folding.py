@@ -9,15 +9,15 @@ identities, so control flow on sizes, ONNX export and compilation are those of t
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from lednet_mm.layers.deployment import affine, replace_modules, scale_inputs, scale_outputs
+from lednet_mm.layers.operators import Operator, WatchOperators, tensors_in
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
@@ -28,47 +28,41 @@ PER_CHANNEL = {"upsample_bilinear2d", "upsample_nearest2d", "_upsample_nearest_e
 
 @dataclass
 class _Event:
-    """One operator that ran."""
+    """One operator that ran.
+
+    Attributes:
+        name: of the operator.
+        args: its positional arguments.
+        options: its arguments by name.
+        makes: id of the tensor that it made.
+    """
 
     name: str
     args: tuple
-    options: dict
+    options: Mapping[str, Any]
     makes: int
 
 
-@dataclass
-class _Run(TorchDispatchMode):
+class _Run(WatchOperators):
     """The operators of one run, and what each tensor was made by and used for."""
 
-    events: list[_Event] = field(default_factory=list)
-    made_by: dict[int, _Event] = field(default_factory=dict)
-    uses: Counter[int] = field(default_factory=Counter)
+    def __init__(self) -> None:
+        super().__init__(self._note)
+        self.events: list[_Event] = []
+        self.made_by: dict[int, _Event] = {}
+        self.uses: Counter[int] = Counter()
+        self._alive: list[Operator] = []  # an id names one tensor only while that tensor lives
 
-    def __post_init__(self) -> None:
-        super().__init__()
-        self._alive: list[Any] = []  # an id names one tensor only while that tensor lives
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        self._alive.append((args, kwargs, result))
-        for tensor in tensors_in([args, kwargs]):
+    def _note(self, operator: Operator) -> None:
+        self._alive.append(operator)
+        for tensor in tensors_in([operator.args, dict(operator.options)]):
             self.uses[id(tensor)] += 1
-        for tensor in tensors_in(result):
-            event = _Event(func._overloadpacket.__name__, args, kwargs or {}, id(tensor))
+        for tensor in tensors_in(operator.result):
+            event = _Event(operator.name, operator.args, operator.options, id(tensor))
             self.events.append(event)
             self.made_by[id(tensor)] = event
             if "batch_norm" in event.name:
                 break  # what follows are its statistics
-        return result
-
-
-def tensors_in(value: Any) -> list[Tensor]:
-    """List the tensors in nested lists, tuples and dicts."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [t for item in value for t in tensors_in(item)] if isinstance(value, (list, tuple)) else []
 
 
 class _UnfoldableError(Exception):

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from lednet_mm.cost import device
-from lednet_mm.cost.device import Monitor, energy_per_call, throttle_reasons
-from lednet_mm.cost.memory import peak_memory
-from lednet_mm.cost.roofline import Ceilings, count_work, measure_ceilings, roofline
+from lednet_mm.counting.memory import peak_memory
+from lednet_mm.counting.roofline import Ceilings, count_work, measure_ceilings, roofline
+from lednet_mm.timing import device
+from lednet_mm.timing.device import Monitor, energy_per_call, throttle_reasons
 
 CPU = torch.device("cpu")
 FLOAT = 4

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from lednet_mm.cost.device import Monitor, summarise_readings
-from lednet_mm.cost.latency import Timing, doubts, measure, median_interval
 from lednet_mm.environment import Threads
 from lednet_mm.records import Record, Run, collect_provenance, new_record
+from lednet_mm.timing.device import Monitor, summarise_readings
+from lednet_mm.timing.latency import Timing, instability_reasons, measure, median_interval
 
 CPU = torch.device("cpu")
 
@@ -46,7 +46,7 @@ class Comparison:
             median = self._median(way)
             interval = f"{low:.2f} to {high:.2f}"
             rate = 1000 * self.items / median
-            mark = "  unstable" if doubts(samples) or self.timing.disturbed else ""
+            mark = "  unstable" if instability_reasons(samples) or self.timing.disturbed else ""
             lines.append(f"{way:34} {median:9.2f} {interval:>19} {rate:12.1f} {first / median:6.2f}x{mark}")
         return "\n".join(lines)
 
@@ -68,7 +68,7 @@ class Comparison:
             values[f"{key}_ms_p50"] = self._median(way)
             values[f"{key}_ms_p50_low"], values[f"{key}_ms_p50_high"] = median_interval(1000 * samples)
             values[f"{key}_ratio"] = first / self._median(way)
-            values[f"{key}_unstable"] = bool(doubts(samples)) or self.timing.disturbed
+            values[f"{key}_unstable"] = bool(instability_reasons(samples)) or self.timing.disturbed
         samples_ms = {way: [round(1000 * t, 4) for t in s] for way, s in self.timing.seconds.items()}
         return new_record(
             "benchmark",

@@ -1,7 +1,11 @@
-"""Latency of configs' networks as records: what is timed on which backend, checked before it is timed."""
+"""Latency of configs' networks as records: each prepared on its backend, checked, then timed.
+
+Every network is compared with plain PyTorch in float32 before it is timed.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -11,26 +15,145 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from torch import Tensor
+from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
+from torch import Tensor, nn
 
+from lednet_mm.checkpoints.files import load_model
 from lednet_mm.config import config_text, run_of
-from lednet_mm.cost.backends import ENGINES, TIMED, Backend, Row
-from lednet_mm.cost.candidates import Prepared, build_for_timing, eager_logits, prepare_row
-from lednet_mm.cost.device import Monitor, energy_per_call, summarise_readings
-from lednet_mm.cost.engines import Call
-from lednet_mm.cost.inference import input_channels
-from lednet_mm.cost.latency import Timing, doubts, measure, summarise
-from lednet_mm.cost.memory import peak_memory
-from lednet_mm.cost.precision import dtype_of, tolerance_for
-from lednet_mm.cost.roofline import count_work, measure_ceilings, roofline
-from lednet_mm.cost.runtimes import UnavailableError
+from lednet_mm.counting.memory import peak_memory
+from lednet_mm.counting.roofline import count_work, measure_ceilings, roofline
+from lednet_mm.deployment.deploy import deploy
+from lednet_mm.deployment.inference import REFUSALS, Inference, build_network, input_channels
+from lednet_mm.deployment.rounding import dtype_of, output_error, tolerance_for
 from lednet_mm.environment import Threads
-from lednet_mm.errors import InputError
+from lednet_mm.errors import InputError, describe_error
 from lednet_mm.files import file_sha256
 from lednet_mm.records import Record, collect_provenance, new_record
+from lednet_mm.timing.backends import ENGINES, TIMED, Backend, Row
+from lednet_mm.timing.device import Monitor, energy_per_call, summarise_readings
+from lednet_mm.timing.engines import Call, prepare_engine
+from lednet_mm.timing.latency import Timing, instability_reasons, measure, summarise
+from lednet_mm.timing.runtimes import UnavailableError
 
 LEAST_FOR_ENERGY = 2.0
 """Seconds for each row below which a GPU's energy is not measured: its counter would be too coarse."""
+
+
+class ClassIds(nn.Module):
+    """A network whose answer is the class of the highest logit.
+
+    Shapes: (N, C, H, W) -> (N, H, W) int64.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the class ids."""
+        return self.network(images).argmax(1)
+
+
+def settle_statistics(network: nn.Module) -> None:
+    """Give an untrained network the statistics of its maps, so that its outputs vary as a trained one's.
+
+    With PyTorch's initial statistics the maps of a deep network fade to constants, and any engine would
+    agree with any other on them.
+    """
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        network(torch.randn(2, input_channels(network), 256, 256, generator=generator))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.eval()
+        norm.momentum = momentum
+
+
+def build_for_timing(config: Config, checkpoint: str | Path | None) -> nn.Module:
+    """Build what is timed, in evaluation mode: trained, or the same random weights in every run.
+
+    Raises:
+        InputError: it cannot be built, or the checkpoint is not one of it.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build_network(config)
+        if checkpoint:
+            load_model(model, checkpoint, config)
+        network = Inference(model)
+        if not checkpoint:
+            try:
+                settle_statistics(network)
+            except REFUSALS as error:
+                reason = describe_error(error)
+                raise InputError(f"{config.filename}: fails on images of 256x256: {reason}") from error
+    return network
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A row that may be timed: its call, its network, how far its output is from eager fp32's and may be."""
+
+    call: Call
+    network: nn.Module
+    error: float
+    tolerance: float
+    prepare_seconds: float
+
+
+def eager_logits(network: nn.Module, images: Tensor, config: Config) -> Tensor:
+    """Return what every row is compared with."""
+    try:
+        return prepare_engine("eager", network, images, "fp32", 0)().cpu()
+    except REFUSALS as error:
+        shape, reason = "x".join(map(str, images.shape)), describe_error(error)
+        raise InputError(f"{config.filename}: fails on images of {shape}: {reason}") from error
+
+
+def prepare_row(
+    row: Row,
+    forms: dict[bool, nn.Module],
+    images: Tensor,
+    expected: Tensor,
+    tolerance: float,
+    timed: str,
+    threads: int,
+) -> Prepared:
+    """Prepare a row and compare its output.
+
+    Args:
+        row: what is wanted.
+        forms: the row's network under False; its deployment form is kept under True when first wanted.
+        images: (N, C, H, W) float32.
+        expected: (N, classes, H, W), the network's logits.
+        tolerance: largest ``rounding.output_error``.
+        timed: key of ``backends.TIMED``.
+        threads: of a CPU.
+
+    Raises:
+        UnavailableError: not to be had here, or its output is wrong.
+    """
+    begin = time.perf_counter()
+    try:
+        if row.backend.deployed and True not in forms:
+            forms[True] = deploy(forms[False])
+    except REFUSALS as fault:
+        raise UnavailableError(f"no deployment form: {describe_error(fault)}") from fault
+    form = forms[row.backend.deployed]
+    if timed == "prediction":
+        form = ClassIds(form)
+    call = prepare_engine(row.backend.engine, form.eval(), images, row.backend.precision, threads)
+    try:
+        error = output_error(call(), expected)
+    except REFUSALS as fault:
+        raise UnavailableError(f"fails: {describe_error(fault)}") from fault
+    if error > tolerance:
+        raise UnavailableError(f"not timed: its output differs by {error:.1e} (tolerance {tolerance:.0e})")
+    return Prepared(call, form, error, tolerance, time.perf_counter() - begin)
 
 
 @dataclass(frozen=True)
@@ -197,7 +320,7 @@ def _row_values(
     seconds = timing.seconds[row]
     values = summarise(seconds)
     values["fps_p50"] *= len(images)
-    reasons = doubts(seconds)
+    reasons = instability_reasons(seconds)
     if timing.disturbed:
         reasons.append("other processes used the machine")
     values["unstable"] = bool(reasons)

@@ -15,9 +15,9 @@ from mmengine.config import Config
 from torch import nn
 
 from lednet_mm.config import config_text, run_of
-from lednet_mm.cost.counters import count_operators
-from lednet_mm.cost.counts import HEADLINE, Counts
-from lednet_mm.cost.inference import REFUSALS, Inference, build_network, input_channels
+from lednet_mm.counting.counters import count_operators
+from lednet_mm.counting.counts import HEADLINE, Counts
+from lednet_mm.deployment.inference import REFUSALS, Inference, build_network, input_channels
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.records import Record, collect_provenance, new_record
 

@@ -14,10 +14,10 @@ from torch.nn import functional as F
 from lednet_mm.checkpoints.authors import authors_model, name_table
 from lednet_mm.checkpoints.parity import build_model
 from lednet_mm.config import Choice, load_config
-from lednet_mm.cost.complexity import count_complexity, trainable_parameters
-from lednet_mm.cost.counters import Subject, count_by_torch, count_operators
-from lednet_mm.cost.counts import Counts
-from lednet_mm.cost.inference import Inference
+from lednet_mm.counting.complexity import count_complexity, trainable_parameters
+from lednet_mm.counting.counters import Subject, count_by_torch, count_operators
+from lednet_mm.counting.counts import Counts
+from lednet_mm.deployment.inference import Inference
 from lednet_mm.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]

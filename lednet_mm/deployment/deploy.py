@@ -13,11 +13,12 @@ import torch
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
-from lednet_mm.cost.folding import NORMS, fold_batch_norms, observe, tensors_in
-from lednet_mm.cost.inference import REFUSALS, input_channels
-from lednet_mm.cost.precision import float32_products
+from lednet_mm.deployment.folding import NORMS, fold_batch_norms, observe
+from lednet_mm.deployment.inference import REFUSALS, input_channels
+from lednet_mm.deployment.rounding import float32_products
 from lednet_mm.errors import describe_error
 from lednet_mm.layers.deployment import REWRITES, replace_modules
+from lednet_mm.layers.operators import tensors_in
 
 DROPOUT = (nn.modules.dropout._DropoutNd, DropPath)
 
@@ -53,7 +54,7 @@ def deploy(network: nn.Module, shapes: Sequence[tuple[int, int]] = SHAPES) -> De
     It takes any size that the network takes, exports and compiles like it, and is checked against it here.
 
     Args:
-        network: images (N, C, H, W) -> logits, as :class:`~lednet_mm.cost.inference.Inference` is.
+        network: images (N, C, H, W) -> logits, as :class:`~lednet_mm.deployment.inference.Inference` is.
         shapes: (height, width) of the images that it is looked at with; those that it refuses are left out.
 
     Returns:

@@ -1,1 +1,0 @@
-"""Cost: parameters, multiply-adds, latency."""

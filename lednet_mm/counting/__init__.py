@@ -1,0 +1,1 @@
+"""Counting: parameters, multiply-adds, memory and the roofline of a network."""

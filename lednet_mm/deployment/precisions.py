@@ -1,0 +1,31 @@
+"""Number formats by name, and how far from float32 each may be.
+
+Commands offer these names as choices, so this module does not import PyTorch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Precision:
+    """A number format.
+
+    Attributes:
+        dtype: PyTorch's name of the type of weights and activations.
+        rounding: largest relative error of rounding one number.
+        tolerance: largest ``rounding.output_error`` of a network that does not amplify rounding much.
+    """
+
+    dtype: str
+    rounding: float
+    tolerance: float
+
+
+PRECISIONS = {
+    "fp32": Precision("float32", 2.0**-24, 1e-4),
+    "tf32": Precision("float32", 2.0**-11, 2e-2),  # the factors of products are rounded to 10 bits
+    "fp16": Precision("float16", 2.0**-11, 2e-2),
+    "bf16": Precision("bfloat16", 2.0**-8, 1e-1),
+}

@@ -1,0 +1,1 @@
+"""Timing: the latency of networks on engines, by one protocol."""
