@@ -149,15 +149,28 @@ def card_of_vector(name: str) -> Card:
 
 
 def _cards_in(path: Path) -> list[Card]:
+    found = constants_in(path, ("CARD", "CARDS"))
+    one, several = [found["CARD"]] if "CARD" in found else [], found.get("CARDS", [])
+    if not isinstance(several, list) or not all(isinstance(card, Card) for card in one + several):
+        raise InputError(f"{path}: cannot be read: CARD is Card(...), and CARDS is [Card(...), ...]")
+    return one + several
+
+
+def constants_in(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Return constants of a network's file by name, those that it has; nothing is executed.
+
+    Args:
+        path: the file.
+        names: of the constants whose values are wanted; of the others the value is None.
+
+    Raises:
+        InputError: the file is no Python, or one of the values is no literal, constant or card.
+    """
     try:
         file = _File.read(path)
-        cards = [file.constant("CARD")] if "CARD" in file.constants else []
-        cards += file.constant("CARDS") if "CARDS" in file.constants else []
-        if not all(isinstance(card, Card) for card in cards):
-            raise ValueError("CARD is Card(...), and CARDS is [Card(...), ...]")
+        return {name: file.constant(name) if name in names else None for name in file.constants}
     except (OSError, SyntaxError, ValueError, TypeError, LookupError, RecursionError) as error:
-        raise InputError(f"{path}: its cards cannot be read: {describe_error(error)}") from error
-    return cards
+        raise InputError(f"{path}: cannot be read: {describe_error(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -173,8 +186,13 @@ class _File:
     imported: Mapping[str, tuple[Path, str]]
 
     @classmethod
-    @cache
     def read(cls, path: Path) -> _File:
+        """Read a file, once for as long as it is not written again."""
+        return cls._parse(path.absolute(), path.stat().st_mtime_ns)
+
+    @classmethod
+    @cache
+    def _parse(cls, path: Path, changed: int) -> _File:
         constants, imported = {}, {}
         for statement in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(statement, ast.Assign):
@@ -199,7 +217,7 @@ class _File:
         return self.value(self.constants[name])
 
     def value(self, node: ast.expr) -> Any:
-        """Return the value of an expression of literals, constants, cards and vectors."""
+        """Return the value of an expression of literals, constants, ``dict(...)``, cards and vectors."""
         match node:
             case ast.Name(id=name):
                 return self.constant(name)
@@ -210,13 +228,13 @@ class _File:
             case ast.Dict(keys=keys, values=values):
                 known = [self.value(key) for key in keys if key]
                 return dict(zip(known, map(self.value, values), strict=True))
-            case ast.Call(func=ast.Name(id=("Card" | "Vector") as kind), args=[], keywords=keywords):
+            case ast.Call(func=ast.Name(id=("Card" | "Vector" | "dict") as kind), args=[], keywords=keywords):
                 fields = {str(keyword.arg): self.value(keyword.value) for keyword in keywords}
-                return Card(**fields) if kind == "Card" else Vector(**fields)
+                return {"Card": Card, "Vector": Vector, "dict": dict}[kind](**fields)
         try:
             return ast.literal_eval(node)
         except ValueError:
             raise ValueError(
                 f"line {node.lineno}: {ast.unparse(node)[:60]} is no literal, constant, "
-                "Card(field=...) or Vector(field=...)"
+                "dict(key=...), Card(field=...) or Vector(field=...)"
             ) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lednet_mm.errors import InputError, describe_error
+from lednet_mm.own_networks import is_own_network, read_own_network
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
@@ -72,22 +73,38 @@ def file_of(kind: str, files: Mapping[str, Path], name: str) -> Path:
     return files[name]
 
 
-@cache
 def variants_of(network: str) -> Mapping[str, Variant]:
-    """Return the variants of a network by name, from ``configs/ablations/<network>.py``.
+    """Return the variants of a network by name.
+
+    Args:
+        network: its name, whose variants are in ``configs/ablations/<network>.py``; or the file of a network
+            of the user's own, which has them itself.
 
     Raises:
         InputError: the file is damaged, or an entry lacks something.
     """
+    if is_own_network(network):
+        return _variants(Path(network), read_own_network(network).variants)
     path = CONFIGS / "ablations" / f"{network}.py"
-    if not path.is_file():
-        return {}
+    return _variants_in(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
+@cache
+def _variants_in(path: Path, changed: int) -> Mapping[str, Variant]:
+    """Read a file of variants; ``changed`` is when it was written, so that no older content is returned."""
     from mmengine.config import Config
 
     try:
         entries = Config.fromfile(str(path)).to_dict()
-        return {name: Variant(**entry) for name, entry in entries.items()}
     except (Exception, SystemExit) as error:  # a config is code: anything may come out of it
+        raise InputError(f"{path}: the variants cannot be read: {describe_error(error)}") from error
+    return _variants(path, entries)
+
+
+def _variants(path: Path, entries: Mapping[str, Any]) -> Mapping[str, Variant]:
+    try:
+        return {name: Variant(**entry) for name, entry in entries.items()}
+    except TypeError as error:
         raise InputError(f"{path}: the variants cannot be read: {describe_error(error)}") from error
 
 

@@ -27,6 +27,7 @@ from lednet_mm.catalog import (
     variant_of,
 )
 from lednet_mm.errors import InputError, describe_error, suggest
+from lednet_mm.own_networks import import_own_network, is_own_network, read_own_network
 from lednet_mm.records import Run, explain
 from lednet_mm.text import for_file_name, is_name
 
@@ -47,7 +48,8 @@ READ = frozenset(
     | {"activation_checkpointing", "compile", "custom_imports", "efficient_conv_bn_eval"}
     | {"find_unused_parameters", "model_wrapper_cfg", "runner_type", "sync_bn"}
     # What this project reads.
-    | {"channels_last", "dataset", "network", "recipe", "study", "tta_model", "tta_pipeline", "variant"}
+    | {"channels_last", "dataset", "network", "network_file", "recipe", "study", "tta_model"}
+    | {"tta_pipeline", "variant"}
 )
 """Keys at the top of a config that somebody reads. Any other is a variable of the config file alone."""
 
@@ -81,7 +83,7 @@ class Choice:
     """A config as a command or a study names it.
 
     Attributes:
-        source: a config file, or the name of a network.
+        source: a config file, the name of a network, or the file of a network of the user's own.
         dataset: name of a dataset, or a dataset's YAML file; None with a config file.
         recipe: name of a recipe; None with a config file, else the common one.
         variant: name of one of the network's variants; None leaves it as it is.
@@ -93,9 +95,15 @@ class Choice:
     variant: str | None = None
 
     @property
+    def is_own_network(self) -> bool:
+        """Whether the file of a network of the user's own is named."""
+        return is_own_network(self.source)
+
+    @property
     def is_file(self) -> bool:
         """Whether a config file is named, and not a network."""
-        return self.source.endswith(".py") or "/" in self.source or Path(self.source).is_file()
+        named = self.source.endswith(".py") or "/" in self.source or Path(self.source).is_file()
+        return named and not self.is_own_network
 
     @property
     def name(self) -> str:
@@ -115,8 +123,9 @@ class Choice:
             (dataset_files(), self.dataset),
             (recipe_files(), self.recipe or COMMON),
         )
-        cards = [Path(self.dataset)] if self.dataset and is_card(self.dataset) else []
-        return [*cards, *(files[name] for files, name in kinds if name in files)]
+        own = [Path(self.source)] if self.is_own_network else []
+        own += [Path(self.dataset)] if self.dataset and is_card(self.dataset) else []
+        return [*own, *(files[name] for files, name in kinds if name in files)]
 
     def __str__(self) -> str:
         return self.source if self.is_file else self.name
@@ -155,7 +164,7 @@ def load_config(
         raise InputError(f"{path}: no model in this config (files in _base_ are parts, not configs)")
     complete(config)
     if chosen.variant not in (None, DEFAULT):
-        network = run_of(config).network
+        network = chosen.source if chosen.is_own_network else run_of(config).network
         _merge(path, config, {**variant_of(network, chosen.variant).change, "variant": chosen.variant})
     for key in options or ():
         _check_option(path, config, str(key))
@@ -185,14 +194,18 @@ def _read(chosen: Choice, imports: bool) -> Config:
     if path.suffix != ".py":
         raise InputError(f"{path}: configs are Python files (.py); one in another format is not read")
     try:
-        return Config.fromfile(str(path), import_custom_modules=imports)
+        config = Config.fromfile(str(path), import_custom_modules=imports)
     except (Exception, SystemExit) as error:  # a config is code: anything may come out of it
         raise InputError(f"{path}: the config cannot be read: {describe_error(error)}") from error
+    if imports and config.get("network_file"):
+        import_own_network(Path(config.network_file))
+    return config
 
 
 def _combine(chosen: Choice, imports: bool) -> Config:
     """Put a network, a dataset and a recipe together, as a file with these three in ``_base_`` does."""
-    network = file_of("network", network_files(), chosen.source)
+    own = read_own_network(chosen.source) if chosen.is_own_network else None
+    network = None if own else file_of("network", network_files(), chosen.source)
     if chosen.dataset is None:
         known = " or ".join(dataset_files())
         raise InputError(
@@ -201,6 +214,10 @@ def _combine(chosen: Choice, imports: bool) -> Config:
         )
     recipe = file_of("recipe", recipe_files(), chosen.recipe or COMMON)
     with tempfile.TemporaryDirectory() as folder:
+        if own:
+            network = Path(folder) / "network.py"
+            content = {"network": own.card.name, "network_file": str(own.path), "model": dict(own.model)}
+            network.write_text(_as_text(content))
         if is_card(chosen.dataset):
             dataset = Path(folder) / "dataset.py"
             dataset.write_text(config_text(_read_card(chosen.dataset)))
@@ -213,6 +230,8 @@ def _combine(chosen: Choice, imports: bool) -> Config:
             config = Config.fromfile(str(path), import_custom_modules=imports)
         except (Exception, SystemExit) as error:
             raise InputError(f"{chosen.name}: cannot be combined: {describe_error(error)}") from error
+    if own and imports:
+        import_own_network(own.path)
     return Config(config.to_dict(), cfg_text=text, filename=path.name)
 
 

@@ -107,7 +107,8 @@ def add_config(parser: argparse.ArgumentParser, *, several: bool = False) -> Non
     parser.add_argument(
         "config",
         metavar="CONFIG",
-        help="a config file (see configs/), or a network's name with --dataset; NAME:VARIANT also works",
+        help="a config file (see configs/); or with --dataset a network's name, or the file of one's own; "
+        "NAME:VARIANT also works",
         **more,
     )
     parser.add_argument(
