@@ -5,6 +5,7 @@ import shutil
 import sys
 
 import pytest
+from mmseg.registry import MODELS
 
 from lednet_mm import catalog
 from lednet_mm.config import Choice, load_config
@@ -33,38 +34,8 @@ def configs(tmp_path, monkeypatch):
     return copied
 
 
-OWN_NETWORK = """\
-from mmengine.model import BaseModule
-from mmseg.registry import MODELS
-from torch import nn
-
-from lednet_mm.cards import Card
-
-CARD = Card(name="toy", title="Toy", paper="unpublished", repository="none")
-MODEL = dict(
-    type="Segmentor",
-    backbone=dict(type="Toy", width=8),
-    decode_head=dict(type="ClassifierHead", in_channels=8),
-)
-VARIANTS = dict(
-    wide=dict(
-        question="Does width help?",
-        claim="Nobody claims it; this is a test.",
-        expectation="slightly better",
-        change={"model.backbone.width": 16, "model.decode_head.in_channels": 16},
-    )
-)
-
-
-@MODELS.register_module(force=True)
-class Toy(BaseModule):
-    def __init__(self, width, init_cfg=None):
-        super().__init__(init_cfg)
-        self.layer = nn.Conv2d(3, width, 3, 4, 1)
-
-    def forward(self, x):
-        return (self.layer(x),)
-"""
+# The file that docs/adding_a_network.md shows.
+OWN_NETWORK = (ROOT / "docs/adding_a_network.md").read_text().split("```python\n")[1].split("```")[0]
 
 
 @pytest.fixture
@@ -83,6 +54,7 @@ def own_network(tmp_path):
     path.write_text(OWN_NETWORK)
     yield path
     sys.modules.pop("toynet", None)
+    MODELS.module_dict.pop("Toy", None)
 
 
 def sweep(tool, folder, network, variants):
@@ -136,9 +108,9 @@ CHOSEN = Choice("toynet.py", "streets")
 FAULTS = {
     "a name that is taken": ('name="toy"', 'name="lednet"', "is a network of this project"),
     "no model": ("MODEL =", "MODELS_CONFIG =", "needs MODEL = dict"),
-    "a model that is computed": ("width=8)", "width=int(8))", "int(8) is no literal"),
+    "a model that is computed": ("width=8),", "width=int(8)),", "int(8) is no literal"),
     "a card that is none": ('CARD = Card(name="toy"', 'CARD = dict(name="toy"', "network's card is Card"),
-    "a file that fails": ("class Toy", "raise ValueError('no GPU here')\nclass Toy", "no GPU here"),
+    "a file that fails": ("@MODELS", "raise ValueError('no GPU here')\n\n\n@MODELS", "no GPU here"),
     "variants that are a list": ("VARIANTS = dict(", "VARIANTS = list(", "is no literal"),
 }
 
@@ -146,7 +118,7 @@ FAULTS = {
 @pytest.mark.parametrize("what", FAULTS)
 def test_a_faulty_network_file_is_one_line(what, own_network, monkeypatch):
     old, new, message = FAULTS[what]
-    own_network.write_text(OWN_NETWORK.replace("@MODELS.register_module(force=True)\n", "").replace(old, new))
+    own_network.write_text(OWN_NETWORK.replace(old, new))
     monkeypatch.chdir(own_network.parent)
     with pytest.raises(InputError, match=r"toynet\.py: ") as caught:
         load_config(CHOSEN)
