@@ -77,13 +77,19 @@ def build_parser() -> argparse.ArgumentParser:
 
 def show(timed: Latencies, title: str) -> None:
     """Print what was timed, what makes a row unstable, and what was left out and why."""
+    import numpy as np
     from rich.table import Table
     from rich.text import Text
 
+    from lednet_mm.timing.latency import paired_ratio, wider_interval
+
     console = make_console()
     table = Table(title=title)
+    samples = {row: np.array(record.details["samples_ms"]) for row, record in timed.records.items()}
+    first = next(iter(samples.values()), np.array([]))
     words = ["network", "variant", "engine", "precision", "form"]
-    numbers = ["p50 (ms)", "± (ms)", "p90 (ms)", "p99 (ms)", "FPS (p50)", "samples", "memory (MiB)"]
+    numbers = ["p50 (ms)", "95% interval", "p90 (ms)", "p99 (ms)", "FPS (p50)", "samples"]
+    numbers += ["memory (MiB)", "times as fast as the first"]
     extra = {"energy_joule": ("energy (J)", "{:.3f}"), "roofline_fraction": ("of roofline", "{:.0%}")}
     present = [key for key in extra if any(key in r.values for r in timed.records.values())]
     for column in words:
@@ -93,17 +99,19 @@ def show(timed: Latencies, title: str) -> None:
     table.add_column("stable")
     for row, record in timed.records.items():
         values, backend = record.values, row.backend
-        low, high = values["latency_ms_p50_low"], values["latency_ms_p50_high"]
+        low, high = wider_interval(samples[row])
+        ratio = paired_ratio(first, samples[row])
         memory = values.get("peak_memory_bytes")
         table.add_row(
             *map(one_line, (record.run.network, record.run.variant, backend.engine, backend.precision)),
             "deployed" if backend.deployed else "",
             f"{values['latency_ms_p50']:.2f}",
-            "" if low is None else f"{(high - low) / 2:.2f}",
+            f"{low:.2f} to {high:.2f}" if np.isfinite(low) else "",
             *(f"{values[f'latency_ms_{p}']:.2f}" for p in ("p90", "p99")),
             f"{values['fps_p50']:.1f}",
             str(values["samples"]),
             f"{memory / 2**20:.0f}" if memory else "",
+            "{:.2f} ({:.2f} to {:.2f})".format(*ratio) if np.isfinite(ratio[1]) else f"{ratio[0]:.2f}",
             *(extra[key][1].format(values[key]) if key in values else "" for key in present),
             Text("no", style="yellow") if values["unstable"] else "yes",
         )
