@@ -14,11 +14,11 @@ class ConvNormAct(nn.Sequential):
     Args:
         in_channels: number of channels of the input map.
         out_channels: number of channels of the output map.
-        kernel_size: one number, or (height, width).
-        stride: one number, or (height, width).
+        kernel_size: size of the kernel, one number or (height, width).
+        stride: stride of the convolution, one number or (height, width).
         padding: zero padding, one number or (height, width); None means ``dilation * (kernel - 1) // 2``,
             which keeps the size at stride 1.
-        dilation: one number, or (height, width).
+        dilation: dilation rate, one number or (height, width).
         groups: number of channel groups of the convolution.
         bias: whether the convolution has a bias.
         conv_cfg: mmcv's convolution config; None is ``Conv2d``.
