@@ -29,7 +29,7 @@ lint: $(INSTALLED)  ## check style, types, spelling and the directions of import
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
-	$(BIN)/python -m pytest -q --noconftest --durations=0 tests/test_imports.py
+	$(BIN)/python -m pytest -q --noconftest --durations-min=60 tests/test_imports.py
 
 clean:  ## remove .venv and caches (never data or runs)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache *.egg-info
