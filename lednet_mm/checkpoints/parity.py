@@ -1,9 +1,9 @@
-"""Parity: does a network here compute what its authors' code computes?
+"""Parity: check that a network here computes what its authors' code computes.
 
-A reference vector is a JSON file of figures that the authors' code gave in float64 for weights filled by a
-published rule. Here the same tensors are filled by the same rule, renamed to ours, and every figure is
-compared: outputs in evaluation and training mode, the loss, the norm of every gradient, the number of
-parameters, the dropout layers.
+A reference vector is a JSON file with figures that the authors' code computed in float64 from weights filled
+by a published rule. The check fills the same tensors by the same rule, renames them to ours, and compares
+every figure: outputs in evaluation and training mode, the loss, the norm of every gradient, the number of
+parameters and the dropout layers.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import read_regular
 
 TOLERANCE = 1e-8
-"""Largest accepted error of a value, relative to the spread (standard deviation) of the tensor it is in."""
+"""Largest accepted error of a value, relative to the standard deviation of its tensor."""
 
 LARGEST_FILE = 64 << 20
-"""The largest vector in bytes; those of this project have up to 0.2 MiB."""
+"""The largest vector file in bytes; those of this project have up to 0.2 MiB."""
 
 LARGEST_STATE, LARGEST_INPUT = 1 << 28, 1 << 24
 """The largest numbers of values that a network and an image may have: 2 GiB and 128 MiB in float64."""
@@ -55,13 +55,14 @@ DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout
 
 @dataclass
 class ParityResult:
-    """What the comparison with one reference vector gave.
+    """The result of a comparison with one reference vector.
 
     Attributes:
-        network: name in the vector.
-        parameters: of our model, with those of the authors that play no part.
+        network: name of the network in the vector.
+        parameters: number of our model's parameters, plus those that the authors' code builds but does not
+            use.
         errors: largest relative error of each case.
-        misses: one line for everything that does not hold; empty if the network is proven.
+        misses: one line for every figure that differs; empty if the network is proven equal.
     """
 
     network: str
@@ -71,7 +72,7 @@ class ParityResult:
 
     @property
     def worst(self) -> float:
-        """The largest relative error over all cases; NaN if none ran."""
+        """Return the largest relative error over all cases; NaN if none ran."""
         return max(self.errors.values(), default=math.nan)
 
 
@@ -80,15 +81,15 @@ def fill(name: str, shape: Sequence[int], kind: str, salt: str) -> Tensor:
 
     Args:
         name: the authors' name of the tensor, or ``input``, ``r``, ``r1`` ...
-        shape: of the tensor.
-        kind: as in the vector's ``state``, or ``input`` for a plain normal draw.
-        salt: as in the vector.
+        shape: shape of the tensor.
+        kind: kind of tensor as in the vector's ``state``, or ``input`` for standard normal values.
+        salt: the vector's salt, which is hashed with the name.
 
     Returns:
         A float64 tensor (int64 for ``num_batches_tracked``).
 
     Raises:
-        InputError: a kind that the rule does not know.
+        InputError: the rule does not know the kind.
     """
     if kind == "num_batches_tracked":
         return torch.zeros(tuple(shape), dtype=torch.int64)
@@ -129,7 +130,8 @@ OUTPUTS: Mapping[str, Output] = {
     r"^logits at output resolution": lambda model, maps, image: model.decode_head(maps),
     r"^encoder logits": lambda model, maps, image: model.auxiliary_head(maps),
 }
-"""How the outputs that a vector names are computed from (model, feature maps, image)."""
+"""Functions that compute the outputs named in a vector from (model, feature maps, image), by patterns of
+names."""
 
 
 class _Part(BaseModel):
@@ -150,7 +152,7 @@ class _Output(_Part):
     def _within(self) -> _Output:
         size = math.prod(self.shape)
         if any(index >= size for index, _ in self.samples):
-            raise ValueError(f"a value beyond the {size} of its shape")
+            raise ValueError(f"the position of a value is beyond the {size} of its shape")
         return self
 
 
@@ -177,7 +179,7 @@ class _Gradient(_Case):
 
 
 class _Vector(_Part):
-    """What must be in a reference vector; whatever else it holds is for people."""
+    """The required content of a reference vector; everything else in it is for readers."""
 
     network: str
     num_classes: Annotated[PositiveInt, Field(le=10_000)]
@@ -200,7 +202,7 @@ def read_vector(path: str | Path) -> dict:
     """Read a reference vector.
 
     Raises:
-        InputError: no such file, no JSON, or not of a vector's form; the line names what is wrong.
+        InputError: the file is missing, not JSON or not a reference vector; the message says what is wrong.
     """
     try:
         content = read_regular(path, LARGEST_FILE)
@@ -231,11 +233,11 @@ def _first_fault(error: ValidationError) -> str:
 
 
 def build_model(model: Mapping, num_classes: int) -> Any:
-    """Build a model with PyTorch's initialisation, and without preparation of images.
+    """Build a model with PyTorch's initialisation, which takes images without preprocessing.
 
     Args:
-        model: its config, as :func:`~lednet_mm.checkpoints.authors.authors_model` returns it.
-        num_classes: number of its outputs.
+        model: config of the model, as :func:`~lednet_mm.checkpoints.authors.authors_model` returns it.
+        num_classes: number of the model's outputs.
     """
     config = {**model, "num_classes": num_classes}
     if config["type"] == "Segmentor":
@@ -281,13 +283,13 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
 
     Args:
         vector: as :func:`read_vector` returns it.
-        advance: called with the name of each case before it runs.
+        advance: function that is called with the name of each case before it runs.
 
     Returns:
-        The errors, and everything that does not hold.
+        The errors, and one line for every figure that differs.
 
     Raises:
-        InputError: a network that this project does not have, or a vector that is not of the known form.
+        InputError: this project does not have the network, or the vector names an unknown output.
     """
     table = name_table(vector["network"])
     result = ParityResult(vector["network"])
@@ -383,7 +385,7 @@ def _check_gradients(
             compare.equal(f"grad of {name}", "none", norm)
             continue
         named.add(ours)
-        # Gradients that are zero in theory hold rounding noise: the scale is never below the file's largest.
+        # Gradients that are zero in theory are rounding noise, so the scale is at least the file's largest.
         scale = max(norm, 0.1 * largest)
         worst = max(worst, compare.number(f"grad of {name}", gradient.norm().item(), norm, scale))
     without = {n for n in trainable if parameters[n].grad is None} | (trainable - named)
