@@ -1,4 +1,4 @@
-"""The networks' cards: what a network is called, where it comes from, what its proof is of.
+"""The networks' cards: what a network is called, where it comes from, and what it is proven equal to.
 
 A card stands in its network's file: ``CARD = Card(...)``, or ``CARDS = [Card(...), ...]`` for a family. It
 is read there without importing the file, and so without PyTorch: its values are literals, or constants of
@@ -21,18 +21,18 @@ NETWORKS = Path(__file__).with_name("networks")
 
 @dataclass(frozen=True)
 class Vector:
-    """What a reference vector is of: a network as its config has it, or another version of it.
+    """The network that a reference vector was made with: the one of the config, or another version of it.
 
-    A version of which only weights are known has an entry and a name table, but no file of figures: it is not
-    proven.
+    A version of which only weights were published has an entry and a name table but no vector file, and is
+    not proven.
 
     Attributes:
         changes: dotted keys of the network's config and their values in the code of the vector.
-        title: of another version of the network; empty for the network itself, which may yet have parts that
-            only training uses.
-        repository: where that code is; None is the card's.
-        commit: of that code; None is the card's.
-        deviations: where that code differs from the paper, a sentence each; None is the card's.
+        title: the title of another version of the network; empty for the network itself, with or without
+            parts that only training uses.
+        repository: the repository of that code; None means the card's.
+        commit: the commit of that code; None means the card's.
+        deviations: where that code differs from the paper, one sentence each; None means the card's.
     """
 
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -47,15 +47,16 @@ class Card:
     """What is known of a network beside its code.
 
     Attributes:
-        name: of the network in commands and records, and of its file in ``configs/_base_/networks``.
-        title: as its paper writes it, with what tells this version apart.
+        name: the network's name in commands and records, and the name of its file in
+            ``configs/_base_/networks``.
+        title: the name that its paper gives it, with what tells this version apart.
         paper: where it is described (arXiv number, or venue and year).
-        repository: where the code is that this project follows.
-        commit: of that code, as the reference vector states it; None where nothing is proven.
-        deviations: where that code differs from the paper, a sentence each; it is followed by default here.
-        vectors: the reference vectors of the network and of its other versions, by name. The network itself
-            is proven if one of them has no title.
-        published: names of its rows in ``lednet_mm/reports/published.csv``.
+        repository: the repository whose code this project follows.
+        commit: the commit of that code, as the reference vector states it; None where nothing is proven.
+        deviations: where that code differs from the paper, one sentence each; the defaults follow the code.
+        vectors: the reference vectors of the network and of its other versions by name. The network itself is
+            proven if one of them has no title.
+        published: the names of its rows in ``lednet_mm/reports/published.csv``.
 
     Raises:
         ValueError: a field of another type, or two vectors of the network itself.

@@ -1,4 +1,4 @@
-"""What configs are combined of: networks, datasets, recipes and variants, each from its file in configs/."""
+"""The networks, datasets, recipes and variants that configs are combined from, each from its file."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Variant:
     """A change to a network, and what is asked by it.
 
     Attributes:
-        question: what the comparison with the network itself is to answer.
-        claim: who claims what.
+        question: the question that a comparison with the network itself answers.
+        claim: what is claimed about it, and by whom.
         expectation: what was expected before any run.
-        change: dotted keys of the config and their values.
+        change: the dotted keys of the config that change, with their new values.
     """
 
     question: str
@@ -60,12 +60,12 @@ def file_of(kind: str, files: Mapping[str, Path], name: str) -> Path:
     """Return the file of a network, dataset or recipe.
 
     Args:
-        kind: what it is, for the message.
-        files: all of its kind by name.
-        name: the one wanted.
+        kind: the word for it in the message.
+        files: all files of this kind by name.
+        name: the name that is looked for.
 
     Raises:
-        InputError: there is none of the name.
+        InputError: none of them has the name.
     """
     if name not in files:
         close = difflib.get_close_matches(name, files, 3, cutoff=0.6) or sorted(files)
@@ -112,7 +112,7 @@ def variant_of(network: str, name: str) -> Variant:
     """Return a variant of a network.
 
     Raises:
-        InputError: the network has none of the name.
+        InputError: the network has no variant of this name.
     """
     variants = variants_of(network)
     if name not in variants:
