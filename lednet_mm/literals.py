@@ -1,4 +1,4 @@
-"""Resolved configs as text: read back as literals, never executed, and compared key by key."""
+"""Read the text of resolved configs as literals, without executing it, and compare configs key by key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 LARGEST = 1 << 20
-"""The largest number of characters in a resolved config; those of this project have some 5,000."""
+"""The largest number of characters in a resolved config; those of this project have about 5,000."""
 
 _ABSENT = object()
 
@@ -16,7 +16,8 @@ def read_literals(text: str) -> dict[str, Any]:
     """Read a resolved config, as :func:`lednet_mm.config.config_text` writes it, without executing it.
 
     Raises:
-        ValueError: something in it is no assignment of a literal to a name; the message is one line.
+        ValueError: the text has something else than assignments of literals to names; the message is one
+            line.
     """
     if len(text) > LARGEST:
         raise ValueError(f"a config of {len(text):,} characters")
@@ -41,11 +42,11 @@ def read_literals(text: str) -> dict[str, Any]:
 
 
 def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return where two configs differ.
+    """Return the keys at which two configs differ.
 
     Returns:
-        Dotted key -> both values, the first config's and the other's; None stands for a key that is missing.
-        Lists are compared as a whole, and tuples equal lists, as in JSON.
+        A dict from each dotted key to the two values, the first config's first; None stands for a missing
+        key. Lists are compared as a whole, and a tuple equals a list, as in JSON.
     """
     return {key: (ours, theirs) for key, ours, theirs in _differences("", one, other)}
 

@@ -115,7 +115,9 @@ def test_weights_that_are_not_finite_are_named(value, kind):
     state["b"][1, 2] = value
     assert describe_not_finite(state) == "b has 1 NaN or infinite values"
     state["a"][:2] = value
-    assert re.match(r"a has 2 NaN or infinite values, the first of 2 such tensors", describe_not_finite(state))
+    assert re.match(
+        r"a has 2 NaN or infinite values, the first of 2 such tensors", describe_not_finite(state)
+    )
 
 
 def test_weights_that_are_not_finite_are_neither_loaded_nor_published(network, save, tmp_path):
