@@ -91,7 +91,7 @@ def check_outputs(
     folders: set[Path] = set()
     for target in map(Path, targets):
         if not target.name:
-            raise InputError(f"{str(target)!r} is no file name: name the file that is to be written")
+            raise InputError(f"{str(target)!r} is not a file name: name the file that is to be written")
         place = target.resolve()
         if place in read:
             raise InputError(f"{target} is itself an input of this command: choose another place to write to")

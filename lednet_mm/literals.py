@@ -24,7 +24,7 @@ def read_literals(text: str) -> dict[str, Any]:
     try:
         statements = ast.parse(text).body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise ValueError(f"no config ({type(error).__name__})") from None
+        raise ValueError(f"not a config ({type(error).__name__})") from None
     values: dict[str, Any] = {}
     for statement in statements:
         target = statement.targets[0] if isinstance(statement, ast.Assign) else None
@@ -33,11 +33,11 @@ def read_literals(text: str) -> dict[str, Any]:
             or len(statement.targets) > 1
             or not isinstance(target, ast.Name)
         ):
-            raise ValueError(f"line {statement.lineno} is no assignment to a name")
+            raise ValueError(f"line {statement.lineno} is not an assignment to a name")
         try:
             values[target.id] = ast.literal_eval(statement.value)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            raise ValueError(f"the value of {target.id} is no literal") from None
+            raise ValueError(f"the value of {target.id} is not a literal") from None
     return values
 
 

@@ -402,11 +402,11 @@ class BenchmarkRecord(Record):
             for name in ("ms_p50", "ratio"):
                 value = self.values.get(f"{key}_{name}")
                 if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-                    raise ValueError(f"values: {key}_{name} is no number above 0")
+                    raise ValueError(f"values: {key}_{name} is not a number above 0")
             for name in ("ms_p50_low", "ms_p50_high"):
                 value = self.values.get(f"{key}_{name}")
                 if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
-                    raise ValueError(f"values: {key}_{name} is no number")
+                    raise ValueError(f"values: {key}_{name} is not a number")
             if not isinstance(self.values.get(f"{key}_unstable"), bool):
                 raise ValueError(f"values: {key}_unstable is neither true nor false")
         return self

@@ -258,7 +258,7 @@ def read_record(path: str | Path) -> Record:
 
 
 def _fault(data: bytes, error: ValidationError) -> str:
-    """Say in one line why a file's content is no record."""
+    """Say in one line why the content of a file is not a record."""
     try:
         content = from_json(data)
     except ValueError as invalid:

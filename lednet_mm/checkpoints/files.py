@@ -133,7 +133,7 @@ def weights_of(
     for name, tensor in state.items():
         if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
             raise InputError(
-                f"{where}: {one_line(name)} is no plain tensor of numbers (sparse, quantised or empty)"
+                f"{where}: {one_line(name)} is not a plain tensor of numbers (sparse, quantised or empty)"
             )
     return state
 

@@ -288,7 +288,7 @@ def _check_container(file: IO[bytes], path: str | Path) -> zipfile.ZipFile | Non
                     pass
         except (zipfile.BadZipFile, ValueError, OSError, EOFError, RuntimeError, struct.error):
             raise DamagedError(
-                f"{path}: damaged: {one_line(entry.filename)} has not the checksum that it was written with; "
+                f"{path}: damaged: the checksum of {one_line(entry.filename)} is wrong; "
                 "take another copy, or an earlier checkpoint"
             ) from None
     return archive

@@ -81,9 +81,9 @@ def draft_card(images: Path, labels: Path, out: Path, seed: int = 0) -> dict[Pat
     """
     for folder in (images, labels):
         if not folder.is_dir():
-            raise InputError(f"{folder} is no folder: give the folders of the images and of the labels")
+            raise InputError(f"{folder} is not a folder: give the folders of the images and of the labels")
     if not is_name(out.stem) or out.suffix.lower() not in (".yaml", ".yml"):
-        raise InputError(f"{out}: give a YAML file named after the dataset: potholes.yaml, say")
+        raise InputError(f"{out}: give a YAML file named after the dataset, such as potholes.yaml")
     image_suffix, label_suffix, pairs = _paired(images, labels)
     values = _values_of([label for _, label in pairs])
     places = _Places(images, labels)
@@ -99,7 +99,7 @@ def draft_card(images: Path, labels: Path, out: Path, seed: int = 0) -> dict[Pat
         *([f"image_suffix: {_quoted(image_suffix)}"] if image_suffix and not lists else []),
         *([f"label_suffix: {_quoted(label_suffix)}"] if label_suffix and not lists else []),
         *_classes(values, len(pairs)),
-        "unit: image  # what is independent; for frames of videos {sequence: '([^/]+)_([0-9]+)'}, say",
+        "unit: image  # what is independent; for frames of videos, say {sequence: '([^/]+)_([0-9]+)'}",
     ]
     return {out: "\n".join(lines) + "\n", **lists}
 

@@ -54,8 +54,7 @@ def find_images(path: str | Path, leave_out: Iterable[str | Path] = ()) -> tuple
 
 
 def plan_pictures(images: Sequence[Path], root: Path, out: Path) -> list[Path]:
-    """Return the output path of each image's picture: the image's path below ``root``, but in ``out``, as
-    PNG.
+    """Return the output path of each image's picture: its path below ``root``, in ``out``, as PNG.
 
     Images that differ only in their ending keep it in the name: ``a.jpg`` and ``a.png`` become ``a.jpg.png``
     and ``a.png.png``.

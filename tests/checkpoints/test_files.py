@@ -98,7 +98,7 @@ def test_without_a_model_only_wrappers_of_all_names_go(network):
         ({"epoch": 3, "optimizer": {}}, "its keys are: epoch, optimizer"),
         ({1: torch.ones(1)}, "its keys are: 1"),
         ({}, "its keys are: none"),
-        ({"state_dict": {"model.weight": torch.eye(2).to_sparse()}}, "no plain tensor"),
+        ({"state_dict": {"model.weight": torch.eye(2).to_sparse()}}, "not a plain tensor"),
         ({"meta": [1], "state_dict": {}}, "meta is a list"),
     ],
 )

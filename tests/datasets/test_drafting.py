@@ -160,7 +160,7 @@ def fails(
 
 def test_faults(tmp_path: Path) -> None:
     make_pairs(tmp_path)
-    fails(tmp_path, "is no folder", images="none")
+    fails(tmp_path, "is not a folder", images="none")
     fails(tmp_path, "give a YAML file", out="images/x0.png")
     fails(tmp_path, "give a YAML file", out=".yaml")
     (tmp_path / "empty").mkdir()

@@ -98,7 +98,7 @@ def test_garbage_label(camvid: Path) -> None:
 
 def test_colour_label(camvid: Path) -> None:
     write_png(camvid / "trainannot/train_000.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
-    assert "no 8-bit image of class ids" in fault(camvid)
+    assert "not an 8-bit image of class ids" in fault(camvid)
 
 
 def test_palette_label_is_read_as_ids(camvid: Path) -> None:
@@ -310,7 +310,7 @@ class TestReadImage:
         pillow = LoadImage(imdecode_backend="pillow", backend_args={"backend": "local"})
         np.testing.assert_array_equal(pillow({"img_path": str(path)})["img"], COLOURS)
         assert LoadImage(ignore_empty=True)({"img_path": "nowhere.png"}) is None
-        with pytest.raises(InputError, match="color_type='colour' is none of"):
+        with pytest.raises(InputError, match="color_type='colour' is not one of"):
             LoadImage(color_type="colour")
 
 

@@ -165,7 +165,7 @@ def test_no_file_of_the_users_is_replaced(small_config, weights, tool, tmp_path)
         (config, "is itself an input"),
         (tmp_path / "link.onnx", "is itself an input"),
         (tmp_path, "is a folder"),
-        ("", "is no file name"),
+        ("", "is not a file name"),
         (earlier / "x.onnx", "a file stands where a folder is needed"),
     ]:
         for options in ([], ["--overwrite"]):
