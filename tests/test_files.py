@@ -44,7 +44,7 @@ def test_outputs_are_checked_before_the_work(tmp_path):
     check_outputs([source], overwrite=True)
     with pytest.raises(InputError, match="is a folder"):
         check_outputs([tmp_path], overwrite=True)
-    with pytest.raises(InputError, match="no file name"):
+    with pytest.raises(InputError, match="not a file name"):
         check_outputs([""])
     with pytest.raises(InputError, match=r"cannot write to .*a\.png/sub"):
         check_outputs([source / "sub" / "b.png"])

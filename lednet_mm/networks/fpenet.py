@@ -34,7 +34,7 @@ CARD = Card(
     repository=ESN,
     commit=ESN_COMMIT,
     deviations=[
-        "Only the first block of a stage is expanded, so it has 0.115 M parameters instead of about 0.4 M.",
+        "Only the first block of a stage expands: the network has 0.115 M parameters, not about 0.4 M.",
         "The channel attention has a ReLU before its sigmoid: no weight is below one half.",
     ],
     vectors={"fpenet": Vector()},

@@ -78,7 +78,7 @@ CARD = Card(
             },
             deviations=[
                 NOT_NEGATIVE,
-                "The authors' speed test times this version, which lacks most batch normalisation.",
+                "The authors' speed test times this version, without normalisation in blocks and pyramid.",
             ],
         ),
         "lednet_esn": Vector(
