@@ -199,7 +199,7 @@ def describe_differences(path: str | Path, different: Collection[str]) -> str:
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str | Path) -> None:
-    """Load tensors into a model, all of them and no others; the model stays as it was if they do not fit.
+    """Load exactly a model's tensors into it, or raise an error and leave the model unchanged.
 
     Raises:
         InputError: a tensor is missing, left over, of another shape or type, or not finite; the message names

@@ -127,7 +127,7 @@ def _unreadable(path: str | Path, data: bytes) -> str:
         return f"image {path} is unreadable (a damaged or truncated {kind}): replace the file"
     kind = kind_of_other(data)
     if kind is None:
-        return f"image {path} is unreadable (no image format that is known, or truncated): replace the file"
+        return f"image {path} is unreadable (not in a known image format, or truncated): replace the file"
     if kind.startswith(VIDEO):
         return (
             f"image {path} is {kind}, not an image: extract its frames as images "

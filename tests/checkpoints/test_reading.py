@@ -213,7 +213,7 @@ ODD = {
     "text": (lambda p: p.write_text("hello"), "not a checkpoint of PyTorch"),
     "a compressed archive": (bomb, "compressed"),
     "another archive": (no_pickle, "not a checkpoint of PyTorch"),
-    "entries of one name": (twice, "lie over each other"),
+    "entries of one name": (twice, "overlap"),
     "a network": (lambda p: torch.save(nn.Linear(1, 1), p), "class torch.nn.modules.linear.Linear"),
     "a list": (lambda p: torch.save([1], p), "an object of class list"),
     "a tensor": (lambda p: torch.save(torch.ones(1), p), "an object of class Tensor"),

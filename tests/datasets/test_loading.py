@@ -288,7 +288,7 @@ class TestReadImage:
             (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
             (b"\0\5\x16\7\0", "macOS"),
             (b"<svg xmlns=", "text"),
-            (b"what is this", "no image format that is known"),
+            (b"what is this", "not in a known image format"),
             (encoded(COLOURS)[:200], "a damaged or truncated PNG"),
             (saved(PICTURE.resize((200, 200)), "JPEG")[:-400], "a damaged or truncated JPEG"),
             (encoded(COLOURS.astype(np.float32), ".tif"), "floating-point numbers from 0 to 255: scale"),
