@@ -1,4 +1,4 @@
-"""The walk over folders, planned outputs, whole writes, bounded reading."""
+"""Finding files, checking outputs, writing atomically, and reading with a limit."""
 
 import os
 from pathlib import Path

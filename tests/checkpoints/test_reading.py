@@ -1,4 +1,4 @@
-"""The reader of checkpoints: tensors of any honest file, nothing executed, nothing damaged passes."""
+"""The reader of checkpoints reads any honest file, executes nothing and refuses damaged files."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ STATE = {"a.weight": torch.arange(12.0).reshape(3, 4), "a.bias": torch.ones(3)}
 
 
 class Mode(enum.Enum):
-    """A class that a file names and nobody else knows."""
+    """A class that a file names and that the reader does not know."""
 
     FAST = 1
 
 
 class Settings(dict):
-    """A mapping of a class of its own, as Lightning and yacs have them."""
+    """A mapping class like those of Lightning and yacs."""
 
     def __init__(self, *args):
         super().__init__(*args)
@@ -39,14 +39,14 @@ class Settings(dict):
 
 
 class Names(list):
-    """A list of a class of its own."""
+    """A subclass of list."""
 
 
 class Outer:
     """Holds a class, which a pickle names through ``getattr``."""
 
     class Inner:
-        """The class within."""
+        """The nested class."""
 
 
 class Runs:

@@ -1,4 +1,4 @@
-"""A dataset that a YAML file describes: the file, the part of a config, and what is read by it."""
+"""A dataset that a YAML file describes: the file, its part of a config, and the samples."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def labels_of(path: Path, split: str = "train") -> list[np.ndarray]:
 
 
 def as_classes(ids: np.ndarray) -> np.ndarray:
-    """Translate as ``OWN`` says, not by a table."""
+    """Translate ids as ``OWN`` says, without a table."""
     return np.select([ids == 0, (ids == 1) | (ids == 2)], [0, 1], 255)
 
 

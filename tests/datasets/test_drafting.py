@@ -1,4 +1,4 @@
-"""The draft of a dataset's YAML file says what is in the folders, and can be used as it is."""
+"""The draft of a dataset's YAML file describes its folders and can be used unchanged."""
 
 from __future__ import annotations
 

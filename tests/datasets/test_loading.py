@@ -221,7 +221,7 @@ TURNS = {
 
 
 class TestReadImage:
-    """Every kind of image, against what its pixels are."""
+    """Every kind of image gives the pixels that it was made of."""
 
     @pytest.mark.parametrize(
         ("data", "expected"),

@@ -49,14 +49,14 @@ def test_networks_without_a_vector_take_any_size(name):
 
 
 class Fixed(nn.Module):
-    """Answers with a map whose size a trace writes down."""
+    """Returns a map whose size a trace records as a constant."""
 
     def forward(self, images):
         return F.interpolate(images.mean(1, keepdim=True), size=tuple(map(int, images.shape[2:])))
 
 
 class Wrong(nn.Module):
-    """Answers otherwise when it is traced."""
+    """Returns something else when it is traced."""
 
     def forward(self, images):
         return images + (1.0 if torch.jit.is_tracing() else 0.0)
