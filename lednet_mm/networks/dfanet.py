@@ -83,7 +83,6 @@ class XceptionBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         return self.conv(x) + self.shortcut(x)
 
 
@@ -108,7 +107,6 @@ class FullyConnectedAttention(nn.Module):
         self.conv = ConvNormAct(width, channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the weighed map."""
         wide = self.linear(self.pool(x, 1).flatten(1))
         return x * self.conv(wide[:, :, None, None])
 

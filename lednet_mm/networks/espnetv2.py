@@ -85,7 +85,6 @@ class EESPBlock(nn.Module):
         self.act = make_activation(act_cfg if stride == 1 else None, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         reduced = self.reduce(x)
         parts = [branch(reduced) for branch in self.branches]
         if self.hierarchical_fusion:
@@ -128,7 +127,6 @@ class StridedEESP(nn.Module):
         self.act = make_activation(act_cfg, out_channels)
 
     def forward(self, x: Tensor, image: Tensor | None) -> Tensor:
-        """Return the map at half resolution."""
         y = torch.cat([self.pool(x), self.block(x)], dim=1)
         return self.act(y if image is None else y + self.reinforce(image))
 
@@ -212,7 +210,6 @@ class DepthwisePyramidPooling(nn.Module):
         self.project = ConvNormAct(5 * channels, channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a map of the input's shape."""
         smaller = [conv(y) for conv, y in zip(self.convs, self.pyramid(x), strict=True)]
         return self.project(torch.cat([x, *[resize_like(y, x, self.align_corners) for y in smaller]], dim=1))
 

@@ -88,7 +88,6 @@ class FeaturePyramidBlock(nn.Module):
         self.act = make_activation(act_cfg, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         results: list[Tensor] = []
         for conv, part in zip(self.pyramid, self.expand(x).chunk(len(self.pyramid), dim=1), strict=True):
             results.append(conv(part + results[-1] if results else part))
