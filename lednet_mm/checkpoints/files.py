@@ -292,10 +292,11 @@ def publish_checkpoint(
 
     Args:
         source: a training checkpoint.
-        target: gets ``{"state_dict": ..., "meta": ...}``, or stays as it was.
+        target: the file to write ``{"state_dict": ..., "meta": ...}`` to; it is unchanged if an error is
+            raised.
         half: whether to store weights as float16 (statistics of normalisations stay float32); loading
             converts them back.
-        overwrite: whether a file of another content may be replaced.
+        overwrite: whether an existing file with other content may be replaced.
 
     Returns:
         The number of tensors in the new file.
