@@ -378,7 +378,12 @@ def _named_in(archive: zipfile.ZipFile | None, file: IO[bytes], path: str | Path
 
 
 def _checked_names(argument: Any, path: str | Path) -> set[str]:
-    """Return the dotted names that "module name" in a checkpoint may mean, in Python 2 and in Python 3."""
+    """Return the dotted names that "module name" in a checkpoint may mean, in Python 2 and in Python 3.
+
+    Raises:
+        InputError: it names something that only attacks use.
+        ValueError: it has no module or no name.
+    """
     module, _, name = str(argument).rpartition(" ")
     if not module or not name or "\0" in name:
         raise ValueError("a class without a name")

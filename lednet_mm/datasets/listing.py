@@ -27,7 +27,7 @@ def endings_of(suffix: str) -> tuple[str, ...]:
 
 
 def first_of(endings: Endings) -> str:
-    """Return the ending that the name of a missing file is given in messages."""
+    """Return the ending that a missing file is assumed to have."""
     return endings if isinstance(endings, str) else endings[0]
 
 

@@ -51,7 +51,7 @@ RELU = {"type": "ReLU"}
 
 
 class XceptionBlock(nn.Module):
-    """Two depth-wise separable 3x3 convolutions at a quarter of the width, and a third that widens.
+    """Two depth-wise separable 3x3 convolutions at a quarter of the width, and a grouped one that widens.
 
     Args:
         in_channels: number of channels of the input.

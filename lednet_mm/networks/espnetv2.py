@@ -139,7 +139,7 @@ class ESPNetv2(BaseModule):
         in_channels: number of channels of the image.
         channels: numbers of channels at 1/2, 1/4, 1/8 and 1/16 of the input.
         blocks: number of blocks after the strided ones at 1/8 and 1/16.
-        dilations: dilation rates of the branches of all blocks above 1/16.
+        dilations: dilation rates of the branches of all blocks but those at 1/16.
         deep_dilations: dilation rates of the branches of the blocks at 1/16.
         hierarchical_fusion: whether to add up the outputs of the branches; False only concatenates them.
         image_injection: whether the shrunken image is added in every strided block.
