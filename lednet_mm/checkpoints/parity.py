@@ -15,12 +15,14 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from mmcv.cnn.bricks import DropPath
 from mmseg.registry import MODELS
 from pydantic import (
     BaseModel,
@@ -97,7 +99,7 @@ def fill(name: str, shape: Sequence[int], kind: str, salt: str) -> Tensor:
     z = np.random.RandomState(seed).standard_normal(tuple(shape))
     if kind in ("conv", "linear"):
         z = z * math.sqrt(2 / math.prod(shape[1:]))
-    elif kind in ("bias", "norm_bias", "running_mean"):
+    elif kind in ("bias", "norm_bias", "running_mean", "free"):
         z = 0.1 * z
     elif kind == "norm_weight":
         z = 1 + 0.1 * z
@@ -110,28 +112,54 @@ def fill(name: str, shape: Sequence[int], kind: str, salt: str) -> Tensor:
     return torch.from_numpy(np.asarray(z))
 
 
-def _full(head: str) -> Output:
-    def logits(model: Any, maps: Sequence[Tensor], image: Tensor) -> Tensor:
-        low = getattr(model, head)(maps)
-        if low.shape[2] >= image.shape[2] and low.shape[3] >= image.shape[3]:
-            return low  # the head itself ends at full resolution (or above it, for odd sizes)
-        align = getattr(model, head).align_corners
-        return F.interpolate(low, image.shape[2:], mode="bilinear", align_corners=align)
+def common_outputs(names: Sequence[str]) -> list[Output | None]:
+    """Return the functions that compute a case's outputs, by the words that the vectors name them with.
 
-    return logits
+    An output is the main head's logits, or those of an auxiliary head (also called encoder, boundary or
+    detail logits): the first one named is the first auxiliary head's, and so on. They are resized to the
+    image where the name says "full resolution".
+
+    Args:
+        names: the names of all outputs of the case, in the vector's order.
+
+    Returns:
+        One function for each name; None for a name that follows no such rule.
+    """
+    functions: list[Output | None] = []
+    auxiliary = 0
+    for name in names:
+        text = re.sub(r"^(training )?output \d+: ", "", name)
+        is_auxiliary = bool(re.match(r"(encoder|auxiliary|boundary|detail) logits", text))
+        if not (is_auxiliary or re.match(r"(full-resolution|main)? ?logits|whole forward", text)):
+            functions.append(None)
+            continue
+        to_image = "whole forward" in text or bool(re.search(r"full.resolution", text))
+        to_image &= "not upsampled" not in text
+        functions.append(partial(_logits, auxiliary if is_auxiliary else None, to_image))
+        auxiliary += is_auxiliary
+    return functions
 
 
-OUTPUTS: Mapping[str, Output] = {
-    r"^full-resolution logits": _full("decode_head"),
-    r"^whole forward": _full("decode_head"),
-    r"^training output 0": _full("decode_head"),
-    r"^training output 1": _full("auxiliary_head"),
-    r"^logits before the final resize": lambda model, maps, image: model.decode_head(maps),
-    r"^logits at output resolution": lambda model, maps, image: model.decode_head(maps),
-    r"^encoder logits": lambda model, maps, image: model.auxiliary_head(maps),
-}
-"""Functions that compute the outputs named in a vector from (model, feature maps, image), by patterns of
-names."""
+def _logits(
+    auxiliary: int | None, to_image: bool, model: Any, maps: Sequence[Tensor], image: Tensor
+) -> Tensor:
+    """Return a head's logits: the main head's, or those of the auxiliary head of that number."""
+    head = model.decode_head
+    if auxiliary is not None:
+        heads = model.auxiliary_head
+        head = heads[auxiliary] if isinstance(heads, nn.ModuleList) else heads
+    low = head(maps)
+    # A head may end at full resolution itself, or above it for odd sizes.
+    if not to_image or (low.shape[2] >= image.shape[2] and low.shape[3] >= image.shape[3]):
+        return low
+    return F.interpolate(low, image.shape[2:], mode="bilinear", align_corners=head.align_corners)
+
+
+def _dropout(module: nn.Module) -> tuple[str, float] | None:
+    """Return a dropout layer's kind and probability as the vectors state them; None for another layer."""
+    if isinstance(module, DropPath):
+        return "DropPath", round(float(module.drop_prob), 6)
+    return (type(module).__name__, module.p) if isinstance(module, DROPOUT) else None
 
 
 class _Part(BaseModel):
@@ -189,6 +217,7 @@ class _Vector(_Part):
     fill: str
     cases: Annotated[list[Annotated[_Forward | _Gradient, Discriminator("mode")]], Field(min_length=1)]
     dropout: list[tuple[str, FiniteFloat]] = []
+    aliases: list[tuple[str, str]] = []
     unused_parameters: list[str] = []
 
     @model_validator(mode="after")
@@ -308,11 +337,15 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
     compare.equal(
         "tensors left out that the authors use", sorted(unused - set(vector.get("unused_parameters", []))), []
     )
-    dropout = Counter((type(m).__name__, m.p) for m in model.modules() if isinstance(m, DROPOUT) and m.p)
+    dropout = Counter(layer for layer in map(_dropout, model.modules()) if layer and layer[1])
     theirs = Counter((kind, p) for kind, p in vector.get("dropout", []) if p)
     if table.dropout_is_built_but_unused:
         theirs = Counter()
     compare.equal("dropout layers", sorted(dropout.items()), sorted(theirs.items()))
+    # A tensor of several names is stated under the first; ours may have any of them.
+    for other, name in vector.get("aliases", []):
+        if table.rename(other) in model.state_dict().keys() - set(map(table.rename, state)):
+            state[other] = state[name]
     try:
         converted = convert_state(table, state, model.state_dict())
     except InputError as error:
@@ -327,14 +360,18 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
         model.load_state_dict(converted)
         model.train(in_training)
         for module in model.modules():
-            if isinstance(module, DROPOUT):
+            if isinstance(module, DropPath):
+                module.drop_prob = 0.0
+            elif isinstance(module, DROPOUT):
                 module.p = 0.0
         image = fill("input", case["input_shape"], "input", vector["salt"])
-        outputs = {**OUTPUTS, **table.outputs}
 
-        def run(names: Sequence[str], image: Tensor = image, outputs: Mapping = outputs) -> list[Tensor]:
+        def run(names: Sequence[str], image: Tensor = image) -> list[Tensor]:
             maps = model.extract_feat(image)
-            functions = [next((f for p, f in outputs.items() if re.search(p, name)), None) for name in names]
+            functions = [
+                next((own for pattern, own in table.outputs.items() if re.search(pattern, name)), common)
+                for name, common in zip(names, common_outputs(names), strict=True)
+            ]
             if None in functions:
                 raise InputError(f"{vector['network']}: output {names[functions.index(None)]!r} is not known")
             # A function that makes several outputs runs once and serves their names in turn.

@@ -275,6 +275,7 @@ class APNHead(DecodeHead):
             all classes, and each level passes a convolution of its own kernel size. With more, such as 128 in
             the authors' train/lednet_1.py, there is one attention map per class, and each level passes a 1x1
             convolution.
+        pyramid_kernels: kernel sizes of the pyramid's three convolutions, from the largest map down.
         factorized: whether every kxk convolution of the pyramid is factorised into a kx1 and a 1xk
             convolution, as in the third-party version in Efficient-Segmentation-Networks; needs
             ``pyramid_width=1``.
@@ -303,6 +304,7 @@ class APNHead(DecodeHead):
         num_classes: int,
         attention_pyramid: bool = True,
         pyramid_width: int = 1,
+        pyramid_kernels: Sequence[int] = (7, 5, 3),
         factorized: bool = False,
         global_pooling: bool = True,
         upsampling: str = "bilinear",
@@ -345,11 +347,12 @@ class APNHead(DecodeHead):
             )
             return nn.Sequential(vertical, unit(outputs, outputs, (1, kernel), stride=(1, stride)))
 
-        self.down1 = level(in_channels, width, 7, 2)
-        self.down2 = level(width, width, 5, 2)
-        self.down3 = level(width, width, 3, 2)
+        first, second, third = pyramid_kernels
+        self.down1 = level(in_channels, width, first, 2)
+        self.down2 = level(width, width, second, 2)
+        self.down3 = level(width, width, third, 2)
         if width == 1:
-            self.lateral1, self.lateral2, self.lateral3 = (level(1, 1, k, 1) for k in (7, 5, 3))
+            self.lateral1, self.lateral2, self.lateral3 = (level(1, 1, k, 1) for k in pyramid_kernels)
         else:
             self.lateral1, self.lateral2, self.lateral3 = (unit(width, num_classes, 1) for _ in range(3))
         self.middle = unit(in_channels, num_classes, 1)
