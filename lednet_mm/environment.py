@@ -1,7 +1,8 @@
-"""What the process runs on: CPU threads, the OpenMP wait policy, and what libraries say on import.
+"""Set up the process: CPU threads, the OpenMP wait policy, devices, and quiet imports.
 
-A CPU training run crawls when its threads spin while another process holds a core (15 s an iteration
-instead of 0.5 s), so threads are chosen from the cores that are free, and waiting threads sleep.
+Training on a CPU becomes very slow when its threads spin while another process uses one of the cores (15 s
+per iteration instead of 0.5 s). So the number of threads follows from the free cores, and waiting threads
+sleep.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ NOISE = (
     ".*`broadcast_buffers` is deprecated.*",
     ".*Default ``avg_non_ignore`` is False.*",
 )
-"""Warnings of libraries that ask nothing of the project's users, as regular expressions."""
+"""Library warnings that do not concern users of this project, as regular expressions."""
 
 
 GPU_DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/dxg", "/dev/kfd")
-"""What NVIDIA's, AMD's and the Windows subsystem's drivers leave on Linux."""
+"""Files that the GPU drivers of NVIDIA, AMD and the Windows subsystem create on Linux."""
 
 LAUNCHED = {
     "pytorch": ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"),
     "slurm": ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_NODELIST"),
     "mpi": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
 }
-"""The variables that a launcher sets for each process; the first is the process's number."""
+"""The environment variables that each launcher sets; the first of them is the process's rank."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ class Threads:
     """The threads chosen for a process.
 
     Attributes:
-        count: threads of PyTorch's operators.
-        cores: cores this process may use.
-        wait_policy: OpenMP's; PASSIVE lets waiting threads sleep.
-        reason: why this count, in words.
+        count: number of threads that PyTorch's operators use.
+        cores: number of cores that this process may use.
+        wait_policy: OpenMP's wait policy; with PASSIVE, waiting threads sleep.
+        reason: reason for this count, in words.
     """
 
     count: int
@@ -61,7 +62,7 @@ class Threads:
 
 
 def prepare() -> None:
-    """Set what must be set before PyTorch's OpenMP starts, and silence import noise.
+    """Set the environment variables that PyTorch's OpenMP reads on start, and silence library warnings.
 
     Variables that the user has set stay as they are.
     """
@@ -73,7 +74,7 @@ def prepare() -> None:
 
 @contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Drop what libraries print while they are imported (OneDL's optional parts that are not there)."""
+    """Discard what libraries print while they are imported, such as notes on missing optional parts."""
     with redirect_stdout(io.StringIO()):
         yield
 
@@ -84,11 +85,11 @@ def choose_threads(sample_seconds: float = 0.5) -> Threads:
     Weight decay leaves weights below 1e-38 in channels that nothing needs (half of CGNet's released ones),
     and arithmetic on such numbers takes a CPU 25 times as long.
 
-    ``OMP_NUM_THREADS`` decides where it is set. Otherwise one thread a free core: the cores this process may
-    use, less those that other processes keep busy during the sample, at least one.
+    ``OMP_NUM_THREADS`` decides if it is set. Otherwise there is one thread per free core: the cores that this
+    process may use minus those that other processes keep busy during the sample, but at least one.
 
     Args:
-        sample_seconds: how long the load is watched.
+        sample_seconds: seconds for which the load is measured.
     """
     import psutil
     import torch
@@ -99,27 +100,27 @@ def choose_threads(sample_seconds: float = 0.5) -> Threads:
     if fixed.isdigit() and int(fixed) > 0:
         count, reason = int(fixed), "OMP_NUM_THREADS"
     else:
-        # cpu_percent is over all cores of the machine, of which this process may be allowed only some.
+        # cpu_percent covers all cores of the machine, of which this process may use only some.
         busy = psutil.cpu_percent(interval=sample_seconds) / 100 * (psutil.cpu_count() or cores)
         count = max(1, min(cores, cores - round(busy)))
         reason = f"{busy:.1f} of {cores} cores busy elsewhere"
-    torch.set_flush_denormal(True)  # before the threads start: they inherit it
+    torch.set_flush_denormal(True)  # set before the threads start, because they inherit it
     torch.set_num_threads(count)
     return Threads(count, cores, policy, reason)
 
 
 def keep_freed_memory(keep: bool = True) -> bool:
-    """Let the C library keep large blocks that were freed, for the next tensor of their size.
+    """Let the C library keep large freed blocks of memory for the next tensor of their size.
 
-    By default glibc gives blocks above 32 MiB back to the system at once, and every next one is filled page
-    by page: a tenth to a sixth of a CPU's time for LEDNet at 512x1024 (benchmarks/training_step.py). The
-    process then holds its peak memory until it ends.
+    By default glibc returns blocks above 32 MiB to the system at once, and the system then maps every new
+    block page by page. For LEDNet at 512x1024 this takes a tenth to a sixth of the CPU time
+    (benchmarks/training_step.py). With this setting the process holds its peak memory until it ends.
 
     Args:
-        keep: False returns to what glibc does by itself.
+        keep: whether to keep freed blocks; False restores glibc's default.
 
     Returns:
-        Whether the C library has this setting; others than glibc do not.
+        Whether the C library has this setting, which only glibc does.
     """
     import ctypes
 
@@ -128,7 +129,7 @@ def keep_freed_memory(keep: bool = True) -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    largest = 32 << 20  # to which glibc raises its threshold by itself
+    largest = 32 << 20  # the largest threshold that glibc sets by itself
     return bool(
         mallopt(mmap_threshold, 1 << 30 if keep else largest)
         and mallopt(trim_threshold, 2**31 - 1 if keep else 2 * largest)
@@ -136,7 +137,7 @@ def keep_freed_memory(keep: bool = True) -> bool:
 
 
 def process_number(launcher: str) -> int:
-    """Return the number of this process among those that a launcher started; 0 without one.
+    """Return the rank of this process among those that a launcher started; 0 without a launcher.
 
     Raises:
         InputError: the launcher did not start this process.
@@ -156,7 +157,7 @@ def process_number(launcher: str) -> int:
 def count_gpus() -> int:
     """Return how many GPUs PyTorch can use.
 
-    PyTorch takes seconds to import, so it is not asked where Linux has no driver of a GPU.
+    PyTorch takes seconds to import, so it is not asked if Linux has no GPU driver.
     """
     if sys.platform == "linux" and not any(map(os.path.exists, GPU_DRIVERS)):
         return 0
@@ -166,13 +167,13 @@ def count_gpus() -> int:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device a user named.
+    """Return the device that a user named.
 
     Args:
-        name: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1`` ...
+        name: name of the device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1`` ...
 
     Raises:
-        InputError: no such device here.
+        InputError: this machine has no such device.
     """
     import torch
 

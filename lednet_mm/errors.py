@@ -1,4 +1,4 @@
-"""The one error class for a user's mistakes, and how a command ends on it."""
+"""The error class for all mistakes of users, and how commands end with an error."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ ADVICE = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ELOOP: "its symbolic links lead in a circle: remove one of them",
 }
-"""What a user can do about an error of the operating system, by its number."""
+"""Advice to the user about errors of the operating system, by error number."""
 
 
 class InputError(Exception):
-    """Something the user gave is wrong: a file, a config, an option, a dataset.
+    """An error in something that the user gave: a file, a config, an option or a dataset.
 
     The message is one line that says what is wrong, where, and what to do about it. Commands print it
     without a traceback and exit with status 2.
@@ -34,7 +34,7 @@ class InputError(Exception):
 
 
 def describe_error(error: BaseException) -> str:
-    """Return an error's class and its message as one line; of a long message only the first line."""
+    """Return an error's class and the first line of its message as one line."""
     return f"{type(error).__name__}: {one_line((str(error).strip() or 'no message').splitlines()[0])}"
 
 
@@ -67,13 +67,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 def run_command(main: Callable[[], int | None]) -> None:
     """Run a command's ``main`` and exit the process with its status.
 
-    An :class:`InputError`, an error of the operating system (a full disk, say) and want of memory end the
-    process with one line on stderr and status 2, Ctrl-C with status 130. If the reader of the output has
-    gone (``| head``), the status is 141, as the shell has it. Anything else is a defect of this project and
-    keeps its traceback.
+    An :class:`InputError`, an error of the operating system (such as a full disk) and a lack of memory end
+    the process with one line on stderr and status 2; Ctrl-C ends it with status 130. If the reader of the
+    output has gone (``| head``), the status is 141, as in the shell. Any other exception is a defect of this
+    project and keeps its traceback.
 
     Args:
-        main: returns the exit status; None counts as 0.
+        main: function that returns the exit status, where None means 0.
     """
     try:
         status = main()
@@ -84,14 +84,15 @@ def run_command(main: Callable[[], int | None]) -> None:
 
 
 def _status_of(error: BaseException) -> int:
-    """Say in one line what has ended a command, and return its exit status; raise it if it is a defect."""
+    """Print in one line what has ended a command and return its exit status; raise it if it is a defect."""
     if _was_interrupted(error):
         print("interrupted", file=sys.stderr)
         return 130
     if isinstance(error, InputError):
         return _fail(str(error))
     if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's own flush fails
+        # Otherwise the interpreter's last flush fails.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     if isinstance(error, OSError):
         return _fail(describe_os_error(error))
@@ -104,7 +105,7 @@ def _status_of(error: BaseException) -> int:
 
 
 def _was_interrupted(error: BaseException) -> bool:
-    """Say whether Ctrl-C is the error or its cause: a library may raise an error of its own instead."""
+    """Say whether Ctrl-C is the error or its cause, since a library may raise an error of its own instead."""
     seen: BaseException | None = error
     while seen is not None and not isinstance(seen, KeyboardInterrupt):
         seen = seen.__cause__ or seen.__context__

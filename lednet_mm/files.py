@@ -1,7 +1,7 @@
-"""Files: one walk over folders, outputs that are planned before the work, whole writes, locks on folders.
+"""Find files in folders, check outputs before the work begins, write files atomically, and lock folders.
 
-What a user has is never lost: a file is written beside its place and moved there whole, a target that is
-itself an input is refused, and a file that somebody else wrote is replaced only where the user says so.
+A user's files are never lost: a file is written beside its place and then moved there, a target that is an
+input too is refused, and a file of somebody else is replaced only if the user asks for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import ClassVar
 from lednet_mm.errors import InputError, describe_os_error
 
 PART = ".part"
-"""The ending of a file that is being written."""
+"""The ending of the name of a file that is being written."""
 
 
 def find_files(
@@ -31,12 +31,13 @@ def find_files(
 ) -> list[Path]:
     """Return the regular files below a folder, sorted.
 
-    Symbolic links are followed, each real folder once, so that links in a circle do no harm. Files and
-    folders whose name begins with a dot are left out.
+    Symbolic links are followed, but each real folder is entered only once, so that circular links do no harm.
+    Files and folders whose names begin with a dot are left out.
 
     Args:
-        folder: where to look.
-        endings: of the file names, in any letter case (``.png``, ``_leftImg8bit.png``); empty takes all.
+        folder: folder to search.
+        endings: endings of the file names in any letter case (``.png``, ``_leftImg8bit.png``); empty means
+            all files.
         leave_out: folders that are not entered, such as the one where the output goes.
 
     Raises:
@@ -61,7 +62,7 @@ def find_files(
                         waiting.append(place / entry.name)
                     elif entry.name.lower().endswith(wanted) and entry.is_file():
                         found.append(place / entry.name)
-                except OSError:  # a link that leads in a circle or nowhere
+                except OSError:  # a circular or broken link
                     continue
     return sorted(found)
 
@@ -74,15 +75,15 @@ def _identity(path: Path) -> tuple[int, int]:
 def check_outputs(
     targets: Iterable[str | Path], inputs: Iterable[str | Path] = (), *, overwrite: bool = False
 ) -> None:
-    """Check where a command is going to write, before it begins its work.
+    """Check the files that a command is going to write before it begins its work.
 
     Args:
         targets: the files that will be written.
-        inputs: the files that are read; none of them may be a target, ``overwrite`` or not.
-        overwrite: whether files that exist may be replaced.
+        inputs: the files that are read; none of them may be a target, even with ``overwrite``.
+        overwrite: whether existing files may be replaced.
 
     Raises:
-        InputError: two targets are one file, a target is an input, a folder or an existing file, or its
+        InputError: two targets are the same file, a target is an input, a folder or an existing file, or its
             folder cannot be written.
     """
     read = {Path(path).resolve() for path in inputs}
@@ -90,7 +91,7 @@ def check_outputs(
     folders: set[Path] = set()
     for target in map(Path, targets):
         if not target.name:
-            raise InputError(f"{str(target)!r} is no file name: name the file that is to be written")
+            raise InputError(f"{str(target)!r} is not a file name: name the file that is to be written")
         place = target.resolve()
         if place in read:
             raise InputError(f"{target} is itself an input of this command: choose another place to write to")
@@ -110,10 +111,10 @@ def check_outputs(
 
 
 def require_writable(folder: str | Path) -> None:
-    """Make a folder, and find out now whether files can be written there.
+    """Create a folder and check that files can be written there.
 
     Raises:
-        InputError: it cannot be made, or nothing can be written in it.
+        InputError: the folder cannot be created or written to.
     """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -128,12 +129,13 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     """Write a file so that a reader, or a crash, never sees a part of it.
 
     Raises:
-        OSError: with the path; nothing is left behind, and a file that was there is as it was.
+        OSError: the file cannot be written; the error has its path, nothing is left behind, and an existing
+            file is unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # A name that nobody can foresee and put a symbolic link at.
+        # An unpredictable name, so that nobody can place a symbolic link there.
         number, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=PART)
         try:
             with os.fdopen(number, "wb") as file:
@@ -147,7 +149,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
             raise
     except OSError as error:
         if error.errno is not None:
-            error.filename, error.filename2 = str(path), None  # instead of the temporary file's
+            error.filename, error.filename2 = str(path), None  # instead of the temporary file's name
         raise
 
 
@@ -162,14 +164,14 @@ def _permissions(path: Path) -> int:
 
 
 def write_output(path: str | Path, data: bytes, *, overwrite: bool = False) -> bool:
-    """Write a file that a user asked for; one with this content already is left alone.
+    """Write a file that a user asked for, unless it already has this content.
 
     Returns:
         Whether the file is new or its content has changed.
 
     Raises:
         InputError: the file exists with other content, and ``overwrite`` is not set.
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     path = Path(path)
     if path.is_file() and path.read_bytes() == data:
@@ -183,14 +185,14 @@ def read_regular(path: str | Path, limit: int) -> bytes:
     """Read a regular file of a bounded size.
 
     Args:
-        path: a pipe or device is refused, as reading it could wait for ever.
+        path: path of the file; pipes and devices are refused, because reading them could block forever.
         limit: the largest number of bytes.
 
     Raises:
-        ValueError: no regular file, or a larger one; the message is one line without the path.
-        OSError: it cannot be read.
+        ValueError: the file is not regular or too large; the message is one line without the path.
+        OSError: the file cannot be read.
     """
-    # Without O_NONBLOCK, opening a pipe waits for somebody who writes to it.
+    # Without O_NONBLOCK, opening a pipe waits until somebody writes to it.
     number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         status = os.fstat(number)
@@ -199,7 +201,7 @@ def read_regular(path: str | Path, limit: int) -> bytes:
         if status.st_size > limit:
             raise ValueError(f"larger than {limit / 2**20:g} MiB")
     except BaseException:
-        os.close(number)  # fdopen would refuse a folder, and leave it open
+        os.close(number)  # fdopen refuses a folder and leaves its descriptor open
         raise
     with os.fdopen(number, "rb") as file:
         return file.read(limit + 1)
@@ -215,21 +217,23 @@ def file_sha256(path: str | Path) -> str:
 
 
 class FolderLock:
-    """A lock on a folder, so that one process at a time works in it.
+    """A lock on a folder, which allows one process at a time to work in it.
 
-    Used as ``with FolderLock.take(folder) as lock``, across machines that share a file system. The kernel
-    keeps the lock for the open file, so it is gone with the last process that has the file open, however
-    that process ended: there are no stale locks. A forked child (a data loader's) closes the file, since it
-    may outlive its parent; a program that is started with ``fd`` among its ``pass_fds`` keeps the folder
-    locked when its parent dies first. Host and process in the file only tell people who holds it.
+    Use it as ``with FolderLock.take(folder) as lock``; it also works between machines that share a file
+    system. The kernel ties the lock to the open file and releases it when the last process that has the file
+    open ends, in whatever way, so there are no stale locks. A forked child (of a data loader) closes the
+    file, since it may outlive its parent. A program that is started with ``fd`` among its ``pass_fds`` keeps
+    the folder locked if its parent dies first. The host and process written to the file only tell people who
+    holds the lock.
     """
 
     NAME = "lock"
     BEGIN = b'{"host": '
-    """How the file begins, unless it is empty: whether it is one, even if its end could not be written."""
+    """The first bytes of a lock file that is not empty; they identify it even if the rest could not be
+    written."""
 
     _held: ClassVar[set[int]] = set()
-    """The files that are open in this process."""
+    """The lock files that are open in this process."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -240,7 +244,8 @@ class FolderLock:
         """Take the lock without waiting; None if another process holds it.
 
         Raises:
-            InputError: what has the lock's name is a link, no regular file, or not a lock.
+            InputError: something that is not a lock has its name: a link, another kind of file, or other
+                content.
         """
         Path(folder).mkdir(parents=True, exist_ok=True)
         path = Path(folder) / cls.NAME
@@ -265,7 +270,7 @@ class FolderLock:
             raise
         since = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
-        with suppress(OSError):  # a full disk: the lock holds all the same, and this is for people only
+        with suppress(OSError):  # on a full disk the lock still holds; the text is only for people
             os.ftruncate(fd, 0)
             os.pwrite(fd, json.dumps(holder).encode(), 0)
         return cls(fd)
@@ -295,7 +300,7 @@ os.register_at_fork(after_in_child=FolderLock._leave_to_parent)
 
 
 def is_locked(folder: str | Path) -> bool:
-    """Say whether a process holds a folder's lock now. Asking changes nothing in the folder."""
+    """Say whether a process holds a folder's lock now, without changing anything in the folder."""
     try:
         fd = os.open(Path(folder) / FolderLock.NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:

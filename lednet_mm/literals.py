@@ -1,4 +1,4 @@
-"""Resolved configs as text: read back as literals, never executed, and compared key by key."""
+"""Read the text of resolved configs as literals, without executing it, and compare configs key by key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 LARGEST = 1 << 20
-"""The largest number of characters in a resolved config; those of this project have some 5,000."""
+"""The largest number of characters in a resolved config; those of this project have about 5,000."""
 
 _ABSENT = object()
 
@@ -16,14 +16,15 @@ def read_literals(text: str) -> dict[str, Any]:
     """Read a resolved config, as :func:`lednet_mm.config.config_text` writes it, without executing it.
 
     Raises:
-        ValueError: something in it is no assignment of a literal to a name; the message is one line.
+        ValueError: the text has something else than assignments of literals to names; the message is one
+            line.
     """
     if len(text) > LARGEST:
         raise ValueError(f"a config of {len(text):,} characters")
     try:
         statements = ast.parse(text).body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise ValueError(f"no config ({type(error).__name__})") from None
+        raise ValueError(f"not a config ({type(error).__name__})") from None
     values: dict[str, Any] = {}
     for statement in statements:
         target = statement.targets[0] if isinstance(statement, ast.Assign) else None
@@ -32,20 +33,20 @@ def read_literals(text: str) -> dict[str, Any]:
             or len(statement.targets) > 1
             or not isinstance(target, ast.Name)
         ):
-            raise ValueError(f"line {statement.lineno} is no assignment to a name")
+            raise ValueError(f"line {statement.lineno} is not an assignment to a name")
         try:
             values[target.id] = ast.literal_eval(statement.value)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            raise ValueError(f"the value of {target.id} is no literal") from None
+            raise ValueError(f"the value of {target.id} is not a literal") from None
     return values
 
 
 def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return where two configs differ.
+    """Return the keys at which two configs differ.
 
     Returns:
-        Dotted key -> both values, the first config's and the other's; None stands for a key that is missing.
-        Lists are compared as a whole, and tuples equal lists, as in JSON.
+        A dict from each dotted key to the two values, the first config's first; None stands for a missing
+        key. Lists are compared as a whole, and a tuple equals a list, as in JSON.
     """
     return {key: (ours, theirs) for key, ours, theirs in _differences("", one, other)}
 

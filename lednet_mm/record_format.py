@@ -1,10 +1,9 @@
-"""The format of records: what each kind of measurement keeps, and within which bounds.
+"""The format of records: the fields of each kind of measurement and the ranges of their values.
 
-This is its one definition. A record is checked against it when it is written and again when it is read, as a
-file may have been damaged, or edited by hand, in between. Keys of ``values`` carry their unit, ``details``
-hold what the values follow from, ``None`` stands for what could not be measured, and a key that is
-``NotRequired`` may be missing. Keys that are not named here are refused, except in the details of a
-benchmark.
+A record is checked against this definition when it is written and again when it is read, because its file may
+have been damaged or edited by hand in between. Keys of ``values`` include their unit, ``details`` hold the
+data that the values are computed from, ``None`` stands for something that could not be measured, and keys
+that are ``NotRequired`` may be missing. Other keys are refused, except in the details of a benchmark.
 """
 
 from __future__ import annotations
@@ -54,12 +53,12 @@ def _check_file_name(text: str) -> str:
 def _check_date(text: str) -> str:
     if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?\+00:00", text):
         raise ValueError("not a time in UTC as 2026-11-21T08:00:00+00:00")
-    datetime.datetime.fromisoformat(text)  # a ValueError for the 30th of February
+    datetime.datetime.fromisoformat(text)  # raises a ValueError for the 30th of February
     return text
 
 
 Name = Annotated[str, AfterValidator(_check_name)]
-"""It becomes part of the names of folders and files."""
+"""A name that becomes part of the names of folders and files."""
 FileName = Annotated[str, AfterValidator(_check_file_name)]
 Word = Annotated[str, Field(min_length=1, max_length=300)]
 Text = Annotated[str, Field(max_length=1_000_000)]
@@ -81,18 +80,18 @@ Point = Annotated[tuple[Count, Percent | None], Field(strict=False)]  # a list i
 
 
 class Part(BaseModel):
-    """A part of a record that cannot change and has no other keys than these."""
+    """A part of a record, which is immutable and refuses unknown keys."""
 
     model_config = STRICT
 
 
 def one_or_several(value: Any) -> Any:
-    """Return a list of one thing where a field that takes several is given one."""
+    """Return a value as a list if it is not one, for fields that take one or several values."""
     return value if isinstance(value, (list, tuple)) else [value]
 
 
 class Run(Part):
-    """Which run a measurement belongs to; ``variant`` is ``baseline`` where nothing is changed."""
+    """The run that a measurement belongs to; ``variant`` is ``baseline`` if the network is unchanged."""
 
     network: Name
     dataset: Name
@@ -102,7 +101,7 @@ class Run(Part):
 
 
 class ConfigText(Part):
-    """The resolved config, as literals of Python that are never executed, and its sha256."""
+    """The resolved config as Python literals, which are never executed, and its sha256."""
 
     text: Annotated[str, Field(max_length=literals.LARGEST)]
     sha256: str
@@ -137,7 +136,7 @@ class Provenance(Part):
 
 @with_config(STRICT)
 class TrainValues(TypedDict):
-    """How a training went; "this session" is since it was last resumed."""
+    """Figures of a training; "this session" means since it was last resumed."""
 
     iterations: Count
     epochs: NotRequired[NotNegative]
@@ -152,10 +151,10 @@ class TrainValues(TypedDict):
 
 @with_config(STRICT)
 class InitialWeights(TypedDict):
-    """A file of weights that a training began from.
+    """A file of weights that a training started from.
 
-    Names of tensors are the network's; of the file's tensors that it has no place for, only the number is
-    kept. Counters of batch normalisation are not counted.
+    Tensors have the network's names; for those of the file that the network does not have, only their number
+    is kept. Counters of batch normalisation are not included.
     """
 
     file: Word
@@ -168,10 +167,10 @@ class InitialWeights(TypedDict):
 
 @with_config(STRICT)
 class TrainDetails(TypedDict):
-    """``validation_curve_miou_percent`` has points [iteration, mIoU].
+    """The course of a training; ``validation_curve_miou_percent`` has points [iteration, mIoU].
 
-    ``ranges`` says what applied to which iterations, ``from`` to ``to``, of a run that was resumed.
-    ``began_from`` is None where the weights were random at first, or came from ``init_cfg`` of the config.
+    ``ranges`` lists the settings of each range of iterations, ``from`` to ``to``, of a run that was resumed.
+    ``began_from`` is None if the initial weights were random or came from the config's ``init_cfg``.
     """
 
     validation_curve_miou_percent: NotRequired[Annotated[list[Point], FailFast()]]
@@ -205,9 +204,9 @@ class PackedMatrices(TypedDict):
 
 @with_config(STRICT)
 class AccuracyDetails(TypedDict):
-    """What the scores follow from: everything in ``values`` can be computed again from the matrices.
+    """The data behind the scores: everything in ``values`` can be computed again from the matrices.
 
-    ``differs`` says where the config differs from the one that the weights were trained under.
+    ``differs`` lists where the config differs from the one that the weights were trained under.
     """
 
     split: Name
@@ -226,7 +225,7 @@ class AccuracyDetails(TypedDict):
 
 @with_config(STRICT)
 class ComplexityValues(TypedDict):
-    """Trainable parameters in inference and in training, multiply-adds of one image."""
+    """The trainable parameters in inference and in training, and the multiply-adds for one image."""
 
     params: Count
     params_train: Count
@@ -249,7 +248,7 @@ class ComplexityDetails(TypedDict):
 
 @with_config(STRICT)
 class LatencyValues(TypedDict):
-    """Percentiles over the samples, and with a roofline what was reached of it."""
+    """Percentiles over the samples and, if a roofline was measured, the fraction of it that was reached."""
 
     latency_ms_p50: Positive
     latency_ms_p90: Positive
@@ -276,7 +275,7 @@ def _check_ceilings(ceilings: dict[str, float]) -> dict[str, float]:
 
 @with_config(STRICT)
 class Roofline(TypedDict):
-    """What a network must compute and move, and what its device reached (``lednet_mm.counting.roofline``)."""
+    """Operations and bytes of a network and ceilings of its device (see ``lednet_mm.counting.roofline``)."""
 
     operations: Annotated[int, Field(ge=1, le=INT64)]
     minimum_bytes: Annotated[int, Field(ge=1, le=INT64)]
@@ -286,7 +285,7 @@ class Roofline(TypedDict):
 
 @with_config(STRICT)
 class LatencyDetails(TypedDict):
-    """Under which condition it was taken, and every sample."""
+    """The conditions of a latency measurement, and all samples."""
 
     shape: Shape
     batch_size: NotRequired[Size]
@@ -305,14 +304,14 @@ class LatencyDetails(TypedDict):
     interleaved_with: NotRequired[list[Word]]
 
 
-# ---- a benchmark of this project's own parts ----
+# ---- a benchmark of parts of this project ----
 
 BenchmarkValues = dict[Word, bool | int | FiniteFloat | None]
 
 
 @with_config(OPEN)
 class BenchmarkDetails(TypedDict):
-    """Ways to do one thing: name -> key, with which its ``values`` begin. Other details are free."""
+    """The ways that are compared, as a dict from names to prefixes of ``values``; other keys are free."""
 
     ways: NotRequired[Annotated[dict[Word, Word], Field(max_length=1000)]]
     items: NotRequired[Size]
@@ -320,12 +319,12 @@ class BenchmarkDetails(TypedDict):
     samples_ms: NotRequired[dict[Word, Annotated[list[NotNegative], FailFast(), Field(min_length=1)]]]
 
 
-# ---- why a run of a study ended early ----
+# ---- the failure of a study's run ----
 
 
 @with_config(STRICT)
 class FailureValues(TypedDict):
-    """It stands until a newer record of the run follows."""
+    """Figures of a failure, which counts until there is a newer record of the run."""
 
     reason: Text
     exit_status: NotRequired[Annotated[int, Field(ge=-(1 << 31), lt=1 << 31)] | None]
@@ -343,7 +342,7 @@ class FailureDetails(TypedDict):
 
 
 class Record(Part):
-    """One measurement. Each kind is a class of its own, below."""
+    """One measurement; each kind is a subclass below."""
 
     schema_version: Literal[1] = Field(alias="schema")
     kind: Kind
@@ -356,7 +355,7 @@ class Record(Part):
 
 
 class TrainRecord(Record):
-    """How a training went."""
+    """The course and the figures of a training."""
 
     kind: Literal["train"]
     values: TrainValues
@@ -372,7 +371,7 @@ class AccuracyRecord(Record):
 
 
 class ComplexityRecord(Record):
-    """Size and arithmetic of a network."""
+    """The parameters and multiply-adds of a network."""
 
     kind: Literal["complexity"]
     values: ComplexityValues
@@ -380,7 +379,7 @@ class ComplexityRecord(Record):
 
 
 class LatencyRecord(Record):
-    """How long a network takes for a batch."""
+    """The time that a network takes for a batch."""
 
     kind: Literal["latency"]
     values: LatencyValues
@@ -388,7 +387,7 @@ class LatencyRecord(Record):
 
 
 class BenchmarkRecord(Record):
-    """How ways to do one thing compare."""
+    """A comparison of several ways to do the same thing."""
 
     kind: Literal["benchmark"]
     values: BenchmarkValues
@@ -403,18 +402,18 @@ class BenchmarkRecord(Record):
             for name in ("ms_p50", "ratio"):
                 value = self.values.get(f"{key}_{name}")
                 if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-                    raise ValueError(f"values: {key}_{name} is no number above 0")
+                    raise ValueError(f"values: {key}_{name} is not a number above 0")
             for name in ("ms_p50_low", "ms_p50_high"):
                 value = self.values.get(f"{key}_{name}")
                 if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
-                    raise ValueError(f"values: {key}_{name} is no number")
+                    raise ValueError(f"values: {key}_{name} is not a number")
             if not isinstance(self.values.get(f"{key}_unstable"), bool):
                 raise ValueError(f"values: {key}_unstable is neither true nor false")
         return self
 
 
 class FailureRecord(Record):
-    """Why a run of a study ended early."""
+    """The reason why a run of a study ended early."""
 
     kind: Literal["failure"]
     values: FailureValues

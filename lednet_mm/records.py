@@ -1,8 +1,9 @@
-"""Records: the one form in which every measurement is written and from which every report is made.
+"""Records: the files in which every measurement is kept and from which every report is made.
 
-A record is one JSON object in one file, ``<run folder>/records/<kind>-<id>.json``, written atomically and
-never edited. :mod:`lednet_mm.record_format` defines what is in it. Records come from colleagues and downloads
-too: nothing in one is ever executed, and one that does not fit the format is named and left out.
+A record is one JSON object in one file, ``<run folder>/records/<kind>-<id>.json``, which is written
+atomically and never edited. :mod:`lednet_mm.record_format` defines its content. Records can also come from
+colleagues and downloads: nothing in them is ever executed, and a record that does not fit the format is
+reported and left out.
 """
 
 from __future__ import annotations
@@ -49,18 +50,19 @@ __all__ = [
 ]
 
 LARGEST = 32 << 20
-"""The largest number of bytes in a record; of 2,000 images with 150 classes one has some 3 MiB."""
+"""The largest number of bytes in a record; the record of 2,000 images with 150 classes has about 3 MiB."""
 
 ENTRIES = 500_000
-"""The largest number of entries in a record. A file of millions would take gigabytes to be refused."""
+"""The largest number of entries in a record. Without this limit, validating a file with millions of entries
+would take gigabytes."""
 
 COMMAND = "LEDNET_COMMAND"
-"""The environment variable in which a sweep tells its processes what the user typed."""
+"""The environment variable by which a sweep passes the command that the user typed to its processes."""
 
 COMMAND_LENGTH = 50_000
 
 CODE = ("lednet_mm", "configs", "tools")
-"""Folders of the checkout in which a file that git does not know is a change of the code."""
+"""Folders of the checkout in which an untracked file counts as a change of the code."""
 
 LIBRARIES = {
     "torch": "torch",
@@ -73,7 +75,7 @@ LIBRARIES = {
 
 
 def plain(value: Any) -> Any:
-    """Turn numpy and tensor values, tuples and mappings into what JSON has; NaN becomes None."""
+    """Convert NumPy and tensor values, tuples and mappings to JSON's types; NaN becomes None."""
     if isinstance(value, Mapping):
         return {_encodable(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, str):
@@ -88,20 +90,20 @@ def plain(value: Any) -> Any:
 
 
 def _encodable(text: str) -> str:
-    """Return text that UTF-8 can hold: names of files may have bytes that are no text."""
+    """Return text that can be encoded as UTF-8, which names of files with undecodable bytes cannot."""
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def now() -> str:
-    """Return the time as records keep it: ISO 8601, UTC, milliseconds, as the newest record counts."""
+    """Return the time in the format of records: ISO 8601 in UTC, with milliseconds to find the newest."""
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
 
 
 @cache
 def _project_state() -> tuple[str | None, bool | None]:
-    """Return (commit, dirty) of the project's own checkout; None where it is no checkout.
+    """Return (commit, dirty) of the project's own checkout, or (None, None) if this is not a checkout.
 
-    Dirty is a checkout with a tracked file that has changed, or with code that git neither knows nor ignores.
+    A checkout is dirty if a tracked file has changed, or if it has code that git neither tracks nor ignores.
     """
     root = Path(__file__).resolve().parents[1]
 
@@ -151,11 +153,11 @@ def note_code(name: str, sha256: str) -> None:
 
 
 def collect_provenance(device: str = "cpu", precision: str = "fp32", **known: Any) -> Provenance:
-    """Collect what this process runs on.
+    """Collect the provenance of a measurement by this process: code, versions, device and command.
 
     Args:
-        device: PyTorch's name of the device, ``cpu`` or ``cuda:0``.
-        precision: ``fp32``, ``tf32``, ``fp16`` or ``bf16``.
+        device: PyTorch's name of the device, such as ``cpu`` or ``cuda:0``.
+        precision: precision of the computation: ``fp32``, ``tf32``, ``fp16`` or ``bf16``.
         known: further fields, such as ``dataset_fingerprint``, ``checkpoint_sha256``, ``threads``.
     """
     import torch
@@ -216,15 +218,15 @@ def new_record(
     """Make a record with a fresh id.
 
     Args:
-        kind: what was measured.
-        run: what it was measured on.
-        config_text: the resolved config.
-        values: numbers with their unit in the key; NaN becomes None (not measurable).
-        details: per class, per image, raw samples.
-        provenance: see :func:`collect_provenance`.
+        kind: kind of record.
+        run: run that was measured.
+        config_text: text of the resolved config.
+        values: numbers, with their units in the keys; NaN becomes None (not measurable).
+        details: what the values are computed from: figures per class and per image, raw samples.
+        provenance: provenance as :func:`collect_provenance` returns it.
 
     Raises:
-        pydantic.ValidationError: something is missing, unknown or out of its range.
+        pydantic.ValidationError: a field is missing, unknown or out of range.
     """
     stamp = provenance.date.replace("-", "").replace(":", "").split("+")[0]
     return KINDS[kind](
@@ -253,8 +255,8 @@ def read_record(path: str | Path) -> Record:
     """Read one record and check it against the format.
 
     Raises:
-        ValueError: damaged, foreign, altered, too large, or of another schema; the message is one line
-            without the path.
+        ValueError: the file is damaged, foreign, altered, too large or of another schema; the message is one
+            line without the path.
     """
     try:
         data = read_regular(path, LARGEST)
@@ -270,7 +272,7 @@ def read_record(path: str | Path) -> Record:
 
 
 def _fault(data: bytes, error: ValidationError) -> str:
-    """Say in one line why a file's content is no record."""
+    """Say in one line why the content of a file is not a record."""
     try:
         content = from_json(data)
     except ValueError as invalid:
@@ -283,7 +285,7 @@ def _fault(data: bytes, error: ValidationError) -> str:
 
 
 def explain(error: ValidationError) -> str:
-    """Return the first thing that is wrong with a record, or another file of ours, as one line."""
+    """Return the first fault that validation found in a record, or in another of our files, as one line."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = [str(part) for part in first["loc"]]
     if place and place[0] in KINDS:
@@ -293,10 +295,10 @@ def explain(error: ValidationError) -> str:
 
 
 def find_records(folders: Iterable[str | Path]) -> list[Path]:
-    """Return all files below the folders that should be records, sorted by path.
+    """Return the files below the folders that should be records, sorted by path.
 
-    These are the ``.json`` in folders of the name ``records``. Pipes and devices are among them, so that
-    reading them says what they are.
+    These are the ``.json`` files in folders named ``records``. Pipes and devices are included, so that
+    reading them reports what they are.
     """
     found = {path for folder in folders if Path(folder).is_dir() for path in find_files(folder, ".json")}
     found = {path for path in found if path.parent.name == "records"}
@@ -312,7 +314,7 @@ def read_records(folders: Iterable[str | Path]) -> tuple[list[Record], dict[Path
     """Read every record below the folders.
 
     Returns:
-        The records, oldest first, and for each file that had to be left out the reason.
+        The records, oldest first, and the reason for each file that had to be left out.
     """
     records, problems = [], {}
     for path in find_records(folders):
@@ -324,5 +326,5 @@ def read_records(folders: Iterable[str | Path]) -> tuple[list[Record], dict[Path
 
 
 def sort_records(records: Iterable[Record]) -> list[Record]:
-    """Return records oldest first; the newest of the same thing counts."""
+    """Return records oldest first, so that the newest of several on the same thing comes last."""
     return sorted(records, key=lambda record: (record.provenance.date, record.id))

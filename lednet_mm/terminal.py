@@ -1,4 +1,4 @@
-"""What commands print: tables that a log keeps whole, progress, and no markup from others' text."""
+"""Print tables, progress and messages, without interpreting markup in text from elsewhere."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from lednet_mm.text import for_markup
 Item = TypeVar("Item")
 
 WIDE = 10_000
-"""The width in characters of an output that is no terminal: a file or pipe has room for every column."""
+"""The width in characters of outputs that are not terminals: files and pipes have room for every column."""
 
 
 class _Console(Console):
-    """rich's console, which leaves it to the command what the end of its reader means."""
+    """rich's console, which raises an error instead of exiting when its reader has gone."""
 
     def on_broken_pipe(self) -> NoReturn:
-        """Raise what rich would turn into an exit with status 1."""
+        """Raise the BrokenPipeError that rich would turn into an exit with status 1."""
         raise BrokenPipeError
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """Return a console that prints text as it is: brackets, colons and numbers have no meaning.
+    """Return a console that prints text as it is, without interpreting brackets, colons and numbers.
 
-    Styles come from ``rich.text.Text`` or a ``style`` argument. Where the output is no terminal, tables are
-    as wide as their content, so that nothing in them is cut.
-    A reader that has gone (``| head``) is a BrokenPipeError, as it is in ``print``.
+    Styles come from ``rich.text.Text`` or a ``style`` argument. If the output is not a terminal, tables are
+    as wide as their content, so that nothing is cut. If the reader has gone (``| head``), printing raises a
+    BrokenPipeError, as ``print`` does.
     """
     console = _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
-    if not console.file.isatty():  # FORCE_COLOR makes rich take a log for a terminal
+    if not console.file.isatty():  # with FORCE_COLOR, rich takes a log file for a terminal
         console.width = WIDE
     return console
 
 
 def tracked(items: Iterable[Item], description: str, total: int | None = None) -> Iterable[Item]:
-    """Go through items with a progress bar and the time left on stderr, if that is a terminal.
+    """Iterate over items with a progress bar and the remaining time on stderr, if that is a terminal.
 
     Args:
-        items: what to go through.
-        description: what is done with them.
-        total: how many there are; None takes ``len(items)``.
+        items: the items to iterate over.
+        description: description of the work, shown beside the bar.
+        total: number of items; None means ``len(items)``.
     """
     console = make_console(stderr=True)
     return track(

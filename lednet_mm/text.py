@@ -1,9 +1,9 @@
-"""Text that comes from elsewhere, made safe for each place where it is shown: one function per medium.
+"""Escape text that comes from elsewhere, with one function for each medium in which it is shown.
 
-Names of networks and datasets, titles, paths, and reasons of failures come from configs, records and other
+Names of networks and datasets, titles, paths and reasons of failures come from configs, records and other
 people's files. In each medium some characters are commands: square brackets in rich, ``$`` in Matplotlib,
-``<`` in HTML, ``|`` in a Markdown table, ``=`` at the start of a spreadsheet's cell. The page is not served
-here: Jinja escapes what it inserts, and the page's script creates text nodes only.
+``<`` in HTML, ``|`` in a Markdown table, ``=`` at the start of a spreadsheet's cell. HTML needs no function
+here, because Jinja escapes what it inserts, and the page's script only creates text nodes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NAME_LENGTH = 100
 NAME_RULE = (
     f"a name has 1 to {NAME_LENGTH} printable characters, no slash, and no dot or space at its beginning"
 )
-"""What :func:`is_name` asks for, in words."""
+"""The rule that :func:`is_name` checks, in words."""
 
 _LATEX = str.maketrans(
     {
@@ -37,8 +37,8 @@ _MARKDOWN = re.compile(r"([\\`*<>\[\]|])")
 def one_line(value: Any) -> str:
     r"""Return text as one printable line.
 
-    Line breaks become spaces. Control characters, among them those that begin a terminal's escape sequences,
-    and characters that change the direction of writing are shown as ``\x1b`` or ``\u202e``.
+    Line breaks become spaces. Control characters, such as those that begin a terminal's escape sequences, and
+    characters that change the direction of writing are shown as escapes like ``\x1b`` or ``\u202e``.
     """
     text = str(value)
     if text.isprintable():
@@ -55,24 +55,24 @@ def one_line(value: Any) -> str:
 
 
 def for_markup(value: Any) -> str:
-    """Return text for a place where rich interprets markup, such as a progress bar's description."""
+    """Escape text for a place where rich interprets markup, such as a progress bar's description."""
     from rich.markup import escape
 
     return escape(one_line(value))
 
 
 def for_markdown(value: Any) -> str:
-    """Return text for a Markdown table or paragraph. Underscores within words need no escape."""
+    """Escape text for a Markdown table or paragraph; underscores within words need no escape."""
     return _MARKDOWN.sub(r"\\\1", one_line(value))
 
 
 def for_latex(value: Any) -> str:
-    """Return text for LaTeX outside of mathematics."""
+    """Escape text for LaTeX outside of mathematics."""
     return one_line(value).translate(_LATEX)
 
 
 def for_csv(value: Any) -> Any:
-    """Return a value for a cell of a CSV file; an ``'`` precedes what a spreadsheet would compute."""
+    """Return a value for a cell of a CSV file; text that a spreadsheet would compute gets a leading ``'``."""
     if not isinstance(value, str):
         return value
     text = one_line(value)
@@ -80,14 +80,15 @@ def for_csv(value: Any) -> Any:
 
 
 def for_plot(value: Any) -> str:
-    r"""Return text for Matplotlib, which would set what stands between two ``$`` as mathematics."""
+    r"""Escape text for Matplotlib, which would typeset text between two ``$`` as mathematics."""
     return one_line(value).replace("$", r"\$")
 
 
 def is_name(value: str) -> bool:
     """Say whether text can be a name, which becomes part of the path of a folder or file.
 
-    It has 1 to ``NAME_LENGTH`` printable characters without slashes, and does not begin with a dot or space.
+    A name has 1 to ``NAME_LENGTH`` printable characters without slashes, and does not begin with a dot or
+    space.
     """
     return (
         0 < len(value) <= NAME_LENGTH

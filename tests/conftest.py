@@ -1,4 +1,4 @@
-"""What several tests share: a small generated dataset, configs on it, tools run in this process, a clock."""
+"""Fixtures of several tests: a small generated dataset, configs for it, tools in this process, a clock."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure(config):
-    """Silence what the project silences; pytest sets all filters anew for each test."""
+    """Ignore the warnings that the project ignores, because pytest resets all filters for each test."""
     for message in NOISE:
         config.addinivalue_line("filterwarnings", f"ignore:{message}")
 
 
 @pytest.fixture(autouse=True)
 def _nothing_of_mmengine_outlives_its_test():
-    """MMEngine keeps loggers and visualizers for the whole process, with the terminal and folder they had."""
+    """Forget MMEngine's loggers and visualizers, which keep the terminal and folder of an earlier test."""
     yield
     MMLogger._instance_dict.clear()
     SegLocalVisualizer._instance_dict.clear()
@@ -105,7 +105,7 @@ def tool(capsys, monkeypatch) -> Callable[..., Outcome]:
 
 
 class Clock:
-    """A clock that only work moves, so that what others do on this machine decides no test."""
+    """A clock that only simulated work advances, so that the load of the machine cannot decide a test."""
 
     def __init__(self) -> None:
         self.now = 0.0

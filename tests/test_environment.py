@@ -1,4 +1,4 @@
-"""Threads and devices."""
+"""The choice of threads and devices."""
 
 import psutil
 import pytest

@@ -1,4 +1,4 @@
-"""How a command ends: one line and a status, or the traceback of a defect."""
+"""A command ends with one line and a status, or with the traceback of a defect."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from lednet_mm.errors import InputError, run_command
 
 
 def swallowed(cause):
-    """Raise what a library makes of Ctrl-C: an error of its own."""
+    """Raise an error of its own on Ctrl-C, as some libraries do."""
     try:
         raise KeyboardInterrupt
     except KeyboardInterrupt as error:

@@ -1,4 +1,4 @@
-"""The walk over folders, planned outputs, whole writes, bounded reading."""
+"""Finding files, checking outputs, writing atomically, and reading with a limit."""
 
 import os
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_outputs_are_checked_before_the_work(tmp_path):
     check_outputs([source], overwrite=True)
     with pytest.raises(InputError, match="is a folder"):
         check_outputs([tmp_path], overwrite=True)
-    with pytest.raises(InputError, match="no file name"):
+    with pytest.raises(InputError, match="not a file name"):
         check_outputs([""])
     with pytest.raises(InputError, match=r"cannot write to .*a\.png/sub"):
         check_outputs([source / "sub" / "b.png"])

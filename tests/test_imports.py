@@ -26,7 +26,9 @@ FLOORS: list[list[str]] = [
     ["timing", "counting", "deployment", "evaluation"],
     ["config"],
     ["networks", "datasets", "checkpoints"],
-    ["layers", "cards", "catalog"],
+    ["catalog"],
+    ["own_networks"],
+    ["layers", "cards"],
     ["records", "record_format", "literals", "statistics"],
     ["environment", "terminal", "files", "errors", "text"],
 ]

@@ -1,4 +1,4 @@
-"""Resolved configs as text."""
+"""Resolved configs are read back from text as literals and compared."""
 
 import pytest
 

@@ -100,6 +100,6 @@ def test_what_is_no_lock_is_never_written_to(tmp_path):
         if not lock.is_dir() and not lock.is_fifo():
             assert lock.read_text() == "mine"
         lock.rmdir() if lock.is_dir() else lock.unlink()
-    lock.write_text('{"host": "elsewh')  # of a process whose disk was full
+    lock.write_text('{"host": "elsewh')  # written by a process whose disk was full
     with FolderLock.take(tmp_path) as taken:
         assert taken is not None

@@ -1,4 +1,4 @@
-"""Records: written whole, checked against the format both ways, damaged and edited ones named."""
+"""Records are written atomically and checked when written and read; damaged and edited ones are reported."""
 
 import json
 import os
@@ -91,7 +91,7 @@ def test_code_that_git_does_not_know_is_dirty(tmp_path, monkeypatch):
         git("commit", "-m", "x")
         monkeypatch.setattr(module, "__file__", str(tmp_path / "lednet_mm" / "records.py"))
         assert dirty() is False
-        (tmp_path / "notes.txt").write_text("mine")  # no code
+        (tmp_path / "notes.txt").write_text("mine")  # not code
         (tmp_path / "lednet_mm" / "run.log").write_text("ignored")
         assert dirty() is False
         (tmp_path / "configs").mkdir()

@@ -1,4 +1,4 @@
-"""Text from elsewhere in every medium, and settings of the command line."""
+"""Text from elsewhere is escaped in every medium, and in settings of the command line."""
 
 import argparse
 import io

@@ -39,7 +39,7 @@ def meta_of(checkpoint: Mapping[str, Any], where: str | Path) -> dict[str, Any]:
     """
     meta = checkpoint.get("meta")
     if meta is not None and not isinstance(meta, dict):
-        raise InputError(f"{where}: its meta is a {type(meta).__name__}, not a mapping: no checkpoint")
+        raise InputError(f"{where}: not a checkpoint: its meta is a {type(meta).__name__}, not a mapping")
     return meta or {}
 
 

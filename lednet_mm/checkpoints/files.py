@@ -133,7 +133,7 @@ def weights_of(
     for name, tensor in state.items():
         if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
             raise InputError(
-                f"{where}: {one_line(name)} is no plain tensor of numbers (sparse, quantised or empty)"
+                f"{where}: {one_line(name)} is not a plain tensor of numbers (sparse, quantised or empty)"
             )
     return state
 
@@ -199,7 +199,7 @@ def describe_differences(path: str | Path, different: Collection[str]) -> str:
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str | Path) -> None:
-    """Load tensors into a model, all of them and no others; the model stays as it was if they do not fit.
+    """Load exactly a model's tensors into it, or raise an error and leave the model unchanged.
 
     Raises:
         InputError: a tensor is missing, left over, of another shape or type, or not finite; the message names
@@ -292,10 +292,11 @@ def publish_checkpoint(
 
     Args:
         source: a training checkpoint.
-        target: gets ``{"state_dict": ..., "meta": ...}``, or stays as it was.
+        target: the file to write ``{"state_dict": ..., "meta": ...}`` to; it is unchanged if an error is
+            raised.
         half: whether to store weights as float16 (statistics of normalisations stay float32); loading
             converts them back.
-        overwrite: whether a file of another content may be replaced.
+        overwrite: whether an existing file with other content may be replaced.
 
     Returns:
         The number of tensors in the new file.

@@ -71,7 +71,7 @@ def load_initial(
         f"{len(loaded & encoder)} of its encoder's {len(encoder)}; left: {'; '.join(left) or 'none'}"
     )
     if not loaded & encoder:
-        raise InputError(f"{line}: name a checkpoint of this network, or of its encoder, to begin from")
+        raise InputError(f"{line}: name a checkpoint of this network, or of its encoder, to start from")
     require_finite(fit.fitting, where)
     model.load_state_dict(fit.fitting, strict=False)
     if 2 * len(loaded & encoder) < len(encoder):

@@ -32,7 +32,7 @@ COLLECTIONS = {
 """Names of collections that mmengine knows (``torchvision://resnet18``), and their tables of addresses."""
 
 SECONDS = 30
-"""Seconds that a server may take to answer."""
+"""Seconds that a server may stay silent."""
 
 
 def local_copy(location: str | Path) -> Path:

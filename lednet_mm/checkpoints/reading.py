@@ -197,7 +197,7 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
         InputError: the file does not exist, is not a checkpoint or would execute code on loading.
     """
     if address := address_of(path):
-        raise InputError(f"{address}: an address; download the file and name that")
+        raise InputError(f"{address}: this is an address; download the file and give its path")
     with _open(path) as file:
         content = _load(file, path, "cpu" if map_location is None else map_location)
     if not isinstance(content, dict):
@@ -280,7 +280,7 @@ def _check_container(file: IO[bytes], path: str | Path) -> zipfile.ZipFile | Non
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise InputError(f"{path}: refused: a compressed archive, which PyTorch never writes")
     if len(set(names)) < len(names) or len(names) > MOST_ENTRIES or sum(e.file_size for e in entries) > size:
-        raise InputError(f"{path}: refused: its entries lie over each other, which PyTorch never writes")
+        raise InputError(f"{path}: refused: its entries overlap, which PyTorch never writes")
     for entry in entries:
         try:
             with archive.open(entry) as content:
@@ -288,7 +288,7 @@ def _check_container(file: IO[bytes], path: str | Path) -> zipfile.ZipFile | Non
                     pass
         except (zipfile.BadZipFile, ValueError, OSError, EOFError, RuntimeError, struct.error):
             raise DamagedError(
-                f"{path}: damaged: {one_line(entry.filename)} has not the checksum that it was written with; "
+                f"{path}: damaged: the checksum of {one_line(entry.filename)} is wrong; "
                 "take another copy, or an earlier checkpoint"
             ) from None
     return archive
@@ -378,7 +378,12 @@ def _named_in(archive: zipfile.ZipFile | None, file: IO[bytes], path: str | Path
 
 
 def _checked_names(argument: Any, path: str | Path) -> set[str]:
-    """Return the dotted names that "module name" in a checkpoint may mean, in Python 2 and in Python 3."""
+    """Return the dotted names that "module name" in a checkpoint may mean, in Python 2 and in Python 3.
+
+    Raises:
+        InputError: it names something that only attacks use.
+        ValueError: it has no module or no name.
+    """
     module, _, name = str(argument).rpartition(" ")
     if not module or not name or "\0" in name:
         raise ValueError("a class without a name")

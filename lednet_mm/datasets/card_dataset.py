@@ -115,7 +115,7 @@ class CardDataset(SegDataset):
         if found.re.groups == 2 and not (found[2].isascii() and found[2].isdigit() and len(found[2]) < 19):
             raise InputError(
                 f"image {image}: unit: group 2 of {self.pattern.pattern!r} is {one_line(found[2])!r}, "
-                "no frame's number: correct it in the dataset's YAML file"
+                "not the number of a frame: correct it in the dataset's YAML file"
             )
         return found
 

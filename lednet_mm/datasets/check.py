@@ -90,7 +90,7 @@ class DatasetSummary:
     @property
     def warnings(self) -> list[str]:
         """Suspicious properties of the dataset that are not faults of a file, one line each with figures."""
-        looked_at = f"in the {self.decoded} labels looked at"
+        looked_at = f"in the {self.decoded} labels that were checked"
         present = [name for name in self.classes if name not in self.absent_classes]
         found = []
         if self.decoded and not present:

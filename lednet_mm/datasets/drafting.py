@@ -81,25 +81,25 @@ def draft_card(images: Path, labels: Path, out: Path, seed: int = 0) -> dict[Pat
     """
     for folder in (images, labels):
         if not folder.is_dir():
-            raise InputError(f"{folder} is no folder: give the folders of the images and of the labels")
+            raise InputError(f"{folder} is not a folder: give the folders of the images and of the labels")
     if not is_name(out.stem) or out.suffix.lower() not in (".yaml", ".yml"):
-        raise InputError(f"{out}: give a YAML file named after the dataset: potholes.yaml, say")
+        raise InputError(f"{out}: give a YAML file named after the dataset, such as potholes.yaml")
     image_suffix, label_suffix, pairs = _paired(images, labels)
     values = _values_of([label for _, label in pairs])
     places = _Places(images, labels)
     splits, lists = _splits(places, pairs, out, seed)
     root = os.path.relpath(places.root, os.path.abspath(out.parent))  # noqa: PTH100  (links stay links)
     lines = [
-        "# A draft: give the classes their names, and see that the splits are what you want.",
+        "# A draft: give the classes their names, and check that the splits are what you want.",
         f"name: {_quoted(out.stem)}",
         f"root: {_quoted(root)}  # relative to this file",
-        *(["# Images are split at random: frames of one video belong in one split."] if lists else []),
+        *(["# Images are split at random: keep the frames of one video in one split."] if lists else []),
         "splits:",
         *splits,
         *([f"image_suffix: {_quoted(image_suffix)}"] if image_suffix and not lists else []),
         *([f"label_suffix: {_quoted(label_suffix)}"] if label_suffix and not lists else []),
         *_classes(values, len(pairs)),
-        "unit: image  # what is independent; for frames of videos {sequence: '([^/]+)_([0-9]+)'}, say",
+        "unit: image  # what is independent; for frames of videos, say {sequence: '([^/]+)_([0-9]+)'}",
     ]
     return {out: "\n".join(lines) + "\n", **lists}
 
@@ -141,8 +141,8 @@ def _paired(images: Path, labels: Path) -> tuple[str, str, list[tuple[Path, Path
             best = (image_suffix, label_suffix, pairs)
     if len(best[2]) < FEWEST_PAIRS:
         raise InputError(
-            f"{images}: {len(best[2])} images have a label of their name in {labels}: a label is named as "
-            "its image (a.jpg, a.png), or all labels with one more ending (a_mask.png)"
+            f"{images}: {len(best[2])} images have a label with the same name in {labels}: name labels like "
+            "their images (a.jpg, a.png), or give all of them the same further ending (a_mask.png)"
         )
     return best
 
@@ -185,7 +185,7 @@ def _values_of(labels: Sequence[Path]) -> Values:
         if len(pixels) > MOST_CLASSES + 1:  # one of the values may be ignored
             raise InputError(
                 f"labels to {path} hold {len(pixels)} different {'colours' if colored else 'ids'}, more than "
-                f"{MOST_CLASSES} classes: soft edges and compression as JPEG make such; give exact labels"
+                f"{MOST_CLASSES} classes: blurred edges and JPEG compression cause this; give exact labels"
             )
     return Values(pixels, images, True in first, palette)
 
@@ -251,10 +251,10 @@ def _classes(values: Values, labels: int) -> list[str]:
     whole = sum(values.pixels.values())
     lines = ["classes:  # in the order of the network's outputs: share of pixels, and labels with it"]
     if values.colored:
-        lines.insert(0, "label_colors: true  # labels are painted: a class is where its color is")
+        lines.insert(0, "label_colors: true  # labels are painted: a class is where its colour is")
     if not ignored and ordered == [0, IGNORE] and not values.colored:
         lines.insert(
-            0, "# Labels hold 0 and 255 alone: 255 is taken for a class here, not for pixels to ignore."
+            0, "# Labels hold only 0 and 255: 255 is taken for a class here, not for pixels to ignore."
         )
     for number, value in enumerate(value for value in ordered if value not in ignored):
         if values.colored:
@@ -271,5 +271,5 @@ def _classes(values: Values, labels: int) -> list[str]:
         lines.append(f"  - {{{', '.join(parts)}}}  # {share}")
     what = "colors" if values.colored else "ids"
     seen = f"{values.pixels[IGNORE] / whole:.2%} of the pixels; " if ignored else ""
-    lines.append(f"ignore: {ignored}  # {seen}{what} of pixels that count nowhere")
+    lines.append(f"ignore: {ignored}  # {seen}{what} of pixels that are ignored")
     return lines

@@ -27,7 +27,7 @@ def endings_of(suffix: str) -> tuple[str, ...]:
 
 
 def first_of(endings: Endings) -> str:
-    """Return the ending that the name of a missing file is given in messages."""
+    """Return the ending that a missing file is assumed to have."""
     return endings if isinstance(endings, str) else endings[0]
 
 
@@ -103,8 +103,8 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
         parts = [part.strip() for part in (line.split("\t") if "\t" in line else line.split())]
         if len(parts) != 2 or not all(parts):
             raise InputError(
-                f"list of images {path}, line {number}: {one_line(line)[:200]!r} is no pair: give the paths "
-                "of image and label, separated by a tab or a space"
+                f"list of images {path}, line {number}: {one_line(line)[:200]!r} is not a pair: give the "
+                "paths of image and label, separated by a tab or a space"
             )
         pairs.append((_within(path, parts[0]), _within(path, parts[1])))
     return pairs

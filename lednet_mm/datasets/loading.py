@@ -127,7 +127,7 @@ def _unreadable(path: str | Path, data: bytes) -> str:
         return f"image {path} is unreadable (a damaged or truncated {kind}): replace the file"
     kind = kind_of_other(data)
     if kind is None:
-        return f"image {path} is unreadable (no image format that is known, or truncated): replace the file"
+        return f"image {path} is unreadable (not in a known image format, or truncated): replace the file"
     if kind.startswith(VIDEO):
         return (
             f"image {path} is {kind}, not an image: extract its frames as images "
@@ -179,7 +179,7 @@ def read_ids(
     mode, ids = _decode_label(path, backend_args)
     if mode not in ("L", "P", "1", "I", "I;16", "I;16B"):
         raise InputError(
-            f"label {path} is no 8-bit image of class ids (its mode is {mode}): give the id image, or "
+            f"label {path} is not an 8-bit image of class ids (its mode is {mode}): give the id image, or "
             "describe a dataset of painted labels by a YAML file with label_colors: true"
         )
     if mode not in ("L", "P") and (ids.min() < 0 or ids.max() > largest):
@@ -203,7 +203,7 @@ def read_colors(path: str | Path, backend_args: dict | None = None) -> np.ndarra
     """
     mode, colors = _decode_label(path, backend_args, "RGB")
     if mode not in ("RGB", "RGBA", "P", "L", "LA", "1"):
-        raise InputError(f"label {path} is no image of colours (its mode is {mode}): give it as RGB")
+        raise InputError(f"label {path} is not an image of colours (its mode is {mode}): give it as RGB")
     red, green, blue = (colors[..., channel].astype(np.uint32) for channel in range(3))
     return red << 16 | green << 8 | blue
 
@@ -241,7 +241,7 @@ class LoadImage(LoadImageFromFile):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.color_type not in COLOR_TYPES:
-            raise InputError(f"color_type={self.color_type!r} is none of {', '.join(COLOR_TYPES)}")
+            raise InputError(f"color_type={self.color_type!r} is not one of {', '.join(COLOR_TYPES)}")
 
     def transform(self, results: dict) -> dict | None:
         """Add ``img`` (H, W, 3) uint8 BGR, ``img_shape`` and ``ori_shape`` (H, W)."""

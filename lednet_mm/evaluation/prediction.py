@@ -1,4 +1,4 @@
-"""Predicting images that have no labels."""
+"""Predict images that have no labels."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from lednet_mm.evaluation.registered import class_meant
 from lednet_mm.files import find_files
 
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 128)
-"""What the sides of an image are padded to multiples of, until the network takes it."""
+"""The multiples to which the sides of an image are padded, tried in order until the network accepts it."""
 
 SMALL = 32
-"""An image with a side shorter than this may be too small for a network."""
+"""Images with a side shorter than this may be too small for a network."""
 
 
 def find_images(path: str | Path, leave_out: Iterable[str | Path] = ()) -> tuple[list[Path], list[Path]]:
-    """Return one image, or all images below a folder, sorted; and the other files there.
+    """Return one image, or all images below a folder, sorted, and the list of other files there.
 
     Args:
-        path: an image or a folder; of a folder, hidden files and folders are left out.
+        path: an image or a folder; hidden files and folders below it are left out.
         leave_out: folders that are not entered.
 
     Raises:
-        InputError: no such path, or no image there.
+        InputError: the path does not exist, or there is no image.
     """
     path = Path(path)
     if path.is_file():
@@ -54,10 +54,10 @@ def find_images(path: str | Path, leave_out: Iterable[str | Path] = ()) -> tuple
 
 
 def plan_pictures(images: Sequence[Path], root: Path, out: Path) -> list[Path]:
-    """Return where the picture of each image goes: its path below ``root``, in ``out``, as PNG.
+    """Return the output path of each image's picture: its path below ``root``, in ``out``, as PNG.
 
-    Images that differ in their ending alone keep it in the name: ``a.jpg`` and ``a.png`` become
-    ``a.jpg.png`` and ``a.png.png``.
+    Images that differ only in their ending keep it in the name: ``a.jpg`` and ``a.png`` become ``a.jpg.png``
+    and ``a.png.png``.
     """
     names = [image.relative_to(root) for image in images]
     stems = Counter(name.with_suffix("") for name in names)
@@ -74,11 +74,11 @@ def plan_pictures(images: Sequence[Path], root: Path, out: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network says about one image.
+    """A network's prediction for one image.
 
     Attributes:
         ids: (H, W) uint8 class ids.
-        image: (H, W, 3) uint8 RGB, the picture that the network was given, before any resize.
+        image: (H, W, 3) uint8 RGB, the image that was predicted, before any resize.
     """
 
     ids: np.ndarray
@@ -88,22 +88,23 @@ class Prediction:
 class Predictor:
     """A trained network with the preprocessing of its config.
 
-    Images of a size that the network cannot take are padded with zeros at the bottom and right to a multiple
-    that it takes, as by MMSegmentation's ``size_divisor``, and their predictions cropped.
+    Images of a size that the network does not accept are padded with zeros at the bottom and right to a
+    multiple that it accepts, as with MMSegmentation's ``size_divisor``, and their predictions are cropped.
 
     Args:
-        config: of the network, ours or MMSegmentation's own; its test pipeline, less the labels, prepares
-            the images.
-        checkpoint: loaded strictly.
-        device: where the network runs.
+        config: config of the network, ours or one of MMSegmentation's own; its test pipeline, without the
+            loading of labels, prepares the images.
+        checkpoint: path of the checkpoint, which is loaded strictly.
+        device: device that the network runs on.
 
     Attributes:
-        classes: names of the ids.
-        palette: (C, 3) RGB of the ids.
-        multiple: what sides are padded to multiples of; 1 until an image needed it.
+        classes: names of the classes, in the order of their ids.
+        palette: (C, 3) RGB colours of the classes.
+        multiple: number to whose multiples the sides of images are padded; 1 until an image needs padding.
 
     Raises:
-        InputError: the checkpoint is unreadable or of another network, or the config has no test pipeline.
+        InputError: the checkpoint is unreadable or belongs to another network, or the config has no test
+            pipeline.
     """
 
     def __init__(self, config: Config, checkpoint: str | Path, device: torch.device) -> None:
@@ -127,14 +128,14 @@ class Predictor:
         """Predict one image.
 
         Args:
-            path: of the image.
-            upright: turn the image as its EXIF orientation says; False to compare with labels, which are
-                drawn on the pixels as they are stored.
+            path: path of the image.
+            upright: whether to turn the image as its EXIF orientation says; use False to compare with labels,
+                which are drawn on the pixels as they are stored.
 
         Raises:
             InputError: the image is unreadable, or too small for the network.
         """
-        # A sample with a label is read as stored; the label itself is not read.
+        # ``LoadImage`` reads a sample with a label as it is stored; the label itself is not read.
         results: Any = {"img_path": str(path), "seg_map_path": None if upright else ""}
         picture = None
         for transform in self.pipeline.transforms:
@@ -152,11 +153,11 @@ class Predictor:
         failure: Exception | None = None
         for multiple in (m for m in MULTIPLES if m >= self.multiple):
             if 2 * min(height, width) <= multiple:
-                break  # more padding than image
+                break  # there would be more padding than image
             if multiple > 1:
                 self.model.data_preprocessor.test_cfg = {"size_divisor": multiple}
             try:
-                # The model keeps what it finds in the sample, so that every attempt needs its own.
+                # The model changes the sample, so every attempt needs a copy.
                 (found,) = self.model.test_step(pseudo_collate([copy.deepcopy(sample)]))
             except (RuntimeError, ValueError, AssertionError) as error:
                 if is_out_of_memory(error):
@@ -166,7 +167,7 @@ class Predictor:
             self.multiple = multiple
             return found.pred_sem_seg.data
         if failure is not None and min(height, width) >= SMALL:
-            raise failure  # no matter of size
+            raise failure  # the size is not the reason
         raise InputError(f"image {path} is {width}x{height}: too small for this network")
 
 
@@ -181,7 +182,7 @@ def _as_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def _dataset_settings(config: Config) -> dict[str, Any]:
-    """Return the settings of the dataset that the config tests on; of a wrapper, those of the first in it."""
+    """Return the settings of the config's test dataset; for a wrapper, those of its first dataset."""
     for split in ("test", "val"):
         settings: Any = (config.get(f"{split}_dataloader") or {}).get("dataset")
         while settings and "pipeline" not in settings and ("dataset" in settings or "datasets" in settings):
@@ -194,7 +195,7 @@ def _dataset_settings(config: Config) -> dict[str, Any]:
 
 
 def _without_labels(pipeline: Sequence[dict]) -> list[dict]:
-    """Return a test pipeline for images without labels, which reads them as all of this project does."""
+    """Return a test pipeline without labels, in which this project's ``LoadImage`` reads the images."""
     kept = []
     for step in pipeline:
         kind = class_meant(TRANSFORMS, step)
@@ -204,12 +205,12 @@ def _without_labels(pipeline: Sequence[dict]) -> list[dict]:
 
 
 def _metainfo(dataset: dict[str, Any], num_classes: int) -> dict[str, Any]:
-    """Return a dataset's class names and colours without looking at its files."""
+    """Return a dataset's class names and colours without reading its files."""
     settings = {key: value for key, value in dataset.items() if key != "cache_dir"}
     try:
         known = DATASETS.build({**settings, "pipeline": [], "lazy_init": True}).metainfo
     except (AssertionError, OSError, KeyError, TypeError, ValueError):
-        # No type; colours for other classes; or it looks at its files at once.
+        # There is no type, the colours are for other classes, or the dataset reads its files on creation.
         known = getattr(class_meant(DATASETS, settings), "METAINFO", {})
         known = {**known, **(settings.get("metainfo") or {})}
     if len(known.get("classes") or ()) == 0:

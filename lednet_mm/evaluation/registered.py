@@ -1,4 +1,4 @@
-"""Which class the ``type`` in a config means."""
+"""Find the class that the ``type`` of a config names."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def class_meant(registry: Registry, settings: Mapping[str, Any]) -> Any:
     """Return the class that a config's ``type`` means.
 
     Args:
-        registry: where names are looked up.
-        settings: whose ``type`` is a name, with or without a scope (``mmseg.IoUMetric``), or the class
+        registry: registry in which names are looked up.
+        settings: config whose ``type`` is a name, with or without a scope (``mmseg.IoUMetric``), or the class
             itself, as in MMEngine's pure-Python configs.
 
     Returns:
-        The class; None for a name that is not registered, or no ``type``.
+        The class; None if the name is not registered or there is no ``type``.
     """
     kind = settings.get("type")
     if not isinstance(kind, str):

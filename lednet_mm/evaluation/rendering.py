@@ -26,7 +26,7 @@ def colorize(ids: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, ids: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """Lay the colours half transparent over the image: both (H, W, ...) -> (H, W, 3) uint8 RGB."""
+    """Blend the class colours half and half with the image: both (H, W, ...) -> (H, W, 3) uint8 RGB."""
     return cv2.addWeighted(image, 0.5, colorize(ids, palette), 0.5, 0)
 
 
@@ -55,14 +55,14 @@ def picture_grid(
     palette: Sequence[Sequence[int]],
     width: int = 480,
 ) -> np.ndarray:
-    """Put pictures side by side, one row per image, under the titles of their columns; the legend goes below.
+    """Put pictures in a grid with one row per image, with column titles above and a legend below.
 
     Args:
-        rows: pictures (H, W, 3) uint8 RGB; those of a row have one shape.
-        titles: of the columns, as ``image``, ``truth`` and networks.
-        classes: names for the legend.
+        rows: rows of pictures (H, W, 3) uint8 RGB; all pictures of a row have the same shape.
+        titles: titles of the columns, such as ``image``, ``truth`` and names of networks.
+        classes: names of the classes, for the legend.
         palette: (C, 3) RGB in [0, 255].
-        width: of each picture in the grid, in pixels.
+        width: width of each picture in the grid, in pixels.
 
     Returns:
         (H', W', 3) uint8 RGB.

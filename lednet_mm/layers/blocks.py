@@ -40,7 +40,6 @@ class ConvPoolDownsample(nn.Module):
         self.act = make_activation(act_cfg, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the map at half resolution."""
         convolved = self.conv(x)
         return self.act(self.norm(torch.cat([convolved, pad_like(self.pool(x), convolved)], dim=1)))
 
@@ -68,7 +67,6 @@ class DownsampleUnit(nn.Module):
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the map at half resolution."""
         return torch.cat([self.conv(x), self.pool(x)], dim=1)
 
 
@@ -99,7 +97,6 @@ class BasicBlock(nn.Module):
         self.act = make_activation(act_cfg, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         return self.act(self.shortcut(x) + self.conv2(self.conv1(x)))
 
 
@@ -149,7 +146,6 @@ class InvertedResidual(nn.Module):
         self.project = ConvNormAct(width, out_channels, 1, norm_cfg=norm_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         y = self.project(self.depth(self.expand(x)))
         return x + y if self.shortcut else y
 
@@ -172,7 +168,6 @@ class SqueezeExcitation(nn.Module):
         self.excite = nn.Linear(channels // reduction, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the scaled map."""
         weights = self.excite(self.act(self.squeeze(x.mean(dim=(2, 3))))).sigmoid()
         return x * weights[:, :, None, None]
 

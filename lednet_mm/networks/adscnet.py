@@ -81,7 +81,6 @@ class AsymmetricSeparableBlock(nn.Module):
         self.pool = nn.AvgPool2d(3, stride=2, padding=1) if stride == 2 else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         y = self.conv(x)
         return x + y if self.pool is None else torch.cat([y, self.pool(x)], dim=1)
 

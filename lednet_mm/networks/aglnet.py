@@ -103,7 +103,6 @@ class SplitShuffleBlock(nn.Module):
         self.shuffle = shuffle
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output, of the input's shape."""
         left, right = x.chunk(2, dim=1)
         y = self.act(x + torch.cat([self.left(left), self.right(right)], dim=1))
         return channel_shuffle(y, 2) if self.shuffle else y
@@ -178,7 +177,6 @@ class FactorizedAttentionPyramid(nn.Module):
         self.pooled = nn.Conv2d(channels, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the weighed map."""
         attention = self.widen(pyramid_attention(self, x, self.align_corners))
         return x * attention + self.pooled(x.mean(dim=(2, 3), keepdim=True))
 

@@ -94,7 +94,6 @@ class ChannelwisePyramid(nn.Module):
         self.fuse = unit(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output, of the input's shape."""
         reduced = self.reduce(x)
         sums = accumulate(pyramid(reduced) for pyramid in self.pyramids)
         return x + self.fuse(torch.cat(list(sums), dim=1))

@@ -38,7 +38,6 @@ class LocalResidual(nn.Module):
         self.block = block
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         return self.weigh(self.block(x))
 
 

@@ -75,7 +75,6 @@ class DABBlock(nn.Module):
         self.expand = nn.Conv2d(width, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output, of the input's shape."""
         reduced = self.reduce(self.norm_act1(x))
         y = self.dilated(reduced)
         if self.local is not None:

@@ -51,7 +51,7 @@ RELU = {"type": "ReLU"}
 
 
 class XceptionBlock(nn.Module):
-    """Two depth-wise separable 3x3 convolutions at a quarter of the width, and a third that widens.
+    """Two depth-wise separable 3x3 convolutions at a quarter of the width, and a grouped one that widens.
 
     Args:
         in_channels: number of channels of the input.
@@ -83,7 +83,6 @@ class XceptionBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         return self.conv(x) + self.shortcut(x)
 
 
@@ -108,7 +107,6 @@ class FullyConnectedAttention(nn.Module):
         self.conv = ConvNormAct(width, channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the weighed map."""
         wide = self.linear(self.pool(x, 1).flatten(1))
         return x * self.conv(wide[:, :, None, None])
 

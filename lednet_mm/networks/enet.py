@@ -117,7 +117,6 @@ class Bottleneck(nn.Module):
         self.act = make_activation(act_cfg, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         return self.act(x + self.extension(x))
 
 

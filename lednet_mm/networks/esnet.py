@@ -92,7 +92,6 @@ class FactorizedUnit(nn.Module):
         self.act2 = make_activation(act_cfg, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the unit's output, of the input's shape."""
         y = self.act1(self.norm1(self.conv1(x)))
         y = self.dropout(self.norm2(self.conv2(y)))
         return self.act2(x + y if self.residual else y)
@@ -135,7 +134,6 @@ class ParallelFactorizedUnit(nn.Module):
         self.act2 = make_activation(act_cfg, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the unit's output, of the input's shape."""
         y = self.act1(self.norm1(self.conv1(x)))
         total = x
         for i, branch in enumerate(self.branches):

@@ -124,7 +124,6 @@ class ESPBlock(nn.Module):
         self.norm_act = NormAct(out_channels, norm_cfg, act_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         reduced = self.reduce(x)
         parts = [branch(reduced) for branch in self.branches]
         if self.hierarchical_fusion:

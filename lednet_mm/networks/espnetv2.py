@@ -85,7 +85,6 @@ class EESPBlock(nn.Module):
         self.act = make_activation(act_cfg if stride == 1 else None, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         reduced = self.reduce(x)
         parts = [branch(reduced) for branch in self.branches]
         if self.hierarchical_fusion:
@@ -128,7 +127,6 @@ class StridedEESP(nn.Module):
         self.act = make_activation(act_cfg, out_channels)
 
     def forward(self, x: Tensor, image: Tensor | None) -> Tensor:
-        """Return the map at half resolution."""
         y = torch.cat([self.pool(x), self.block(x)], dim=1)
         return self.act(y if image is None else y + self.reinforce(image))
 
@@ -141,7 +139,7 @@ class ESPNetv2(BaseModule):
         in_channels: number of channels of the image.
         channels: numbers of channels at 1/2, 1/4, 1/8 and 1/16 of the input.
         blocks: number of blocks after the strided ones at 1/8 and 1/16.
-        dilations: dilation rates of the branches of all blocks above 1/16.
+        dilations: dilation rates of the branches of all blocks but those at 1/16.
         deep_dilations: dilation rates of the branches of the blocks at 1/16.
         hierarchical_fusion: whether to add up the outputs of the branches; False only concatenates them.
         image_injection: whether the shrunken image is added in every strided block.
@@ -212,7 +210,6 @@ class DepthwisePyramidPooling(nn.Module):
         self.project = ConvNormAct(5 * channels, channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a map of the input's shape."""
         smaller = [conv(y) for conv, y in zip(self.convs, self.pyramid(x), strict=True)]
         return self.project(torch.cat([x, *[resize_like(y, x, self.align_corners) for y in smaller]], dim=1))
 

@@ -94,7 +94,6 @@ class FastAttention(nn.Module):
             self.fuse = unit(channels, channels, act_cfg=act_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the attended map."""
         value = self.value(x)
         if self.attention is None:
             return value

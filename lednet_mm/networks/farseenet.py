@@ -71,7 +71,6 @@ class FactorizedPyramid(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the concatenated branches."""
         return torch.cat([branch(x) for branch in self.branches], dim=1)
 
 

@@ -77,7 +77,6 @@ class ExtremelyEfficientBlock(nn.Module):
         self.act = make_activation(act_cfg, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output, of the input's shape."""
         return self.act(x + self.conv(x))
 
 

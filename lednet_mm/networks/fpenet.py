@@ -34,7 +34,7 @@ CARD = Card(
     repository=ESN,
     commit=ESN_COMMIT,
     deviations=[
-        "Only the first block of a stage is expanded, so it has 0.115 M parameters instead of about 0.4 M.",
+        "Only the first block of a stage expands: the network has 0.115 M parameters, not about 0.4 M.",
         "The channel attention has a ReLU before its sigmoid: no weight is below one half.",
     ],
     vectors={"fpenet": Vector()},
@@ -88,7 +88,6 @@ class FeaturePyramidBlock(nn.Module):
         self.act = make_activation(act_cfg, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         results: list[Tensor] = []
         for conv, part in zip(self.pyramid, self.expand(x).chunk(len(self.pyramid), dim=1), strict=True):
             results.append(conv(part + results[-1] if results else part))

@@ -70,7 +70,6 @@ class Downsample(nn.Module):
         self.act = make_activation(act_cfg, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the map at half resolution."""
         return self.act(self.main(x) + self.branch(x))
 
 
@@ -114,7 +113,6 @@ class Bottleneck(nn.Module):
         self.act = make_activation(act_cfg, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output, of the input's shape."""
         return self.act(x + self.dropout(self.expand(self.middle(self.reduce(x)))))
 
 

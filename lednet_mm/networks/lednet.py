@@ -78,7 +78,7 @@ CARD = Card(
             },
             deviations=[
                 NOT_NEGATIVE,
-                "The authors' speed test times this version, which lacks most batch normalisation.",
+                "The authors' speed test times this version, without normalisation in blocks and pyramid.",
             ],
         ),
         "lednet_esn": Vector(
@@ -178,7 +178,6 @@ class SplitShuffleBlock(nn.Module):
         self.act = make_activation(act_cfg, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output, of the input's shape."""
         if self.split:
             left, right = x.chunk(2, dim=1)
             y = torch.cat([self.dropout(self.left(left)), self.dropout(self.right(right))], dim=1)

@@ -169,7 +169,6 @@ class MaxPool(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the pooled map."""
         height, width = x.shape[2] // 2 * 2, x.shape[3] // 2 * 2
         rows = torch.maximum(x[:, :, 0:height:2, :width], x[:, :, 1:height:2, :width])
         return torch.maximum(rows[..., 0::2], rows[..., 1::2])
@@ -217,7 +216,6 @@ class Downsample(nn.Module):
         self.right_act = permuted_activation(block.act, right)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the two halves."""
         left = self.left(x)
         pooled = pad_like(self.pool(x), left)
         if self.order is not None:

@@ -67,7 +67,6 @@ class SpatialChannelExcitation(nn.Module):
         self.pixel = nn.Conv2d(channels, 1, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the scaled map."""
         return self.channel(x) + x * self.pixel(x).sigmoid()
 
 
@@ -112,7 +111,6 @@ class ASPP(nn.Module):
         self.dropout = nn.Dropout2d(dropout_ratio)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the map with its context."""
         x = self.norm_act(x)
         pooled = self.pooled(x.mean(dim=(2, 3), keepdim=True)).expand(-1, -1, x.shape[2], x.shape[3])
         y = torch.cat([pooled, self.point(x), *[conv(x) for conv in self.dilated]], dim=1)
@@ -172,7 +170,6 @@ class ReceptiveField(nn.Module):
         self.merge = conv(5 * o, o, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the map with its context."""
         x = self.reduce(x)
         pooled = self.pooled(self.pooled_norm_act(x).mean(dim=(2, 3), keepdim=True))
         pooled = pooled.expand(-1, -1, x.shape[2], x.shape[3])

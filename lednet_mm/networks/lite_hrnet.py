@@ -74,7 +74,6 @@ class DownsampleShuffleBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the map at half resolution."""
         left, right = x.chunk(2, dim=1)
         return channel_shuffle(torch.cat([self.left(left), self.right(right)], dim=1), 2)
 
@@ -107,7 +106,6 @@ class ConditionalWeightingBlock(nn.Module):
         self.spatial = ChannelWeights(half, norm_cfg=norm_cfg, act_cfg=act_cfg) if spatial_weights else None
 
     def forward(self, x: Tensor, weights: Tensor | None) -> Tensor:
-        """Return the block's output, of the map's shape."""
         left, right = x.chunk(2, dim=1)
         if weights is not None:
             right = right * F.interpolate(weights, size=right.shape[2:], mode="nearest")
@@ -118,10 +116,12 @@ class ConditionalWeightingBlock(nn.Module):
 
 
 class WeightingBlocks(nn.ModuleList):
-    """The two blocks at one resolution, both with the same cross-resolution weights."""
+    """The two blocks at one resolution, both with the same cross-resolution weights.
+
+    Shapes: map (N, C, H, W), weights as in :class:`ConditionalWeightingBlock` -> (N, C, H, W).
+    """
 
     def forward(self, x: Tensor, weights: Tensor | None) -> Tensor:
-        """Return the second block's output: (N, C, H, W) -> (N, C, H, W)."""
         for block in self:
             x = block(x, weights)
         return x
@@ -161,7 +161,6 @@ class SumOver(nn.ModuleList):
                 self.append(ConvNormAct(width, out_channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg))
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Return the sum."""
         total, *terms = [path(x) for path, x in zip(self, maps, strict=True)]
         for source, term in enumerate(terms, 1):
             coarser = source > self.target
@@ -214,7 +213,6 @@ class HighResolutionModule(nn.Module):
         return self.cross(torch.cat([*pooled, coarsest], dim=1)).split(self.halves, dim=1)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """Return the exchanged maps."""
         weights = self.cross_weights(maps)
         maps = [blocks(x, w) for blocks, x, w in zip(self.blocks, maps, weights, strict=True)]
         return [total(maps) for total in self.sums]

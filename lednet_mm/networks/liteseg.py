@@ -79,7 +79,6 @@ class DeeperASPP(nn.Module):
         self.join = unit(joined, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the joined maps."""
         maps = [x] if self.short_residual else []
         maps += [branch(x) for branch in self.branches]
         if self.pooled is not None:

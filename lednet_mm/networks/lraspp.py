@@ -39,7 +39,6 @@ class ClippedAveragePool(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the averages."""
         if (
             torch.jit.is_tracing()
         ):  # a trace fixes the size of a pooling window; matrix products follow the map's size

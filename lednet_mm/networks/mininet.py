@@ -89,7 +89,6 @@ class ConvolutionalModule(nn.Module):
         self.act = act()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the module's output, of the input's shape."""
         first = self.first(x)
         return self.act(x + self.dropout(first + self.second(first)))
 

@@ -59,7 +59,6 @@ class MultiDilationBlock(nn.Module):
         self.point = ConvNormAct(channels, channels, 1, bias=True, norm_cfg=norm_cfg, act_cfg=act_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output, of the input's shape."""
         y = self.depth(x)
         if self.dilated is not None:
             y = y + self.dilated(x)

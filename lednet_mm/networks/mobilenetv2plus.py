@@ -83,7 +83,6 @@ class CornerMaxPool(nn.MaxPool2d):
         super().__init__(3, stride=2, ceil_mode=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the pooled map."""
         bottom, right = x.shape[2] % 2, x.shape[3] % 2
         # PyTorch's ceil_mode drops a last window of one row, so the map is padded; a trace always pads.
         if torch.jit.is_tracing() or bottom or right:

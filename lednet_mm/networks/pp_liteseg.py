@@ -68,7 +68,6 @@ class STDCBlock(nn.Module):
         self.pool = nn.AvgPool2d(3, stride, padding=1) if stride > 1 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the joined maps."""
         x1 = self.conv1(x)
         x2 = self.conv2(x1)
         x3 = self.conv3(x2)
@@ -142,7 +141,6 @@ class SimplePyramidPooling(nn.Module):
         self.conv = nn.Conv2d(channels, out_channels, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the context map."""
         pooled = pyramid_pool(x, self.pool_sizes, self.branches, self.align_corners)
         return self.conv(torch.stack(pooled).sum(dim=0))
 
@@ -166,7 +164,6 @@ class UnifiedAttentionFusion(nn.Module):
         self.attention = nn.Conv2d(4, 1, 1, bias=False) if attention else None
 
     def forward(self, low: Tensor, deep: Tensor) -> Tensor:
-        """Return the mixed map."""
         low = self.project(low)
         deep = resize_like(deep, low, self.align_corners)
         if self.attention is None:

@@ -103,7 +103,6 @@ class DilatedBlock(nn.Module):
         self.act = make_activation(act_cfg, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         parts = self.conv1(x).chunk(len(self.branches), dim=1)
         y = torch.cat([branch(part) for branch, part in zip(self.branches, parts, strict=True)], dim=1)
         return self.act(self.conv2(self.se(y)) + self.shortcut(x))

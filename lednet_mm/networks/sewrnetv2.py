@@ -91,7 +91,6 @@ class PreActivationBlock(nn.Module):
         self.project = None if same else point(in_channels, last, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         y = self.norm_act(x)
         shortcut = x if self.project is None else self.project(y)
         return shortcut + self.branch(y)

@@ -86,7 +86,6 @@ class UpColumn(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Return the column's maps."""
         results = [self.blocks[-1](maps[-1])]
         for level in reversed(range(len(self.ups))):
             below = crop_like(self.ups[level](results[0]), maps[level])
@@ -114,7 +113,6 @@ class DownColumn(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Return the column's maps."""
         results = []
         x = maps[0]
         for level, (block, down) in enumerate(zip(self.blocks, self.downs, strict=True)):

@@ -112,7 +112,6 @@ class ShuffleUnit(nn.Module):
         self.act = make_activation(act_cfg, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the unit's output."""
         y = self.compress(x)
         if self.shuffle:
             y = channel_shuffle(y, self.groups)

@@ -71,7 +71,6 @@ class Fire(nn.Module):
         self.act = make_activation(act_cfg, 2 * expanded)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
         x = self.squeeze(x)
         return self.act(self.norm(torch.cat([self.expand1(x), self.expand3(x)], dim=1)))
 
@@ -88,7 +87,6 @@ class ParallelDilated(nn.Module):
         self.branches = nn.ModuleList([unit(channels, channels, 3, dilation=d) for d in dilations])
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the sum of the branches."""
         first, *others = [branch(x) for branch in self.branches]
         for other in others:
             first = first + other
@@ -175,7 +173,6 @@ class Refinement(nn.Module):
         self.out = unit(2 * skip_channels, 2 * skip_channels, 3)
 
     def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
-        """Return the joined map."""
         deep, skip = self.up(deep), self.skip(skip)
         if self.resize_skip:
             skip = match_size(skip, deep, align_corners=True)

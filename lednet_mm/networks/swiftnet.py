@@ -78,7 +78,6 @@ class SpatialPyramidPooling(nn.Module):
         self.join = ConvNormAct(joined, out_channels, 1, bias=True, norm_cfg=norm_cfg, act_cfg=act_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the context map."""
         pooled = pyramid_pool(x, self.pool_sizes, self.branches, self.align_corners)
         return self.join(torch.cat([x, *pooled], dim=1))
 

@@ -1,4 +1,4 @@
-"""The name tables, all that lie in their folder, and the models that they are of."""
+"""All name tables in their folder, and the models that they belong to."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_model_is_its_networks_with_the_changes_of_the_card():
         "backbone": {"type": "ESPNet", "blocks": (2, 3)},
         "decode_head": {"type": "ESPNetHead", "merge_image": False},
     }
-    for _ in range(2):  # nothing of the network is left, and the card stays as it is
+    for _ in range(2):  # the network is replaced as a whole, and the card is not changed
         assert authors_model("lednet_imagenet") == {"type": "LEDNetClassifier"}
     assert authors_model("lednet_official")["auxiliary_head"]["type"] == "FCNHead"
     assert "auxiliary_head" not in authors_model("lednet_esn")

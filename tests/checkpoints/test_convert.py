@@ -1,4 +1,4 @@
-"""Authors' checkpoints: converted one to one or not at all."""
+"""Authors' checkpoints are converted completely or not at all."""
 
 from __future__ import annotations
 

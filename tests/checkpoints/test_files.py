@@ -1,4 +1,4 @@
-"""Weights are found in files of many layouts, bound to their config, finite, and loaded by one reader."""
+"""Weights are found in files of many layouts, compared with their config, and checked for NaN."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.checkpoints.test_reading import Runs
 
 
 class Network(BaseModule):
-    """A network with parts that are called as wrappers are."""
+    """A network with parts that are named like wrappers."""
 
     def __init__(self, init_cfg=None, width=3) -> None:
         super().__init__(init_cfg)
@@ -98,7 +98,7 @@ def test_without_a_model_only_wrappers_of_all_names_go(network):
         ({"epoch": 3, "optimizer": {}}, "its keys are: epoch, optimizer"),
         ({1: torch.ones(1)}, "its keys are: 1"),
         ({}, "its keys are: none"),
-        ({"state_dict": {"model.weight": torch.eye(2).to_sparse()}}, "no plain tensor"),
+        ({"state_dict": {"model.weight": torch.eye(2).to_sparse()}}, "not a plain tensor"),
         ({"meta": [1], "state_dict": {}}, "meta is a list"),
     ],
 )
@@ -156,7 +156,7 @@ def test_a_variant_is_not_taken_for_another(published, network, save, tmp_path, 
     options = {"model.decode_head.align_corners": True}
     with pytest.raises(InputError, match=r"that of lednet, variant baseline\+decode_head.align_corners=True"):
         load_model(network, path, load_config("configs/lednet_camvid.py", options))
-    options["variant"] = "baseline"  # the name alone is not believed
+    options["variant"] = "baseline"  # the name alone does not decide
     built_otherwise = load_config("configs/lednet_camvid.py", options)
     with pytest.raises(InputError, match=r"model.decode_head.align_corners \(nothing there, True here\)"):
         load_model(network, path, built_otherwise)

@@ -1,4 +1,4 @@
-"""The reader of checkpoints: tensors of any honest file, nothing executed, nothing damaged passes."""
+"""The reader of checkpoints reads any honest file, executes nothing and refuses damaged files."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ STATE = {"a.weight": torch.arange(12.0).reshape(3, 4), "a.bias": torch.ones(3)}
 
 
 class Mode(enum.Enum):
-    """A class that a file names and nobody else knows."""
+    """A class that a file names and that the reader does not know."""
 
     FAST = 1
 
 
 class Settings(dict):
-    """A mapping of a class of its own, as Lightning and yacs have them."""
+    """A mapping class like those of Lightning and yacs."""
 
     def __init__(self, *args):
         super().__init__(*args)
@@ -39,14 +39,14 @@ class Settings(dict):
 
 
 class Names(list):
-    """A list of a class of its own."""
+    """A subclass of list."""
 
 
 class Outer:
     """Holds a class, which a pickle names through ``getattr``."""
 
     class Inner:
-        """The class within."""
+        """The nested class."""
 
 
 class Runs:
@@ -159,7 +159,7 @@ def test_one_flipped_byte_of_a_weight_is_found(tmp_path):
     path.write_bytes(raw)
     torch.load(path, weights_only=True)  # PyTorch says nothing
     for reader in (read_checkpoint, check_whole):
-        with pytest.raises(DamagedError, match=r"w\.pth: damaged: w/data/0 has not the checksum"):
+        with pytest.raises(DamagedError, match=r"w\.pth: damaged: the checksum of w/data/0 is wrong"):
             reader(path)
 
 
@@ -213,7 +213,7 @@ ODD = {
     "text": (lambda p: p.write_text("hello"), "not a checkpoint of PyTorch"),
     "a compressed archive": (bomb, "compressed"),
     "another archive": (no_pickle, "not a checkpoint of PyTorch"),
-    "entries of one name": (twice, "lie over each other"),
+    "entries of one name": (twice, "overlap"),
     "a network": (lambda p: torch.save(nn.Linear(1, 1), p), "class torch.nn.modules.linear.Linear"),
     "a list": (lambda p: torch.save([1], p), "an object of class list"),
     "a tensor": (lambda p: torch.save(torch.ones(1), p), "an object of class Tensor"),

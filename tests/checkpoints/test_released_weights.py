@@ -1,4 +1,4 @@
-"""The authors' released weights give the authors' figures; what is needed is in ../shared and data/camvid."""
+"""The authors' released weights give the authors' figures; the files are in ../shared and data/camvid."""
 
 from __future__ import annotations
 
@@ -77,6 +77,6 @@ def test_on_a_cityscapes_image(tmp_path):
     config = load_config(ROOT / "configs/espnet_cityscapes_author.py", options)
     accuracy, _ = run_test(config, tmp_path / "ours.pth", split="val", work_dir=tmp_path)
     iou = accuracy.details()["class_iou_percent"]
-    # The authors' code gives 95.96 % of the pixels here; it enlarges labels where we enlarge logits.
+    # The authors' code gets 95.96 % of the pixels here; it enlarges labels, and we enlarge logits.
     assert accuracy.values["pixel_accuracy_percent"] == pytest.approx(95.96, abs=0.2)
     assert min(iou[name] for name in ("road", "building", "vegetation", "sky", "car")) > 90

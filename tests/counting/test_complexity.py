@@ -35,7 +35,7 @@ def published(facts: dict) -> tuple[int, int, int]:
 
 
 class Classifier(nn.Module):
-    """The one network that answers with scores for the image."""
+    """The only network whose output is scores for the whole image."""
 
     def __init__(self, model) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ def test_a_shape_that_does_not_fit_is_one_line(network, shape, line):
 
 
 class Small(nn.Module):
-    """One of each kind of work, with sums that can be done by hand."""
+    """One operator of each kind, with counts that can be computed by hand."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -211,7 +211,7 @@ def test_attention_is_counted_and_a_counter_that_fails_is_named():
     counts = count_complexity(config, (64, 96)).counts
     assert set(counts.failed) == {"ptflops_pytorch"}
     assert "unpack" in counts.failed["ptflops_pytorch"]
-    # Queries x keys x channels, twice, two blocks a stage; keys at 1/32 in every stage.
+    # Queries x keys x channels, twice, two blocks per stage; keys at 1/32 in every stage.
     queries, keys = [16 * 24, 8 * 12, 4 * 6, 2 * 3], 2 * 3
     attention = sum(2 * 2 * n * keys * c for n, c in zip(queries, (32, 64, 160, 256), strict=True))
     assert {counts.counters[counter]["bmm"] for counter in counts.counters} == {attention}

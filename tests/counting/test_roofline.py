@@ -100,7 +100,7 @@ def test_load_of_others_and_not_of_this_process(monkeypatch):
     monkeypatch.setattr(device.psutil, "cpu_times", lambda percpu: [times] * 512)
     monitor = Monitor(CPU)
     cores = len(monitor.cores)
-    clock.update(now=10.0, user=6.0, own=5.0 * cores)  # of 6 busy seconds a core, 5 were ours
+    clock.update(now=10.0, user=6.0, own=5.0 * cores)  # of 6 busy seconds per core, 5 were ours
     assert monitor.read()["busy_elsewhere"] == pytest.approx(0.1)
     clock.update(now=20.0, user=6.0, steal=2.0)
     assert monitor.read()["busy_elsewhere"] == pytest.approx(0.2)

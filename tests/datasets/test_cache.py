@@ -1,4 +1,4 @@
-"""The decoded cache gives the same samples, faster, and never an old or a damaged one."""
+"""The decoded cache gives the same samples faster, and never an outdated or damaged one."""
 
 import os
 import shutil
@@ -140,7 +140,7 @@ def test_a_faulty_label_is_named_as_without_a_cache(streets, tmp_path):
     cached = dataset(streets, tmp_path / "cache")
     path = cached.get_data_info(0)["seg_map_path"]
     cv2.imwrite(path, np.full((64, 128), 99, np.uint8))
-    for _ in range(2):  # what fails is not kept
+    for _ in range(2):  # a failure is not cached
         with pytest.raises(InputError, match=r"holds ids \[99\]"):
             cached[Draw(0, 1)]
 

@@ -1,4 +1,4 @@
-"""CamVid: layout, installing it, and what is said when it is not there."""
+"""CamVid: its layout, its installation, and the message if it is missing."""
 
 from __future__ import annotations
 

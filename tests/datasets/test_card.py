@@ -1,4 +1,4 @@
-"""A dataset that a YAML file describes: the file, the part of a config, and what is read by it."""
+"""A dataset that a YAML file describes: the file, its part of a config, and the samples."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def labels_of(path: Path, split: str = "train") -> list[np.ndarray]:
 
 
 def as_classes(ids: np.ndarray) -> np.ndarray:
-    """Translate as ``OWN`` says, not by a table."""
+    """Translate ids as ``OWN`` says, without a table."""
     return np.select([ids == 0, (ids == 1) | (ids == 2)], [0, 1], 255)
 
 
@@ -236,8 +236,8 @@ def test_a_list_of_names_and_a_list_of_pairs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("images/x0.png\n", "line 1: 'images/x0.png' is no pair"),
-        ("\n\na b c\n", "line 3: 'a b c' is no pair"),
+        ("images/x0.png\n", "line 1: 'images/x0.png' is not a pair"),
+        ("\n\na b c\n", "line 3: 'a b c' is not a pair"),
         ("images/x0.png /etc/passwd", "leads out of the dataset's folder"),
         ("../x.png masks/x0.png", "leads out of the dataset's folder"),
         ("\n", "is empty"),
@@ -270,7 +270,7 @@ def test_sequences_and_frames(tmp_path: Path) -> None:
     faulty = {
         r"/b(\d)": "does not fit 'images/a0_007.png'",
         r"/(a)|/(b)": "does not fit 'images/a0_007.png'",
-        r"/(a)(\d_)": "group 2 of '/(a)(\\\\d_)' is '0_', no frame's number",
+        r"/(a)(\d_)": "group 2 of '/(a)(\\\\d_)' is '0_', not the number of a frame",
     }
     for pattern, says in faulty.items():
         with pytest.raises(InputError) as caught:

@@ -1,4 +1,4 @@
-"""The check finds everything at once, and counts right."""
+"""The check finds all problems in one run, and its counts are right."""
 
 from __future__ import annotations
 

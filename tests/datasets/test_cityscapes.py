@@ -104,7 +104,7 @@ def test_without_train_ids_the_label_ids_are_translated(tmp_path: Path) -> None:
     np.testing.assert_array_equal(prepared[0]["gt_seg_map"], translated)
     np.testing.assert_array_equal(Cityscapes(**settings, metainfo=few)[0]["gt_seg_map"], chosen)
     assert set(np.unique(chosen)) == {0, 1, 255}
-    # A set that was prepared in part is no set by labelIds: the missing label is named.
+    # A partly prepared set is not read by labelIds: the missing label is named.
     Path(prepared[0]["seg_map_path"]).unlink()
     assert "labelTrainIds" in check_dataset(Cityscapes(**settings)).problems[0]
 

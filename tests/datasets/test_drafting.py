@@ -1,4 +1,4 @@
-"""The draft of a dataset's YAML file says what is in the folders, and can be used as it is."""
+"""The draft of a dataset's YAML file describes its folders and can be used unchanged."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def fails(
 
 def test_faults(tmp_path: Path) -> None:
     make_pairs(tmp_path)
-    fails(tmp_path, "is no folder", images="none")
+    fails(tmp_path, "is not a folder", images="none")
     fails(tmp_path, "give a YAML file", out="images/x0.png")
     fails(tmp_path, "give a YAML file", out=".yaml")
     (tmp_path / "empty").mkdir()

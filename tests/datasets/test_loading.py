@@ -98,7 +98,7 @@ def test_garbage_label(camvid: Path) -> None:
 
 def test_colour_label(camvid: Path) -> None:
     write_png(camvid / "trainannot/train_000.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
-    assert "no 8-bit image of class ids" in fault(camvid)
+    assert "not an 8-bit image of class ids" in fault(camvid)
 
 
 def test_palette_label_is_read_as_ids(camvid: Path) -> None:
@@ -221,7 +221,7 @@ TURNS = {
 
 
 class TestReadImage:
-    """Every kind of image, against what its pixels are."""
+    """Every kind of image gives the pixels that it was made of."""
 
     @pytest.mark.parametrize(
         ("data", "expected"),
@@ -288,7 +288,7 @@ class TestReadImage:
             (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
             (b"\0\5\x16\7\0", "macOS"),
             (b"<svg xmlns=", "text"),
-            (b"what is this", "no image format that is known"),
+            (b"what is this", "not in a known image format"),
             (encoded(COLOURS)[:200], "a damaged or truncated PNG"),
             (saved(PICTURE.resize((200, 200)), "JPEG")[:-400], "a damaged or truncated JPEG"),
             (encoded(COLOURS.astype(np.float32), ".tif"), "floating-point numbers from 0 to 255: scale"),
@@ -310,7 +310,7 @@ class TestReadImage:
         pillow = LoadImage(imdecode_backend="pillow", backend_args={"backend": "local"})
         np.testing.assert_array_equal(pillow({"img_path": str(path)})["img"], COLOURS)
         assert LoadImage(ignore_empty=True)({"img_path": "nowhere.png"}) is None
-        with pytest.raises(InputError, match="color_type='colour' is none of"):
+        with pytest.raises(InputError, match="color_type='colour' is not one of"):
             LoadImage(color_type="colour")
 
 

@@ -1,4 +1,4 @@
-"""The generated streets: deterministic, whole, all classes, and not to be solved by colour."""
+"""The generated streets are deterministic and complete, have all classes, and cannot be solved by colour."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def contents(root: Path) -> dict[str, str]:
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Return what lies in a folder beside the locks, which stay."""
+    """Return the content of a folder without its locks, which stay."""
     return [path.name for path in folder.iterdir() if [p.name for p in path.iterdir()] != ["lock"]]
 
 
@@ -179,7 +179,7 @@ def test_default_set_is_whole_and_holds_every_class(default_set: Path) -> None:
 
 
 def test_neither_colour_nor_a_constant_guess_solves_it(default_set: Path) -> None:
-    """A classifier by colour alone (32 levels a channel) reaches 0.08, road everywhere 0.016."""
+    """A classifier by colour alone (32 levels per channel) reaches 0.08; road everywhere reaches 0.016."""
     colours, truth = pixels(default_set, "train")
     val_colours, val_truth = pixels(default_set, "val")
     kept = truth != 255

@@ -216,7 +216,7 @@ def test_it_compiles():
 
 
 class Parts(nn.Module):
-    """Layers that a test connects as it likes."""
+    """Layers that each test connects in its own way."""
 
     def __init__(self, forward, **layers) -> None:
         super().__init__()

@@ -49,14 +49,14 @@ def test_networks_without_a_vector_take_any_size(name):
 
 
 class Fixed(nn.Module):
-    """Answers with a map whose size a trace writes down."""
+    """Returns a map whose size a trace records as a constant."""
 
     def forward(self, images):
         return F.interpolate(images.mean(1, keepdim=True), size=tuple(map(int, images.shape[2:])))
 
 
 class Wrong(nn.Module):
-    """Answers otherwise when it is traced."""
+    """Returns something else when it is traced."""
 
     def forward(self, images):
         return images + (1.0 if torch.jit.is_tracing() else 0.0)
@@ -165,7 +165,7 @@ def test_no_file_of_the_users_is_replaced(small_config, weights, tool, tmp_path)
         (config, "is itself an input"),
         (tmp_path / "link.onnx", "is itself an input"),
         (tmp_path, "is a folder"),
-        ("", "is no file name"),
+        ("", "is not a file name"),
         (earlier / "x.onnx", "a file stands where a folder is needed"),
     ]:
         for options in ([], ["--overwrite"]):

@@ -25,7 +25,7 @@ def pair():
 
 
 def iou_by_sets(prediction, label, ids):
-    """Count one class (or category) with sets of pixels, as the definition reads."""
+    """Count one class (or category) with sets of pixels, as in the definition."""
     labelled = label != 255
     predicted = np.isin(prediction, ids) & labelled
     true = np.isin(label, ids) & labelled

@@ -143,7 +143,7 @@ class TestDatasetsOfOthers:
         exif = Image.Exif()
         exif[274] = 6
         Image.fromarray(PICTURE).save(tmp_path / "a.jpg", exif=exif)
-        assert predictor(tmp_path / "a.jpg").shape == (80, 48)  # by the reader of all
+        assert predictor(tmp_path / "a.jpg").shape == (80, 48)  # read by ``read_image``
 
     @pytest.mark.parametrize("scope", [None, "mmseg"])
     def test_types_with_a_scope_and_classes(self, small_config, tmp_path, scope):

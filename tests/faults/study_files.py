@@ -218,7 +218,7 @@ RUN_FOLDERS = [
     of_run(
         "a plan with code",
         lambda f: (f / CONFIG).write_text("import os\n" + (f / CONFIG).read_text()),
-        "line 1 is no assignment",
+        "line 1 is not an assignment",
     ),
     of_run("a plan that is a folder", as_a_folder, "w/", "not a regular file"),
     of_run("a file where a run's folder should be", as_a_file, "w/", "a file stands where"),

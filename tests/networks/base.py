@@ -1,4 +1,4 @@
-"""What every network must do; a network's own file inherits this and names its reference vector."""
+"""Tests that every network must pass; a network's own file inherits them and names its reference vector."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ class NetworkTest:
 
     Attributes:
         vector: name of the reference vector in tests/data.
-        size: (height, width) of the small image used.
-        largest: cases of the vector with more pixels than this are left to ``tools/verify_parity.py``.
-        giant: so many parameters that filling them takes seconds: the smallest case in evaluation mode runs
-            here, the others are left to ``tools/verify_parity.py``.
+        size: (height, width) of the small test image.
+        largest: largest number of pixels of a vector's case that runs here; ``tools/verify_parity.py`` runs
+            all.
+        giant: whether filling the parameters takes seconds; then only the smallest case in evaluation mode
+            runs here, and ``tools/verify_parity.py`` runs the others.
     """
 
     vector: str
@@ -42,7 +43,7 @@ class NetworkTest:
         return read_vector(DATA / f"{cls.vector}.json")
 
     def build(self) -> nn.Module:
-        """Build the model of all tests but parity; a giant builds a narrow version of itself."""
+        """Build the model for all tests but parity; giants override this and build a narrow version."""
         return build_model(authors_model(self.vector), self.num_classes)
 
     @pytest.fixture
@@ -97,7 +98,7 @@ class NetworkTest:
     @torch.inference_mode()
     def test_saved_and_loaded_it_answers_the_same(self, model, tmp_path):
         image = torch.randn(2, 3, *self.size)
-        model.train()(image)  # moves the running statistics
+        model.train()(image)  # changes the running statistics
         expected = model.eval().logits(image)
         torch.save(model.state_dict(), tmp_path / "model.pth")
         again = self.build().eval()
@@ -117,7 +118,7 @@ def _pixels(case: dict) -> int:
 
 
 def built(**config) -> nn.Module:
-    """Build a registered module, of the same values every time, in evaluation mode."""
+    """Build a registered module in evaluation mode, with the same weights every time."""
     torch.manual_seed(0)
     return MODELS.build(config).eval()
 

@@ -62,7 +62,7 @@ class TestSwitches:
         network, without = network_of(), network_of(global_context=False)
         assert len(layers(network, GlobalContextExtractor)) == 3 + 21
         assert not layers(without, GlobalContextExtractor)
-        # The rest of a block is as it was where every channel's weight is 1.
+        # Where every channel has weight 1, the rest of the block is unchanged.
         block, plain = network.level2[1], without.level2[1]
         plain.load_state_dict(block.state_dict(), strict=False)
         block.f_glo.fc = nn.Sequential(nn.Linear(128, 128), nn.Sigmoid())

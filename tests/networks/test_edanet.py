@@ -34,7 +34,7 @@ class TestSwitches:
     def test_symmetric_convolutions(self):
         sizes = {m.kernel_size for m in layers(edanet(asymmetric=False), nn.Conv2d)}
         assert sizes == {(1, 1), (3, 3)}
-        # 9 weights a channel pair instead of 6, and one bias less.
+        # 9 weights per channel pair instead of 6, and one bias less.
         assert count(edanet(asymmetric=False)) - count(edanet()) == 26 * (3 * 40 * 40 - 40)
 
     def test_no_dilation(self):

@@ -40,7 +40,7 @@ class TestSwitches:
 
     def test_no_activation_after_expansion(self):
         plain, papers = enet(), enet(act_after_expansion=False)
-        assert count(plain) - count(papers) == 4 + 16 + 2  # one slope a branch of the encoder
+        assert count(plain) - count(papers) == 4 + 16 + 2  # one slope per branch of the encoder
         assert len(layers(plain, nn.ReLU)) - len(layers(papers, nn.ReLU)) == 3
 
     def test_initial_pooling(self):

@@ -43,7 +43,7 @@ class TestSwitches:
         square = erfnet(factorized=False)
         assert {m.kernel_size for m in layers(square.stages[2][1:], nn.Conv2d)} == {(3, 3)}
         assert {m.dilation for m in layers(square, nn.Conv2d)} == {(d, d) for d in (1, 2, 4, 8, 16)}
-        # 9 weights a channel pair instead of 6, and one bias less.
+        # 9 weights per channel pair instead of 6, and one bias less.
         more = sum(2 * blocks * (3 * c * c - c) for blocks, c in ((5, 64), (8, 128)))
         assert count(square) - count(erfnet()) == more
 

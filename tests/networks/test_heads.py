@@ -1,4 +1,4 @@
-"""What all heads share: which maps they take, and what they classify with."""
+"""What all heads have in common: the maps that they take, and their classifier."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from lednet_mm.networks.heads import ClassifierHead, DecodeHead, pixel_accuracy
 
 
 class Sum(DecodeHead):
-    """Adds up whatever maps it takes."""
+    """Adds up the maps that it takes."""
 
     def forward(self, inputs):
         maps = self._transform_inputs(inputs)

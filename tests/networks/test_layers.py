@@ -1,4 +1,4 @@
-"""Shared layers: what a trace keeps of them must hold for every size, not just the traced one."""
+"""Shared layers: a trace must be right for every size, not only for the traced one."""
 
 import pytest
 import torch

@@ -37,7 +37,7 @@ def test_sizes_that_the_authors_refuse(model):
 
 
 def test_a_step_of_mmengine(model):
-    # One image a class: a few steps must lower the loss.
+    # With one image per class, a few steps must lower the loss.
     batch = [torch.randn(7, 3, 32, 32), torch.arange(7)]
     wrapper = OptimWrapper(torch.optim.Adam(model.parameters(), 2e-3))
     losses = [model.train_step(batch, wrapper)["loss"].item() for _ in range(4)]

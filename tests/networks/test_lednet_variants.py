@@ -12,7 +12,7 @@ from torch import nn
 from lednet_mm.catalog import variants_of
 from lednet_mm.config import Choice, load_config
 
-# What a network in inference gains (+) and loses (-) in layers by each ablation.
+# The layers that each ablation adds (+) to a network in inference and removes (-) from it.
 LAYERS = {
     "apn128": {},
     "encoder_first": {},
@@ -30,7 +30,7 @@ LAYERS = {
     "unweighted_loss": {},
 }
 
-# Same weights, another function: the output changes although no layer does.
+# The weights are the same but the function is not: the output changes although no layer does.
 SAME_WEIGHTS = {"no_dilation": True, "no_shuffle": True, "no_dropout": False, "encoder_first": False}
 
 

@@ -22,7 +22,7 @@ class TestSwitches:
     """Each switch changes exactly what it names."""
 
     def test_weights_of_either_kind(self):
-        # One set a module is shared by all resolutions; two blocks a resolution have one each.
+        # All resolutions of a module share one set; each of the two blocks per resolution has one of its own.
         modules, blocks = 2 + 4 + 2, 2 * (2 * 2 + 4 * 3 + 2 * 4)
         assert len(layers(encoder(), nn.Sigmoid)) == modules + blocks
         assert len(layers(encoder(cross_resolution_weights=False), nn.Sigmoid)) == blocks

@@ -1,4 +1,4 @@
-"""LR-ASPP: the same as mmseg's head where that one works, and an answer where it does not."""
+"""LR-ASPP equals mmseg's head where that works, and also works where mmseg's fails."""
 
 import pytest
 import torch

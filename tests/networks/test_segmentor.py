@@ -59,7 +59,7 @@ class TestWeightedCrossEntropy:
 
 
 class TestSegmentor:
-    """What it says once for all heads, and images of any size."""
+    """Settings that it makes once for all heads, and images of any size."""
 
     def test_heads_get_the_classes_and_weights(self):
         own = {**HEAD, "num_classes": 2, "loss_decode": {"type": "DiceLoss"}}

@@ -41,7 +41,7 @@ class TestSwitches:
         assert len(layers(sqnet(act_cfg={"type": "ReLU"}), nn.ReLU)) == len(layers(sqnet(), nn.ELU)) == 19
 
     def test_first_step_keeps_the_size_of_the_deep_map(self):
-        # 75 rows: 9 at 1/8, 4 at 1/16, so that the first step answers 8 rows and the next ones 19 and 38.
+        # 75 rows give 9 at 1/8 and 4 at 1/16, so that the steps output 8, 19 and 38 rows.
         network, decoder = sqnet(), head()
         *skips, deep = network(torch.randn(1, 3, 75, 64))
         first = decoder.steps[0](deep, skips[2])

@@ -81,7 +81,7 @@ def test_no_file_of_the_users_is_replaced(small_config, tool, tmp_path):
         (config, ["--overwrite"], "is itself an input"),
         (other, [], "--overwrite replaces it"),
         (tmp_path, [], "is a folder"),
-        ("", [], "is no file name"),
+        ("", [], "is not a file name"),
         (other / "x.json", [], "a file stands where a folder is needed"),
     ]:
         outcome = tool("get_flops", *arguments, target, *options)

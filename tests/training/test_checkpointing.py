@@ -140,7 +140,7 @@ def test_another_network_and_weights_that_are_not_finite(path):
     training = Training()
     for name, tensor, message in (
         ("0.weight", torch.ones(2, 2), "1 tensors of another shape"),
-        ("0.bias", torch.full((4,), torch.inf), "0.bias has 4 values"),
+        ("0.bias", torch.full((4,), torch.inf), "0.bias has 4 NaN or infinite values"),
     ):
         content = training.checkpoint()
         content["state_dict"] = {**content["state_dict"], name: tensor}

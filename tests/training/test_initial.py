@@ -110,7 +110,7 @@ def test_a_checkpoint_of_which_nothing_fits_is_refused(quick_config):
     counters = {name: tensor for name, tensor in before.items() if name.endswith("num_batches_tracked")}
     head = {name: tensor for name, tensor in before.items() if name.startswith("decode_head.")}
     for state in ({"other.weight": torch.zeros(3)}, counters, head):
-        with pytest.raises(InputError, match=r"x\.pth: .* 0 of its encoder's \d+; left: .* to begin from"):
+        with pytest.raises(InputError, match=r"x\.pth: .* 0 of its encoder's \d+; left: .* to start from"):
             load_initial(model, initial_weights(state, "x.pth", before), "x.pth")
     spoiled = {name: tensor * torch.nan for name, tensor in before.items() if tensor.is_floating_point()}
     with pytest.raises(InputError, match="NaN"):

@@ -130,7 +130,7 @@ def test_whole_checkpoints_that_cannot_be_continued_are_not_passed_over(small_co
 
 @HOOKS.register_module()
 class SpoilHook(Hook):
-    """Makes a weight NaN where the loss does not see it any more: after the fourth iteration."""
+    """Makes a weight NaN after the fourth iteration, when no loss is computed from it any more."""
 
     priority = "VERY_HIGH"
 
