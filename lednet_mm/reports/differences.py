@@ -31,6 +31,7 @@ from lednet_mm.statistics import (
 )
 
 MIOU = "miou_percent"
+UNRESOLVED = "not resolved"
 
 
 @dataclass(frozen=True)
@@ -103,18 +104,20 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """What the interval says, in words."""
+        """What the interval says by itself, in words."""
         if self.interval is None:
             return self.reason
         if not self.interval.resolved:
-            return "not resolved"
+            return UNRESOLVED
         sign = "better" if self.interval.low > 0 else "worse"
         return sign if len(self.seeds) > 1 else f"{sign} (one seed)"
 
     @property
-    def holds_in_family(self) -> bool | None:
-        """Whether it is a difference among all that are compared with one baseline; None where not known."""
-        return None if self.adjusted_p is None else self.adjusted_p < 1 - LEVEL
+    def verdict_in_family(self) -> str | None:
+        """What holds among all that are compared with one baseline, in words; None where it is not known."""
+        if self.adjusted_p is None:
+            return None
+        return self.verdict if self.adjusted_p < 1 - LEVEL else UNRESOLVED
 
     @property
     def sampling(self) -> str:

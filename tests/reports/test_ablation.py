@@ -53,6 +53,23 @@ def test_the_interval_is_that_of_the_statistics(tmp_path):
     assert row["verdict"] == "worse"
 
 
+def test_what_is_compared_with_one_baseline_is_judged_together(tmp_path):
+    """A difference that its own interval resolves need not hold among many."""
+    weak = {f"weak{i}": 0.8 for i in range(6)}
+    quality = {"baseline": 0.8, "strong": 0.5, "slight": 0.78, **weak}
+    write_runs(
+        tmp_path, *(accuracy(variant=v, seed=s, quality=q) for v, q in quality.items() for s in range(4))
+    )
+    frame = table_of(tmp_path)
+    rows = {row["variant"]: row for row in frame.to_dict("records")}
+    assert (rows["strong"]["verdict"], rows["strong"]["verdict_holm"]) == ("worse", "worse")
+    assert (rows["slight"]["verdict"], rows["slight"]["verdict_holm"]) == ("worse", "not resolved")
+    text = to_markdown(ablation_table(frame, "Title", ""))
+    assert "| result among all |" in text
+    assert "2 of 8 comparisons are resolved by themselves, of which chance alone would give 0.4" in text
+    assert "(single images, as nothing is known of sequences)" in text
+
+
 def test_a_difference_whose_interval_contains_zero_is_not_resolved(tmp_path):
     write_runs(tmp_path, *(accuracy(variant=v, seed=s) for v in ("baseline", "no_shuffle") for s in (0, 1)))
     # The same quality: the same matrices, so the difference is exactly zero.

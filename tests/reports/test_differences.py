@@ -123,9 +123,9 @@ def test_a_family_is_judged_together():
 
     family = adjust_family([difference(p) for p in (0.03, None, 0.01)])
     assert [d.adjusted_p for d in family] == [0.03, None, 0.02]
-    assert [d.holds_in_family for d in family] == [True, None, True]
+    assert [d.verdict_in_family for d in family] == ["better", None, "better"]
     family = adjust_family([difference(p) for p in (0.03, 0.04, 0.2)])
-    assert [d.holds_in_family for d in family] == [False, False, False]
+    assert [d.verdict_in_family for d in family] == ["not resolved"] * 3
     assert all(d.verdict == "better" for d in family)
 
 

@@ -384,7 +384,7 @@ def test_a_record_says_which_images_belong_together(small_config, small_streets,
     lines = f"test_dataloader = dict(dataset=dict(type='Cityscapes', data_root={place!r}))"
     assert tool("test", small_config(lines), checkpoint, "--work-dir", tmp_path / "city").status == 0
     frames = only_record(tmp_path / "city").details["per_image_frames"]
-    assert frames == [("streets", 0), ("streets", 1_000_000)]
+    assert frames == [("generated", 0), ("generated", 1_000_000)]
 
 
 def test_a_name_that_is_not_utf8(small_config, small_streets, checkpoint, tool, tmp_path):
