@@ -361,14 +361,12 @@ class Interval:
         difference: on all seeds and images as they are.
         low: lower end.
         high: upper end.
-        p: the smallest error level at which an interval of this construction leaves zero out.
         blocks: how images were resampled.
     """
 
     difference: float
     low: float
     high: float
-    p: float
     blocks: Blocks
 
     @property
@@ -438,13 +436,23 @@ class Spread:
         """
         outer = min(tail, 1 - tail)
         draws = self.draws(1 - 2 * outer)
-        draws = np.sort(draws[~np.isnan(draws)])
-        places = np.arange(len(draws)) / max(1, len(draws) - 1)
+        draws = draws[~np.isnan(draws)]
         if outer >= 0.01:
-            return float(np.interp(tail, places, draws))
-        far = float(np.interp(0.01 if tail < 0.5 else 0.99, places, draws))
+            return _quantile(draws, tail)
+        far = _quantile(draws, 0.01 if tail < 0.5 else 0.99)
         middle = float(draws.mean())
         return middle + (far - middle) * float(special.ndtri(outer) / special.ndtri(0.01))
+
+
+def _quantile(values: np.ndarray, share: float) -> float:
+    """Return what ``np.quantile`` does, in a tenth of its time, which many intervals notice."""
+    if not len(values):
+        return float("nan")
+    place = share * (len(values) - 1)
+    low = int(place)
+    high = min(low + 1, len(values) - 1)
+    parted = np.partition(values, (low, high))
+    return float(parted[low] + (place - low) * (parted[high] - parted[low]))
 
 
 def spread_over_seeds(
@@ -501,11 +509,18 @@ def paired_interval(spread: Spread, *, level: float = LEVEL) -> Interval:
     """
     tail = (1 - level) / 2
     low, high = spread.quantile(tail), spread.quantile(1 - tail)
-    return Interval(spread.center, low, high, _p_value(spread), spread.blocks)
+    return Interval(spread.center, low, high, spread.blocks)
 
 
-def _p_value(spread: Spread) -> float:
-    """Return the error level at which the interval just reaches zero; at least ``SMALLEST_P``."""
+def p_value(spread: Spread) -> float:
+    """Return the smallest error level at which :func:`paired_interval` leaves zero out.
+
+    It is found by bisection, so that a value below 0.05 and a 95% interval without zero are the same thing.
+    At least ``SMALLEST_P``; beyond a hundredth the tails are :meth:`Spread.quantile`'s.
+
+    Args:
+        spread: of the differences.
+    """
     upper = spread.center < 0
     low, high = math.log(SMALLEST_P / 2), math.log(0.5)
     for _ in range(16):

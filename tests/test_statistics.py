@@ -21,6 +21,7 @@ from lednet_mm.statistics import (
     mean_iou,
     median_interval,
     number_frames,
+    p_value,
     paired_interval,
     rank_networks,
     resampled_scores,
@@ -216,10 +217,10 @@ def test_few_seeds_and_few_blocks_are_widened_to_student_t():
 
 
 def test_an_interval_is_resolved_when_it_leaves_zero_out():
-    assert Interval(1.0, 0.1, 2.0, 0.01, SINGLE).resolved
-    assert Interval(-1.0, -2.0, -0.1, 0.01, SINGLE).resolved
-    assert not Interval(1.0, -0.1, 2.0, 0.1, SINGLE).resolved
-    assert not Interval(0.0, 0.0, 0.0, 1.0, SINGLE).resolved
+    assert Interval(1.0, 0.1, 2.0, SINGLE).resolved
+    assert Interval(-1.0, -2.0, -0.1, SINGLE).resolved
+    assert not Interval(1.0, -0.1, 2.0, SINGLE).resolved
+    assert not Interval(0.0, 0.0, 0.0, SINGLE).resolved
 
 
 def linear_case(values: np.ndarray) -> np.ndarray:
@@ -254,7 +255,7 @@ def test_equals_scipy_where_the_statistic_is_linear(over):
     stretched = [ours.difference + seed_widening(12) * (end - ours.difference) for end in theirs]
     assert (ours.low, ours.high) == pytest.approx(stretched, abs=0.4)
     # The p-value is that of the interval which just reaches zero, up to the steps that the draws have.
-    tail = ours.p / 2
+    tail = p_value(spread) / 2
     assert spread.quantile(tail if ours.difference > 0 else 1 - tail) == pytest.approx(0, abs=0.05)
 
 
@@ -276,10 +277,22 @@ def test_the_p_value_goes_with_the_interval():
     for shift in (0.0, 0.3, 0.6, 1.0, 3.0):
         by_seed = rng.normal(shift, 0.3, 4)
         draws = by_seed + rng.normal(0, 0.2, (2000, 1)) + rng.normal(0, 0.1, (2000, 4))
-        interval = paired_interval(spread_over_seeds(by_seed, draws, SINGLE))
-        assert (interval.p < 0.05) == interval.resolved
-    same = paired_interval(spread_over_seeds(np.zeros(3), np.zeros((50, 3)), SINGLE))
-    assert (same.low, same.high, same.p) == (0, 0, 1)
+        for sign in (1, -1):
+            spread = spread_over_seeds(sign * by_seed, sign * draws, SINGLE)
+            assert (p_value(spread) < 0.05) == paired_interval(spread).resolved
+    same = spread_over_seeds(np.zeros(3), np.zeros((50, 3)), SINGLE)
+    assert (paired_interval(same).low, paired_interval(same).high, p_value(same)) == (0, 0, 1)
+
+
+def test_p_values_of_many_blocks_are_those_of_the_normal_distribution():
+    """Far beyond what resamples reach, too."""
+    draws = np.random.default_rng(0).normal(0, 1, (20000, 1))
+    for z in (0.5, 1.96, 3.0, 4.5):
+        spread = spread_over_seeds(np.array([z]), z + draws, Blocks(1, 10**6, 1, 1e6))
+        assert np.log(p_value(spread)) == pytest.approx(np.log(2 * stats.norm.sf(z)), rel=0.05)
+    # With few seeds the tails are Student's: nothing is nearly certain.
+    few = spread_over_seeds(np.array([4.0, 5.0]), np.array([4.0, 5.0]) + 0 * draws, SINGLE)
+    assert p_value(few) == pytest.approx(stats.ttest_1samp([4.0, 5.0], 0).pvalue, rel=0.6)
 
 
 def simulate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,9 +19,11 @@ from lednet_mm.statistics import (
     Interval,
     Power,
     Rank,
+    Spread,
     adjust_holm,
     choose_blocks,
     number_frames,
+    p_value,
     paired_interval,
     rank_networks,
     resampled_scores,
@@ -93,6 +95,7 @@ class Difference:
         reason: why not, in words.
         frames_known: whether the record says which images belong together; single images are resampled where
             it does not.
+        spread: what the interval is taken from.
         adjusted_p: Holm's, among the comparisons with one baseline; None before :func:`adjust_family`.
     """
 
@@ -100,6 +103,7 @@ class Difference:
     interval: Interval | None
     reason: str = ""
     frames_known: bool = True
+    spread: Spread | None = field(default=None, repr=False, compare=False)
     adjusted_p: float | None = None
 
     @property
@@ -129,7 +133,7 @@ class Difference:
 
 def adjust_family(family: Sequence[Difference]) -> list[Difference]:
     """Return differences to one baseline with p-values adjusted for how many they are."""
-    adjusted = adjust_holm(np.array([d.interval.p if d.interval else np.nan for d in family]))
+    adjusted = adjust_holm(np.array([p_value(d.spread) if d.spread else np.nan for d in family]))
     return [
         replace(difference, adjusted_p=None if np.isnan(p) else float(p))
         for difference, p in zip(family, adjusted, strict=True)
@@ -161,6 +165,8 @@ class Differences:
     def prepare(self, names: Iterable[str]) -> None:
         """Read and resample records, several at once."""
         wanted = [name for name in dict.fromkeys(names) if name not in self._known]
+        if not wanted:
+            return
         # NumPy and zlib work outside the interpreter's lock.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             self._known.update(zip(wanted, pool.map(self._resample, wanted), strict=True))
@@ -204,7 +210,7 @@ class Differences:
         by_seed, draws = self._paired(ours, theirs, score)
         spread = spread_over_seeds(by_seed, draws, self._blocks[ours[0].frames])
         known = all(run.frames_known for run in ours)
-        return Difference(seeds, paired_interval(spread), frames_known=known)
+        return Difference(seeds, paired_interval(spread), frames_known=known, spread=spread)
 
     def power(self, variant: Seeds, baseline: Seeds, wished: float, score: str = MIOU) -> Power | None:
         """Say how many seeds a difference needs for an interval of a wished half-width, in percent points.

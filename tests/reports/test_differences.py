@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lednet_mm.reports.differences import Difference, Differences, adjust_family, read_images
-from lednet_mm.statistics import SCORES, Blocks, Interval, score_images, single_images
+from lednet_mm.statistics import SCORES, adjust_holm, p_value, score_images, single_images
 from tests.reports.made import CONFIG, accuracy, matrices
 
 CAMVID = CONFIG.replace("'dataset': {", "'dataset': {'type': 'CamVidDataset', ")
@@ -118,15 +118,21 @@ def test_every_score_of_a_record_is_known_and_compared():
 
 
 def test_a_family_is_judged_together():
-    def difference(p):
-        return Difference((0, 1), None if p is None else Interval(1, 0.1, 2, p, Blocks(1, 9, 1, 9.0)))
-
-    family = adjust_family([difference(p) for p in (0.03, None, 0.01)])
-    assert [d.adjusted_p for d in family] == [0.03, None, 0.02]
-    assert [d.verdict_in_family for d in family] == ["better", None, "better"]
-    family = adjust_family([difference(p) for p in (0.03, 0.04, 0.2)])
-    assert [d.verdict_in_family for d in family] == ["not resolved"] * 3
-    assert all(d.verdict == "better" for d in family)
+    """What one comparison resolves by itself need not hold among many."""
+    base = [accuracy(quality=0.8, seed=s) for s in range(4)]
+    some = {
+        q: [accuracy(quality=q, seed=s) for s in range(4)]
+        for q in (0.6, 0.78, *(0.799 + i / 1e4 for i in range(6)))
+    }
+    found = of([*base, *(record for group in some.values() for record in group)])
+    alone = [found.between(seeds(*group), seeds(*base)) for group in some.values()]
+    alone.append(found.between({9: "none"}, seeds(*base)))
+    assert [d.verdict for d in alone[:3]] == ["worse", "worse", "not resolved"]
+    family = adjust_family(alone)
+    assert [d.verdict_in_family for d in family] == ["worse", *["not resolved"] * 7, None]
+    p_values = [p_value(d.spread) for d in alone[:-1]]
+    np.testing.assert_allclose([d.adjusted_p for d in family[:-1]], adjust_holm(np.array(p_values)))
+    assert [d.verdict_in_family for d in adjust_family(alone[:2])] == ["worse", "worse"]
 
 
 def test_networks_are_ranked_on_the_seeds_that_all_have():
