@@ -139,10 +139,12 @@ def _weighted(score: str, counts: np.ndarray, weights: np.ndarray) -> np.ndarray
 
 
 def _mean_of_shares(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
-    """Return the mean share over the classes that have any: (C, R) and (C, R) -> (R,); else NaN."""
-    some = wholes > 0
-    total = np.divide(parts, wholes, out=np.zeros_like(parts), where=some).sum(0)
-    count = some.sum(0, dtype=parts.dtype)
+    """Return the mean share over the classes that have any: (C, R) and (C, R) -> (R,); else NaN.
+
+    Wholes are whole numbers, and no part is more than its whole.
+    """
+    count = (wholes > 0).sum(0, dtype=parts.dtype)
+    total = (parts / np.maximum(wholes, 1)).sum(0)
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
