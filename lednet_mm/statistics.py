@@ -99,43 +99,60 @@ def score_images(matrices: np.ndarray) -> dict[str, float]:
     """
     counts = class_counts(matrices)
     alike = np.ones((len(counts), 1))
-    return {score: float(_weighted(score, counts, alike)[0]) for score in SCORES[1:]}
+    return {score: float(value[0]) for score, value in _weighted(SCORES[1:], counts, alike).items()}
 
 
-def _weighted(score: str, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return a score in percent of one run with images that count as often as their weights say.
+def _weighted(scores: Sequence[str], counts: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Return scores in percent of one run with images that count as often as their weights say.
 
     Args:
-        score: one of ``SCORES``.
+        scores: some of ``SCORES``.
         counts: (I, 3, C).
         weights: (I, R) whole numbers; what is computed has their precision.
 
     Returns:
-        (R,); NaN where no image of any weight has a label.
+        Score -> (R,); NaN where no image of any weight has a label.
     """
-    if score == "miou_percent":
-        hits, union = (counts[:, i].T.astype(weights.dtype) @ weights for i in range(2))  # (C, R)
-        return 100 * _mean_of_shares(hits, union)
-    iou = np.where(counts[:, 2] > 0, _iou(counts), np.nan)  # (I, C)
-    known = ~np.isnan(iou)
-    if score == "miou_c_percent":
-        total = np.where(known, iou, 0).T.astype(weights.dtype) @ weights  # (C, R)
-        return 100 * _mean_of_shares(total, known.T.astype(weights.dtype) @ weights)
-    labelled = np.asarray(known.any(1))
-    values = _mean(iou)
-    if score == "miou_i_percent":
-        total = np.where(labelled, values, 0)[None].astype(weights.dtype) @ weights  # (1, R)
-        return 100 * _mean_of_shares(total, labelled[None].astype(weights.dtype) @ weights)
-    images = labelled.astype(weights.dtype) @ weights  # (R,)
-    left = np.where(images > 0, np.maximum(1, np.floor(WORST * images + 1e-6)), 0)
+    kind = weights.dtype
+    shown = counts[:, 2] > 0  # (I, C)
+    iou = np.divide(counts[:, 0], counts[:, 1], out=np.zeros(shown.shape), where=shown)
+    classes = shown.sum(1)
+    values = iou.sum(1) / np.maximum(classes, 1)  # (I,)
+    labelled = classes > 0
+    parts = {  # score -> what is added up over images, and how much there is of it
+        "miou_percent": (counts[:, 0], counts[:, 1]),
+        "miou_c_percent": (iou, shown),
+        "miou_i_percent": (values[:, None], labelled[:, None]),
+    }
+    found = {}
+    for score in scores:
+        if score in parts:
+            part, whole = (np.ascontiguousarray(some.T, dtype=kind) @ weights for some in parts[score])
+        else:
+            part, whole = _worst(values.astype(kind), labelled, weights)
+        found[score] = 100 * _mean_of_shares(part, whole)
+    return found
+
+
+def _worst(values: np.ndarray, labelled: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of the worst images' values, (1, R), and how many they are, (1, R).
+
+    Args:
+        values: (I,).
+        labelled: (I,) whether an image has any.
+        weights: (I, R).
+    """
+    images = labelled.astype(weights.dtype) @ weights
+    left = np.where(images > 0, np.maximum(1, np.floor(WORST * images + 1e-6)), 0).astype(weights.dtype)
     worst, total = left.copy(), np.zeros_like(left)
-    for index in np.argsort(values, kind="stable")[: labelled.sum()]:  # the worst first, NaN last
+    order = np.argsort(np.where(labelled, values, np.inf), kind="stable")
+    for index in order[: labelled.sum()]:
         taken = np.minimum(weights[index], left)
-        total += taken * values[index].astype(weights.dtype)
+        total += taken * values[index]
         left -= taken
         if not left.any():
             break
-    return 100 * _mean_of_shares(total[None], worst[None])
+    return total[None], worst[None]
 
 
 def _mean_of_shares(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
@@ -402,10 +419,8 @@ def resampled_scores(
     counts = class_counts(matrices)
     weights = image_weights(frames, resamples, random_seed)
     alike = np.ones((len(counts), 1))
-    return {
-        score: (float(_weighted(score, counts, alike)[0]), _weighted(score, counts, weights))
-        for score in scores
-    }
+    whole, drawn = (_weighted(scores, counts, some) for some in (alike, weights))
+    return {score: (float(whole[score][0]), drawn[score]) for score in scores}
 
 
 @dataclass(frozen=True)
