@@ -23,7 +23,8 @@ import numpy as np
 
 from lednet_mm.datasets.camvid import CamVidDataset
 from lednet_mm.errors import InputError, run_command
-from lednet_mm.evaluation.confusion import class_iou, pack, scores
+from lednet_mm.evaluation.confusion import pack, scores
+from lednet_mm.statistics import class_iou
 
 SEEDS, VARIANTS = 10, 10
 LIMIT_SECONDS, LIMIT_MIB, LIMIT_PAGE_SECONDS = 80.0, 2048.0, 3.0

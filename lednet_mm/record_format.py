@@ -76,6 +76,7 @@ Positive = Annotated[FiniteFloat, Field(gt=0)]
 NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 Samples = Annotated[list[Positive], FailFast(), Field(min_length=1, max_length=10_000_000)]
 Words = Annotated[list[Word], FailFast()]
+Frame = Annotated[tuple[Text, Count], Field(strict=False)]
 Point = Annotated[tuple[Count, Percent | None], Field(strict=False)]  # a list in JSON
 
 
@@ -207,6 +208,8 @@ class AccuracyDetails(TypedDict):
     """The data behind the scores: everything in ``values`` can be computed again from the matrices.
 
     ``differs`` lists where the config differs from the one that the weights were trained under.
+    ``per_image_frames`` has the sequence and the number of the frame of each image; it is empty if every
+    image is a sequence of its own, and if it is missing, nothing is known.
     """
 
     split: Name
@@ -214,6 +217,7 @@ class AccuracyDetails(TypedDict):
     class_iou_percent: NotRequired[Annotated[dict[Word, Percent | None], Field(max_length=256)]]
     absent_classes: NotRequired[Annotated[list[Word], Field(max_length=256)]]
     per_image_names: NotRequired[Words]
+    per_image_frames: NotRequired[Annotated[list[Frame], FailFast()]]
     per_image_confusion: NotRequired[PackedMatrices]
     checkpoint: NotRequired[FileName | None]
     tta: NotRequired[bool]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from mmseg.datasets import BaseSegDataset
 
 from lednet_mm.datasets.cache import Cached, split_pipeline
+from lednet_mm.datasets.frames import find_frame
 from lednet_mm.datasets.listing import Endings, first_of, paired_files, read_names
 from lednet_mm.datasets.loading import IGNORE, LoadLabels
 from lednet_mm.errors import InputError
@@ -44,6 +46,9 @@ class SegDataset(BaseSegDataset):
 
     HOW_TO_GET: ClassVar[str]
     """What a user types to get the data: a command, completing the sentence "get it with ..."."""
+
+    FRAMES: ClassVar[re.Pattern[str] | None] = None
+    """What finds sequence and frame in an image's path; None where every image is a sequence of its own."""
 
     def __init__(
         self, layout: Mapping[str, Any], *, cache_dir: str | Path | None = None, **kwargs: Any
@@ -114,11 +119,13 @@ class SegDataset(BaseSegDataset):
             index: of the sample.
 
         Returns:
-            The name of the sequence that the image is a frame of, and the frame's number in it. Here every
-            image is a sequence of its own, named by its path in the dataset's folder; a dataset of videos
-            says otherwise.
+            The name of the sequence that the image is a frame of, and the frame's number in it, as ``FRAMES``
+            finds them. An image that it does not fit is a sequence of its own, named by its path in the
+            dataset's folder.
         """
-        return self._path_within(self.get_data_info(index)["img_path"]), 0
+        path = self._path_within(self.get_data_info(index)["img_path"])
+        frame = find_frame(self.FRAMES, path) if self.FRAMES else None
+        return frame or (path, 0)
 
     def _path_within(self, path: str) -> str:
         """Return a file's path in the dataset's folder, with slashes."""

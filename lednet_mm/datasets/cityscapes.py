@@ -14,6 +14,7 @@ from mmseg.registry import DATASETS
 
 from lednet_mm.datasets.base import SegDataset
 from lednet_mm.datasets.cityscapes_ids import CATEGORIES, LABEL_ID_OF_TRAIN_ID
+from lednet_mm.datasets.frames import SEQUENCES
 from lednet_mm.datasets.loading import read_ids
 from lednet_mm.errors import InputError
 from lednet_mm.files import find_files, write_atomically
@@ -43,6 +44,9 @@ class Cityscapes(SegDataset):
     https://github.com/mcordts/cityscapesScripts. mmseg has ``CityscapesDataset``; this one adds the
     categories, the coarse labels and errors that say what to do.
 
+    The images of a city are one sequence, in the order of drive and frame, which
+    :mod:`lednet_mm.datasets.frames` reads from the names.
+
     Args:
         data_root: the folder of Cityscapes.
         split: ``train``, ``val``, ``test`` or (coarse labels only) ``train_extra``.
@@ -56,6 +60,7 @@ class Cityscapes(SegDataset):
         "categories": CATEGORIES,
     }
     seg_map_suffix: str
+    FRAMES = SEQUENCES["Cityscapes"]
     HOW_TO_GET = "`ln -s /path/to/cityscapes data/cityscapes` (see docs/datasets.md)"
 
     def __init__(

@@ -18,6 +18,7 @@ import numpy as np
 from mmseg.registry import DATASETS
 
 from lednet_mm.datasets.cityscapes import TO_TRAIN_ID, Cityscapes
+from lednet_mm.datasets.frames import SEQUENCES
 from lednet_mm.datasets.streets_artwork import BICYCLE, BUS, CAR, MOTORCYCLE, TRAIN, TRUCK
 from lednet_mm.datasets.streets_scene import draw_scene
 from lednet_mm.errors import InputError
@@ -43,6 +44,7 @@ class StreetsDataset(Cityscapes):
         **kwargs: as in :class:`~lednet_mm.datasets.cityscapes.Cityscapes`.
     """
 
+    FRAMES = SEQUENCES["StreetsDataset"]
     HOW_TO_GET = "`python tools/prepare_dataset.py streets`"
 
     def __init__(self, data_root: str = "data/streets", split: str = "train", **kwargs: Any) -> None:

@@ -1,10 +1,8 @@
-"""Scores from one confusion matrix (rows: truth, columns: prediction), as cityscapesScripts defines them.
+"""Confusion matrices (rows: truth, columns: prediction), and scores as cityscapesScripts defines them.
 
-TP / (TP + FP + FN) per class; the mean goes over the classes that occur in truth or prediction. Pixels
-without a label count nowhere. Integers throughout, so that images can be added in any order.
-
-Outputs of a network that are no class of the dataset are columns after the C classes: a pixel in one of them
-is a miss of its true class and a false alarm of none. So matrices are (C, P) with P >= C.
+The mean IoU goes over the classes that occur in truth or prediction. Pixels without a label count nowhere.
+Integers throughout, so that images can be added in any order. Matrices are (C, P) with P >= C:
+:mod:`lednet_mm.statistics` has the IoU, and says what outputs beyond the C classes count as.
 """
 
 from __future__ import annotations
@@ -16,6 +14,8 @@ from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
+
+from lednet_mm.statistics import mean_iou
 
 EXACT = 1 << 24
 """OpenCV counts in float32, which is exact up to here."""
@@ -73,29 +73,6 @@ def _as_bytes(name: str, ids: np.ndarray) -> np.ndarray:
     # What costs time here is memory traffic: narrowing 64-bit ids would take as long as counting them.
     little = np.ascontiguousarray(ids, dtype=ids.dtype.newbyteorder("<"))
     return little.reshape(-1).view(np.uint8).reshape(1, -1, ids.dtype.itemsize)
-
-
-def class_iou(matrix: np.ndarray) -> np.ndarray:
-    """Return the IoU of each class in [0, 1]; NaN for a class absent from truth and prediction.
-
-    Args:
-        matrix: (..., C, P) counts.
-
-    Returns:
-        (..., C) float64.
-    """
-    hits = np.diagonal(matrix, axis1=-2, axis2=-1).astype(np.float64)
-    union = matrix.sum(-1) + matrix.sum(-2)[..., : hits.shape[-1]] - hits
-    return np.divide(hits, union, out=np.full_like(hits, np.nan), where=union > 0)
-
-
-def mean_iou(matrix: np.ndarray) -> np.ndarray:
-    """Return the mean of :func:`class_iou` over the classes that occur: (..., C, P) -> (...)."""
-    iou = class_iou(matrix)
-    occurs = ~np.isnan(iou)
-    count = occurs.sum(-1)
-    total = np.where(occurs, iou, 0).sum(-1)
-    return np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
 
 
 def merge_classes(matrix: np.ndarray, groups: Sequence[Sequence[int]]) -> np.ndarray:

@@ -12,7 +12,8 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
 from lednet_mm.errors import InputError
-from lednet_mm.evaluation.confusion import class_iou, confusion_matrix, pack, scores
+from lednet_mm.evaluation.confusion import confusion_matrix, pack, scores
+from lednet_mm.statistics import class_iou
 
 
 @dataclass(frozen=True)

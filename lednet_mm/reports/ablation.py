@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import pandas as pd
 
-from lednet_mm.reports.differences import Differences
+from lednet_mm.reports.differences import UNRESOLVED, Differences, adjust_family
 from lednet_mm.reports.reading import StudyFacts
 from lednet_mm.reports.tables import Column, Table, is_missing, rows_of
+from lednet_mm.statistics import LEVEL, RESAMPLES
 
 COLUMNS = [
     *("study", "dataset", "split", "network", "variant", "baseline", "seeds"),
     *("difference_points", "low_points", "high_points", "verdict"),
+    *("p_holm", "verdict_holm", "resampled"),
     *("params_change_percent", "macs_change_percent", "latency_change_percent"),
     *("recipe_differs", "expectation", "_accuracy", "_complexity", "_latency"),
 ]
@@ -74,9 +76,23 @@ def compare_with_baselines(
     needed = [name for _, row, _, other in pairs if other for r in (row, other) for name in r["_accuracy"]]
     differences.prepare(needed)
     found = [_row(place, row, other, base, studies, differences) for place, row, other, base in pairs]
+    _judge_families(found)
     found += _without_accuracy(groups, studies, baselines)
     table = pd.DataFrame(found, columns=COLUMNS)
     return table.sort_values(COLUMNS[:6], na_position="first", ignore_index=True)
+
+
+def _judge_families(rows: Iterable[dict[str, Any]]) -> None:
+    """Add what holds among all that are compared with one baseline on one split: Holm's adjustment."""
+    families: dict[tuple, list[dict[str, Any]]] = {}
+    for row in rows:
+        if "_difference" in row:
+            key = tuple(row[name] for name in ("study", "dataset", "split", "baseline"))
+            families.setdefault(key, []).append(row)
+    for family in families.values():
+        adjusted = adjust_family([row.pop("_difference") for row in family])
+        for row, difference in zip(family, adjusted, strict=True):
+            row["p_holm"], row["verdict_holm"] = difference.adjusted_p, difference.verdict_in_family
 
 
 def _asked(study: StudyFacts | None) -> Sequence[Baseline]:
@@ -107,7 +123,8 @@ def _row(
     if base is None:
         return {**found, "seeds": 0, "verdict": "its baseline has no result"}
     difference = differences.between(row["_seeds"], base["_seeds"])
-    found.update(seeds=len(difference.seeds), verdict=difference.verdict)
+    found.update(seeds=len(difference.seeds), verdict=difference.verdict, resampled=difference.sampling)
+    found["_difference"] = difference
     if interval := difference.interval:
         found["difference_points"] = interval.difference
         found["low_points"], found["high_points"] = interval.low, interval.high
@@ -185,6 +202,7 @@ def ablation_table(frame: pd.DataFrame, title: str, speed: str) -> Table:
             source="_accuracy",
         ),
         Column("verdict", "result"),
+        Column("verdict_holm", "result among all"),
         Column("expectation", "expected"),
         Column(
             "params_change_percent",
@@ -200,10 +218,20 @@ def ablation_table(frame: pd.DataFrame, title: str, speed: str) -> Table:
             source="_latency",
         ),
     )
+    ways = sorted({way for way in frame["resampled"] if not is_missing(way)})
+    images = f"images ({' or '.join(ways)})" if ways else "images"
     notes = [
-        "The interval is a paired bootstrap over seeds and images; a difference whose interval contains "
-        "zero is not resolved."
+        f"The interval is a paired bootstrap, {RESAMPLES} times, over seeds and {images}, stretched for few "
+        "seeds and few blocks by Student's t; a difference whose interval contains zero is not resolved."
     ]
+    taken = frame.dropna(subset=["p_holm"])
+    if len(taken) > 1:
+        resolved, kept = (taken[name].ne(UNRESOLVED).sum() for name in ("verdict", "verdict_holm"))
+        notes.append(
+            f"{resolved} of {len(taken)} comparisons are resolved by themselves, of which chance alone would "
+            f"give {(1 - LEVEL) * len(taken):.1f} if no difference were true; {kept} are among all that are "
+            "compared with the same baseline (Holm)."
+        )
     if frame["seeds"].eq(1).any():
         notes.append(
             "With one seed the interval speaks about these two trainings, not about the networks: it "

@@ -16,8 +16,9 @@ import numpy as np
 
 from lednet_mm.counting.counts import HEADLINE
 from lednet_mm.datasets.cityscapes_ids import CATEGORIES
-from lednet_mm.evaluation.confusion import class_iou, scores, unpack
+from lednet_mm.evaluation.confusion import scores, unpack
 from lednet_mm.records import Record
+from lednet_mm.statistics import class_iou
 
 ROUNDED_MS = 1e-4
 """Samples are kept to four decimals."""

@@ -1,20 +1,88 @@
-"""Differences of mIoU between runs, from the confusion matrices that their accuracy records keep."""
+"""Differences between runs, and their ranks, from the confusion matrices that accuracy records keep."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from lednet_mm.studies.statistics import Interval, paired_interval, resampled_miou
+from lednet_mm.datasets.frames import frames_of_names
+from lednet_mm.evaluation.confusion import unpack
+from lednet_mm.record_format import Record
+from lednet_mm.statistics import (
+    LEVEL,
+    Blocks,
+    Frames,
+    Interval,
+    Power,
+    Rank,
+    Spread,
+    adjust_holm,
+    choose_blocks,
+    number_frames,
+    p_value,
+    paired_interval,
+    rank_networks,
+    resampled_scores,
+    seeds_needed,
+    single_images,
+    spread_over_seeds,
+)
 
-CHUNK = 8
-"""As many records are resampled together: quicker than one by one, and still little memory."""
+MIOU = "miou_percent"
+UNRESOLVED = "not resolved"
 
-Load = Callable[[str], tuple[tuple[str, ...], np.ndarray]]
+
+@dataclass(frozen=True)
+class TestedImages:
+    """The images that an accuracy record was measured on.
+
+    Attributes:
+        names: of the files; empty where the record keeps none.
+        frames: sequence and frame of each; None where nothing is known of sequences.
+        matrices: (images, C, P) confusion matrices.
+    """
+
+    names: tuple[str, ...]
+    frames: Frames | None
+    matrices: np.ndarray
+
+
+Load = Callable[[str], TestedImages]
+Seeds = Mapping[int | None, str]
+"""Seed -> name of the accuracy record."""
+
+
+def read_images(record: Record) -> TestedImages:
+    """Return the images of an accuracy record.
+
+    Frames are what the record says; of an older one they follow from the names of its images where its config
+    names a dataset that is known. Without either they are not known.
+
+    Raises:
+        ValueError: the record keeps no matrices, no pixel has a label, or something is damaged.
+    """
+    details = record.details
+    if "per_image_confusion" not in details:
+        raise ValueError(f"{record.kind}-{record.id} keeps no confusion matrices")
+    matrices = unpack(details["per_image_confusion"])
+    if not matrices.any():
+        raise ValueError("no labelled pixel")
+    names = tuple(details.get("per_image_names", ()))
+    found: Frames | None
+    if "per_image_frames" in details:
+        recorded = details["per_image_frames"]
+        found = number_frames(recorded) if recorded else single_images(len(matrices))
+    else:
+        guessed = frames_of_names(record.config.text, names) if names else None
+        found = None if guessed is None else number_frames(guessed)
+    for what, known in (("names", names), ("frames", found)):
+        if known and len(known) != len(matrices):
+            raise ValueError(f"damaged record: {len(known)} {what} of {len(matrices)} images")
+    return TestedImages(names, found, matrices)
 
 
 @dataclass(frozen=True)
@@ -25,87 +93,202 @@ class Difference:
         seeds: that both have.
         interval: in percent points; None where it cannot be taken.
         reason: why not, in words.
+        frames_known: whether the record says which images belong together; single images are resampled where
+            it does not.
+        spread: what the interval is taken from.
+        adjusted_p: Holm's, among the comparisons with one baseline; None before :func:`adjust_family`.
     """
 
     seeds: tuple[int | None, ...]
     interval: Interval | None
     reason: str = ""
+    frames_known: bool = True
+    spread: Spread | None = field(default=None, repr=False, compare=False)
+    adjusted_p: float | None = None
 
     @property
     def verdict(self) -> str:
-        """What the interval says, in words."""
+        """What the interval says by itself, in words."""
         if self.interval is None:
             return self.reason
         if not self.interval.resolved:
-            return "not resolved"
+            return UNRESOLVED
         sign = "better" if self.interval.low > 0 else "worse"
         return sign if len(self.seeds) > 1 else f"{sign} (one seed)"
+
+    @property
+    def verdict_in_family(self) -> str | None:
+        """What holds among all that are compared with one baseline, in words; None where it is not known."""
+        if self.adjusted_p is None:
+            return None
+        return self.verdict if self.adjusted_p < 1 - LEVEL else UNRESOLVED
+
+    @property
+    def sampling(self) -> str:
+        """How images were resampled, in words; empty without an interval."""
+        if self.interval is None:
+            return ""
+        return f"{self.interval.blocks}{'' if self.frames_known else ', as nothing is known of sequences'}"
+
+
+def adjust_family(family: Sequence[Difference]) -> list[Difference]:
+    """Return differences to one baseline with p-values adjusted for how many they are."""
+    adjusted = adjust_holm(np.array([p_value(d.spread) if d.spread else np.nan for d in family]))
+    return [
+        replace(difference, adjusted_p=None if np.isnan(p) else float(p))
+        for difference, p in zip(family, adjusted, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
 class _Resampled:
     images: tuple[int, ...]  # hash of their names in order, and the shape of their matrices
-    miou: float
-    draws: np.ndarray  # (R,)
+    frames: int  # index of Differences._frames
+    frames_known: bool
+    scores: Mapping[str, tuple[float, np.ndarray]]  # the score, and (R,)
 
 
 class Differences:
     """Takes differences; every record is read and resampled once.
 
     Args:
-        load: record name -> image names and confusion matrices (I, C, P); ValueError where there are none.
+        load: record name -> its images; ValueError where there are none.
+        scores: that will be asked for, of :data:`lednet_mm.statistics.SCORES`.
     """
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Load, scores: Sequence[str] = (MIOU,)) -> None:
         self._load = load
+        self._scores = tuple(scores)
         self._known: dict[str, _Resampled | str] = {}
+        self._blocks: dict[int, Blocks] = {}
 
     def prepare(self, names: Iterable[str]) -> None:
         """Read and resample records, several at once."""
         wanted = [name for name in dict.fromkeys(names) if name not in self._known]
-        chunks = [wanted[i : i + CHUNK] for i in range(0, len(wanted), CHUNK)]
+        if not wanted:
+            return
         # NumPy and zlib work outside the interpreter's lock.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for found in pool.map(self._resample, chunks):
-                self._known.update(found)
+            self._known.update(zip(wanted, pool.map(self._resample, wanted), strict=True))
 
-    def _resample(self, names: Iterable[str]) -> dict[str, _Resampled | str]:
-        found: dict[str, _Resampled | str] = {}
-        alike: dict[tuple, list[tuple[str, int, np.ndarray]]] = {}
-        for name in names:
-            try:
-                images, matrices = self._load(name)
-            except ValueError as error:
-                found[name] = str(error)
-            else:
-                alike.setdefault(matrices.shape, []).append((name, hash(images), matrices))
-        for runs in alike.values():
-            miou, draws = resampled_miou(np.stack([matrices for _, _, matrices in runs]))
-            for i, (name, digest, _) in enumerate(runs):
-                found[name] = _Resampled((digest, *runs[0][2].shape), float(miou[i]), draws[:, i].copy())
-        return found
+    def _resample(self, name: str) -> _Resampled | str:
+        try:
+            tested = self._load(name)
+        except ValueError as error:
+            return str(error)
+        matrices = tested.matrices
+        frames = single_images(len(matrices)) if tested.frames is None else tested.frames
+        key = hash(frames)
+        self._blocks[key] = choose_blocks(frames)
+        return _Resampled(
+            (hash(tested.names), *matrices.shape),
+            key,
+            tested.frames is not None,
+            resampled_scores(matrices, frames, self._scores),
+        )
 
-    def between(self, variant: Mapping[int | None, str], baseline: Mapping[int | None, str]) -> Difference:
-        """Return variant - baseline on the seeds that both have.
+    def scores(self, name: str) -> dict[str, float] | None:
+        """Return the scores of a record in percent; None where it keeps no matrices."""
+        self.prepare([name])
+        found = self._known[name]
+        if isinstance(found, str):
+            return None
+        return {score: value for score, (value, _) in found.scores.items()}
+
+    def between(self, variant: Seeds, baseline: Seeds, score: str = MIOU) -> Difference:
+        """Return variant - baseline on the seeds that both have, with its interval.
 
         Args:
-            variant: seed -> name of the accuracy record.
+            variant: its accuracies.
             baseline: the same.
+            score: what is compared, of those that were announced.
         """
-        seeds = tuple(sorted(variant.keys() & baseline.keys(), key=lambda seed: -1 if seed is None else seed))
+        pairs = self._pairs(variant, baseline)
+        if isinstance(pairs, Difference):
+            return pairs
+        seeds, ours, theirs = pairs
+        by_seed, draws = self._paired(ours, theirs, score)
+        spread = spread_over_seeds(by_seed, draws, self._blocks[ours[0].frames])
+        known = all(run.frames_known for run in ours)
+        return Difference(seeds, paired_interval(spread), frames_known=known, spread=spread)
+
+    def power(self, variant: Seeds, baseline: Seeds, wished: float, score: str = MIOU) -> Power | None:
+        """Say how many seeds a difference needs for an interval of a wished half-width, in percent points.
+
+        Args:
+            variant: its accuracies.
+            baseline: the same.
+            wished: half-width.
+            score: what is compared.
+
+        Returns:
+            None where no interval can be taken.
+        """
+        pairs = self._pairs(variant, baseline)
+        if isinstance(pairs, Difference):
+            return None
+        _, ours, theirs = pairs
+        return seeds_needed(self._paired(ours, theirs, score)[1], self._blocks[ours[0].frames], wished)
+
+    def rank(self, runs: Sequence[Seeds], score: str = MIOU) -> list[Rank] | None:
+        """Rank networks on the seeds that all have.
+
+        Args:
+            runs: the accuracies of each network.
+            score: by which.
+
+        Returns:
+            In the order of ``runs``; None where they have no seed in common, or were tested on different
+            images, or some keep no matrices.
+        """
+        common = set.intersection(*(set(seeds) for seeds in runs)) if runs else set()
+        if not common:
+            return None
+        self.prepare([seeds[seed] for seeds in runs for seed in common])
+        known = [[self._known[seeds[seed]] for seed in _ordered(common)] for seeds in runs]
+        found = [[run for run in group if isinstance(run, _Resampled)] for group in known]
+        if found != known or len({(*run.images, run.frames) for group in found for run in group}) > 1:
+            return None
+        spreads = []
+        for group in found:
+            scores = [run.scores[score] for run in group]
+            by_seed, draws = np.array([s for s, _ in scores]), np.stack([d for _, d in scores], axis=1)
+            spreads.append(spread_over_seeds(by_seed, draws, self._blocks[group[0].frames]))
+        return rank_networks(spreads)
+
+    def _pairs(
+        self, variant: Seeds, baseline: Seeds
+    ) -> Difference | tuple[tuple[int | None, ...], list[_Resampled], list[_Resampled]]:
+        """Return the common seeds and the runs of each, or a difference that says why there is none."""
+        seeds = _ordered(variant.keys() & baseline.keys())
         if not seeds:
             return Difference((), None, "no seed in common with the baseline")
         self.prepare([runs[seed] for seed in seeds for runs in (variant, baseline)])
-        by_seed, draws = [], []
+        ours: list[_Resampled] = []
+        theirs: list[_Resampled] = []
         for seed in seeds:
-            ours, theirs = self._known[variant[seed]], self._known[baseline[seed]]
-            for found in (ours, theirs):
+            pair = self._known[variant[seed]], self._known[baseline[seed]]
+            for found, group in zip(pair, (ours, theirs), strict=True):
                 if isinstance(found, str):
                     return Difference(seeds, None, f"no interval: {found}")
-            assert isinstance(ours, _Resampled)
-            assert isinstance(theirs, _Resampled)
-            if ours.images != theirs.images:
+                group.append(found)
+        for one, other in zip(ours, theirs, strict=True):
+            if one.images != other.images:
                 return Difference(seeds, None, "tested on other images than the baseline")
-            by_seed.append(ours.miou - theirs.miou)
-            draws.append(ours.draws - theirs.draws)
-        return Difference(seeds, paired_interval(np.array(by_seed), np.stack(draws, axis=1)))
+        if len({run.images for run in ours}) > 1:
+            return Difference(seeds, None, "seeds tested on different images")
+        if len({run.frames for run in (*ours, *theirs)}) > 1:
+            return Difference(seeds, None, "records differ in which images belong together")
+        return seeds, ours, theirs
+
+    def _paired(
+        self, ours: Sequence[_Resampled], theirs: Sequence[_Resampled], score: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the differences of a score on each seed, (S,), and resampled, (R, S)."""
+        pairs = [(a.scores[score], b.scores[score]) for a, b in zip(ours, theirs, strict=True)]
+        by_seed = np.array([a[0] - b[0] for a, b in pairs])
+        return by_seed, np.stack([a[1] - b[1] for a, b in pairs], axis=1)
+
+
+def _ordered(seeds: Iterable[int | None]) -> tuple[int | None, ...]:
+    return tuple(sorted(seeds, key=lambda seed: -1 if seed is None else seed))

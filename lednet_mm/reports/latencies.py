@@ -13,7 +13,7 @@ import pandas as pd
 from lednet_mm.records import Record
 from lednet_mm.reports.runs import record_name
 from lednet_mm.reports.tables import Column, Table
-from lednet_mm.timing.latency import median_interval
+from lednet_mm.statistics import median_interval
 
 VALUES = (
     *("fps_p50", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99", "unstable"),

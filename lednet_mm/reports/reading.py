@@ -14,16 +14,16 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 
 from lednet_mm.errors import InputError, describe_os_error
-from lednet_mm.evaluation.confusion import unpack
 from lednet_mm.files import read_regular
 from lednet_mm.record_format import Name, Record, Run, one_or_several
 from lednet_mm.records import explain, find_records, read_record, sort_records
 from lednet_mm.reports.alterations import find_alteration
+from lednet_mm.reports.differences import TestedImages, read_images
 from lednet_mm.reports.runs import record_name
 from lednet_mm.terminal import tracked
 from lednet_mm.text import one_line
 
-BULK = ("per_image_confusion", "per_image_names")
+BULK = ("per_image_confusion", "per_image_frames", "per_image_names")
 """Details that are read again when they are needed: they are most of a record, and few reports need all."""
 
 TITLE_LENGTH = 300
@@ -88,22 +88,13 @@ class Evidence:
     title: str
     notes: tuple[str, ...] = ()
 
-    def matrices(self, name: str) -> tuple[tuple[str, ...], np.ndarray]:
+    def matrices(self, name: str) -> TestedImages:
         """Read an accuracy record's images again.
-
-        Returns:
-            File names, and confusion matrices (images, C, P) in their order.
 
         Raises:
             ValueError: the record keeps none, or they are damaged.
         """
-        details = read_record(self.paths[name]).details
-        if "per_image_confusion" not in details:
-            raise ValueError(f"{name} keeps no confusion matrices")
-        matrices = unpack(details["per_image_confusion"])
-        if not matrices.any():
-            raise ValueError("no labelled pixel")
-        return tuple(details.get("per_image_names", ())), matrices
+        return read_images(read_record(self.paths[name]))
 
 
 def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) -> Evidence:

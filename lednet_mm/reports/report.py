@@ -17,6 +17,12 @@ from lednet_mm.reports.differences import Differences
 from lednet_mm.reports.drawing import Plot, render
 from lednet_mm.reports.failures import collect_failures, failure_table, failures_markdown
 from lednet_mm.reports.folder import ReportFolder
+from lednet_mm.reports.image_scores import (
+    compare_scores,
+    image_score_table,
+    score_difference_table,
+    score_networks,
+)
 from lednet_mm.reports.latencies import latency_table
 from lednet_mm.reports.page import write_page
 from lednet_mm.reports.pictures import PictureSet
@@ -25,6 +31,7 @@ from lednet_mm.reports.reading import Evidence, read_evidence
 from lednet_mm.reports.runs import choose_runs
 from lednet_mm.reports.summary import summarise_runs, summary_table
 from lednet_mm.reports.tables import Table, to_csv, to_latex, to_markdown
+from lednet_mm.statistics import SCORES
 from lednet_mm.text import one_line
 
 PAGE = "index.html"
@@ -85,7 +92,7 @@ def make_content(evidence: Evidence, title: str | None = None, baselines: Sequen
     title = one_line(title or evidence.title)
     comparison = compare(evidence.records)
     summary = summarise_runs(comparison)
-    differences = Differences(evidence.matrices)
+    differences = Differences(evidence.matrices, SCORES)
     ablation = compare_with_baselines(summary, evidence.studies, differences, baselines)
     speed = str(comparison.condition or "")
     classes = class_table(evidence.records)
@@ -93,6 +100,8 @@ def make_content(evidence: Evidence, title: str | None = None, baselines: Sequen
     tables = [
         summary_table(summary, comparison, differences, title),
         ablation_table(ablation, title, speed),
+        image_score_table(score_networks(summary, differences), title),
+        score_difference_table(compare_scores(ablation, differences), title),
         *([class_summary_table(class_summary, title)] if len(class_summary) else []),
         latency_table(comparison.latencies, title),
         benchmark_table(evidence.records, title),

@@ -13,7 +13,7 @@ from lednet_mm.reports.differences import Differences
 from lednet_mm.reports.latencies import Condition, fastest_resolved, short_names
 from lednet_mm.reports.published import published_beside
 from lednet_mm.reports.tables import Column, Table, is_missing, rows_of
-from lednet_mm.studies.statistics import mean_interval, sample_std
+from lednet_mm.statistics import mean_interval, sample_std
 
 GROUP = ["study", "dataset", "network", "variant", "split", "recipe"]
 COST = ["params", "params_train", "macs", "macs_shape"]

@@ -1,1 +1,1 @@
-"""Studies: plan -> execute (local, Ray), and the statistics of their results."""
+"""Studies: plan -> execute (local, Ray)."""

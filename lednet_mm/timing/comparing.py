@@ -12,8 +12,9 @@ import torch
 
 from lednet_mm.environment import Threads
 from lednet_mm.records import Record, Run, collect_provenance, new_record
+from lednet_mm.statistics import median_interval
 from lednet_mm.timing.device import Monitor, summarise_readings
-from lednet_mm.timing.latency import Timing, instability_reasons, measure, median_interval
+from lednet_mm.timing.latency import Timing, instability_reasons, measure
 
 CPU = torch.device("cpu")
 

@@ -19,6 +19,8 @@ from typing import Generic, TypeVar
 import numpy as np
 from scipy import stats
 
+from lednet_mm.statistics import median_interval
+
 UNSTABLE = 0.05
 """Share of the median within which two runs are meant to agree: see :func:`instability_reasons`."""
 
@@ -29,21 +31,6 @@ BLOCK_SECONDS = 0.5  # at most; a kernel counts busy time in hundredths of secon
 BATCHES = 10
 
 Name = TypeVar("Name", bound=Hashable)
-
-
-def median_interval(samples: np.ndarray) -> tuple[float, float]:
-    """Return a 95% interval of the median from order statistics.
-
-    How many samples lie below the median is binomial, whatever their distribution.
-
-    Args:
-        samples: (n,) values; NaN for fewer than 6, of which no two hold the median at 95%.
-    """
-    ordered = np.sort(np.asarray(samples, dtype=np.float64))
-    below = int(stats.binom.ppf(0.025, len(ordered), 0.5)) if len(ordered) else 0
-    if below < 1:
-        return float("nan"), float("nan")
-    return float(ordered[below - 1]), float(ordered[len(ordered) - below])
 
 
 def drift_interval(samples: np.ndarray) -> float:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lednet_mm.checkpoints.files import last_good_checkpoint
 from lednet_mm.config import run_of
+from lednet_mm.datasets.frames import recorded_frames
 from lednet_mm.datasets.reproducible import seed_iteration
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.metric import Accuracy, ConfusionMatrixMetric
@@ -297,6 +298,7 @@ class RecordHook(Hook):
                 provenance.model_copy(update=of_val),
                 runner.work_dir,
                 runner.seed,
+                **recorded_frames(runner.val_loop.dataloader.dataset, self.accuracy.images),
             )
 
     def _validation_is_missing(self, runner: Any) -> bool:

@@ -23,6 +23,7 @@ from lednet_mm.checkpoints.binding import compare_with_config, seed_of
 from lednet_mm.checkpoints.files import load_model
 from lednet_mm.config import config_text
 from lednet_mm.datasets.check import check_dataset
+from lednet_mm.datasets.frames import recorded_frames
 from lednet_mm.errors import InputError, describe_error, is_out_of_memory
 from lednet_mm.evaluation.metric import Accuracy, ConfusionMatrixMetric
 from lednet_mm.evaluation.registered import class_meant
@@ -125,6 +126,7 @@ def evaluate_checkpoint(
             dataset_fingerprint=summary.fingerprint,
             checkpoint_sha256=sha256,
         )
+        details |= recorded_frames(dataset, accuracy.images)
         path = write_accuracy_record(runner, accuracy, name, provenance, work_dir, seed, **details)
     finally:  # a reader of the output may have gone, a disk may be full: neither costs the other
         announce(accuracy, name)

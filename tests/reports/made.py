@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lednet_mm.evaluation.confusion import class_iou, pack, scores
+from lednet_mm.evaluation.confusion import pack, scores
 from lednet_mm.records import Provenance, Record, Run, new_record
+from lednet_mm.statistics import class_iou
 
 CLASSES = ("road", "sky", "car")
 PROVENANCE = Provenance(

@@ -12,7 +12,13 @@ from lednet_mm.reports.plots_accuracy import plot_forest
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.summary import summarise_runs
 from lednet_mm.reports.tables import to_markdown
-from lednet_mm.studies.statistics import miou_difference
+from lednet_mm.statistics import (
+    choose_blocks,
+    paired_interval,
+    resampled_scores,
+    single_images,
+    spread_over_seeds,
+)
 from tests.reports.made import accuracy, complexity, failure, latency, matrices, train, write_study
 
 
@@ -35,11 +41,33 @@ def test_the_interval_is_that_of_the_statistics(tmp_path):
     write_runs(tmp_path, *records, accuracy(variant="no_apn", seed=7))
     (row,) = table_of(tmp_path).to_dict("records")
     stacks = {v: np.stack([matrices(q, s) for s in (0, 1, 2)]) for v, q in quality.items()}
-    expected = miou_difference(stacks["no_apn"], stacks["baseline"])
+    frames = single_images(20)
+    found = {v: [resampled_scores(run, frames)["miou_percent"] for run in runs] for v, runs in stacks.items()}
+    pairs = list(zip(found["no_apn"], found["baseline"], strict=True))
+    by_seed = np.array([ours[0] - theirs[0] for ours, theirs in pairs])
+    draws = np.stack([ours[1] - theirs[1] for ours, theirs in pairs], axis=1)
+    expected = paired_interval(spread_over_seeds(by_seed, draws, choose_blocks(frames)))
     assert row["seeds"] == 3
     assert row["difference_points"] == pytest.approx(expected.difference)
     assert (row["low_points"], row["high_points"]) == pytest.approx((expected.low, expected.high))
     assert row["verdict"] == "worse"
+
+
+def test_what_is_compared_with_one_baseline_is_judged_together(tmp_path):
+    """A difference that its own interval resolves need not hold among many."""
+    weak = {f"weak{i}": 0.8 for i in range(6)}
+    quality = {"baseline": 0.8, "strong": 0.5, "slight": 0.78, **weak}
+    write_runs(
+        tmp_path, *(accuracy(variant=v, seed=s, quality=q) for v, q in quality.items() for s in range(4))
+    )
+    frame = table_of(tmp_path)
+    rows = {row["variant"]: row for row in frame.to_dict("records")}
+    assert (rows["strong"]["verdict"], rows["strong"]["verdict_holm"]) == ("worse", "worse")
+    assert (rows["slight"]["verdict"], rows["slight"]["verdict_holm"]) == ("worse", "not resolved")
+    text = to_markdown(ablation_table(frame, "Title", ""))
+    assert "| result among all |" in text
+    assert "2 of 8 comparisons are resolved by themselves, of which chance alone would give 0.4" in text
+    assert "(single images, as nothing is known of sequences)" in text
 
 
 def test_a_difference_whose_interval_contains_zero_is_not_resolved(tmp_path):

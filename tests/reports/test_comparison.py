@@ -5,28 +5,23 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lednet_mm.evaluation.confusion import mean_iou
 from lednet_mm.reports.comparison import compare, comparison_table
-from lednet_mm.reports.differences import Differences
+from lednet_mm.reports.differences import Differences, read_images
 from lednet_mm.reports.latencies import latency_table
 from lednet_mm.reports.published import published_table
 from lednet_mm.reports.recipes import recipe_of
 from lednet_mm.reports.summary import summarise_runs, summary_table
 from lednet_mm.reports.tables import to_markdown
+from lednet_mm.statistics import mean_iou
 from tests.reports.made import CONFIG, accuracy, complexity, latency, matrices, train
 
 
 def differences(records) -> Differences:
     """Take differences of records that lie nowhere."""
-    from lednet_mm.evaluation.confusion import unpack
     from lednet_mm.reports.runs import record_name
 
-    known = {record_name(r): r.details for r in records if r.kind == "accuracy"}
-
-    def load(name):
-        return tuple(known[name]["per_image_names"]), unpack(known[name]["per_image_confusion"])
-
-    return Differences(load)
+    known = {record_name(r): r for r in records if r.kind == "accuracy"}
+    return Differences(lambda name: read_images(known[name]))
 
 
 def summary_of(records):

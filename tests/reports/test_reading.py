@@ -88,8 +88,9 @@ def test_an_edited_record_is_left_out(make, change, named, tmp_path):
 
 def test_categories_of_cityscapes_are_compared_too(tmp_path):
     from lednet_mm.datasets.cityscapes import Cityscapes
-    from lednet_mm.evaluation.confusion import class_iou, scores
+    from lednet_mm.evaluation.confusion import scores
     from lednet_mm.records import Run, new_record
+    from lednet_mm.statistics import class_iou
 
     rng = np.random.default_rng(0)
     matrices = rng.integers(0, 100, (3, 19, 19))

@@ -6,12 +6,12 @@ from itertools import chain, repeat
 import numpy as np
 import pytest
 
+from lednet_mm.statistics import median_interval
 from lednet_mm.timing import latency
 from lednet_mm.timing.latency import (
     drift_interval,
     instability_reasons,
     measure,
-    median_interval,
     paired_ratio,
     summarise,
     warm_up,

@@ -376,6 +376,17 @@ def test_the_metric_of_mmsegmentation_is_replaced(small_config, checkpoint, tool
     assert values[0] == values[1]
 
 
+def test_a_record_says_which_images_belong_together(small_config, small_streets, checkpoint, tool, tmp_path):
+    assert tool("test", small_config(), checkpoint, "--work-dir", tmp_path / "single").status == 0
+    assert only_record(tmp_path / "single").details["per_image_frames"] == []
+    # The same files read as Cityscapes are a city with a drive of one frame each.
+    place = str(small_streets)
+    lines = f"test_dataloader = dict(dataset=dict(type='Cityscapes', data_root={place!r}))"
+    assert tool("test", small_config(lines), checkpoint, "--work-dir", tmp_path / "city").status == 0
+    frames = only_record(tmp_path / "city").details["per_image_frames"]
+    assert frames == [("generated", 0), ("generated", 1_000_000)]
+
+
 def test_a_name_that_is_not_utf8(small_config, small_streets, checkpoint, tool, tmp_path):
     data = Path(shutil.copytree(small_streets, tmp_path / "streets"))
     for kind, ending in (("leftImg8bit", "leftImg8bit.png"), ("gtFine", "gtFine_labelTrainIds.png")):

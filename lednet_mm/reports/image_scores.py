@@ -1,0 +1,154 @@
+"""Scores in which each image weighs alike: mIoU-I, mIoU-C and the worst images, from records' matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lednet_mm.reports.differences import Differences
+from lednet_mm.reports.summary import with_spread
+from lednet_mm.reports.tables import Column, Table, rows_of
+from lednet_mm.statistics import SCORES, sample_std
+
+PLACE = ["study", "dataset", "split", "network", "variant"]
+HEADERS = dict(zip(SCORES, ("mIoU", "mIoU-I", "mIoU-C", "worst 5%"), strict=True))
+
+
+def score_networks(summary: pd.DataFrame, differences: Differences) -> pd.DataFrame:
+    """Return the scores of each network over its seeds, and its place among those tested on the same images.
+
+    Args:
+        summary: see :func:`lednet_mm.reports.summary.summarise_runs`.
+        differences: takes them, with all of :data:`lednet_mm.statistics.SCORES`.
+
+    Returns:
+        One row for each row of the summary whose records keep matrices: ``PLACE``, ``seeds``, each score and
+        ``<score>_std``, and by mIoU ``rank``, ``rank_low``, ``rank_high`` and ``first_percent`` where all
+        networks of the study, dataset and split can be ranked.
+    """
+    rows: list[dict[str, Any]] = []
+    groups: dict[tuple, list[tuple[dict[str, Any], Mapping[int | None, str]]]] = {}
+    differences.prepare(name for row in rows_of(summary) for name in row["_accuracy"])
+    for row in rows_of(summary):
+        found = [differences.scores(name) for name in row["_accuracy"]]
+        known = [scores for scores in found if scores is not None]
+        if not known:
+            continue
+        new: dict[str, Any] = {key: row[key] for key in PLACE}
+        new |= {"seeds": len(known), "_accuracy": row["_accuracy"]}
+        for score in SCORES:
+            values = np.array([scores[score] for scores in known])
+            new |= {score: float(values.mean()), f"{score}_std": float(sample_std(values))}
+        rows.append(new)
+        groups.setdefault(tuple(row[key] for key in PLACE[:3]), []).append((new, row["_seeds"]))
+    for group in groups.values():
+        ranks = differences.rank([seeds for _, seeds in group]) if len(group) > 1 else None
+        for (row, _), rank in zip(group, ranks or (), strict=False):
+            row |= {"rank": rank.rank, "rank_low": rank.low, "rank_high": rank.high}
+            row["first_percent"] = 100 * rank.first
+    columns = [*PLACE, "seeds", *(c for score in SCORES for c in (score, f"{score}_std"))]
+    columns += ["rank", "rank_low", "rank_high", "first_percent", "_accuracy"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def image_score_table(frame: pd.DataFrame, title: str) -> Table:
+    """Make the table for people.
+
+    Args:
+        frame: of :func:`score_networks`.
+        title: of the report.
+    """
+    columns = (
+        *(Column(name, name) for name in ("study",) if frame["study"].nunique(dropna=False) > 1),
+        *(Column(name, name) for name in ("network", "variant", "dataset", "split")),
+        Column("seeds", "seeds", ".0f"),
+        *(
+            Column(score, f"{header} (%)", ".2f", show=_spread(score), source="_accuracy")
+            for score, header in HEADERS.items()
+        ),
+        Column("rank", "rank", ".1f", show=_rank, lower_is_better=True, source="_accuracy"),
+        Column("first_percent", "first (%)", ".0f", source="_accuracy"),
+    )
+    notes = (
+        "mIoU is of all pixels of the split. mIoU-I is the mean over images of the mean over the classes in "
+        "their truth, mIoU-C the mean over classes of the mean over the images that show them, worst 5% the "
+        "mean of mIoU-I over the worst images (arXiv:2310.19252); ± is the standard deviation over seeds.",
+        "Rank by mIoU on the seeds that all have, with its 95% interval over seeds and images; first: in how "
+        "many of the resamples.",
+    )
+    return Table("image_scores", f"{title}: scores by image", columns, frame, notes)
+
+
+def _spread(score: str) -> Any:
+    return lambda row: with_spread(row[score], row[f"{score}_std"])
+
+
+def _rank(row: Mapping[str, Any]) -> str:
+    return f"{row['rank']:g} ({row['rank_low']:g} to {row['rank_high']:g})"
+
+
+def compare_scores(ablation: pd.DataFrame, differences: Differences) -> pd.DataFrame:
+    """Return the differences of every score to the baselines, with intervals.
+
+    Args:
+        ablation: see :func:`lednet_mm.reports.ablation.compare_with_baselines`.
+        differences: takes them.
+
+    Returns:
+        One row for each row of the ablation that has a difference: ``PLACE``, ``baseline``, ``seeds``, and of
+        each score ``<score>_difference``, ``_low``, ``_high`` in percent points.
+    """
+    rows = []
+    for row in rows_of(ablation.dropna(subset=["difference_points"])):
+        variant, baseline = paired_records(row["_accuracy"])
+        new = {key: row[key] for key in (*PLACE, "baseline", "seeds")}
+        new["_accuracy"] = row["_accuracy"]
+        for score in SCORES:
+            if interval := differences.between(variant, baseline, score).interval:
+                new |= {f"{score}_difference": interval.difference}
+                new |= {f"{score}_low": interval.low, f"{score}_high": interval.high}
+        rows.append(new)
+    columns = [*PLACE, "baseline", "seeds"]
+    columns += [f"{score}_{end}" for score in SCORES for end in ("difference", "low", "high")]
+    return pd.DataFrame(rows, columns=[*columns, "_accuracy"])
+
+
+def paired_records(names: Sequence[str]) -> tuple[dict[int | None, str], dict[int | None, str]]:
+    """Return the records of a row of the ablation, of the variant and of the baseline, by number of the pair.
+
+    Args:
+        names: variant, baseline, variant, baseline, ... on one seed after another.
+    """
+    return dict(enumerate(names[::2])), dict(enumerate(names[1::2]))
+
+
+def score_difference_table(frame: pd.DataFrame, title: str) -> Table:
+    """Make the table for people.
+
+    Args:
+        frame: of :func:`compare_scores`.
+        title: of the report.
+    """
+    columns = (
+        *(Column(name, name) for name in ("study",) if frame["study"].nunique(dropna=False) > 1),
+        *(Column(name, name) for name in ("network", "variant", "dataset", "split")),
+        Column("baseline", "compared with"),
+        Column("seeds", "seeds", ".0f"),
+        *(
+            Column(
+                f"{score}_difference", f"{header} (points)", ".2f", show=_points(score), source="_accuracy"
+            )
+            for score, header in HEADERS.items()
+        ),
+    )
+    notes = ("Differences to the baseline with 95% intervals, which are taken as those of mIoU.",)
+    return Table("image_score_differences", f"{title}: differences by image", columns, frame, notes)
+
+
+def _points(score: str) -> Any:
+    return lambda row: (
+        f"{row[f'{score}_difference']:+.2f} ({row[f'{score}_low']:+.2f} to {row[f'{score}_high']:+.2f})"
+    )

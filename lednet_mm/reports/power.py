@@ -1,0 +1,95 @@
+"""How many seeds a study needs for intervals of a wished width, from the records that it has so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from lednet_mm.errors import InputError
+from lednet_mm.reports.ablation import compare_with_baselines
+from lednet_mm.reports.comparison import compare
+from lednet_mm.reports.differences import Differences
+from lednet_mm.reports.image_scores import paired_records
+from lednet_mm.reports.reading import read_evidence
+from lednet_mm.reports.summary import summarise_runs
+from lednet_mm.reports.tables import Column, Table, rows_of
+
+KEYS = ["study", "dataset", "split", "network", "variant", "baseline", "seeds"]
+
+
+def estimate_power(ablation: pd.DataFrame, differences: Differences, wished: float) -> pd.DataFrame:
+    """Say of each difference to a baseline how many seeds it needs.
+
+    Args:
+        ablation: see :func:`lednet_mm.reports.ablation.compare_with_baselines`.
+        differences: takes them.
+        wished: half-width of the 95% interval in percent points.
+
+    Returns:
+        One row for each row of the ablation that has a difference: ``KEYS``, ``difference_points``,
+        ``half_width_points`` now, ``seeds_needed`` (empty where no number is enough or none can be told),
+        ``limit_points`` that the images set to any number of seeds, and ``why`` there is no number.
+    """
+    rows = []
+    for row in rows_of(ablation.dropna(subset=["difference_points"])):
+        power = differences.power(*paired_records(row["_accuracy"]), wished)
+        assert power is not None  # the row has an interval
+        new = {key: row[key] for key in (*KEYS, "difference_points", "_accuracy")}
+        new |= {"half_width_points": power.half_width, "seeds_needed": power.seeds}
+        new["limit_points"] = power.limit
+        if power.seeds is None:
+            new["why"] = "one seed says nothing of others" if row["seeds"] < 2 else "the images allow no less"
+            if row["seeds"] > 1 and power.limit < wished:
+                new["why"] = "more than 1000"
+        rows.append(new)
+    columns = [*KEYS, "difference_points", "half_width_points", "seeds_needed", "limit_points", "why"]
+    frame = pd.DataFrame(rows, columns=[*columns, "_accuracy"])
+    frame["seeds_needed"] = frame["seeds_needed"].astype("Int64")
+    return frame
+
+
+def power_table(frame: pd.DataFrame, title: str, wished: float) -> Table:
+    """Make the table for people.
+
+    Args:
+        frame: of :func:`estimate_power`.
+        title: of the study.
+        wished: half-width in percent points.
+    """
+    signed = {"form": ".2f", "show": lambda row: f"{row['difference_points']:+.2f}"}
+    columns = (
+        *(Column(name, name) for name in ("network", "variant", "dataset", "split")),
+        Column("baseline", "compared with"),
+        Column("seeds", "seeds", ".0f"),
+        Column("difference_points", "mIoU difference (points)", **signed),  # type: ignore[arg-type]
+        Column("half_width_points", "± now (points)", ".2f"),
+        Column("seeds_needed", f"seeds for ± {wished:g}", ".0f"),
+        Column("limit_points", "± with any number of seeds", ".2f"),
+        Column("why", "why none"),
+    )
+    notes = (
+        "Few seeds tell their own spread roughly: from three, the number may be off by a factor of four.",
+        "More images make narrower what more seeds cannot.",
+    )
+    return Table("power", f"{title}: seeds for a half-width of {wished:g} points", columns, frame, notes)
+
+
+def plan_seeds(folders: Sequence[str | Path], wished: float) -> Table:
+    """Read a study's records and say how many seeds its differences need.
+
+    Args:
+        folders: of the study.
+        wished: half-width in percent points, above 0 and at most 100.
+
+    Raises:
+        InputError: no such folder, no record in it, or another half-width.
+    """
+    if not 0 < wished <= 100:
+        raise InputError(f"a half-width of {wished:g} points: give a number above 0 and at most 100")
+    evidence = read_evidence(folders)
+    differences = Differences(evidence.matrices)
+    summary = summarise_runs(compare(evidence.records))
+    ablation = compare_with_baselines(summary, evidence.studies, differences)
+    return power_table(estimate_power(ablation, differences, wished), evidence.title, wished)

@@ -1,0 +1,121 @@
+"""Scores by image and the power of a study: from records, beside the ablation."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lednet_mm.errors import InputError
+from lednet_mm.records import write_record
+from lednet_mm.reports.ablation import compare_with_baselines
+from lednet_mm.reports.comparison import compare
+from lednet_mm.reports.differences import Differences
+from lednet_mm.reports.image_scores import (
+    compare_scores,
+    image_score_table,
+    score_difference_table,
+    score_networks,
+)
+from lednet_mm.reports.power import estimate_power, plan_seeds
+from lednet_mm.reports.reading import read_evidence
+from lednet_mm.reports.summary import summarise_runs
+from lednet_mm.reports.tables import to_markdown
+from lednet_mm.statistics import SCORES, score_images
+from tests.reports.made import accuracy, matrices
+
+QUALITY = {"baseline": 0.8, "no_apn": 0.7, "no_bn": 0.5}
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Three variants with three seeds, and one whose records keep no matrices."""
+    for variant, quality in QUALITY.items():
+        for seed in range(3):
+            write_record(accuracy(variant=variant, seed=seed, quality=quality), tmp_path / "run")
+    bare = accuracy(variant="bare", quality=0.9)
+    kept = {key: value for key, value in bare.details.items() if key != "per_image_confusion"}
+    write_record(bare.model_copy(update={"details": kept}), tmp_path / "run")
+    return tmp_path
+
+
+@pytest.fixture
+def frames(study):
+    evidence = read_evidence([study])
+    differences = Differences(evidence.matrices, SCORES)
+    summary = summarise_runs(compare(evidence.records))
+    return summary, compare_with_baselines(summary, {}, differences), differences
+
+
+def test_scores_are_means_over_seeds_of_what_the_matrices_give(frames):
+    summary, _, differences = frames
+    frame = score_networks(summary, differences)
+    rows = {row["variant"]: row for row in frame.to_dict("records")}
+    assert rows.keys() == QUALITY.keys()  # nothing is known of the images of the other
+    for variant, quality in QUALITY.items():
+        values = [score_images(matrices(quality, seed)) for seed in range(3)]
+        for score in SCORES[1:]:
+            found = [value[score] for value in values]
+            assert rows[variant][score] == pytest.approx(np.mean(found))
+            assert rows[variant][f"{score}_std"] == pytest.approx(np.std(found, ddof=1))
+    assert [rows[variant]["rank"] for variant in QUALITY] == [1, 2, 3]
+    assert rows["baseline"]["first_percent"] > 95
+    text = to_markdown(image_score_table(frame, "Title"))
+    assert "| worst 5% (%) |" in text
+    assert "1 (1 to 1)" in text
+
+
+def test_networks_of_other_images_have_no_rank(tmp_path):
+    for variant in QUALITY:
+        names = [f"{variant}{i}.png" for i in range(20)]
+        write_record(accuracy(variant=variant, names=names), tmp_path / "run")
+    evidence = read_evidence([tmp_path])
+    summary = summarise_runs(compare(evidence.records))
+    frame = score_networks(summary, Differences(evidence.matrices, SCORES))
+    assert len(frame) == 3
+    assert frame["rank"].isna().all()
+
+
+def test_every_score_is_compared_on_the_same_pairs(frames):
+    _, ablation, differences = frames
+    frame = compare_scores(ablation, differences)
+    assert frame["variant"].tolist() == ["no_apn", "no_bn"]
+    own = ablation.dropna(subset=["difference_points"])
+    for end, column in (("difference", "difference_points"), ("low", "low_points"), ("high", "high_points")):
+        np.testing.assert_allclose(frame[f"miou_percent_{end}"], own[column].astype(float))
+    means = {
+        variant: np.mean([score_images(matrices(quality, s))["miou_c_percent"] for s in range(3)])
+        for variant, quality in QUALITY.items()
+    }
+    expected = [means[variant] - means["baseline"] for variant in ("no_apn", "no_bn")]
+    np.testing.assert_allclose(frame["miou_c_percent_difference"], expected)
+    assert (frame["miou_c_percent_low"] < frame["miou_c_percent_difference"]).all()
+    assert "mIoU-C (points)" in to_markdown(score_difference_table(frame, "Title"))
+
+
+def test_the_power_of_a_study(study, frames):
+    _, ablation, differences = frames
+    frame = estimate_power(ablation, differences, 50.0)
+    assert frame["seeds_needed"].tolist() == [2, 2]
+    np.testing.assert_allclose(
+        frame["half_width_points"], (frame_width(ablation) / 2).astype(float), rtol=0.3
+    )
+    narrow = estimate_power(ablation, differences, 1e-6)
+    assert narrow["seeds_needed"].isna().all()
+    assert set(narrow["why"]) <= {"the images allow no less", "more than 1000"}
+    text = to_markdown(plan_seeds([study], 50.0))
+    assert "| seeds for ± 50 |" in text
+    for wrong in (0, -1.0, 101, float("nan")):
+        with pytest.raises(InputError, match="give a number above 0"):
+            plan_seeds([study], wrong)
+
+
+def frame_width(ablation: pd.DataFrame) -> pd.Series:
+    rows = ablation.dropna(subset=["difference_points"])
+    return rows["high_points"] - rows["low_points"]
+
+
+def test_one_seed_tells_nothing_of_others(tmp_path):
+    for variant in ("baseline", "no_apn"):
+        write_record(accuracy(variant=variant, quality=QUALITY[variant]), tmp_path / "run")
+    (row,) = plan_seeds([tmp_path], 50.0).rows()
+    assert row["why"] == "one seed says nothing of others"
+    assert pd.isna(row["seeds_needed"])
