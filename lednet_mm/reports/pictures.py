@@ -6,12 +6,12 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from lednet_mm.evaluation.rendering import colorize, picture_grid
+from lednet_mm.reports.parts import Part
 
 PAGE_WIDTH = 640
 
@@ -55,16 +55,16 @@ class PictureSet:
     examples: tuple[Example, ...]
     name: str = "predictions"
 
-    def png(self) -> bytes:
-        """Return all examples as one PNG with titles and legend."""
+    def files(self) -> dict[str, bytes]:
+        """Return all examples as one PNG, with titles and legend, by file name."""
         rows = [
             [e.image, *(colorize(ids, self.palette) for ids in (e.truth, *e.predictions))]
             for e in self.examples
         ]
         grid = picture_grid(rows, ("image", "truth", *self.networks), self.classes, self.palette)
-        return _encode(Image.fromarray(grid), "PNG")
+        return {f"{self.name}.png": _encode(Image.fromarray(grid), "PNG")}
 
-    def data(self) -> dict[str, Any]:
+    def part(self) -> Part:
         """Return the examples as the page takes them, pictures as data URLs."""
         rows = []
         for example in self.examples:
@@ -79,8 +79,8 @@ class PictureSet:
         colors = [f"rgb({', '.join(str(int(c)) for c in color)})" for color in self.palette]
         note = f"Images spread evenly over {self.dataset}'s split {self.split}; black has no label."
         return {
-            "dataset": self.dataset,
-            "name": self.name,
+            "kind": "pictures",
+            "title": self.dataset,
             "rows": rows,
             "legend": list(zip(self.classes, colors, strict=True)),
             "note": note,

@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from lednet_mm.catalog import COMMON, DEFAULT, network_files, variants_of
+from lednet_mm.catalog import COMMON, DEFAULT, Variant, network_files, variants_of
 from lednet_mm.config import Choice, config_text, is_card, load_config, network_changes, run_of
 from lednet_mm.errors import InputError, describe_error, describe_os_error
 from lednet_mm.files import read_regular
@@ -179,18 +179,21 @@ class Plan:
             "split": self.runs[0].split,
             "baseline": baselines[0] if len(baselines) == 1 else baselines,
             "expectations": self._expectations(),
+            "questions": {name: variant.question for name, variant in self._variants().items()},
             "runs": runs,
             "configs": {run.name: sha256(run.text) for run in self.runs},
         }
 
     def _expectations(self) -> dict[str, str]:
         """Return what is expected of the variants in this study, and what the study says itself."""
-        planned = {(run.run.network, run.run.variant): None for run in self.runs}
+        known = {name: variant.expectation for name, variant in self._variants().items()}
+        return {**known, **self.study.expectations}
+
+    def _variants(self) -> dict[str, Variant]:
+        """Return the variants in this study that the networks' files describe, by name."""
+        planned = dict.fromkeys((run.run.network, run.run.variant) for run in self.runs)
         known = {variant: variants_of(network).get(variant) for network, variant in planned}
-        return {
-            **{variant: entry.expectation for variant, entry in known.items() if entry},
-            **self.study.expectations,
-        }
+        return {name: variant for name, variant in known.items() if variant}
 
 
 def read_study(path: str | Path) -> Study:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lednet_mm.evaluation.confusion import class_iou, pack, scores
-from lednet_mm.records import Provenance, Record, Run, new_record
+from lednet_mm.evaluation.confusion import class_iou, pack, scores, unpack
+from lednet_mm.records import Provenance, Record, Run, new_record, sort_records
+from lednet_mm.reports.content import Content
+from lednet_mm.reports.reading import Evidence
+from lednet_mm.reports.runs import record_name
 
 CLASSES = ("road", "sky", "car")
 PROVENANCE = Provenance(
@@ -134,3 +137,16 @@ def write_study(folder: Path, variants=("baseline", "no_apn"), seeds=(0, 1), **m
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "study.json").write_text(json.dumps(content))
+
+
+class Kept(Evidence):
+    """Evidence of records that lie nowhere."""
+
+    def matrices(self, name):
+        (details,) = (r.details for r in self.records if record_name(r) == name)
+        return tuple(details["per_image_names"]), unpack(details["per_image_confusion"])
+
+
+def content_of(records) -> Content:
+    """Return what a report of these records shows."""
+    return Content(Kept(tuple(sort_records(records)), {}, {}, {}, "Title"))

@@ -1,17 +1,17 @@
-"""The ablation table: each variant's difference to its baseline, and what was expected of it."""
+"""Each variant's differences to its baselines, and what was expected of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import pandas as pd
 
+from lednet_mm.catalog import DEFAULT
 from lednet_mm.reports.differences import Differences
-from lednet_mm.reports.reading import StudyFacts
-from lednet_mm.reports.tables import Column, Table, is_missing, rows_of
+from lednet_mm.reports.reading import Baseline, StudyFacts
+from lednet_mm.reports.tables import is_missing, rows_of
 
 COLUMNS = [
     *("study", "dataset", "split", "network", "variant", "baseline", "seeds"),
@@ -19,20 +19,6 @@ COLUMNS = [
     *("params_change_percent", "macs_change_percent", "latency_change_percent"),
     *("recipe_differs", "expectation", "_accuracy", "_complexity", "_latency"),
 ]
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What runs are compared with; ``network`` None is the run's own."""
-
-    network: str | None = None
-    variant: str = "baseline"
-
-    @classmethod
-    def parse(cls, text: str) -> Baseline:
-        """Read ``NETWORK`` or ``NETWORK:VARIANT``."""
-        network, _, variant = text.partition(":")
-        return cls(network, variant or "baseline")
 
 
 def compare_with_baselines(
@@ -47,7 +33,7 @@ def compare_with_baselines(
         summary: see :func:`lednet_mm.reports.summary.summarise_runs`.
         studies: their files say what is compared with what, and what is expected.
         differences: takes them.
-        baselines: instead of the studies'; without either it is each network's own ``baseline``.
+        baselines: instead of the studies'; without either it is each network as it is.
 
     Returns:
         One row for each variant and baseline, sorted; columns as in ``COLUMNS``. A variant that a study plans
@@ -80,12 +66,17 @@ def compare_with_baselines(
 
 
 def _asked(study: StudyFacts | None) -> Sequence[Baseline]:
-    return [Baseline(one.network, one.variant) for one in study.baseline] if study else [Baseline()]
+    return study.baseline if study else [Baseline()]
+
+
+def _words(baseline: tuple[str, str]) -> str:
+    network, variant = baseline
+    return network if variant == DEFAULT else f"{network}, {variant}"
 
 
 def _expectation(study: StudyFacts | None, network: str, variant: str) -> str | None:
     """Return what a study expects of a variant, or of a network where networks are compared."""
-    return study.expectations.get(network if variant == "baseline" else variant) if study else None
+    return study.expectations.get(network if variant == DEFAULT else variant) if study else None
 
 
 def _row(
@@ -100,7 +91,7 @@ def _row(
     network, variant = row["network"], row["variant"]
     found: dict[str, Any] = {
         **{"study": study, "dataset": dataset, "split": split, "network": network, "variant": variant},
-        "baseline": other[0] if other[1] == "baseline" else f"{other[0]}, {other[1]}",
+        "baseline": _words(other),
         "expectation": _expectation(studies.get(study or ""), network, variant),
         **{"_accuracy": [], "_complexity": [], "_latency": []},
     }
@@ -143,77 +134,9 @@ def _without_accuracy(
             rows[(study.name, run.dataset, run.network, run.variant, own)] = {
                 **{"study": study.name, "dataset": run.dataset, "split": study.split},
                 **{"network": run.network, "variant": run.variant, "seeds": 0},
-                "baseline": own[0] if own[1] == "baseline" else f"{own[0]}, {own[1]}",
+                "baseline": _words(own),
                 "verdict": "no result",
                 "expectation": _expectation(study, run.network, run.variant),
                 **{"_accuracy": [], "_complexity": [], "_latency": []},
             }
     return list(rows.values())
-
-
-def ablation_table(frame: pd.DataFrame, title: str, speed: str) -> Table:
-    """Make the table for people.
-
-    Args:
-        frame: of :func:`compare_with_baselines`.
-        title: of the report.
-        speed: condition of the latencies, in words; empty without any.
-    """
-
-    def change(key: str) -> dict[str, Any]:
-        return {"form": ".1f", "show": lambda row: f"{row[key]:+.1f}"}
-
-    columns = (
-        *(Column(name, name) for name in ("study",) if frame["study"].nunique(dropna=False) > 1),
-        Column("network", "network"),
-        Column("variant", "variant"),
-        *(Column(name, name) for name in ("dataset", "split")),
-        Column("baseline", "compared with"),
-        Column("seeds", "seeds", ".0f"),
-        Column(
-            "difference_points",
-            "mIoU difference (points)",
-            ".2f",
-            show=lambda row: f"{row['difference_points']:+.2f}",
-            source="_accuracy",
-        ),
-        Column(
-            "low_points",
-            "95% interval (points)",
-            ".2f",
-            show=lambda row: f"{row['low_points']:+.2f} to {row['high_points']:+.2f}",
-            source="_accuracy",
-        ),
-        Column("verdict", "result"),
-        Column("expectation", "expected"),
-        Column(
-            "params_change_percent",
-            "parameters (%)",
-            **change("params_change_percent"),
-            source="_complexity",
-        ),
-        Column("macs_change_percent", "MACs (%)", **change("macs_change_percent"), source="_complexity"),
-        Column(
-            "latency_change_percent",
-            "latency p50 (%)",
-            **change("latency_change_percent"),
-            source="_latency",
-        ),
-    )
-    notes = [
-        "The interval is a paired bootstrap over seeds and images; a difference whose interval contains "
-        "zero is not resolved."
-    ]
-    if frame["seeds"].eq(1).any():
-        notes.append(
-            "With one seed the interval speaks about these two trainings, not about the networks: it "
-            "resamples images only."
-        )
-    if frame["recipe_differs"].eq(True).any():
-        rows = frame[frame["recipe_differs"].eq(True)]
-        names = sorted({f"{n} {v}" for n, v in zip(rows["network"], rows["variant"], strict=True)})
-        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-        notes.append(f"Trained by another recipe than the baseline: {shown}.")
-    if speed and frame["latency_change_percent"].notna().any():
-        notes.append(f"Latency: {speed}.")
-    return Table("ablation", f"{title}: differences to the baseline", columns, frame, tuple(notes))
