@@ -214,8 +214,10 @@ function addLines(section, { x, y, groups }) {
             usePointStyle: true,
             pointStyleWidth: 34,
             filter: (item, data) => Boolean(data.datasets[item.datasetIndex].line),
-            generateLabels: (of) => Chart.defaults.plugins.legend.labels.generateLabels(of)
-              .map((item) => ({ ...item, pointStyle: "line", rotation: 0, lineWidth: 2.5 })),
+            generateLabels: (of) => Chart.defaults.plugins.legend.labels.generateLabels(of).map((item) => {
+              const { borderColor, borderDash } = of.data.datasets[item.datasetIndex];
+              return { ...item, pointStyle: "line", rotation: 0, lineWidth: 2, strokeStyle: borderColor, lineDash: borderDash };
+            }),
           },
           onClick: (event, item, legend) => {
             const { datasets } = legend.chart.data;

@@ -159,7 +159,7 @@ function definition(table, column, i) {
     width: width(table, column, i),
     visible: !constant(table, column, i),
     variableHeight: long,
-    cssClass: long ? "words" : "",
+    cssClass: long && column.cite === null ? "words" : "", // a citation is read where it is opened
     headerSort: column.look !== "log",
     ...(column.look !== "log" && (words.length > 1 || column.numeric) ? filter : {}),
   };

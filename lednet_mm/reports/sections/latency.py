@@ -188,16 +188,18 @@ def plot_rooflines(latencies: LatencyCollection, title: str, looks: Looks) -> li
         line = np.geomspace(ends[0], ends[1], 100)
         axes.plot(line, np.minimum(peak, bandwidth * line), color="0.4", linewidth=1.2)
         names = []
+        one_network = len({network_name(row) for row in rows}) == 1
         for i, row in enumerate(rows):
             axes.plot(x[i], y[i], linestyle="none", markersize=MARKER_SIZE, **looks.of(row).point())
             engine = latencies.conditions[row["condition"]].words()["engine"]
-            names.append(f"{network_name(row)} ({engine})")
+            names.append(engine if one_network else f"{network_name(row)} ({engine})")
         set_log(axes, "x")
         set_log(axes, "y")
         axes.set_ylim(min(y[y > 0].min(initial=peak), bandwidth * ends[0]) / 2, peak * 2)
         axes.set_xlabel("operations per byte moved at least once (FLOP/B)")
         axes.set_ylabel("speed reached (GFLOP/s)")
-        set_title(figure, f"{title}: roofline\n{device}, {precision}")
+        of = f" of {network_name(rows[0])}" if one_network else ""
+        set_title(figure, f"{title}: roofline{of}\n{device}, {precision}")
         axes.grid(alpha=0.3, which="both")
         ceilings = f"line: measured ceilings, {peak:.0f} GFLOP/s and a copy at {bandwidth:.1f} GB/s"
         set_note(figure, [ceilings])
