@@ -24,11 +24,12 @@ demo: $(INSTALLED)  ## train, test, measure and report three networks on generat
 test: $(INSTALLED)  ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal
 
-lint: $(INSTALLED)  ## check style, types and spelling
+lint: $(INSTALLED)  ## check style, types, spelling and the directions of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
+	$(BIN)/python -m pytest -q --noconftest --durations-min=60 tests/test_imports.py
 
 clean:  ## remove .venv and caches (never data or runs)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache *.egg-info

@@ -1,4 +1,4 @@
-"""The networks' cards: what a network is called, where it comes from, what its proof is of.
+"""The networks' cards: what a network is called, where it comes from, and what it is proven equal to.
 
 A card stands in its network's file: ``CARD = Card(...)``, or ``CARDS = [Card(...), ...]`` for a family. It
 is read there without importing the file, and so without PyTorch: its values are literals, or constants of
@@ -21,18 +21,18 @@ NETWORKS = Path(__file__).with_name("networks")
 
 @dataclass(frozen=True)
 class Vector:
-    """What a reference vector is of: a network as its config has it, or another version of it.
+    """The network that a reference vector was made with: the one of the config, or another version of it.
 
-    A version of which only weights are known has an entry and a name table, but no file of figures: it is not
-    proven.
+    A version of which only weights were published has an entry and a name table but no vector file, and is
+    not proven.
 
     Attributes:
         changes: dotted keys of the network's config and their values in the code of the vector.
-        title: of another version of the network; empty for the network itself, which may yet have parts that
-            only training uses.
-        repository: where that code is; None is the card's.
-        commit: of that code; None is the card's.
-        deviations: where that code differs from the paper, a sentence each; None is the card's.
+        title: the title of another version of the network; empty for the network itself, with or without
+            parts that only training uses.
+        repository: the repository of that code; None means the card's.
+        commit: the commit of that code; None means the card's.
+        deviations: where that code differs from the paper, one sentence each; None means the card's.
     """
 
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -47,15 +47,16 @@ class Card:
     """What is known of a network beside its code.
 
     Attributes:
-        name: of the network in commands and records, and of its file in ``configs/_base_/networks``.
-        title: as its paper writes it, with what tells this version apart.
+        name: the network's name in commands and records, and the name of its file in
+            ``configs/_base_/networks``.
+        title: the name that its paper gives it, with what tells this version apart.
         paper: where it is described (arXiv number, or venue and year).
-        repository: where the code is that this project follows.
-        commit: of that code, as the reference vector states it; None where nothing is proven.
-        deviations: where that code differs from the paper, a sentence each; it is followed by default here.
-        vectors: the reference vectors of the network and of its other versions, by name. The network itself
-            is proven if one of them has no title.
-        published: names of its rows in ``lednet_mm/reports/published.csv``.
+        repository: the repository whose code this project follows.
+        commit: the commit of that code, as the reference vector states it; None where nothing is proven.
+        deviations: where that code differs from the paper, one sentence each; the defaults follow the code.
+        vectors: the reference vectors of the network and of its other versions by name. The network itself is
+            proven if one of them has no title.
+        published: the names of its rows in ``lednet_mm/reports/published.csv``.
 
     Raises:
         ValueError: a field of another type, or two vectors of the network itself.
@@ -149,15 +150,28 @@ def card_of_vector(name: str) -> Card:
 
 
 def _cards_in(path: Path) -> list[Card]:
+    found = constants_in(path, ("CARD", "CARDS"))
+    one, several = [found["CARD"]] if "CARD" in found else [], found.get("CARDS", [])
+    if not isinstance(several, list) or not all(isinstance(card, Card) for card in one + several):
+        raise InputError(f"{path}: cannot be read: CARD is Card(...), and CARDS is [Card(...), ...]")
+    return one + several
+
+
+def constants_in(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Return constants of a network's file by name, those that it has; nothing is executed.
+
+    Args:
+        path: the file.
+        names: of the constants whose values are wanted; of the others the value is None.
+
+    Raises:
+        InputError: the file is no Python, or one of the values is no literal, constant or card.
+    """
     try:
         file = _File.read(path)
-        cards = [file.constant("CARD")] if "CARD" in file.constants else []
-        cards += file.constant("CARDS") if "CARDS" in file.constants else []
-        if not all(isinstance(card, Card) for card in cards):
-            raise ValueError("CARD is Card(...), and CARDS is [Card(...), ...]")
+        return {name: file.constant(name) if name in names else None for name in file.constants}
     except (OSError, SyntaxError, ValueError, TypeError, LookupError, RecursionError) as error:
-        raise InputError(f"{path}: its cards cannot be read: {describe_error(error)}") from error
-    return cards
+        raise InputError(f"{path}: cannot be read: {describe_error(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -173,8 +187,13 @@ class _File:
     imported: Mapping[str, tuple[Path, str]]
 
     @classmethod
-    @cache
     def read(cls, path: Path) -> _File:
+        """Read a file, once for as long as it is not written again."""
+        return cls._parse(path.absolute(), path.stat().st_mtime_ns)
+
+    @classmethod
+    @cache
+    def _parse(cls, path: Path, changed: int) -> _File:
         constants, imported = {}, {}
         for statement in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(statement, ast.Assign):
@@ -199,7 +218,7 @@ class _File:
         return self.value(self.constants[name])
 
     def value(self, node: ast.expr) -> Any:
-        """Return the value of an expression of literals, constants, cards and vectors."""
+        """Return the value of an expression of literals, constants, ``dict(...)``, cards and vectors."""
         match node:
             case ast.Name(id=name):
                 return self.constant(name)
@@ -210,13 +229,13 @@ class _File:
             case ast.Dict(keys=keys, values=values):
                 known = [self.value(key) for key in keys if key]
                 return dict(zip(known, map(self.value, values), strict=True))
-            case ast.Call(func=ast.Name(id=("Card" | "Vector") as kind), args=[], keywords=keywords):
+            case ast.Call(func=ast.Name(id=("Card" | "Vector" | "dict") as kind), args=[], keywords=keywords):
                 fields = {str(keyword.arg): self.value(keyword.value) for keyword in keywords}
-                return Card(**fields) if kind == "Card" else Vector(**fields)
+                return {"Card": Card, "Vector": Vector, "dict": dict}[kind](**fields)
         try:
             return ast.literal_eval(node)
         except ValueError:
             raise ValueError(
                 f"line {node.lineno}: {ast.unparse(node)[:60]} is no literal, constant, "
-                "Card(field=...) or Vector(field=...)"
+                "dict(key=...), Card(field=...) or Vector(field=...)"
             ) from None

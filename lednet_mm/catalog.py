@@ -1,4 +1,4 @@
-"""What configs are combined of: networks, datasets, recipes and variants, each from its file in configs/."""
+"""The networks, datasets, recipes and variants that configs are combined from, each from its file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lednet_mm.errors import InputError, describe_error
+from lednet_mm.own_networks import is_own_network, read_own_network
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
@@ -24,10 +25,10 @@ class Variant:
     """A change to a network, and what is asked by it.
 
     Attributes:
-        question: what the comparison with the network itself is to answer.
-        claim: who claims what.
+        question: the question that a comparison with the network itself answers.
+        claim: what is claimed about it, and by whom.
         expectation: what was expected before any run.
-        change: dotted keys of the config and their values.
+        change: the dotted keys of the config that change, with their new values.
     """
 
     question: str
@@ -59,12 +60,12 @@ def file_of(kind: str, files: Mapping[str, Path], name: str) -> Path:
     """Return the file of a network, dataset or recipe.
 
     Args:
-        kind: what it is, for the message.
-        files: all of its kind by name.
-        name: the one wanted.
+        kind: the word for it in the message.
+        files: all files of this kind by name.
+        name: the name that is looked for.
 
     Raises:
-        InputError: there is none of the name.
+        InputError: none of them has the name.
     """
     if name not in files:
         close = difflib.get_close_matches(name, files, 3, cutoff=0.6) or sorted(files)
@@ -72,22 +73,38 @@ def file_of(kind: str, files: Mapping[str, Path], name: str) -> Path:
     return files[name]
 
 
-@cache
 def variants_of(network: str) -> Mapping[str, Variant]:
-    """Return the variants of a network by name, from ``configs/ablations/<network>.py``.
+    """Return the variants of a network by name.
+
+    Args:
+        network: its name, whose variants are in ``configs/ablations/<network>.py``; or the file of a network
+            of the user's own, which has them itself.
 
     Raises:
         InputError: the file is damaged, or an entry lacks something.
     """
+    if is_own_network(network):
+        return _variants(Path(network), read_own_network(network).variants)
     path = CONFIGS / "ablations" / f"{network}.py"
-    if not path.is_file():
-        return {}
+    return _variants_in(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
+@cache
+def _variants_in(path: Path, changed: int) -> Mapping[str, Variant]:
+    """Read a file of variants; ``changed`` is when it was written, so that no older content is returned."""
     from mmengine.config import Config
 
     try:
         entries = Config.fromfile(str(path)).to_dict()
-        return {name: Variant(**entry) for name, entry in entries.items()}
     except (Exception, SystemExit) as error:  # a config is code: anything may come out of it
+        raise InputError(f"{path}: the variants cannot be read: {describe_error(error)}") from error
+    return _variants(path, entries)
+
+
+def _variants(path: Path, entries: Mapping[str, Any]) -> Mapping[str, Variant]:
+    try:
+        return {name: Variant(**entry) for name, entry in entries.items()}
+    except TypeError as error:
         raise InputError(f"{path}: the variants cannot be read: {describe_error(error)}") from error
 
 
@@ -95,7 +112,7 @@ def variant_of(network: str, name: str) -> Variant:
     """Return a variant of a network.
 
     Raises:
-        InputError: the network has none of the name.
+        InputError: the network has no variant of this name.
     """
     variants = variants_of(network)
     if name not in variants:

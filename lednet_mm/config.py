@@ -1,4 +1,4 @@
-"""Reading configs: MMSegmentation's files, with one clear line for what is wrong."""
+"""Reading configs: files in MMSegmentation's form, with one clear line for each mistake in them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ from lednet_mm.catalog import (
     variant_of,
 )
 from lednet_mm.errors import InputError, describe_error, suggest
+from lednet_mm.own_networks import import_own_network, is_own_network, read_own_network
 from lednet_mm.records import Run, explain
 from lednet_mm.text import for_file_name, is_name
 
 WHERE = ("work_dir", "resume", "launcher")
-"""Keys that say where and how a config is run; they are no part of it."""
+"""Keys that say where and how a config is run, and so are not part of what it describes."""
 
 RUNNER_ARGUMENTS = (
     *("model", "work_dir", "train_dataloader", "val_dataloader", "test_dataloader", "train_cfg", "val_cfg"),
@@ -47,7 +48,8 @@ READ = frozenset(
     | {"activation_checkpointing", "compile", "custom_imports", "efficient_conv_bn_eval"}
     | {"find_unused_parameters", "model_wrapper_cfg", "runner_type", "sync_bn"}
     # What this project reads.
-    | {"channels_last", "dataset", "network", "recipe", "study", "tta_model", "tta_pipeline", "variant"}
+    | {"channels_last", "dataset", "network", "network_file", "recipe", "study", "tta_model"}
+    | {"tta_pipeline", "variant"}
 )
 """Keys at the top of a config that somebody reads. Any other is a variable of the config file alone."""
 
@@ -73,7 +75,7 @@ LISTS = ("custom_hooks", "tta_pipeline")
 PARTS = ("backbone", "neck", "decode_head", "auxiliary_head")
 """Parts of a model that make up its network."""
 SAME_VARIANT = ("loss_decode", "init_cfg", "pretrained", "sampler", "ignore_index", "num_classes")
-"""Keys of these parts that say how they are trained, or on which classes, and so make no other variant."""
+"""Keys of these parts that only say how they are trained or on which classes: they make no new variant."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Choice:
     """A config as a command or a study names it.
 
     Attributes:
-        source: a config file, or the name of a network.
+        source: a config file, the name of a network, or the file of a network of the user's own.
         dataset: name of a dataset, or a dataset's YAML file; None with a config file.
         recipe: name of a recipe; None with a config file, else the common one.
         variant: name of one of the network's variants; None leaves it as it is.
@@ -93,9 +95,15 @@ class Choice:
     variant: str | None = None
 
     @property
+    def is_own_network(self) -> bool:
+        """Whether the file of a network of the user's own is named."""
+        return is_own_network(self.source)
+
+    @property
     def is_file(self) -> bool:
         """Whether a config file is named, and not a network."""
-        return self.source.endswith(".py") or "/" in self.source or Path(self.source).is_file()
+        named = self.source.endswith(".py") or "/" in self.source or Path(self.source).is_file()
+        return named and not self.is_own_network
 
     @property
     def name(self) -> str:
@@ -115,8 +123,9 @@ class Choice:
             (dataset_files(), self.dataset),
             (recipe_files(), self.recipe or COMMON),
         )
-        cards = [Path(self.dataset)] if self.dataset and is_card(self.dataset) else []
-        return [*cards, *(files[name] for files, name in kinds if name in files)]
+        own = [Path(self.source)] if self.is_own_network else []
+        own += [Path(self.dataset)] if self.dataset and is_card(self.dataset) else []
+        return [*own, *(files[name] for files, name in kinds if name in files)]
 
     def __str__(self) -> str:
         return self.source if self.is_file else self.name
@@ -135,7 +144,7 @@ def load_config(
         choice: what is named; text and paths are config files.
         options: ``{"train_cfg.max_iters": 2}``; keys with dots reach into the config. Those that change the
             network make a variant, which is named after them unless they give it a name (``variant``).
-        seed: of everything random; None keeps the config's.
+        seed: the seed of everything random; None keeps the config's.
         imports: whether the modules that the config names in ``custom_imports`` are imported, which takes
             seconds and is needed where something is built from it.
 
@@ -155,7 +164,7 @@ def load_config(
         raise InputError(f"{path}: no model in this config (files in _base_ are parts, not configs)")
     complete(config)
     if chosen.variant not in (None, DEFAULT):
-        network = run_of(config).network
+        network = chosen.source if chosen.is_own_network else run_of(config).network
         _merge(path, config, {**variant_of(network, chosen.variant).change, "variant": chosen.variant})
     for key in options or ():
         _check_option(path, config, str(key))
@@ -185,14 +194,18 @@ def _read(chosen: Choice, imports: bool) -> Config:
     if path.suffix != ".py":
         raise InputError(f"{path}: configs are Python files (.py); one in another format is not read")
     try:
-        return Config.fromfile(str(path), import_custom_modules=imports)
+        config = Config.fromfile(str(path), import_custom_modules=imports)
     except (Exception, SystemExit) as error:  # a config is code: anything may come out of it
         raise InputError(f"{path}: the config cannot be read: {describe_error(error)}") from error
+    if imports and config.get("network_file"):
+        import_own_network(Path(config.network_file))
+    return config
 
 
 def _combine(chosen: Choice, imports: bool) -> Config:
     """Put a network, a dataset and a recipe together, as a file with these three in ``_base_`` does."""
-    network = file_of("network", network_files(), chosen.source)
+    own = read_own_network(chosen.source) if chosen.is_own_network else None
+    network = None if own else file_of("network", network_files(), chosen.source)
     if chosen.dataset is None:
         known = " or ".join(dataset_files())
         raise InputError(
@@ -201,6 +214,10 @@ def _combine(chosen: Choice, imports: bool) -> Config:
         )
     recipe = file_of("recipe", recipe_files(), chosen.recipe or COMMON)
     with tempfile.TemporaryDirectory() as folder:
+        if own:
+            network = Path(folder) / "network.py"
+            content = {"network": own.card.name, "network_file": str(own.path), "model": dict(own.model)}
+            network.write_text(_as_text(content))
         if is_card(chosen.dataset):
             dataset = Path(folder) / "dataset.py"
             dataset.write_text(config_text(_read_card(chosen.dataset)))
@@ -213,6 +230,8 @@ def _combine(chosen: Choice, imports: bool) -> Config:
             config = Config.fromfile(str(path), import_custom_modules=imports)
         except (Exception, SystemExit) as error:
             raise InputError(f"{chosen.name}: cannot be combined: {describe_error(error)}") from error
+    if own and imports:
+        import_own_network(own.path)
     return Config(config.to_dict(), cfg_text=text, filename=path.name)
 
 
@@ -232,7 +251,7 @@ def load_data_config(choice: Choice, options: Mapping | None = None) -> Config:
 
     Args:
         choice: what is named; ``source`` may be the name of a dataset or its YAML file.
-        options: as in :func:`load_config`; of a dataset alone there are none.
+        options: as in :func:`load_config`; a dataset alone takes none.
 
     Raises:
         InputError: as in :func:`load_config`.
@@ -259,9 +278,9 @@ def _merge(path: str, config: Config, options: Mapping) -> None:
 def complete(config: Config) -> None:
     """Fill in what follows from the dataset and the recipe, where the config does not say it itself.
 
-    Of a :class:`~lednet_mm.networks.segmentor.Segmentor`: ``num_classes``, ``class_weight`` and the
-    preprocessing, whose size is the dataset's ``crop_size``. Of the training: its length, which is the
-    dataset's ``iterations`` and ``val_interval``, or the recipe's ``epochs`` and ``val_epochs`` of the
+    A :class:`~lednet_mm.networks.segmentor.Segmentor` gets ``num_classes``, ``class_weight`` and the
+    preprocessing, whose size is the dataset's ``crop_size``. The training gets its length: the dataset's
+    ``iterations`` and ``val_interval``, or what the recipe's ``epochs`` and ``val_epochs`` come to with the
     dataset's ``train_images``.
     """
     model, training = config.get("model"), config.get("train_cfg")
@@ -290,7 +309,7 @@ def complete(config: Config) -> None:
 
 
 def network_changes(options: Mapping) -> list[str]:
-    """Return those keys of options that change the network, unless the options give it a name themselves."""
+    """Return the options that change the network; none if the options name the changed network themselves."""
     if {"variant", "network"} & set(options):
         return []
     return [
@@ -303,12 +322,12 @@ def network_changes(options: Mapping) -> list[str]:
 
 
 def _name_variant(config: Config, options: Mapping, before: Mapping) -> None:
-    """Name a variant after the options that make it, as no record may call it by the name of another.
+    """Name a variant after the options that make it: no record may call it by the name of another variant.
 
     Args:
-        config: with the options.
-        options: those of the command line.
-        before: every key of the config without them, and its value.
+        config: the config with the options applied.
+        options: the options of the command line.
+        before: every key of the config before that, with its value.
     """
     changes = [key for key in network_changes(options) if key not in before or before[key] != options[key]]
     if changes:
@@ -321,7 +340,7 @@ def _name_variant(config: Config, options: Mapping, before: Mapping) -> None:
 
 
 def innermost(dataset: Mapping[str, Any]) -> Iterator[Any]:
-    """Go through the datasets within a dataset's config: those that wrappers repeat or join, or itself."""
+    """Yield the configs of the datasets that a wrapper repeats or joins; a plain dataset's config itself."""
     within = dataset.get("datasets") or ([dataset["dataset"]] if dataset.get("dataset") else [])
     if not within:
         yield dataset
@@ -330,9 +349,9 @@ def innermost(dataset: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def files_of(config: str | Path | Choice) -> list[Path]:
-    """Return the files that a config is read from, and what they name in ``_base_``, and those in turn.
+    """Return the files that a config is read from: itself, the files in its ``_base_``, theirs, and so on.
 
-    Nothing is executed. A file that is missing or no Python stands for itself alone.
+    Nothing is executed. A file that is missing or is not Python is listed, and names no others.
     """
     found: list[Path] = []
     waiting = config.files if isinstance(config, Choice) else [Path(config)]
@@ -361,10 +380,10 @@ def files_of(config: str | Path | Choice) -> list[Path]:
 
 
 def _check_option(path: str | Path, config: Config, key: str) -> None:
-    """Refuse an option that changes nothing.
+    """Refuse an option that would change nothing.
 
     Raises:
-        InputError: nothing reads the key, or only the config file itself did.
+        InputError: nothing reads the key, or only the config file itself has read it.
     """
     name, *below = key.split(".")
     if name in READ:
@@ -385,7 +404,7 @@ def _check_option(path: str | Path, config: Config, key: str) -> None:
 
 
 def keys_of(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Go through a config: every key with its dots, numbers standing for places in lists, and its value."""
+    """Yield every key of a config with its value; dots lead into dicts, and numbers are places in lists."""
     items: Iterable[tuple[Any, Any]] = ()
     if isinstance(content, (Mapping, Config)):
         items = content.items()
@@ -397,9 +416,9 @@ def keys_of(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def config_text(config: Config) -> str:
-    """Return a resolved config as Python text, the same wherever and however it is run.
+    """Return a resolved config as Python text, which does not depend on where or how it is run.
 
-    Reading it back gives the same config and the same text.
+    Reading the text gives the same config, and that gives the same text.
     """
     return _as_text({key: value for key, value in config.to_dict().items() if key not in WHERE})
 
@@ -419,12 +438,11 @@ Config.pretty_text = property(lambda config: _as_text(config.to_dict()))
 def run_of(config: Config, seed: int | None = None, study: str | None = None) -> Run:
     """Return which run a config describes, from its ``network``, ``dataset``, ``variant`` and ``recipe``.
 
-    A recipe that is not the common one is part of the variant's name.
-
-    A config without them (MMSegmentation's own, say) is named by its file.
+    A recipe other than the common one becomes part of the variant's name. A config without these keys, such
+    as one of MMSegmentation's own, is called by the name of its file.
 
     Raises:
-        InputError: one of them is no name, which becomes part of paths; or the seed is out of range.
+        InputError: one of them cannot be part of a path, or the seed is out of range.
     """
     stem = Path(config.filename or "config").stem
     variant, recipe = config.get("variant", DEFAULT), config.get("recipe", COMMON)

@@ -100,21 +100,26 @@ def add_config(parser: argparse.ArgumentParser, *, several: bool = False) -> Non
     """Add CONFIG and the options that belong to it; :func:`choices_of` reads them.
 
     Args:
-        parser: of a command.
+        parser: the command's parser.
         several: whether the command takes several at once.
     """
     more: dict[str, Any] = {"nargs": "+"} if several else {}
     parser.add_argument(
         "config",
         metavar="CONFIG",
-        help="a config file (see configs/), or a network's name with --dataset; NAME:VARIANT also works",
+        help="a config file (see configs/); or with --dataset a network's name, or the file of one's own; "
+        "NAME:VARIANT also works",
         **more,
     )
     parser.add_argument(
-        "--dataset", metavar="NAME", help="of a network's name: the dataset (tools/list.py datasets)"
+        "--dataset", metavar="NAME", help="the dataset, where a network is named (see tools/list.py datasets)"
     )
-    parser.add_argument("--recipe", metavar="NAME", help="of a network's name: the recipe (default common)")
-    parser.add_argument("--variant", metavar="NAME", help="a variant of the network (tools/list.py variants)")
+    parser.add_argument(
+        "--recipe", metavar="NAME", help="the recipe, where a network is named (default common)"
+    )
+    parser.add_argument(
+        "--variant", metavar="NAME", help="a variant of the network (see tools/list.py variants)"
+    )
     parser.add_argument(
         "--cfg-options",
         nargs="+",

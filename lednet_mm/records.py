@@ -137,6 +137,19 @@ def _cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
+_OWN_CODE: dict[str, str] = {}
+
+
+def note_code(name: str, sha256: str) -> None:
+    """Note a file of code from outside the project that this process has imported, for its records.
+
+    Args:
+        name: of the file.
+        sha256: of its content.
+    """
+    _OWN_CODE[name] = f"sha256:{sha256}"
+
+
 def collect_provenance(device: str = "cpu", precision: str = "fp32", **known: Any) -> Provenance:
     """Collect what this process runs on.
 
@@ -150,6 +163,7 @@ def collect_provenance(device: str = "cpu", precision: str = "fp32", **known: An
     versions = {name: _version(distribution) for name, distribution in LIBRARIES.items()}
     versions["torch"] = torch.__version__
     versions["python"] = platform.python_version()
+    versions.update(_OWN_CODE)
     if device.startswith("cuda"):
         versions["cudnn"] = str(torch.backends.cudnn.version())
         versions["cuda"] = torch.version.cuda

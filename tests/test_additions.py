@@ -1,10 +1,15 @@
-"""What it takes to add something: one entry for a variant, one YAML file for a dataset."""
+"""What it takes to add something: an entry for a variant, a YAML file for a dataset, a file for a network."""
 
+import hashlib
 import shutil
+import sys
 
 import pytest
+from mmseg.registry import MODELS
 
 from lednet_mm import catalog
+from lednet_mm.config import Choice, load_config
+from lednet_mm.errors import InputError
 from lednet_mm.records import read_records
 from tests.conftest import ROOT
 from tests.datasets.small_sets import make_pairs, write_card
@@ -26,40 +31,105 @@ def configs(tmp_path, monkeypatch):
     copied = tmp_path / "configs"
     shutil.copytree(ROOT / "configs", copied, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(catalog, "CONFIGS", copied)
-    catalog.variants_of.cache_clear()
-    yield copied
-    catalog.variants_of.cache_clear()
+    return copied
 
 
-def test_a_variant_on_a_dataset_of_ones_own_is_one_entry_and_one_file(configs, tool, tmp_path):
-    with (configs / "ablations" / "lednet.py").open("a") as file:
-        file.write(ENTRY)
+# The file that docs/adding_a_network.md shows.
+OWN_NETWORK = (ROOT / "docs/adding_a_network.md").read_text().split("```python\n")[1].split("```")[0]
+
+
+@pytest.fixture
+def card(tmp_path):
+    """A dataset of one's own: a YAML file beside a few images."""
     for split in ("train", "val"):
         make_pairs(tmp_path / "data" / split)
     folders = {s: {"images": f"{s}/images", "labels": f"{s}/masks"} for s in ("train", "val")}
-    card = write_card(tmp_path, crop_size=[64, 96], splits=folders)
+    return write_card(tmp_path, crop_size=[64, 96], splits=folders)
 
-    assert "wide_first_stage" in tool("list", "variants").out
-    (tmp_path / "mine.py").write_text(
+
+@pytest.fixture
+def own_network(tmp_path):
+    """The file of a network of one's own; the module is forgotten when the test is over."""
+    path = tmp_path / "toynet.py"
+    path.write_text(OWN_NETWORK)
+    yield path
+    sys.modules.pop("toynet", None)
+    MODELS.module_dict.pop("Toy", None)
+
+
+def sweep(tool, folder, network, variants):
+    """Run a study of a network's variants on the YAML file's dataset; return what its report's table says."""
+    (folder / "mine.py").write_text(
         "title = 'Potholes'\n"
-        f"runs = [dict(networks=['lednet'], datasets=[{card.name!r}], "
-        "variants=['baseline', 'wide_first_stage'])]\n"
+        f"runs = [dict(networks=[{network!r}], datasets=['potholes.yaml'], variants={variants})]\n"
         "options = {'train_cfg.max_iters': 2, 'train_cfg.val_interval': 2,\n"
         "    'train_dataloader.batch_size': 2}\n"
         "measure = dict(accuracy='val', complexity=dict(shape=(64, 96)))\n"
     )
-    swept = tool("sweep", tmp_path / "mine.py", "--work-dir", tmp_path / "sweep", "--jobs", 1)
+    swept = tool("sweep", folder / "mine.py", "--work-dir", folder / "sweep", "--jobs", 1)
     assert swept.status == 0, swept.err
-    records, problems = read_records([tmp_path / "sweep"])
+    records, problems = read_records([folder / "sweep"])
     assert not problems
+    reported = tool("report", folder / "sweep", "--out", folder / "report")
+    assert reported.status == 0, reported.err
+    return records, (folder / "report" / "ablation.csv").read_text()
+
+
+def test_a_variant_is_one_entry(configs, card, tool, tmp_path):
+    with (configs / "ablations" / "lednet.py").open("a") as file:
+        file.write(ENTRY)
+    assert "wide_first_stage" in tool("list", "variants").out
+    records, ablation = sweep(tool, tmp_path, "lednet", ["baseline", "wide_first_stage"])
     assert {(r.run.variant, r.run.dataset) for r in records} == {
         ("baseline", "potholes"),
         ("wide_first_stage", "potholes"),
     }
     sizes = {r.run.variant: r.values["params"] for r in records if r.kind == "complexity"}
     assert sizes["wide_first_stage"] > sizes["baseline"]
-    reported = tool("report", tmp_path / "sweep", "--out", tmp_path / "report")
-    assert reported.status == 0, reported.err
-    ablation = (tmp_path / "report" / "ablation.csv").read_text()
     assert "wide_first_stage" in ablation
     assert "slightly better" in ablation
+
+
+def test_a_network_is_one_file(own_network, card, tool, tmp_path):
+    planned = tool("get_flops", f"{own_network}:wide", "--dataset", card, "--work-dir", tmp_path / "counted")
+    assert planned.status == 0, planned.err
+    records, ablation = sweep(tool, tmp_path, own_network.name, ["baseline", "wide"])
+    assert {(r.kind, r.run.network, r.run.variant) for r in records} == {
+        (kind, "toy", variant)
+        for kind in ("train", "accuracy", "complexity")
+        for variant in ("baseline", "wide")
+    }
+    digest = hashlib.sha256(OWN_NETWORK.encode()).hexdigest()
+    assert {r.provenance.versions["toynet.py"] for r in records} == {f"sha256:{digest}"}
+    assert "slightly better" in ablation
+
+
+CHOSEN = Choice("toynet.py", "streets")
+FAULTS = {
+    "a name that is taken": ('name="toy"', 'name="lednet"', "is a network of this project"),
+    "no model": ("MODEL =", "MODELS_CONFIG =", "needs MODEL = dict"),
+    "a model that is computed": ("width=8),", "width=int(8)),", "int(8) is no literal"),
+    "a card that is none": ('CARD = Card(name="toy"', 'CARD = dict(name="toy"', "network's card is Card"),
+    "a file that fails": ("@MODELS", "raise ValueError('no GPU here')\n\n\n@MODELS", "no GPU here"),
+    "variants that are a list": ("VARIANTS = dict(", "VARIANTS = list(", "is no literal"),
+}
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_a_faulty_network_file_is_one_line(what, own_network, monkeypatch):
+    old, new, message = FAULTS[what]
+    own_network.write_text(OWN_NETWORK.replace(old, new))
+    monkeypatch.chdir(own_network.parent)
+    with pytest.raises(InputError, match=r"toynet\.py: ") as caught:
+        load_config(CHOSEN)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_file_needs_a_dataset_and_a_name_of_its_own(own_network, tool, monkeypatch):
+    monkeypatch.chdir(own_network.parent)
+    assert "name a dataset too" in tool("train", "toynet.py").err
+    own_network.rename("json.py")
+    assert (
+        "a module of the name json is there already" in tool("train", "json.py", "--dataset", "streets").err
+    )

@@ -86,7 +86,7 @@ DAMAGED = {
     "no Python": ("CARD = Card(", "was never closed"),
     "code": ("CARD = Card(name=print('run'), paper='p')", "line 2: print('run') is no literal"),
     "no call": ("CARD = 5", "CARD is Card"),
-    "no list": (f"CARDS = Card(name='a', {FIELDS})", "TypeError"),
+    "no list": (f"CARDS = Card(name='a', {FIELDS})", "CARDS is [Card"),
     "no card in the list": ("CARDS = ['a']", "CARD is Card"),
     "an unknown field": (f"CARD = Card(name='a', {FIELDS}, colour='red')", "colour"),
     "a field that is missing": ("CARD = Card(name='a')", "title"),
@@ -115,7 +115,7 @@ DAMAGED = {
 def test_a_damaged_card(what: str, tmp_path, capsys):
     content, message = DAMAGED[what]
     lay(tmp_path, net=HEAD + content)
-    with pytest.raises(InputError, match=r"net\.py: its cards cannot be read: ") as caught:
+    with pytest.raises(InputError, match=r"net\.py: cannot be read: ") as caught:
         network_cards(tmp_path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add_config(parser, several=True)
-    add("--checkpoint", metavar="CKPT", help="weights, for one config")
+    add("--checkpoint", metavar="CKPT", help="the weights, where one config is given")
     add(
         "--shape",
         nargs=2,
@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar=("H", "W"),
         help="height and width; may be given several times (default 512 1024)",
     )
-    add("--batch-size", nargs="+", type=int, default=[1], metavar="N", help="images a call (default 1)")
+    add("--batch-size", nargs="+", type=int, default=[1], metavar="N", help="images per call (default 1)")
     add(
         "--engine",
         nargs="+",
@@ -57,7 +57,13 @@ def build_parser() -> argparse.ArgumentParser:
         default=["eager"],
         help="how the network is run (default eager)",
     )
-    add("--precision", nargs="+", choices=list(PRECISIONS), default=["fp32"], help="(default fp32)")
+    add(
+        "--precision",
+        nargs="+",
+        choices=list(PRECISIONS),
+        default=["fp32"],
+        help="number format (default fp32)",
+    )
     add(
         "--deployed",
         choices=list(FORMS),
@@ -69,21 +75,32 @@ def build_parser() -> argparse.ArgumentParser:
     add("--timed", choices=list(TIMED), default="network", help="to logits (network) or to class ids")
     add("--roofline", action="store_true", help="measure the device's ceilings, and what share is reached")
     add("--device", default="auto", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
-    add("--samples", type=int, default=100, help="of each row (default 100)")
-    add("--seconds", type=float, default=10.0, help="for each row, if samples take longer (default 10)")
+    add("--samples", type=int, default=100, help="samples of each row (default 100)")
+    add(
+        "--seconds",
+        type=float,
+        default=10.0,
+        help="time for each row if the samples take longer (default 10)",
+    )
     add("--work-dir", help="where records go (default work_dirs/<name of the config>)")
     return parser
 
 
 def show(timed: Latencies, title: str) -> None:
-    """Print what was timed, what makes a row unstable, and what was left out and why."""
+    """Print the table, the reasons why rows are unstable, and what was left out and why."""
+    import numpy as np
     from rich.table import Table
     from rich.text import Text
 
+    from lednet_mm.timing.latency import paired_ratio, wider_interval
+
     console = make_console()
     table = Table(title=title)
+    samples = {row: np.array(record.details["samples_ms"]) for row, record in timed.records.items()}
+    first = next(iter(samples.values()), np.array([]))
     words = ["network", "variant", "engine", "precision", "form"]
-    numbers = ["p50 (ms)", "± (ms)", "p90 (ms)", "p99 (ms)", "FPS (p50)", "samples", "memory (MiB)"]
+    numbers = ["p50 (ms)", "95% interval", "p90 (ms)", "p99 (ms)", "FPS (p50)", "samples"]
+    numbers += ["memory (MiB)", "times as fast as the first"]
     extra = {"energy_joule": ("energy (J)", "{:.3f}"), "roofline_fraction": ("of roofline", "{:.0%}")}
     present = [key for key in extra if any(key in r.values for r in timed.records.values())]
     for column in words:
@@ -93,17 +110,19 @@ def show(timed: Latencies, title: str) -> None:
     table.add_column("stable")
     for row, record in timed.records.items():
         values, backend = record.values, row.backend
-        low, high = values["latency_ms_p50_low"], values["latency_ms_p50_high"]
+        low, high = wider_interval(samples[row])
+        ratio = paired_ratio(first, samples[row])
         memory = values.get("peak_memory_bytes")
         table.add_row(
             *map(one_line, (record.run.network, record.run.variant, backend.engine, backend.precision)),
             "deployed" if backend.deployed else "",
             f"{values['latency_ms_p50']:.2f}",
-            "" if low is None else f"{(high - low) / 2:.2f}",
+            f"{low:.2f} to {high:.2f}" if np.isfinite(low) else "",
             *(f"{values[f'latency_ms_{p}']:.2f}" for p in ("p90", "p99")),
             f"{values['fps_p50']:.1f}",
             str(values["samples"]),
             f"{memory / 2**20:.0f}" if memory else "",
+            "{:.2f} ({:.2f} to {:.2f})".format(*ratio) if np.isfinite(ratio[1]) else f"{ratio[0]:.2f}",
             *(extra[key][1].format(values[key]) if key in values else "" for key in present),
             Text("no", style="yellow") if values["unstable"] else "yes",
         )
@@ -145,7 +164,7 @@ def keep(records: Mapping[Row, Record], folders: Mapping[str, Path]) -> list[str
 
 
 def main() -> None:
-    """Measure and print a table for each shape and batch size; what failed is named at the end."""
+    """Measure, and print a table for each shape and batch size; name what failed at the end."""
     from rich.progress import Progress
 
     arguments = build_parser().parse_args()

@@ -39,8 +39,8 @@ def parse_args() -> argparse.Namespace:
         "--weights",
         choices=WEIGHTS,
         default="log",
-        help="class weights that are printed of the training split: 1 / ln(1.02 + share), median frequency, "
-        "or none (default: log)",
+        help="rule of the class weights that are printed for the training split: 1 / ln(1.02 + share), "
+        "median frequency, or none (default: log)",
     )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write everything found to this file")
     parser.add_argument("--overwrite", action="store_true", help="replace the file of --json if it is there")

@@ -23,7 +23,9 @@ def main() -> None:
         "  python tools/test.py configs/espnet_camvid_author.py espnet_camvid.pth",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("network", metavar="NETWORK", help="whose checkpoint it is (list below)")
+    parser.add_argument(
+        "network", metavar="NETWORK", help="the network of the checkpoint (see the list below)"
+    )
     parser.add_argument("source", metavar="SRC", help="the authors' file")
     parser.add_argument("target", metavar="DST", help="the file to write")
     parser.add_argument("--num-classes", type=int, metavar="N", help="default: read from the tensors' shapes")

@@ -25,7 +25,7 @@ def tool(name: str, *arguments: object) -> None:
     """Run another command of this folder in a process of its own.
 
     Raises:
-        InputError: it failed; what was wrong it has said itself.
+        InputError: it failed, and has printed what was wrong.
     """
     command = [sys.executable, str(TOOLS / f"{name}.py"), *map(str, arguments)]
     if status := subprocess.run(command).returncode:
@@ -33,10 +33,10 @@ def tool(name: str, *arguments: object) -> None:
 
 
 def finished(run: Path, kind: str, iterations: int | None = None) -> bool:
-    """Say whether a run already has a record of a kind.
+    """Return whether a run already has a record of a kind.
 
     Raises:
-        InputError: it has, and was trained for another number of iterations.
+        InputError: the run was trained for another number of iterations.
     """
     from lednet_mm.records import read_records
 
@@ -58,7 +58,9 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--work-dir", default="work_dirs/demo", help="where runs and report go")
-    parser.add_argument("--iterations", type=int, default=300, help="of each network (default 300)")
+    parser.add_argument(
+        "--iterations", type=int, default=300, help="iterations of each network (default 300)"
+    )
     arguments = parser.parse_args()
     work_dir, begin = Path(arguments.work_dir), time.monotonic()
     if arguments.iterations < 1:

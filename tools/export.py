@@ -22,8 +22,8 @@ def build_parser() -> argparse.ArgumentParser:
         "  python tools/export.py configs/lednet_camvid.py work_dirs/lednet_camvid/iter_10000.pth \\\n"
         "      lednet_camvid.onnx --shape 360 480 --deployed\n\n"
         "The graph takes RGB images (N, 3, H, W), float32 in 0 to 255, normalises them itself, and gives\n"
-        "logits (N, classes, H, W). A network of other channels than three takes those. The file's\n"
-        "metadata name network, classes, input and origin.",
+        "logits (N, classes, H, W). A network of images with another number of channels takes those. The\n"
+        "file's metadata say what the network, its classes and its input are, and where it comes from.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config(parser)
@@ -35,10 +35,13 @@ def build_parser() -> argparse.ArgumentParser:
         type=int,
         default=[512, 1024],
         metavar=("H", "W"),
-        help="that it is checked at, and fixed to where the network allows no other (default 512 1024)",
+        help="size at which the graph is checked, and to which it is fixed if the network allows no other "
+        "(default 512 1024)",
     )
     parser.add_argument(
-        "--deployed", action="store_true", help="normalisation folded into the convolutions, see benchmark.py"
+        "--deployed",
+        action="store_true",
+        help="export the deployment form: normalisation folded into the convolutions",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT.onnx where it exists")
     return parser

@@ -17,6 +17,9 @@ from lednet_mm.errors import run_command
 from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
 
+COMPLEXITY = Path(__file__).resolve().parents[1] / "reports/networks"
+"""Records of all networks with 19 classes at 512x1024; tools/get_flops.py writes them."""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
@@ -31,11 +34,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def networks() -> list[dict[str, Any]]:
-    """Return the networks, each with what its card says, and its variants."""
+    """Return the networks, each with what its card says, its size as recorded, and its variants."""
+    from lednet_mm.records import read_records
+
+    records, _ = read_records([COMPLEXITY])
+    sizes = {record.run.network: record.values for record in records if record.kind == "complexity"}
     return [
         {
             "network": name,
             "title": card.title,
+            "parameters": sizes.get(name, {}).get("params"),
+            "MACs": sizes.get(name, {}).get("macs"),
             "paper": card.paper,
             "proven": card.vector is not None,
             "variants": list(variants_of(name)),
@@ -102,9 +111,32 @@ def main() -> None:
 
     table = Table(*rows[0])
     for row in rows:
-        cells = (", ".join(cell) if isinstance(cell, list) else str(cell) for cell in row.values())
-        table.add_row(*(Text(one_line(cell)) for cell in cells))
-    make_console().print(table)
+        table.add_row(*(Text(one_line(shown(cell))) for cell in row.values()))
+    console = make_console()
+    console.print(table)
+    if arguments.kind == "networks":
+        console.print(
+            "Parameters and multiply-adds: inference with 19 classes, one image of 512x1024, by the "
+            "records in reports/networks. A network without one: tools/get_flops.py NAME --dataset "
+            "cityscapes --work-dir reports/networks",
+            soft_wrap=True,
+        )
+
+
+def shown(cell: Any) -> str:
+    """Return a cell as people read it: large numbers in millions or billions, of a list its length."""
+    match cell:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if cell else "no"
+        case list():
+            return str(len(cell))
+        case int() if cell >= 10**9:
+            return f"{cell / 1e9:.2f} G"
+        case int() if cell >= 10**4:
+            return f"{cell / 1e6:.3f} M"
+    return str(cell)
 
 
 if __name__ == "__main__":

@@ -31,11 +31,15 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_config(parser)
-    parser.add_argument("checkpoint", help="weights of that network")
+    parser.add_argument("checkpoint", help="the weights of the network")
     parser.add_argument("images", metavar="IMAGE_OR_DIR", type=Path, help="an image, or a folder of them")
-    parser.add_argument("--out", required=True, type=Path, help="folder for the pictures")
+    parser.add_argument("--out", required=True, type=Path, help="the folder that the pictures go to")
     parser.add_argument(
-        "--as", dest="form", choices=["color", "overlay", "ids"], default="overlay", help="what is written"
+        "--as",
+        dest="form",
+        choices=["color", "overlay", "ids"],
+        default="overlay",
+        help="what the pictures show (default overlay)",
     )
     parser.add_argument("--legend", action="store_true", help="put the classes' colours under each picture")
     parser.add_argument("--overwrite", action="store_true", help="replace pictures that are there already")

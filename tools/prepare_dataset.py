@@ -31,9 +31,11 @@ def parse_args() -> argparse.Namespace:
     streets.add_argument("--root", type=Path, default=Path("data/streets"), help="default: %(default)s")
     streets.add_argument("--train", type=int, default=200, help="training images, default: %(default)s")
     streets.add_argument("--val", type=int, default=60, help="validation images, default: %(default)s")
-    streets.add_argument("--size", type=int, nargs=2, default=(128, 256), metavar=("H", "W"), help="pixels")
+    streets.add_argument(
+        "--size", type=int, nargs=2, default=(128, 256), metavar=("H", "W"), help="size in pixels"
+    )
     streets.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    streets.add_argument("--workers", type=int, default=1, help="processes, default: %(default)s")
+    streets.add_argument("--workers", type=int, default=1, help="number of processes, default: %(default)s")
 
     cityscapes = names.add_parser(
         "cityscapes",
@@ -55,7 +57,7 @@ def parse_args() -> argparse.Namespace:
     new.add_argument("images", type=Path, metavar="IMAGES", help="folder of the images")
     new.add_argument("labels", type=Path, metavar="LABELS", help="folder of the labels")
     new.add_argument("--out", type=Path, required=True, metavar="YAML", help="the file to write")
-    new.add_argument("--seed", type=int, default=0, help="of the random splits, default: %(default)s")
+    new.add_argument("--seed", type=int, default=0, help="seed of the random splits, default: %(default)s")
     new.add_argument("--overwrite", action="store_true", help="replace the files that are there")
     return parser.parse_args()
 

@@ -32,11 +32,11 @@ def main() -> None:
     parser.add_argument(
         "--pretrained",
         metavar="CKPT",
-        help="begin from what fits of a checkpoint of the network, or of its encoder alone",
+        help="begin with the weights that fit from a checkpoint of the network or of its encoder",
     )
-    parser.add_argument("--seed", type=int, help="of weights, data order, augmentation, dropout (default 0)")
+    parser.add_argument("--seed", type=int, help="seed of everything random in the run (default 0)")
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision (needs a GPU)")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the training step")
+    parser.add_argument("--compile", action="store_true", help="compile the training step with torch.compile")
     add_launcher(parser)
     arguments = parser.parse_args()
     announce_rank(arguments)

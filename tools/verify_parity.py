@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Check every vector given, print a table, return 1 if one does not hold."""
+    """Check every vector that is given, print a table, and return 1 if one does not hold."""
     arguments = build_parser().parse_args()
     from rich.table import Table
     from rich.text import Text

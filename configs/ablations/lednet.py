@@ -91,21 +91,6 @@ transposed_upsampling = dict(
     expectation="worse, with checkerboards",
     change={"model.decode_head.upsampling": "transposed"},
 )
-unofficial = dict(
-    question="How good is LEDNet in its unofficial implementation's form, as far as its switches reach?",
-    claim="github.com/aniket-agarwal1999/LEDNet has PReLUs in the encoder, a pyramid of 128 channels, less "
-    "dropout and PyTorch's epsilon in batch normalisation. Not taken over, as they are no switches: 4 or 8 "
-    "shuffle groups, no activation after a block's first convolution, no normalisation where the resolution "
-    "changes, and a pyramid whose kernels grow with depth.",
-    expectation="no resolved difference",
-    change={
-        "model.backbone.act_cfg": dict(type="PReLU"),
-        "model.backbone.dropout_ratio": (0.01, 0.1),
-        "model.backbone.norm_cfg": dict(type="BN", eps=1e-5),
-        "model.decode_head.pyramid_width": 128,
-        "model.decode_head.norm_cfg": dict(type="BN", eps=1e-5),
-    },
-)
 unweighted_loss = dict(
     question="What does weighing the classes in the loss do?",
     claim="ENet's paper introduced the weights for rare classes.",

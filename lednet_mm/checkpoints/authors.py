@@ -1,4 +1,4 @@
-"""The authors' networks by the names of their reference vectors: models, and tables of tensor names."""
+"""The model and the name table of an authors' network, by the name of its reference vector."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from lednet_mm.errors import InputError
 
 
 def collect_tables(modules: Iterable[ModuleType]) -> dict[str, NameTable]:
-    """Join the ``TABLES`` of all modules that have any.
+    """Merge the ``TABLES`` of all modules that define them.
 
     Raises:
-        ValueError: two tables of one name.
+        ValueError: two modules define a table of the same name.
     """
     found: dict[str, NameTable] = {}
     for module in modules:
@@ -40,7 +40,7 @@ TABLES = collect_tables(
 
 
 def name_table(vector: str) -> NameTable:
-    """Return the table of names of an authors' network.
+    """Return the name table of an authors' network.
 
     Args:
         vector: name of the reference vector, for example ``lednet_official``.
@@ -55,7 +55,7 @@ def name_table(vector: str) -> NameTable:
 
 
 def authors_model(vector: str) -> dict[str, Any]:
-    """Return the config of an authors' model, less ``num_classes``: its network's, as the card changes it.
+    """Return the config of an authors' model without ``num_classes``: the network's, with the card's changes.
 
     Args:
         vector: name of the reference vector.

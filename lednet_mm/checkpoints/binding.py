@@ -1,4 +1,4 @@
-"""What binds a checkpoint to the config that it was trained under: compared wherever its weights are used."""
+"""Compare the config that a checkpoint was trained under with the one that its weights are used under."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ TRAINING_ONLY = (
     "ignore_index",
     "auxiliary_head",
 )
-"""Keys of a model, at any depth, that change nothing of what its weights compute once they are trained; nor
-do those that begin with ``loss`` or ``drop``."""
+"""Keys of a model, at any depth, that do not change what trained weights compute. The same is true of all
+keys that begin with ``loss`` or ``drop``."""
 
 OF_PREDICTION = ("data_preprocessor", "test_cfg", "size_multiple")
-"""Keys of a model that say how images are prepared and predicted: another figure, but the same network."""
+"""Keys of a model that say how images are prepared and predicted. They change its figures, but not the
+network."""
 OF_IMAGES = ("type", "mean", "std", "bgr_to_rgb", "rgb_to_bgr")
 """Keys of ``data_preprocessor`` that matter outside of training."""
 
 
 def meta_of(checkpoint: Mapping[str, Any], where: str | Path) -> dict[str, Any]:
-    """Return what a checkpoint says of itself; empty if it says nothing.
+    """Return the ``meta`` of a checkpoint, or an empty dict if it has none.
 
     Raises:
-        InputError: its ``meta`` is no mapping.
+        InputError: ``meta`` is not a mapping.
     """
     meta = checkpoint.get("meta")
     if meta is not None and not isinstance(meta, dict):
@@ -46,7 +47,7 @@ def seed_of(checkpoint: Mapping[str, Any], where: str | Path) -> int | None:
     """Return the seed that a checkpoint was trained with; None if it does not say.
 
     Raises:
-        InputError: what it says is no seed.
+        InputError: its value is not a seed.
     """
     seed = meta_of(checkpoint, where).get("seed")
     if seed is None:
@@ -81,15 +82,15 @@ def compare_with_config(
 
     Args:
         checkpoint: as :func:`lednet_mm.checkpoints.reading.read_checkpoint` returns it.
-        config: the one in use.
-        where: names the checkpoint in messages.
+        config: the config that the weights are used under.
+        where: name of the checkpoint in messages.
 
     Returns:
-        The keys that differ and matter for a comparison of figures, though not for the network: dataset,
-        preparation of images, the way of predicting. With both values, one text each.
+        One line for each key that differs and matters when figures are compared, though not for the network:
+        the dataset, the preparation of images and the way of predicting. Each line has both values.
 
     Raises:
-        InputError: another network or variant, or one that is built otherwise.
+        InputError: the weights are of another network or variant, or of a network with other settings.
     """
     theirs = trained_config(checkpoint)
     if theirs is None:
@@ -110,7 +111,7 @@ def compare_with_config(
             "use the config that it was trained with"
         )
     different = differing_keys(_circumstances(theirs), _circumstances(ours))
-    if not ("dataset" in theirs and "dataset" in ours):  # a config of the model alone says nothing of data
+    if not ("dataset" in theirs and "dataset" in ours):  # a config with only a model does not name its data
         different.pop("dataset", None)
     return _texts(different)
 
@@ -134,7 +135,7 @@ def _network(value: Any) -> Any:
 
 
 def _circumstances(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a config that figures depend on, beside the network."""
+    """Return the part of a config that figures depend on besides the network."""
     model = config.get("model")
     model = model if isinstance(model, Mapping) else {}
     images = model.get("data_preprocessor")

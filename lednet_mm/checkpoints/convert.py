@@ -1,4 +1,4 @@
-"""Authors' checkpoints into ours: read without executing code, renamed one to one, written whole."""
+"""Convert authors' checkpoints to ours: read them without executing code and rename every tensor."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ AUXILIARY = "auxiliary_head."
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was converted.
+    """The result of a conversion.
 
     Attributes:
-        network: name of the reference vector of whose network the checkpoint is.
-        num_classes: outputs of the network, void included if it has one.
-        tensors: how many the new file holds.
-        unused: the authors' tensors that play no part in the network.
-        auxiliary: tensors of heads that only training uses, left out of the new file.
-        source_sha256: of the authors' file.
+        network: name of the reference vector of the checkpoint's network.
+        num_classes: number of the network's outputs, including one for void if it has that.
+        tensors: number of tensors in the new file.
+        unused: the authors' tensors that their network builds but does not use.
+        auxiliary: tensors of heads used only in training, which the new file leaves out.
+        source_sha256: sha256 of the authors' file.
     """
 
     network: str
@@ -54,15 +54,17 @@ def convert_checkpoint(
     """Convert an authors' checkpoint.
 
     Args:
-        network: name of the reference vector of whose network the checkpoint is.
-        source: the authors' file; only tensors and plain values in it are read.
-        target: gets ``{"state_dict": ..., "meta": ...}``, or stays as it was.
-        num_classes: of the authors' network; None reads it from the shapes.
-        keep_auxiliary: keep the heads that only training uses, for a config that has them too.
-        overwrite: whether a file of another content may be replaced.
+        network: name of the reference vector of the checkpoint's network.
+        source: the authors' file, of which only tensors and plain values are read.
+        target: the file to write ``{"state_dict": ..., "meta": ...}`` to; it is unchanged if an error is
+            raised.
+        num_classes: number of classes of the authors' network; None reads it from the tensors' shapes.
+        keep_auxiliary: whether to keep the heads used only in training, for a config that has them too.
+        overwrite: whether an existing file with other content may be replaced.
 
     Raises:
-        InputError: unreadable or unwritable, a tensor missing, left over, of another shape or not finite.
+        InputError: a file cannot be read or written, or a tensor is missing, left over, of another shape or
+            not finite.
     """
     table = name_table(network)
     source = Path(source)
@@ -71,7 +73,7 @@ def convert_checkpoint(
     require_finite(state, source)
     classes = num_classes or count_classes(network, state)
     if classes is None:
-        raise InputError(f"{source}: no tensor in it is a classifier of {network}{_fitting(network, state)}")
+        raise InputError(f"{source}: it has no tensor of {network}'s classifier{_fitting(network, state)}")
     try:
         converted = convert_state(table, state, build_model(authors_model(network), classes).state_dict())
     except ValueError as error:
@@ -104,11 +106,12 @@ def convert_checkpoint(
 def count_classes(network: str, state: Mapping[str, Tensor]) -> int | None:
     """Read the number of classes from the shapes of an authors' state dict.
 
-    Where a dimension of our model is the number of classes whatever that number is, the authors' tensor has
-    theirs. The most frequent answer counts; None if there is none.
+    Our model is built with two numbers of classes to find the dimensions that equal the number of classes.
+    The same dimensions of the authors' tensors give their number; the most frequent one is returned, or None
+    if there is no such dimension.
 
     Args:
-        network: name of the reference vector of whose network the tensors are.
+        network: name of the reference vector of the tensors' network.
         state: the authors' tensors by name.
     """
     table = name_table(network)
@@ -130,7 +133,7 @@ def _shapes(network: str, num_classes: int) -> dict[str, torch.Size]:
 
 
 def _fitting(network: str, state: Mapping[str, Tensor]) -> str:
-    """Return a hint which networks of the same repository the tensors are of; empty if of none."""
+    """Return a hint at the networks of the same repository that the tensors fit, or an empty text."""
     found = []
     code = {name: card.version(name).repository for card in network_cards().values() for name in card.vectors}
     for name in code:

@@ -1,4 +1,4 @@
-"""Checkpoint files: their weights found, loaded strictly, written whole or not at all."""
+"""Find the weights in a checkpoint file, load them strictly into a model, and write checkpoint files."""
 
 from __future__ import annotations
 
@@ -35,16 +35,17 @@ WEIGHTS_UNDER = (
     "state_dict_ema",
     "model_ema",
 )
-"""Keys that a checkpoint may keep its weights under, also one below another; the first that fits counts."""
+"""Keys under which a checkpoint may keep its weights, possibly nested; the first that fits is used."""
 
 WRAPPERS = ("module", "_orig_mod", "model", "net", "network")
-"""What parallel training, ``torch.compile``, Lightning and others put before the names of all weights."""
+"""Prefixes that parallel training, ``torch.compile``, Lightning and others put before all names of
+weights."""
 
 PUBLISHED = ("seed", "iter", "dataset_meta", "config", "run")
-"""What a published file keeps of a training's ``meta``."""
+"""Keys of a training checkpoint's ``meta`` that a published file keeps."""
 
 COUNTER = "num_batches_tracked"
-"""Of batch normalisation: nothing is computed from it, and files from before PyTorch 0.4.1 lack it."""
+"""A counter of batch normalisation: no output depends on it, and files from before PyTorch 0.4.1 lack it."""
 
 
 def model_state(
@@ -52,17 +53,17 @@ def model_state(
     wanted: Collection[str] = (),
     rename: Callable[[str], str | None] = lambda name: name,
 ) -> dict[str, Tensor]:
-    """Return the model's tensors of a checkpoint, whatever they are kept under and whatever precedes names.
+    """Find a model's tensors in a checkpoint, under whatever key and behind whatever prefix of their names.
 
     Args:
         checkpoint: as :func:`~lednet_mm.checkpoints.reading.read_checkpoint` returns it.
-        wanted: the names that the model has. Of all ways to read the file the one that gives the most of them
-            counts, so that a prefix goes only where names fit better without it. Empty where no model is at
-            hand: then only what wraps all names (``module.``, ``_orig_mod.``) goes.
-        rename: makes the model's name from a name in the file.
+        wanted: names of the model's tensors. Of all ways to read the file, the one that gives the most of
+            these names is used, so that a prefix is removed only where the names then fit better. Empty if no
+            model is at hand: then only prefixes of all names (``module.``, ``_orig_mod.``) are removed.
+        rename: function from a name in the file to the model's name.
 
     Returns:
-        Name -> tensor; empty if the file has no weights where they are looked for.
+        The tensors by name; empty if the file has no weights under any known key.
     """
     groups = list(_groups(checkpoint))
     if wanted:
@@ -79,7 +80,7 @@ def model_state(
 
 
 def _groups(content: Mapping[str, Any], depth: int = 3) -> Iterator[dict[str, Tensor]]:
-    """Yield the groups of tensors that may be the weights, likelier ones first."""
+    """Yield the groups of tensors that may be the weights, the likeliest first."""
     if depth:
         for key in WEIGHTS_UNDER:
             if isinstance(content.get(key), Mapping):
@@ -94,7 +95,7 @@ def _groups(content: Mapping[str, Any], depth: int = 3) -> Iterator[dict[str, Te
 
 
 def _readings(group: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Yield the ways to read a group's names: as they are, then without what may stand before them."""
+    """Yield the group with its names as they are, then with each known prefix removed."""
     yield group
     inner = {re.sub(r"(?<![^.])(?:module|_orig_mod)\.", "", name): t for name, t in group.items()}
     if len(inner) == len(group):
@@ -119,7 +120,7 @@ def weights_of(
     """Return the model's tensors of a checkpoint, as :func:`model_state` does.
 
     Raises:
-        InputError: there are none, or some that are no plain arrays of numbers.
+        InputError: there are no tensors, or some are not plain arrays of numbers.
     """
     state = model_state(checkpoint, wanted, rename)
     if not state:
@@ -140,8 +141,8 @@ def weights_of(
 def describe_not_finite(state: Mapping[str, Tensor]) -> str | None:
     """Say which weights are NaN or infinite; None if none is.
 
-    One reduction over each tensor and one transfer from the device: 7 ms for the 545 tensors of LEDNet on one
-    core, 5 ms for 50 tensors of 1 MB each.
+    This takes one reduction per tensor and one transfer from the device: 7 ms for the 545 tensors of LEDNet
+    on one core, 5 ms for 50 tensors of 1 MB each.
     """
     floats = {name: t for name, t in state.items() if t.is_floating_point() and t.numel()}
     if not floats:
@@ -152,7 +153,7 @@ def describe_not_finite(state: Mapping[str, Tensor]) -> str | None:
     counts = {name: int((~torch.isfinite(t)).sum()) for name, t in floats.items()}
     bad = [name for name, count in counts.items() if count]
     others = f", the first of {len(bad)} such tensors" if len(bad) > 1 else ""
-    return f"{one_line(bad[0])} has {counts[bad[0]]:,} values of NaN or infinity{others}"
+    return f"{one_line(bad[0])} has {counts[bad[0]]:,} NaN or infinite values{others}"
 
 
 def require_finite(state: Mapping[str, Tensor], where: str | Path) -> None:
@@ -162,7 +163,7 @@ def require_finite(state: Mapping[str, Tensor], where: str | Path) -> None:
         InputError: the line names the first tensor, and how many there are.
     """
     if fault := describe_not_finite(state):
-        raise InputError(f"{where}: weights of no use: {fault}; take an earlier checkpoint")
+        raise InputError(f"{where}: unusable weights: {fault}; take an earlier checkpoint")
 
 
 def load_model(
@@ -170,19 +171,19 @@ def load_model(
 ) -> dict[str, Any]:
     """Load a checkpoint into its model, strictly.
 
-    What matters for a comparison of figures and differs between the config that the weights were trained
-    under and the one in use, such as the dataset, is said in a warning.
+    A warning names the settings that matter when figures are compared, such as the dataset, and that differ
+    between the config that the weights were trained under and the one in use.
 
     Args:
-        model: takes the tensors; half-precision files are widened.
-        path: of the checkpoint.
-        config: that the model is used under; compared with the checkpoint's own, where it has one.
+        model: the model to load the tensors into; half-precision tensors are converted to its precision.
+        path: path of the checkpoint.
+        config: config that the model is used under; it is compared with the checkpoint's own, if it has one.
 
     Returns:
         The whole checkpoint.
 
     Raises:
-        InputError: unreadable, of another network or variant, or with weights that are not finite.
+        InputError: the file is unreadable or of another network or variant, or its weights are not finite.
     """
     checkpoint = read_checkpoint(path)
     meta_of(checkpoint, path)
@@ -193,7 +194,7 @@ def load_model(
 
 
 def describe_differences(path: str | Path, different: Collection[str]) -> str:
-    """Return the warning about what :func:`~lednet_mm.checkpoints.binding.compare_with_config` found."""
+    """Return the warning about keys that :func:`~lednet_mm.checkpoints.binding.compare_with_config` found."""
     return f"{path} was trained under another config, compare with care: {'; '.join(different)}"
 
 
@@ -201,19 +202,19 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str | Path)
     """Load tensors into a model, all of them and no others; the model stays as it was if they do not fit.
 
     Raises:
-        InputError: a name missing, left over, of another shape or kind, or not finite; the line names
+        InputError: a tensor is missing, left over, of another shape or type, or not finite; the message names
             ``where``.
     """
     require_fitting(model, state, where)
     require_finite(state, where)
-    model.load_state_dict(dict(state), strict=False)  # counters may be missing
+    model.load_state_dict(dict(state), strict=False)  # counters of batch normalisation may be missing
 
 
 def require_fitting(model: nn.Module, state: Mapping[str, Tensor], where: str | Path) -> None:
-    """Compare tensors with a model's: the same names, shapes and kinds of number.
+    """Check that tensors have the names, shapes and number types of a model's.
 
     Raises:
-        InputError: a name missing, left over, of another shape or kind; the line names ``where``.
+        InputError: a tensor is missing, left over, of another shape or type; the message names ``where``.
     """
     fit = Fit(model.state_dict(), state)
     faults = count_names(
@@ -230,17 +231,17 @@ def require_fitting(model: nn.Module, state: Mapping[str, Tensor], where: str | 
 
 
 class Fit:
-    """How the tensors of a file fit a model.
+    """The comparison of a file's tensors with a model's.
 
     Args:
         ours: the model's tensors.
-        theirs: the file's.
+        theirs: the file's tensors.
 
     Attributes:
-        fitting: the file's tensors that the model can take.
-        missing: names that the model has and the file has not; counters are left out.
-        surplus: names that the file has and the model has not.
-        reshaped: names of both with different shapes, or numbers of another kind.
+        fitting: the file's tensors that can be loaded into the model.
+        missing: names that only the model has, except counters of batch normalisation.
+        surplus: names that only the file has.
+        reshaped: names that both have with different shapes or types of number.
     """
 
     def __init__(self, ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
@@ -256,19 +257,19 @@ def _alike(ours: Tensor, theirs: Tensor) -> bool:
 
 
 def show_names(names: Collection[str], most: int = 2) -> str:
-    """Return the first of some names of tensors, for a message."""
+    """Return the first names of some tensors, for a message."""
     return ", ".join(one_line(name) for name in list(names)[:most]) + (", ..." if len(names) > most else "")
 
 
 def count_names(kinds: Mapping[str, Collection[str]], most: int = 2) -> list[str]:
-    """Return how many names there are of each kind, with the first of them; nothing of a kind without any."""
+    """Return, for each kind that has names, their number and the first of them."""
     return [f"{len(names)} {kind} ({show_names(names, most)})" for kind, names in kinds.items() if names]
 
 
 def write_state(
     state: Mapping[str, Tensor], meta: Mapping[str, Any], target: str | Path, overwrite: bool = False
 ) -> None:
-    """Write ``{"state_dict": ..., "meta": ...}``, whole or not at all.
+    """Write a file ``{"state_dict": ..., "meta": ...}`` atomically.
 
     Raises:
         InputError: the file exists with other content and ``overwrite`` is not set, or cannot be written.
@@ -284,22 +285,24 @@ def write_state(
 def publish_checkpoint(
     source: str | Path, target: str | Path, half: bool = True, overwrite: bool = False
 ) -> int:
-    """Write the part of a training checkpoint that a network needs: weights and statistics, no optimizer.
+    """Write what inference needs of a training checkpoint: weights and statistics, but no optimiser state.
 
-    The config and the run that the weights come from stay with them, so that they are compared wherever the
-    file is used.
+    The file also keeps the config and the run that the weights come from, so that they can be compared
+    wherever it is used.
 
     Args:
-        source: a checkpoint of a training.
+        source: a training checkpoint.
         target: gets ``{"state_dict": ..., "meta": ...}``, or stays as it was.
-        half: keep weights as float16; statistics of normalisations stay float32. Loading widens them.
+        half: whether to store weights as float16 (statistics of normalisations stay float32); loading
+            converts them back.
         overwrite: whether a file of another content may be replaced.
 
     Returns:
-        How many tensors the new file holds.
+        The number of tensors in the new file.
 
     Raises:
-        InputError: unreadable or unwritable, without tensors, not finite, or a weight too large for float16.
+        InputError: a file cannot be read or written, or there are no tensors, or a weight is not finite or
+            too large for float16.
     """
     check_outputs([target], [source], overwrite=True)
     checkpoint = read_checkpoint(source)
@@ -319,7 +322,7 @@ def publish_checkpoint(
 
 
 def last_good_checkpoint(work_dir: str | Path) -> Path | None:
-    """Return the training checkpoint of the highest number that can be read and whose weights are finite."""
+    """Return the latest training checkpoint that can be read and whose weights are finite, or None."""
     for path in checkpoints_of(work_dir):
         try:
             require_finite(weights_of(read_checkpoint(path), path), path)

@@ -1,4 +1,4 @@
-"""Initial weights of a training, from a checkpoint of the network or of its encoder: what fits is loaded."""
+"""Load initial weights for a training: whatever fits of a checkpoint of the network or of its encoder."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from lednet_mm.checkpoints.files import COUNTER, Fit, count_names, require_finit
 from lednet_mm.errors import InputError
 
 ENCODER = "backbone."
-"""How the names of the encoder's tensors begin in a network."""
+"""The prefix of the encoder's tensors in a network."""
 
 
 def initial_weights(
     checkpoint: Mapping[str, Any], where: str | Path, ours: Collection[str]
 ) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint under the names of the network that they are for.
+    """Return the tensors of a checkpoint under the names that the network gives them.
 
     Args:
-        checkpoint: of a network, or of an encoder, whose names may lack what they begin with in the network.
-        where: names the checkpoint in messages.
+        checkpoint: checkpoint of a network, or of an encoder, whose names may lack the encoder's prefix.
+        where: name of the checkpoint in messages.
         ours: names of the network's tensors.
 
     Raises:
-        InputError: there are no tensors, or some that are no plain arrays of numbers.
+        InputError: there are no tensors, or some are not plain arrays of numbers.
     """
     readings = [
         {prefix + name: t for name, t in weights_of(checkpoint, where, ours, prefix.__add__).items()}
@@ -38,16 +38,16 @@ def initial_weights(
 def load_initial(
     model: nn.Module, state: Mapping[str, Tensor], where: str | Path
 ) -> tuple[str, dict[str, Any]]:
-    """Load the tensors that a model has a place for.
+    """Load the tensors that fit a model by name and shape.
 
     Args:
-        model: takes them; it stays as it was if an error is raised.
-        state: as :func:`initial_weights` returns it.
-        where: names the checkpoint in messages.
+        model: the model to load them into; it is unchanged if an error is raised.
+        state: tensors as :func:`initial_weights` returns them.
+        where: name of the checkpoint in messages.
 
     Returns:
-        One line that says what was loaded and what was left, and the same for a record. Counters of batch
-        normalisation are loaded where they are there, but not counted.
+        One line that says what was loaded and what was left out, and the same as values for a record.
+        Counters of batch normalisation are loaded if the file has them, but not counted.
 
     Raises:
         InputError: nothing fits the encoder, or a weight is not finite.

@@ -1,4 +1,4 @@
-"""The checkpoints of a training in a folder, told by their names."""
+"""Find the checkpoints of a training in a folder by their names."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def checkpoints_of(work_dir: str | Path) -> list[Path]:
-    """Return the training checkpoints in a work folder, the one of the highest number first.
+    """Return the training checkpoints in a work folder, the latest (with the highest number) first.
 
-    They are told by their names; what is no regular file is left out. Whether one can be read is not known.
+    They are recognised by their names and not opened; anything but regular files is left out.
     """
     found = []
     for path in Path(work_dir).glob("*_*.pth"):

@@ -1,8 +1,8 @@
-"""MMEngine's own ways to load weights, all through this project's reader.
+"""Replace MMEngine's own ways to load weights by this project's reader.
 
-Importing this module takes their places: ``CheckpointLoader``, and with it ``load_checkpoint`` and
-``init_cfg=dict(type="Pretrained")`` of every model, unpickle a file's code where this project's reader
-refuses it; and a ``Pretrained`` none of whose names fit would train on from random weights.
+Importing this module replaces them. MMEngine's ``CheckpointLoader``, and with it ``load_checkpoint`` and
+``init_cfg=dict(type="Pretrained")`` of every model, would unpickle and so execute code in a file, which this
+project's reader refuses. And MMEngine's ``Pretrained`` would train from random weights if no name fitted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ PREFIXES = (
     r"(\S+\:)?s3://",
     r"(\S+\:)?petrel://",
 )
-"""What mmengine tells the kinds of location by; the last three need software of their own and are refused."""
+"""The prefixes by which mmengine tells kinds of location apart; the last three need extra software and are
+refused."""
 
 
 @CheckpointLoader.register_scheme(PREFIXES, force=True)
@@ -37,13 +38,13 @@ def load_from_location(filename: str, map_location: Any = None) -> dict[str, Any
 
     Args:
         filename: a path or an address.
-        map_location: where the tensors go.
+        map_location: device that the tensors are loaded to.
 
     Returns:
-        The checkpoint; weights that mmengine would not find are put under ``state_dict``.
+        The checkpoint; weights that mmengine would not find where they are have been moved to ``state_dict``.
 
     Raises:
-        InputError: unreadable, no such location, or a file that would execute code on loading.
+        InputError: the location does not exist, or the file is unreadable or would execute code on loading.
     """
     checkpoint = read_checkpoint(local_copy(filename), map_location)
     state = model_state(checkpoint)
@@ -56,21 +57,22 @@ def load_from_location(filename: str, map_location: Any = None) -> dict[str, Any
 
 @WEIGHT_INITIALIZERS.register_module(name="Pretrained", force=True)
 class StrictPretrained(PretrainedInit):
-    """Initial weights from a file, which has to have every tensor that the module has.
+    """Initial weights from a file that must have every tensor of the module.
 
-    Tensors that the module has no place for, such as a classifier, are left out.
+    Tensors that the module does not have, such as those of a classifier, are ignored.
 
     Args:
-        checkpoint: a path or an address.
-        prefix: of the module's names in the file, ``backbone.``, say; None if they begin with the module's.
-        map_location: where the file's tensors go.
+        checkpoint: path or address of the file.
+        prefix: prefix of the module's names in the file, such as ``backbone.``; None if there is none.
+        map_location: device that the file's tensors are loaded to.
     """
 
     def __call__(self, module: nn.Module) -> None:
         """Load the weights.
 
         Raises:
-            InputError: the file is unreadable, or lacks a tensor of the module; the line says what both have.
+            InputError: the file is unreadable or lacks a tensor of the module; the message shows names of
+                both.
         """
         prefix = f"{self.prefix.rstrip('.')}." if self.prefix else ""
         ours = module.state_dict()

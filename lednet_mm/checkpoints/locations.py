@@ -1,4 +1,4 @@
-"""Where weights may lie: a file, an address on the web, or a name in a public collection of weights."""
+"""Resolve where weights are: a file, an address on the web, or a name in a public collection of weights."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ COLLECTIONS = {
 """Names of collections that mmengine knows (``torchvision://resnet18``), and their tables of addresses."""
 
 SECONDS = 30
-"""How long a server may be silent."""
+"""Seconds that a server may take to answer."""
 
 
 def local_copy(location: str | Path) -> Path:
-    """Return the file that a location stands for; what is on the web is downloaded once.
+    """Return the local file of a location; files on the web are downloaded once.
 
     Args:
-        location: a path, ``https://...``, or ``torchvision://NAME`` and its like.
+        location: a path, ``https://...``, or a name in a collection such as ``torchvision://NAME``.
 
     Raises:
-        InputError: a kind of address that is not known, a name that the collection lacks, or no download.
+        InputError: the kind of address or the name in the collection is unknown, or the download failed.
     """
     address = address_of(location)
     if address is None:
@@ -68,7 +68,7 @@ def local_copy(location: str | Path) -> Path:
 
 def _download(url: str) -> Path:
     name = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(urlsplit(url).path).name) or "weights"
-    # Files of one name lie at many addresses.
+    # Files at different addresses may have the same name.
     digest = hashlib.sha256(url.encode()).hexdigest()[:10]
     path = Path(torch.hub.get_dir()) / "checkpoints" / f"{digest}-{name[-100:]}"
     if is_main_process() and not path.is_file():

@@ -1,4 +1,4 @@
-"""The table from the names of an authors' tensors to ours."""
+"""Tables that map authors' tensor names to ours."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ Output = Callable[[Any, "Sequence[Tensor]", "Tensor"], "Tensor | Sequence[Tensor
 
 @dataclass(frozen=True)
 class NameTable:
-    """Where each tensor of an authors' network goes, and how the proof against their code reads it.
+    """Maps the tensors of an authors' network to ours, and adjusts the parity check to their code.
 
     Attributes:
         rules: (pattern, replacement) pairs of regular expressions, all applied in order to every name of the
             authors (``re.sub``); the result is our name.
-        unused: patterns of authors' tensors that are built but play no part, and that we do not build.
-        outputs: for names of outputs in the reference vectors that the common rule (parity.py) does not know:
-            pattern -> function of (model, feature maps, image) that computes it, or all that match the
-            pattern, in the vector's order.
-        dropout_is_built_but_unused: the authors' code makes dropout layers that its forward leaves out.
-        training_tolerance: largest accepted error in training mode, for a network whose figures there hang
-            on the last bit of rounding; None is the tolerance of evaluation mode.
+        unused: patterns of tensors that the authors' code builds but does not use, and that we do not build.
+        outputs: functions for those outputs of the reference vectors that the common rules in parity.py do
+            not cover. Keys are patterns of output names; a function takes (model, feature maps, image) and
+            returns the output, or all outputs that match the pattern, in the vector's order.
+        dropout_is_built_but_unused: whether the authors' code builds dropout layers that its forward does not
+            use.
+        training_tolerance: largest accepted error in training mode, for a network that strongly amplifies
+            rounding errors there; None means the tolerance of evaluation mode.
     """
 
     rules: Sequence[Rule]
@@ -39,7 +40,7 @@ class NameTable:
     training_tolerance: float | None = None
 
     def rename(self, name: str) -> str | None:
-        """Return our name of an authors' tensor; None if it plays no part."""
+        """Return our name of an authors' tensor; None if their network does not use it."""
         if any(re.search(pattern, name) for pattern in self.unused):
             return None
         for pattern, replacement in self.rules:
@@ -53,16 +54,17 @@ def convert_state(
     """Rename an authors' state dict to ours, one to one.
 
     Args:
-        table: of the authors' network.
+        table: name table of the authors' network.
         state: the authors' tensors by name.
-        ours: a state dict of our model, for names and shapes.
+        ours: a state dict of our model, which gives names and shapes.
 
     Returns:
-        The tensors under our names. Counters ``num_batches_tracked`` that the authors' version of batch
-        normalisation lacks are taken from ``ours``.
+        The tensors under our names. Counters ``num_batches_tracked`` that the authors' tensors lack are taken
+        from ``ours``.
 
     Raises:
-        InputError: a name without a counterpart on either side, two for one place, or another shape.
+        InputError: a tensor has no counterpart on the other side, two tensors have the same counterpart, or
+            shapes differ.
     """
     converted: dict[str, Tensor] = {}
     for name, tensor in state.items():
@@ -81,6 +83,6 @@ def convert_state(
         converted[renamed] = tensor
     for name in sorted(ours.keys() - converted.keys()):
         if not name.endswith("num_batches_tracked"):
-            raise InputError(f"nothing in the file for {name}")
+            raise InputError(f"the file has no tensor for {name}")
         converted[name] = ours[name]
     return converted

@@ -1,9 +1,9 @@
-"""Parity: does a network here compute what its authors' code computes?
+"""Parity: check that a network here computes what its authors' code computes.
 
-A reference vector is a JSON file of figures that the authors' code gave in float64 for weights filled by a
-published rule. Here the same tensors are filled by the same rule, renamed to ours, and every figure is
-compared: outputs in evaluation and training mode, the loss, the norm of every gradient, the number of
-parameters, the dropout layers.
+A reference vector is a JSON file with figures that the authors' code computed in float64 from weights filled
+by a published rule. The check fills the same tensors by the same rule, renames them to ours, and compares
+every figure: outputs in evaluation and training mode, the loss, the norm of every gradient, the number of
+parameters and the dropout layers.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from mmcv.cnn.bricks import DropPath
 from mmseg.registry import MODELS
 from pydantic import (
     BaseModel,
@@ -42,10 +44,10 @@ from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import read_regular
 
 TOLERANCE = 1e-8
-"""Largest accepted error of a value, relative to the spread (standard deviation) of the tensor it is in."""
+"""Largest accepted error of a value, relative to the standard deviation of its tensor."""
 
 LARGEST_FILE = 64 << 20
-"""The largest vector in bytes; those of this project have up to 0.2 MiB."""
+"""The largest vector file in bytes; those of this project have up to 0.2 MiB."""
 
 LARGEST_STATE, LARGEST_INPUT = 1 << 28, 1 << 24
 """The largest numbers of values that a network and an image may have: 2 GiB and 128 MiB in float64."""
@@ -55,13 +57,14 @@ DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout
 
 @dataclass
 class ParityResult:
-    """What the comparison with one reference vector gave.
+    """The result of a comparison with one reference vector.
 
     Attributes:
-        network: name in the vector.
-        parameters: of our model, with those of the authors that play no part.
+        network: name of the network in the vector.
+        parameters: number of our model's parameters, plus those that the authors' code builds but does not
+            use.
         errors: largest relative error of each case.
-        misses: one line for everything that does not hold; empty if the network is proven.
+        misses: one line for every figure that differs; empty if the network is proven equal.
     """
 
     network: str
@@ -71,7 +74,7 @@ class ParityResult:
 
     @property
     def worst(self) -> float:
-        """The largest relative error over all cases; NaN if none ran."""
+        """Return the largest relative error over all cases; NaN if none ran."""
         return max(self.errors.values(), default=math.nan)
 
 
@@ -80,15 +83,15 @@ def fill(name: str, shape: Sequence[int], kind: str, salt: str) -> Tensor:
 
     Args:
         name: the authors' name of the tensor, or ``input``, ``r``, ``r1`` ...
-        shape: of the tensor.
-        kind: as in the vector's ``state``, or ``input`` for a plain normal draw.
-        salt: as in the vector.
+        shape: shape of the tensor.
+        kind: kind of tensor as in the vector's ``state``, or ``input`` for standard normal values.
+        salt: the vector's salt, which is hashed with the name.
 
     Returns:
         A float64 tensor (int64 for ``num_batches_tracked``).
 
     Raises:
-        InputError: a kind that the rule does not know.
+        InputError: the rule does not know the kind.
     """
     if kind == "num_batches_tracked":
         return torch.zeros(tuple(shape), dtype=torch.int64)
@@ -96,7 +99,7 @@ def fill(name: str, shape: Sequence[int], kind: str, salt: str) -> Tensor:
     z = np.random.RandomState(seed).standard_normal(tuple(shape))
     if kind in ("conv", "linear"):
         z = z * math.sqrt(2 / math.prod(shape[1:]))
-    elif kind in ("bias", "norm_bias", "running_mean"):
+    elif kind in ("bias", "norm_bias", "running_mean", "free"):
         z = 0.1 * z
     elif kind == "norm_weight":
         z = 1 + 0.1 * z
@@ -109,27 +112,54 @@ def fill(name: str, shape: Sequence[int], kind: str, salt: str) -> Tensor:
     return torch.from_numpy(np.asarray(z))
 
 
-def _full(head: str) -> Output:
-    def logits(model: Any, maps: Sequence[Tensor], image: Tensor) -> Tensor:
-        low = getattr(model, head)(maps)
-        if low.shape[2] >= image.shape[2] and low.shape[3] >= image.shape[3]:
-            return low  # the head itself ends at full resolution (or above it, for odd sizes)
-        align = getattr(model, head).align_corners
-        return F.interpolate(low, image.shape[2:], mode="bilinear", align_corners=align)
+def common_outputs(names: Sequence[str]) -> list[Output | None]:
+    """Return the functions that compute a case's outputs, by the words that the vectors name them with.
 
-    return logits
+    An output is the main head's logits, or those of an auxiliary head (also called encoder, boundary or
+    detail logits): the first one named is the first auxiliary head's, and so on. They are resized to the
+    image where the name says "full resolution".
+
+    Args:
+        names: the names of all outputs of the case, in the vector's order.
+
+    Returns:
+        One function for each name; None for a name that follows no such rule.
+    """
+    functions: list[Output | None] = []
+    auxiliary = 0
+    for name in names:
+        text = re.sub(r"^(training )?output \d+: ", "", name)
+        is_auxiliary = bool(re.match(r"(encoder|auxiliary|boundary|detail) logits", text))
+        if not (is_auxiliary or re.match(r"(full-resolution|main)? ?logits|whole forward", text)):
+            functions.append(None)
+            continue
+        to_image = "whole forward" in text or bool(re.search(r"full.resolution", text))
+        to_image &= "not upsampled" not in text
+        functions.append(partial(_logits, auxiliary if is_auxiliary else None, to_image))
+        auxiliary += is_auxiliary
+    return functions
 
 
-OUTPUTS: Mapping[str, Output] = {
-    r"^full-resolution logits": _full("decode_head"),
-    r"^whole forward": _full("decode_head"),
-    r"^training output 0": _full("decode_head"),
-    r"^training output 1": _full("auxiliary_head"),
-    r"^logits before the final resize": lambda model, maps, image: model.decode_head(maps),
-    r"^logits at output resolution": lambda model, maps, image: model.decode_head(maps),
-    r"^encoder logits": lambda model, maps, image: model.auxiliary_head(maps),
-}
-"""How the outputs that a vector names are computed from (model, feature maps, image)."""
+def _logits(
+    auxiliary: int | None, to_image: bool, model: Any, maps: Sequence[Tensor], image: Tensor
+) -> Tensor:
+    """Return a head's logits: the main head's, or those of the auxiliary head of that number."""
+    head = model.decode_head
+    if auxiliary is not None:
+        heads = model.auxiliary_head
+        head = heads[auxiliary] if isinstance(heads, nn.ModuleList) else heads
+    low = head(maps)
+    # A head may end at full resolution itself, or above it for odd sizes.
+    if not to_image or (low.shape[2] >= image.shape[2] and low.shape[3] >= image.shape[3]):
+        return low
+    return F.interpolate(low, image.shape[2:], mode="bilinear", align_corners=head.align_corners)
+
+
+def _dropout(module: nn.Module) -> tuple[str, float] | None:
+    """Return a dropout layer's kind and probability as the vectors state them; None for another layer."""
+    if isinstance(module, DropPath):
+        return "DropPath", round(float(module.drop_prob), 6)
+    return (type(module).__name__, module.p) if isinstance(module, DROPOUT) else None
 
 
 class _Part(BaseModel):
@@ -150,7 +180,7 @@ class _Output(_Part):
     def _within(self) -> _Output:
         size = math.prod(self.shape)
         if any(index >= size for index, _ in self.samples):
-            raise ValueError(f"a value beyond the {size} of its shape")
+            raise ValueError(f"the position of a value is beyond the {size} of its shape")
         return self
 
 
@@ -177,7 +207,7 @@ class _Gradient(_Case):
 
 
 class _Vector(_Part):
-    """What must be in a reference vector; whatever else it holds is for people."""
+    """The required content of a reference vector; everything else in it is for readers."""
 
     network: str
     num_classes: Annotated[PositiveInt, Field(le=10_000)]
@@ -187,6 +217,7 @@ class _Vector(_Part):
     fill: str
     cases: Annotated[list[Annotated[_Forward | _Gradient, Discriminator("mode")]], Field(min_length=1)]
     dropout: list[tuple[str, FiniteFloat]] = []
+    aliases: list[tuple[str, str]] = []
     unused_parameters: list[str] = []
 
     @model_validator(mode="after")
@@ -200,7 +231,7 @@ def read_vector(path: str | Path) -> dict:
     """Read a reference vector.
 
     Raises:
-        InputError: no such file, no JSON, or not of a vector's form; the line names what is wrong.
+        InputError: the file is missing, not JSON or not a reference vector; the message says what is wrong.
     """
     try:
         content = read_regular(path, LARGEST_FILE)
@@ -231,11 +262,11 @@ def _first_fault(error: ValidationError) -> str:
 
 
 def build_model(model: Mapping, num_classes: int) -> Any:
-    """Build a model with PyTorch's initialisation, and without preparation of images.
+    """Build a model with PyTorch's initialisation, which takes images without preprocessing.
 
     Args:
-        model: its config, as :func:`~lednet_mm.checkpoints.authors.authors_model` returns it.
-        num_classes: number of its outputs.
+        model: config of the model, as :func:`~lednet_mm.checkpoints.authors.authors_model` returns it.
+        num_classes: number of the model's outputs.
     """
     config = {**model, "num_classes": num_classes}
     if config["type"] == "Segmentor":
@@ -281,13 +312,13 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
 
     Args:
         vector: as :func:`read_vector` returns it.
-        advance: called with the name of each case before it runs.
+        advance: function that is called with the name of each case before it runs.
 
     Returns:
-        The errors, and everything that does not hold.
+        The errors, and one line for every figure that differs.
 
     Raises:
-        InputError: a network that this project does not have, or a vector that is not of the known form.
+        InputError: this project does not have the network, or the vector names an unknown output.
     """
     table = name_table(vector["network"])
     result = ParityResult(vector["network"])
@@ -306,11 +337,15 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
     compare.equal(
         "tensors left out that the authors use", sorted(unused - set(vector.get("unused_parameters", []))), []
     )
-    dropout = Counter((type(m).__name__, m.p) for m in model.modules() if isinstance(m, DROPOUT) and m.p)
+    dropout = Counter(layer for layer in map(_dropout, model.modules()) if layer and layer[1])
     theirs = Counter((kind, p) for kind, p in vector.get("dropout", []) if p)
     if table.dropout_is_built_but_unused:
         theirs = Counter()
     compare.equal("dropout layers", sorted(dropout.items()), sorted(theirs.items()))
+    # A tensor of several names is stated under the first; ours may have any of them.
+    for other, name in vector.get("aliases", []):
+        if table.rename(other) in model.state_dict().keys() - set(map(table.rename, state)):
+            state[other] = state[name]
     try:
         converted = convert_state(table, state, model.state_dict())
     except InputError as error:
@@ -325,14 +360,18 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
         model.load_state_dict(converted)
         model.train(in_training)
         for module in model.modules():
-            if isinstance(module, DROPOUT):
+            if isinstance(module, DropPath):
+                module.drop_prob = 0.0
+            elif isinstance(module, DROPOUT):
                 module.p = 0.0
         image = fill("input", case["input_shape"], "input", vector["salt"])
-        outputs = {**OUTPUTS, **table.outputs}
 
-        def run(names: Sequence[str], image: Tensor = image, outputs: Mapping = outputs) -> list[Tensor]:
+        def run(names: Sequence[str], image: Tensor = image) -> list[Tensor]:
             maps = model.extract_feat(image)
-            functions = [next((f for p, f in outputs.items() if re.search(p, name)), None) for name in names]
+            functions = [
+                next((own for pattern, own in table.outputs.items() if re.search(pattern, name)), common)
+                for name, common in zip(names, common_outputs(names), strict=True)
+            ]
             if None in functions:
                 raise InputError(f"{vector['network']}: output {names[functions.index(None)]!r} is not known")
             # A function that makes several outputs runs once and serves their names in turn.
@@ -383,7 +422,7 @@ def _check_gradients(
             compare.equal(f"grad of {name}", "none", norm)
             continue
         named.add(ours)
-        # Gradients that are zero in theory hold rounding noise: the scale is never below the file's largest.
+        # Gradients that are zero in theory are rounding noise, so the scale is at least the file's largest.
         scale = max(norm, 0.1 * largest)
         worst = max(worst, compare.number(f"grad of {name}", gradient.norm().item(), norm, scale))
     without = {n for n in trainable if parameters[n].grad is None} | (trainable - named)

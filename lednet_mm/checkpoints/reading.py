@@ -1,10 +1,11 @@
-"""Reading checkpoint files of any origin: only tensors and plain values, and nothing in them is executed.
+"""Read checkpoint files of any origin: only tensors and plain values, and without executing anything.
 
-A checkpoint is a pickle, and a pickle names classes and functions that are called when it is read. Here
-PyTorch's restricted unpickler reads it, which knows tensors and plain values; whatever else a file names
-(mmengine's ``HistoryBuffer``, ``argparse.Namespace``, a path) is answered by a stand-in: a class of that name
-that accepts anything and does nothing. A file that names what only an attack has use for (``os.system``) is
-refused. Before that, the checksums in the file are compared, which PyTorch does not do.
+A checkpoint is a pickle, and a pickle names classes and functions that are called when it is read. This
+module uses PyTorch's restricted unpickler, which knows tensors and plain values. Everything else that a file
+names (mmengine's ``HistoryBuffer``, ``argparse.Namespace``, a path) is replaced by a stand-in: a class of
+that name that accepts anything and does nothing. A file that names something only an attack needs
+(``os.system``) is refused. Before all that, the checksums in the file are verified, which PyTorch does not
+do.
 """
 
 from __future__ import annotations
@@ -33,15 +34,16 @@ from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.text import one_line
 
 ZIP = b"PK\x03\x04"
-"""What files of PyTorch begin with, since 1.6."""
+"""The first bytes of files written by PyTorch since 1.6, which are zip archives."""
 OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""What files written by PyTorch before 1.6, which are no zip archives, begin with."""
+"""The first bytes of files written by PyTorch before 1.6, which are not zip archives."""
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
 
 LARGEST_PICKLE = 256 << 20
-"""Bytes. MMEngine's own hold the whole log, 8 bytes a value: tens of megabytes after a long training."""
+"""The largest pickle in bytes. MMEngine's contain the whole log with 8 bytes per value, which is tens of
+megabytes after a long training."""
 MOST_STEPS = 5_000_000
-"""The largest number of instructions in a pickle; a checkpoint of 1,000 tensors has some 50,000."""
+"""The largest number of instructions in a pickle; a checkpoint of 1,000 tensors has about 50,000."""
 MOST_ENTRIES = 200_000
 
 REFUSED_MODULES = frozenset(
@@ -63,7 +65,7 @@ REFUSED_MODULES = frozenset(
         "multiprocessing",
     }
 )
-"""Packages that a checkpoint has no honest use for, and an attack has."""
+"""Packages that honest checkpoints never need and attacks do."""
 REFUSED_BUILTINS = frozenset(
     {
         *("eval", "exec", "execfile", "compile", "__import__", "open", "input", "breakpoint", "apply"),
@@ -75,15 +77,16 @@ KEPT = (Tensor, torch.Size, torch.dtype, torch.device, str, bytes, bytearray, in
 KEYS = (str, int, float, bytes, type(None))
 
 _OTHER_CONTAINER = re.compile(r"Can only (append|extend|SETITEMS?)\b.* got <class '(.+)'>")
-"""What the restricted unpickler says of a list or dict of a class of its own."""
+"""The restricted unpickler's message about an object that should be a list or dict and is of another
+class."""
 
 
 class DamagedError(InputError):
-    """A file that is not what was once written: nothing can be got out of it any more."""
+    """A file that is not what was once written, so that it can no longer be read."""
 
 
 class StandIn:
-    """Takes the place of an object that is not read: accepts anything, holds nothing, does nothing."""
+    """Takes the place of an object that is not read: it accepts anything, holds nothing and does nothing."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Take any arguments."""
@@ -97,28 +100,28 @@ class StandIn:
 
 
 class _AsDict(StandIn):
-    """Of a mapping class: a mapping, which the file goes on to fill."""
+    """Stand-in for a mapping class: a dict, which the file goes on to fill."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         return OrderedDict()
 
 
 class _AsList(StandIn):
-    """Of a class of lists: a list, which the file goes on to fill."""
+    """Stand-in for a list class: a list, which the file goes on to fill."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         return []
 
 
 class _Getattr(StandIn):
-    """Of ``getattr``, which a pickle asks for methods and classes inside of classes: one more stand-in."""
+    """Stand-in for ``getattr``, which pickles use for methods and nested classes."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         return StandIn
 
 
 class _NumpyDtype(StandIn):
-    """Of ``numpy.dtype``: keeps the code (``f8``) and the byte order."""
+    """Stand-in for ``numpy.dtype``, which keeps the code (``f8``) and the byte order."""
 
     KNOWN = re.compile(r"b1|[iu][1248]|f[248]|c(8|16)|[SU][0-9]{1,6}")
 
@@ -131,7 +134,7 @@ class _NumpyDtype(StandIn):
             self.order = ">"
 
     def read(self, data: Any) -> np.ndarray | None:
-        """Return the numbers in some bytes; None for objects and other bytes than these."""
+        """Return the numbers stored in some bytes; None if the type or the bytes do not allow that."""
         if self.code is None or not isinstance(data, bytes):
             return None
         kind = np.dtype(self.order + self.code)
@@ -139,7 +142,7 @@ class _NumpyDtype(StandIn):
 
 
 class _NumpyScalar(StandIn):
-    """Of NumPy's function that makes a number: the number itself."""
+    """Stand-in for NumPy's function that makes a scalar: it becomes a Python number."""
 
     def __new__(cls, dtype: Any = None, data: Any = None, *args: Any) -> Any:
         values = dtype.read(data) if isinstance(dtype, _NumpyDtype) else None
@@ -147,7 +150,7 @@ class _NumpyScalar(StandIn):
 
 
 class _NumpyArray(StandIn):
-    """Of NumPy's function that makes an array: keeps what the file then says of it."""
+    """Stand-in for NumPy's function that makes an array, which keeps the state that the file then sets."""
 
     def __init__(self, *args: Any) -> None:
         self.state: Any = None
@@ -175,23 +178,23 @@ STAND_INS: dict[str, type[StandIn]] = {
     "numpy.core.multiarray._reconstruct": _NumpyArray,
     "numpy._core.multiarray._reconstruct": _NumpyArray,
 }
-"""What a stand-in has to give for the file to be read on; all others are plain ones."""
+"""Names that need a stand-in of their own to keep reading; all others get a plain one."""
 
 
 def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Read a checkpoint: its tensors and plain values. Nothing in it is executed.
+    """Read the tensors and plain values of a checkpoint without executing anything in it.
 
     Args:
         path: a file written by PyTorch.
-        map_location: where the tensors go, as ``torch.load`` takes it; None is the CPU.
+        map_location: device that the tensors are loaded to, as in ``torch.load``; None is the CPU.
 
     Returns:
-        The content. Objects that are neither tensors nor plain values are None; NumPy's arrays of numbers are
-        tensors and its numbers are Python's.
+        The content of the file. Objects that are neither tensors nor plain values become None, NumPy's arrays
+        of numbers become tensors, and its scalars become Python numbers.
 
     Raises:
-        DamagedError: truncated, or changed since it was written.
-        InputError: no such file, no checkpoint, or one that would execute code on loading.
+        DamagedError: the file is truncated or was changed since it was written.
+        InputError: the file does not exist, is not a checkpoint or would execute code on loading.
     """
     if address := address_of(path):
         raise InputError(f"{address}: an address; download the file and name that")
@@ -210,9 +213,9 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
 
 
 def address_of(location: str | Path) -> str | None:
-    """Return a location as it was written if it is an address, such as ``https://...``; None for a path.
+    """Return a location as it was typed if it is an address, such as ``https://...``; None for a path.
 
-    ``pathlib`` makes ``https:/`` of ``https://``.
+    This undoes ``pathlib``'s change of ``https://`` to ``https:/``.
     """
     text = str(location)
     address = _ADDRESS.fullmatch(text)
@@ -222,11 +225,11 @@ def address_of(location: str | Path) -> str | None:
 
 
 def check_whole(path: str | Path) -> None:
-    """Compare the checksums in a checkpoint with its content, without loading it.
+    """Verify the checksums in a checkpoint without loading it.
 
     Raises:
-        DamagedError: truncated, or changed since it was written.
-        InputError: no such file, or no checkpoint.
+        DamagedError: the file is truncated or was changed since it was written.
+        InputError: the file does not exist or is not a checkpoint.
     """
     with _open(path) as file:
         _check_container(file, path)
@@ -234,9 +237,9 @@ def check_whole(path: str | Path) -> None:
 
 @contextmanager
 def _open(path: str | Path) -> Iterator[IO[bytes]]:
-    """Open a regular file; anything else could make the reader wait for ever."""
+    """Open a regular file; anything else could block the reader forever."""
     try:
-        # Without O_NONBLOCK, opening a pipe waits for somebody who writes to it.
+        # Without O_NONBLOCK, opening a pipe waits until somebody writes to it.
         number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         raise InputError(f"{path}: no such checkpoint") from None
@@ -258,7 +261,7 @@ def _open(path: str | Path) -> Iterator[IO[bytes]]:
 
 
 def _check_container(file: IO[bytes], path: str | Path) -> zipfile.ZipFile | None:
-    """Compare the checksums of a zip archive; None for the old format, which has none."""
+    """Verify the checksums of a zip archive and return it; None for the old format, which has none."""
     size = os.fstat(file.fileno()).st_size
     begin = file.read(len(OLD_FORMAT))
     if begin == OLD_FORMAT:
@@ -303,7 +306,7 @@ def _load(file: IO[bytes], path: str | Path, map_location: Any) -> Any:
                 return torch.load(file, map_location=map_location, weights_only=True)
         except MemoryError:
             raise InputError(f"{path}: not enough memory to read it") from None
-        except Exception as error:  # whatever the unpickler meets in a file that is not as it should be
+        except Exception as error:  # a malformed file can make the unpickler raise anything
             message = str(error)
             found = _OTHER_CONTAINER.search(message)
             if found and kinds.get(found[2]) is StandIn:
@@ -311,7 +314,7 @@ def _load(file: IO[bytes], path: str | Path, map_location: Any) -> Any:
                 continue
             reason = message.rpartition("WeightsUnpickler error: ")[2].strip() or type(error).__name__
             reason = one_line(reason.splitlines()[0])
-            if archive is not None:  # as it was written: its checksums are right
+            if archive is not None:  # its checksums are right, so the file is as it was written
                 raise InputError(
                     f"{path}: cannot be read without executing what is in it ({reason})"
                 ) from None
@@ -320,7 +323,7 @@ def _load(file: IO[bytes], path: str | Path, map_location: Any) -> Any:
 
 @contextmanager
 def _answering(kinds: dict[str, type[StandIn]]) -> Iterator[None]:
-    """Let PyTorch's unpickler answer these names, and no others that anybody has allowed, by stand-ins."""
+    """Let PyTorch's unpickler replace these names by stand-ins, and allow no names from elsewhere."""
     before = get_safe_globals()
     made: list[Any] = [StandIn]
     for full_name, kind in kinds.items():
@@ -339,12 +342,12 @@ def _named_in(archive: zipfile.ZipFile | None, file: IO[bytes], path: str | Path
     """Return the full names of all classes and functions that a checkpoint names.
 
     Raises:
-        InputError: one of them has its use in an attack only.
+        InputError: one of these names is only used by attacks.
     """
     if archive is None:
         file.seek(0)
         stream = io.BytesIO(file.read(LARGEST_PICKLE))
-        pickles = 4  # a magic number, a version, facts of the system, then the content
+        pickles = 4  # a magic number, a version, facts about the system, then the content
     else:
         root = archive.namelist()[0].partition("/")[0] if archive.namelist() else ""
         try:
@@ -375,7 +378,7 @@ def _named_in(archive: zipfile.ZipFile | None, file: IO[bytes], path: str | Path
 
 
 def _checked_names(argument: Any, path: str | Path) -> set[str]:
-    """Return the full names of "module name" in a checkpoint: as Python 2 has it and as Python 3 has it."""
+    """Return the dotted names that "module name" in a checkpoint may mean, in Python 2 and in Python 3."""
     module, _, name = str(argument).rpartition(" ")
     if not module or not name or "\0" in name:
         raise ValueError("a class without a name")
@@ -392,7 +395,7 @@ def _checked_names(argument: Any, path: str | Path) -> set[str]:
 
 
 def _settle(value: Any, done: dict[int, Any]) -> Any:
-    """Return a value without stand-ins, and without containers that hold themselves."""
+    """Return a value with stand-ins replaced and without containers that contain themselves."""
     if isinstance(value, _NumpyArray):
         return value.tensor()
     if isinstance(value, KEPT):
@@ -409,7 +412,7 @@ def _settle(value: Any, done: dict[int, Any]) -> Any:
             if isinstance(key, KEYS):
                 settled[key] = _settle(item, done)
         if isinstance(versions := getattr(value, "_metadata", None), dict):
-            settled._metadata = _settle(versions, done)  # of modules, which load_state_dict looks at
+            settled._metadata = _settle(versions, done)  # versions of modules, which load_state_dict uses
     elif isinstance(value, set):
         settled = {item for item in value if isinstance(item, KEYS)}
     else:

@@ -1,4 +1,4 @@
-"""The decoded cache: what every pass over a dataset does alike is done once and read back from disk."""
+"""The decoded cache: results of deterministic transforms are computed once and then read from disk."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SAME_EVERY_TIME = (LoadImage, LoadLabels, Resize, LabelResize, ResizeToMultiple)
 """Transforms without randomness."""
 
 LARGEST = 8 << 30
-"""The largest file in bytes that is read back: four bytes for each of 2**31 pixels."""
+"""The largest cache file in bytes that is read: four bytes for each of 2**31 pixels."""
 
 
 def split_pipeline(transforms: Sequence[Any]) -> tuple[list, list, list]:
-    """Split a pipeline into what comes before its first cacheable transforms, these, and the rest."""
+    """Split a pipeline into the part before its first cacheable transforms, these, and the rest."""
     first = next((i for i, t in enumerate(transforms) if type(t) in SAME_EVERY_TIME), len(transforms))
     last = next(
         (i for i, t in enumerate(transforms) if i > first and type(t) not in SAME_EVERY_TIME), len(transforms)
@@ -38,16 +38,16 @@ def split_pipeline(transforms: Sequence[Any]) -> tuple[list, list, list]:
 
 
 class Cached(BaseTransform):
-    """Deterministic transforms whose result is kept, decoded, in a folder.
+    """Deterministic transforms whose decoded results are kept in a folder.
 
-    A result is found again by the transforms, the paths, and the files' sizes and times, so that a changed
-    file is read anew. What is kept carries a checksum: a file of the folder that was changed, cut off,
-    renamed or is of another origin is made again. It needs height x width x 4 bytes an image after a last
-    ``Resize``: 8 MB for Cityscapes at full size, 2 MB at 1024x512, 0.7 MB for CamVid.
+    The key of a result consists of the transforms, the paths, and the files' sizes and times, so that a
+    changed file is read again. Every cache file has a checksum, and one that was changed, truncated, renamed
+    or written by something else is made again. An image takes height x width x 4 bytes at its size after the
+    last ``Resize``: 8 MB for Cityscapes at full size, 2 MB at 1024x512, 0.7 MB for CamVid.
 
     Args:
-        transforms: of the pipeline, without randomness.
-        folder: of the cache; several processes may share it.
+        transforms: transforms of the pipeline, without randomness.
+        folder: folder of the cache, which several processes may share.
     """
 
     def __init__(self, transforms: Sequence[BaseTransform], folder: str | Path) -> None:
@@ -55,10 +55,10 @@ class Cached(BaseTransform):
         self.folder = Path(folder)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Return what the transforms return.
+        """Return the sample as the transforms return it, from the cache if it is there.
 
         Raises:
-            InputError: as the transforms do, or the folder cannot be written.
+            InputError: a transform raised it, or the folder cannot be written.
         """
         key = self._key(results)
         path = self.folder / f"{key}.decoded"
@@ -89,8 +89,8 @@ class Cached(BaseTransform):
                     status = path.stat()
                     parts.append(f"{status.st_size} {status.st_mtime_ns}")
                 except FileNotFoundError:
-                    parts.append("missing")  # the transform that needs it says so
-        # The same file can be a label of several datasets, which translate or refuse its ids.
+                    parts.append("missing")  # the transform that needs the file reports it
+        # Several datasets can use the same label file and translate or refuse its ids differently.
         parts += [repr(results.get(name)) for name in LoadLabels.TRANSLATION]
         return hashlib.sha256(os.fsencode("\n".join(parts))).hexdigest()[:32]
 
@@ -105,7 +105,7 @@ def _differ(one: Any, other: Any) -> bool:
 
 
 def _write(path: Path, key: str, added: dict[str, Any]) -> None:
-    """Write a line that says what follows, then the arrays one after the other, below their checksum."""
+    """Write a checksum, a line that describes the arrays, and the arrays one after the other."""
     arrays = {name: np.ascontiguousarray(v) for name, v in added.items() if isinstance(v, np.ndarray)}
     plain = {name: value for name, value in added.items() if name not in arrays}
     shapes = {name: (str(array.dtype), array.shape) for name, array in arrays.items()}
@@ -115,7 +115,7 @@ def _write(path: Path, key: str, added: dict[str, Any]) -> None:
 
 
 def _checksum(content: bytes | memoryview) -> bytes:
-    """Return nine bytes: CRC-32 in hexadecimal, and a line break."""
+    """Return the CRC-32 of some content as nine bytes: hexadecimal digits and a line break."""
     return b"%08x\n" % zlib.crc32(content)
 
 
@@ -123,11 +123,11 @@ def _read(path: Path, key: str) -> dict[str, Any]:
     """Read what :func:`_write` wrote under this key.
 
     Raises:
-        OSError: it is not there.
-        ValueError: it is not what was written.
+        OSError: the file does not exist or cannot be read.
+        ValueError: the content is not what was written.
     """
     whole = read_regular(path, LARGEST)
-    content = memoryview(whole)  # slices of it are no copies
+    content = memoryview(whole)  # slices of a memoryview are not copies
     start = len(_checksum(b""))
     if bytes(content[:start]) != _checksum(content[start:]):
         raise ValueError("damaged")
@@ -137,7 +137,7 @@ def _read(path: Path, key: str) -> dict[str, Any]:
         position = end + 1
         for name, (dtype, shape) in shapes.items():
             count = math.prod(shape)
-            # A copy: transforms may work in place, and bytes are read-only.
+            # Copy, because transforms may work in place and bytes are read-only.
             added[name] = np.frombuffer(content, dtype, count, position).reshape(shape).copy()
             position += added[name].nbytes
     except (SyntaxError, TypeError, AttributeError, RecursionError) as error:

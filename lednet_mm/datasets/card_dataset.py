@@ -18,20 +18,23 @@ from lednet_mm.text import one_line
 
 @DATASETS.register_module()
 class CardDataset(SegDataset):
-    """Images and labels that a YAML file describes, without the file: a config that names it says all.
+    """Images and labels as a YAML file describes them; its arguments hold all of the file's content.
 
     Args:
-        metainfo: ``classes`` (names in the order of the network's outputs) and ``palette`` (red, green, blue
-            each).
-        images: folder of the images below ``data_root``; None where ``ann_file`` lists pairs.
+        metainfo: dict with ``classes`` (names in the order of the network's outputs) and ``palette`` (red,
+            green and blue of each class).
+        images: folder of the images below ``data_root``; None if ``ann_file`` lists pairs.
         labels: folder of the labels.
-        image_suffix: how the stems of images end beyond the name that a pair shares.
-        label_suffix: the same of labels.
-        ids: of each class, the ids in label files; None for labels painted in the palette's colours.
-        ignore: ids, or colours, of pixels that count nowhere. A label with any other value is refused.
-        unit: ``"image"``, or ``{"sequence": regular expression}``: see :meth:`sequence_and_frame`.
-        **kwargs: as in :class:`~lednet_mm.datasets.base.SegDataset`. ``ann_file`` is a list of names of
-            images, or without folders of pairs (image and label a line, below ``data_root``).
+        image_suffix: what the stems of images have after the name that image and label share.
+        label_suffix: the same for labels.
+        ids: ids in label files of each class; None for labels painted in the palette's colours.
+        ignore: ids, or colours, of pixels that are ignored. A label with a value of neither a class nor this
+            list is refused.
+        unit: what is statistically independent: ``"image"``, or ``{"sequence": regular expression}`` as
+            :meth:`sequence_and_frame` describes.
+        **kwargs: further arguments of :class:`~lednet_mm.datasets.base.SegDataset`. ``ann_file`` is a list of
+            image names or, without folders, of pairs (the paths of an image and its label per line, below
+            ``data_root``).
 
     Raises:
         InputError: on first use, if a folder or list is missing, empty or names files that are not there, or
@@ -71,7 +74,7 @@ class CardDataset(SegDataset):
         super().__init__(layout, metainfo=metainfo, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """List the samples: in the order of a list, or sorted by image path."""
+        """Return the samples in the order of the list if there is one, else sorted by image path."""
         self.label_map = self.translation
         how_to_read = {"only_mapped": True, "label_colors": self.label_colors}
         samples = [
@@ -83,10 +86,11 @@ class CardDataset(SegDataset):
         return samples
 
     def sequence_and_frame(self, index: int) -> tuple[str, int]:
-        """Return the sequence that an image belongs to, and its frame's number there.
+        """Return the sequence that an image belongs to and the number of its frame there.
 
-        Both are what the groups of ``unit``'s regular expression find in the image's path below the root. An
-        expression of one group finds the sequence; the number then is the sample's in the split.
+        The groups of ``unit``'s regular expression find both in the image's path below the root. If the
+        expression has only one group, it finds the sequence, and the sample's index in the split is the
+        number.
         """
         found = self._match(self.get_data_info(index)["img_path"])
         if found is None:
@@ -94,10 +98,10 @@ class CardDataset(SegDataset):
         return found[1], int(found[2]) if found.re.groups == 2 else index
 
     def _match(self, image: str) -> re.Match[str] | None:
-        """Search an image's path for its sequence; None where every image is one of its own.
+        """Search an image's path for its sequence; None if every image is independent.
 
         Raises:
-            InputError: the expression does not fit.
+            InputError: the expression does not match.
         """
         if self.pattern is None:
             return None
@@ -116,7 +120,7 @@ class CardDataset(SegDataset):
         return found
 
     def _pairs(self) -> list[dict[str, Any]]:
-        """Return the samples that a list of pairs names."""
+        """Return the samples of a list of pairs."""
         root = Path(self.data_root or "")
         return [
             {

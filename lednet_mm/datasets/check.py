@@ -1,4 +1,4 @@
-"""Is a dataset whole? Every image and label readable, paired, of one size, with ids in range."""
+"""Check that a dataset's images and labels are readable, paired, of one size and with ids in range."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from lednet_mm.errors import InputError, describe_error
 from lednet_mm.files import file_sha256
 from lednet_mm.terminal import tracked
 
-LONGEST_REASON = 200  # characters of what a dataset raises
-QUICK_SAMPLE = 8  # pairs decoded by the quick form
+LONGEST_REASON = 200  # characters of a dataset's exception that are shown
+QUICK_SAMPLE = 8  # pairs that the quick check decodes
 LISTED_SIZES = 3
-"""Up to this number of sizes, each is named."""
+"""Up to this many sizes are listed one by one."""
 MUCH_IGNORED = 0.5
-"""The share of ignored pixels from which a warning is due."""
+"""The share of ignored pixels above which a warning is given."""
 
 
 @dataclass
 class DatasetSummary:
-    """What a check of one split found.
+    """The result of the check of one split.
 
     Attributes:
-        images: images listed.
-        decoded: pairs that were read and decoded without a fault.
-        classes: class names.
+        images: number of images that the split lists.
+        decoded: number of pairs that were decoded without a fault.
+        classes: names of the classes.
         class_pixels: (C,) int64, pixels of each class in the decoded pairs.
         class_images: (C,) int64, decoded pairs with at least one pixel of each class.
-        pixels_with_class: (C,) int64, labelled pixels of those pairs.
-        ignored_pixels: pixels labelled 255 in the decoded pairs.
-        image_sizes: images of each (height, width) among the decoded ones.
-        fingerprint: see :func:`fingerprint`.
-        content: ``content:<sha256>`` of all names and file contents; None in the quick form.
-        problems: one line each, with the path.
+        pixels_with_class: (C,) int64, for each class the labelled pixels of the pairs that it occurs in.
+        ignored_pixels: number of pixels labelled 255 in the decoded pairs.
+        image_sizes: number of decoded images of each (height, width).
+        fingerprint: fingerprint of the split, as :func:`fingerprint` returns it.
+        content: ``content:<sha256>`` of all names and file contents; None in a quick check.
+        problems: one line per problem, with the path.
     """
 
     images: int
@@ -60,7 +60,7 @@ class DatasetSummary:
 
     @property
     def absent_classes(self) -> list[str]:
-        """Names of the classes without a pixel in the decoded pairs."""
+        """The names of the classes that have no pixel in the decoded pairs."""
         return [name for name, pixels in zip(self.classes, self.class_pixels, strict=True) if pixels == 0]
 
     @property
@@ -76,7 +76,7 @@ class DatasetSummary:
 
     @property
     def sizes(self) -> str:
-        """The sizes of the decoded images, width x height, in words: each of them, or of many the extent."""
+        """The sizes of the decoded images in words, width x height: each one, or the range of many."""
         sizes = sorted(self.image_sizes)
         if len(sizes) <= LISTED_SIZES:
             return ", ".join(f"{width}x{height}" for height, width in sizes)
@@ -89,7 +89,7 @@ class DatasetSummary:
 
     @property
     def warnings(self) -> list[str]:
-        """What is no fault of a file, but most likely no good dataset either: one line each, with figures."""
+        """Suspicious properties of the dataset that are not faults of a file, one line each with figures."""
         looked_at = f"in the {self.decoded} labels looked at"
         present = [name for name in self.classes if name not in self.absent_classes]
         found = []
@@ -131,17 +131,17 @@ def check_dataset(dataset: Any, quick: bool = False) -> DatasetSummary:
     """Check one split and collect everything that is wrong with it.
 
     Args:
-        dataset: an mmseg dataset or its config. Of a wrapper (``ConcatDataset``, ``RepeatDataset``,
-            ``MultiImageMixDataset``, ...) the datasets in it are checked, each image once.
-        quick: compare all names, but decode only a sample of 8 pairs (below a second for CamVid). The full
-            form decodes and hashes every file and shows a progress bar on stderr.
+        dataset: an mmseg dataset or its config. In a wrapper (``ConcatDataset``, ``RepeatDataset``,
+            ``MultiImageMixDataset``, ...) the datasets inside are checked, and each image once.
+        quick: whether to compare all names but decode only a sample of 8 pairs (less than a second for
+            CamVid). The full check decodes and hashes every file and shows a progress bar on stderr.
 
     Returns:
         Counts, class histogram, sizes, fingerprint, warnings and problems.
 
     Raises:
-        InputError: a folder of the dataset is missing or empty, its images have no labels, its classes no
-            names, or it cannot be built from its config.
+        InputError: a folder of the dataset is missing or empty, its images have no labels, its classes have
+            no names, or it cannot be built from its config.
     """
     members = members_of(dataset)
     classes = tuple(members[0].metainfo.get("classes") or ())
@@ -196,13 +196,13 @@ def check_dataset(dataset: Any, quick: bool = False) -> DatasetSummary:
 
 
 def fingerprint(dataset: Any) -> str:
-    """Return what identifies the data of one split, the same for training, validation, testing and the check.
+    """Return the fingerprint that identifies the data of one split in every record and check.
 
-    ``sizes:<sha256>`` of the sorted lines "name size" of all images and labels that the split lists; names
-    are relative to the dataset's folder, so that copies of it agree.
+    It is ``sizes:<sha256>`` of the sorted lines "name size" of all images and labels that the split lists.
+    Names are relative to the dataset's folder, so that copies of a dataset have the same fingerprint.
 
     Args:
-        dataset: as in :func:`check_dataset`.
+        dataset: dataset or config as in :func:`check_dataset`.
 
     Raises:
         InputError: a folder of the dataset is missing or empty.
@@ -211,10 +211,10 @@ def fingerprint(dataset: Any) -> str:
 
 
 def members_of(dataset: Any) -> list[Any]:
-    """Return the datasets that list files themselves: those in a wrapper, or the dataset alone.
+    """Return the datasets inside a wrapper, or the dataset itself if it is not a wrapper.
 
     Args:
-        dataset: an mmseg dataset, a wrapper of some, or a config.
+        dataset: an mmseg dataset, a wrapper of datasets, or the config of one.
 
     Raises:
         InputError: a folder of a dataset is missing or empty, or its config does not fit its class.
@@ -233,9 +233,9 @@ def _built(settings: dict[str, Any]) -> Any:
     """Build a dataset.
 
     Raises:
-        SettingsError: it raises anything but an InputError or an error of the operating system, which is the
-            cause. MMSegmentation asserts much and puts all of a dataset's metainfo into a message, so a long
-            one is cut.
+        SettingsError: building it raised something else than an InputError or an error of the operating
+            system; that exception is the cause. MMSegmentation uses many assertions and puts all of a
+            dataset's metainfo into a message, so a long message is cut.
     """
     try:
         with DefaultScope.overwrite_default_scope("mmseg"):
@@ -252,9 +252,10 @@ def _built(settings: dict[str, Any]) -> Any:
 
 
 def class_weights(class_pixels: Sequence[int] | np.ndarray) -> list[float]:
-    """Weigh classes by 1 / ln(1.02 + p), p being a class's share of the labelled pixels.
+    """Return class weights 1 / ln(1.02 + p), where p is a class's share of the labelled pixels.
 
-    The rule of ENet (Paszke et al., 2016, https://arxiv.org/abs/1606.02147): weights between 1.4 and 50.5.
+    This is ENet's rule (Paszke et al., 2016, https://arxiv.org/abs/1606.02147), which gives weights between
+    1.4 and 50.5.
 
     Args:
         class_pixels: (C,) pixels of each class in the training split.
@@ -269,15 +270,15 @@ def class_weights(class_pixels: Sequence[int] | np.ndarray) -> list[float]:
 def median_frequency_weights(
     class_pixels: Sequence[int] | np.ndarray, pixels_with_class: Sequence[int] | np.ndarray
 ) -> list[float]:
-    """Weigh classes by median frequency: the median of all frequencies over a class's own.
+    """Return class weights by median frequency: the median of all class frequencies divided by a class's own.
 
-    The rule of Eigen and Fergus (2015, https://arxiv.org/abs/1411.4734): a class's frequency is its share of
-    the labelled pixels of those images in which it is. A class without a pixel counts for no median and
-    weighs 1.
+    This is the rule of Eigen and Fergus (2015, https://arxiv.org/abs/1411.4734): a class's frequency is its
+    share of the labelled pixels in the images where it occurs. A class without pixels is left out of the
+    median and gets weight 1.
 
     Args:
         class_pixels: (C,) pixels of each class in the training split.
-        pixels_with_class: (C,) labelled pixels of the images with each class.
+        pixels_with_class: (C,) labelled pixels of the images in which each class occurs.
 
     Returns:
         C weights, rounded to four digits.
@@ -296,9 +297,10 @@ def _listed(members: Sequence[Any]) -> list[tuple[Any, list[dict[str, Any]]]]:
 
 
 def _unpaired(dataset: Any, samples: Sequence[dict[str, Any]]) -> list[str]:
-    """Name the listed images that are missing or have no label, and the labels without an image.
+    """Return one line for each listed image that is missing or has no label, and each label without an image.
 
-    A list of images may leave labels unused; all others need an image, whether the split takes it or not.
+    Where a list selects the images, labels may be unused; otherwise every label needs an image, whether or
+    not the split uses it.
     """
     problems = [
         f"image {s['img_path']} is missing: restore it" for s in samples if not Path(s["img_path"]).is_file()
@@ -322,12 +324,12 @@ def _unpaired(dataset: Any, samples: Sequence[dict[str, Any]]) -> list[str]:
 def _digest(
     kind: str, listed: Sequence[tuple[Any, list[dict[str, Any]]]], state_of: Callable[[Path], str]
 ) -> str:
-    """Hash the sorted names of all files, each with its state."""
+    """Hash the sorted names of all files, each with its size or content hash."""
     lines = []
     for dataset, samples in listed:
         for sample in samples:
             for path in (Path(sample[key]) for key in ("img_path", "seg_map_path") if sample.get(key)):
                 name = Path(os.path.relpath(path, dataset.data_root or dataset.data_prefix["img_path"]))
                 lines.append(f"{name.as_posix()} {state_of(path) if path.is_file() else 'missing'}\n")
-    # Names of files are bytes, which need not be UTF-8.
+    # File names are bytes, which need not be valid UTF-8.
     return f"{kind}:{hashlib.sha256(os.fsencode(''.join(sorted(lines)))).hexdigest()}"

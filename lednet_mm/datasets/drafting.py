@@ -1,4 +1,4 @@
-"""Drafting the YAML file of a dataset of the user's own from its folders: pairs, splits, ids, colours."""
+"""Draft the YAML file of a user's own dataset from its folders: pairs, splits, ids and colours."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ SUBFOLDERS = {
     "val": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
-"""Split -> names of the subfolders that it may have."""
+"""Names that the subfolder of each split may have."""
 SHARES = {"val": 0.1, "test": 0.1}
-"""The shares of random splits; the rest is for training."""
+"""The shares of images in random splits; the rest is for training."""
 FEWEST_PAIRS = 2
 COLORED = ("RGB", "RGBA", "LA", "CMYK")
 
 
 @dataclass(frozen=True)
 class Values:
-    """What the labels of a dataset hold.
+    """The values found in the labels of a dataset.
 
     Attributes:
-        pixels: pixels of each id, or of each colour as one number (:func:`read_colors`).
-        images: labels that hold it.
-        colored: whether these are colours.
+        pixels: number of pixels of each id, or of each colour coded as one number (:func:`read_colors`).
+        images: number of labels that contain each value.
+        colored: whether the values are colours.
         palette: colour of each id in palette images; empty for other labels.
     """
 
@@ -51,32 +51,33 @@ class Values:
 
 
 class _Places:
-    """The folders of images and labels, and paths as the YAML file names them: below what both are in."""
+    """The folders of images and labels, and the paths of their files relative to the common root."""
 
     def __init__(self, images: Path, labels: Path) -> None:
         self.images, self.labels = images, labels
         self.root = Path(os.path.commonpath([images.resolve(), labels.resolve()]))
 
     def __call__(self, folder: Path, path: Path) -> str:
-        """Return a path in one of the folders as one below the root; links within the folder stay links."""
+        """Return a path in one of the folders relative to the root; links within the folder stay links."""
         return Path(os.path.relpath(folder.resolve() / path.relative_to(folder), self.root)).as_posix()
 
 
 def draft_card(images: Path, labels: Path, out: Path, seed: int = 0) -> dict[Path, str]:
-    """Draft a dataset's YAML file. Every label is read.
+    """Draft the YAML file of a dataset after reading every label.
 
     Args:
         images: folder of images.
-        labels: folder of labels: ids, palette images or colours.
+        labels: folder of labels, which hold ids or colours or are palette images.
         out: the YAML file that will be written.
-        seed: of the random splits, where the folders have no subfolders ``train`` and ``val``.
+        seed: seed of the random splits, used if the folders have no subfolders ``train`` and ``val``.
 
     Returns:
-        Path -> text: the YAML file, and the lists of random splits beside it. Nothing is written.
+        The text of each file to write, by path: the YAML file and, for random splits, lists beside it.
+        Nothing is written yet.
 
     Raises:
         InputError: a folder is missing, no image has a label, a label is unreadable, or the labels hold more
-            values than classes can have.
+            values than there can be classes.
     """
     for folder in (images, labels):
         if not folder.is_dir():
@@ -107,17 +108,17 @@ def _quoted(text: str) -> str:
     """Return text as a YAML string in quotation marks.
 
     Raises:
-        InputError: it is no UTF-8.
+        InputError: the text is not valid UTF-8.
     """
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InputError(f"{text!r} is no UTF-8: rename this file or folder") from None
+        raise InputError(f"{text!r} is not valid UTF-8: rename this file or folder") from None
     return json.dumps(text, ensure_ascii=False)
 
 
 def _paired(images: Path, labels: Path) -> tuple[str, str, list[tuple[Path, Path]]]:
-    """Return the suffixes by which most images have a label, and the pairs.
+    """Return the suffixes of images and labels that give the most pairs, and these pairs.
 
     Raises:
         InputError: fewer than two images have a label.
@@ -133,7 +134,7 @@ def _paired(images: Path, labels: Path) -> tuple[str, str, list[tuple[Path, Path
             image_of, label_of = paired_files(
                 images, endings_of(image_suffix), labels, endings_of(label_suffix)
             )
-        except InputError:  # two files of one name, which another suffix tells apart
+        except InputError:  # two files have the same name, which another suffix may tell apart
             continue
         pairs = [(image_of[name], label_of[name]) for name in sorted(image_of) if name in label_of]
         if len(pairs) > len(best[2]):
@@ -147,7 +148,7 @@ def _paired(images: Path, labels: Path) -> tuple[str, str, list[tuple[Path, Path
 
 
 def _common_ending(folder: Path, other: Path) -> str:
-    """Return what the stems of all images in a folder, less another, end with: ``_mask``, say, or nothing."""
+    """Return the ending that the stems of all images in a folder share but not in another (``_mask``)."""
     files = find_files(folder, endings_of(""), leave_out=[other])
     ending = os.path.commonprefix([path.stem[::-1] for path in files])[::-1]  # noqa: RUF071  (of characters)
     places = [ending.index(separator) for separator in "_-." if separator in ending]
@@ -155,10 +156,11 @@ def _common_ending(folder: Path, other: Path) -> str:
 
 
 def _values_of(labels: Sequence[Path]) -> Values:
-    """Count what labels hold.
+    """Count the values in labels.
 
     Raises:
-        InputError: one is unreadable, some are painted and others hold ids, or there are too many values.
+        InputError: a label is unreadable, some labels are painted and others hold ids, or there are too many
+            values.
     """
     pixels: Counter[int] = Counter()
     images: Counter[int] = Counter()
@@ -180,7 +182,7 @@ def _values_of(labels: Sequence[Path]) -> Values:
         images.update(found.tolist())
         if mode == "P":
             palette = {**own_palette, **palette}
-        if len(pixels) > MOST_CLASSES + 1:  # one may be ignored
+        if len(pixels) > MOST_CLASSES + 1:  # one of the values may be ignored
             raise InputError(
                 f"labels to {path} hold {len(pixels)} different {'colours' if colored else 'ids'}, more than "
                 f"{MOST_CLASSES} classes: soft edges and compression as JPEG make such; give exact labels"
@@ -189,7 +191,7 @@ def _values_of(labels: Sequence[Path]) -> Values:
 
 
 def _look_at(path: Path) -> tuple[str, dict[int, list[int]]]:
-    """Return the mode of a label file, and the colours of a palette image; nothing of an unreadable one."""
+    """Return the mode of a label file and the colours of a palette image; both empty if it is unreadable."""
     try:
         with Image.open(path) as image:
             colors = image.getpalette() if image.mode == "P" else None
@@ -197,16 +199,16 @@ def _look_at(path: Path) -> tuple[str, dict[int, list[int]]]:
                 i: colors[3 * i : 3 * i + 3] for i in range(len(colors) // 3)
             } if colors else {}
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return "", {}  # the reader of labels says what it is
+        return "", {}  # the reader of labels reports the fault
 
 
 def _splits(
     places: _Places, pairs: Sequence[tuple[Path, Path]], out: Path, seed: int
 ) -> tuple[list[str], dict[Path, str]]:
-    """Return the lines of the splits, and the lists that they name: subfolders that are there, or at random.
+    """Return the YAML lines of the splits, and lists: splits are existing subfolders, or else random.
 
     Raises:
-        InputError: the name of a file cannot stand in a list.
+        InputError: a file name cannot be written in a list.
     """
     images, labels = places.images, places.labels
     folders = {
@@ -241,7 +243,7 @@ def _splits(
 
 
 def _classes(values: Values, labels: int) -> list[str]:
-    """Return the lines of classes and of what is ignored."""
+    """Return the YAML lines of the classes and of the ignored values."""
     ordered = sorted(values.pixels)
     ignored = [IGNORE] if not values.colored and IGNORE in ordered and len(ordered) > 2 else []
     if len(ordered) - len(ignored) > MOST_CLASSES:

@@ -1,4 +1,4 @@
-"""How image files are named, and what a file is by its first bytes, so that messages say what was seen."""
+"""Endings of image files, and the kinds of other files by their first bytes, for messages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ IMAGE_ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jp2", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif"),
     *(".pbm", ".pgm", ".ppm", ".pnm"),
 )
-"""How the names of image files end, in lower case."""
+"""Endings of image files, in lower case."""
 
 VIDEO = "a video"
 AVIF = "an AVIF image"
 
-# (offset, bytes there, what it is)
+# (offset, bytes there, kind of file)
 _IMAGES = (
     (0, b"\x89PNG\r\n\x1a\n", "PNG"),
     (0, b"\xff\xd8\xff", "JPEG"),
@@ -48,12 +48,12 @@ _OTHERS = (
 
 
 def kind_of_image(data: bytes) -> str | None:
-    """Return the name of the image format that content begins like, or None."""
+    """Return the image format that the first bytes of a file belong to, or None."""
     return _first(_IMAGES, data)
 
 
 def kind_of_other(data: bytes) -> str | None:
-    """Return what content is that is no image, in words with an article, or None if it is unknown."""
+    """Return the kind of a file that is not an image, as words with an article, or None if it is unknown."""
     known = _first(_OTHERS, data)
     if known is None and data[:376:188] == b"GG":
         return f"{VIDEO} (MPEG transport stream)"

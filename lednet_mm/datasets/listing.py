@@ -1,4 +1,4 @@
-"""Which files are the images of a dataset, and which label belongs to each: by folders, or by a list."""
+"""Find the images of a dataset and the label of each, by folders or by a list."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from lednet_mm.files import find_files, read_regular
 from lednet_mm.text import one_line
 
 Endings = str | tuple[str, ...]
-"""How names of files end (``.png``, ``_leftImg8bit.png``), in any letter case."""
+"""Endings of file names (``.png``, ``_leftImg8bit.png``), compared without regard to case."""
 
 LARGEST_LIST = 64 << 20
-"""The largest list in bytes that is read: some half a million pairs."""
+"""The largest list in bytes that is read, which has about half a million pairs."""
 
 
 def endings_of(suffix: str) -> tuple[str, ...]:
-    """Return how files of any image format end whose stem ends with ``suffix``.
+    """Return the endings of image files of any format whose stem ends with ``suffix``.
 
-    A suffix that ends like an image file itself (``.jpg``, ``_mask.png``) stands for that format alone.
+    A suffix that includes the ending of a format (``.jpg``, ``_mask.png``) stands for that format alone.
     """
     if suffix.lower().endswith(IMAGE_ENDINGS):
         return (suffix,)
@@ -27,21 +27,21 @@ def endings_of(suffix: str) -> tuple[str, ...]:
 
 
 def first_of(endings: Endings) -> str:
-    """Return the ending that a file which is missing would have had."""
+    """Return the ending that the name of a missing file is given in messages."""
     return endings if isinstance(endings, str) else endings[0]
 
 
 def without_ending(name: str, endings: Endings) -> str:
-    """Return a file's name less the ending that it has, or the name if it has none of them."""
+    """Return a file's name without its ending, or unchanged if it has none of the endings."""
     known = (endings,) if isinstance(endings, str) else endings
     return next((name[: -len(end)] for end in known if end and name.lower().endswith(end.lower())), name)
 
 
 def files_by_name(folder: str | Path, endings: Endings) -> dict[str, Path]:
-    """Return the files below a folder that end so, by their path in the folder less the ending.
+    """Return the files below a folder that have one of the endings, by their path there without the ending.
 
     Raises:
-        InputError: two files have one name, since neither format nor letter case of the ending count.
+        InputError: two files have the same name apart from the format or case of their ending.
         OSError: the folder cannot be read.
     """
     found: dict[str, Path] = {}
@@ -59,13 +59,14 @@ def files_by_name(folder: str | Path, endings: Endings) -> dict[str, Path]:
 def paired_files(
     images: str | Path, image_endings: Endings, labels: str | Path, label_endings: Endings
 ) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Return the images and the labels of two folders by name; image and label of a pair have one name.
+    """Return the images and the labels of two folders by name; the two files of a pair have the same name.
 
-    The folders may be one, or one within the other. A file that could be both then is what its shorter name
-    says: the longer ending, or the nearer folder, describes it more closely.
+    Both folders may be the same, or one may be inside the other. A file that could then be both is taken for
+    the kind that gives it the shorter name, because the longer ending or the nearer folder describes it more
+    closely.
 
     Raises:
-        InputError: two images or two labels have one name.
+        InputError: two images or two labels have the same name.
         OSError: a folder cannot be read.
     """
     image_of, label_of = files_by_name(images, image_endings), files_by_name(labels, label_endings)
@@ -80,10 +81,10 @@ def paired_files(
 
 
 def read_names(path: str | Path, endings: Endings) -> list[str]:
-    """Read a list of images: one name per line, with or without the ending; empty lines do not count.
+    """Read a list of images: one name per line, with or without the ending; empty lines are skipped.
 
     Raises:
-        InputError: it cannot be read, is empty, or names what is not in the dataset's folder.
+        InputError: the list cannot be read or is empty, or a name leads out of the dataset's folder.
     """
     return [without_ending(_within(path, name), endings) for _, name in _lines(path)]
 
@@ -91,10 +92,11 @@ def read_names(path: str | Path, endings: Endings) -> list[str]:
 def read_pairs(path: str | Path) -> list[tuple[str, str]]:
     """Read a list of pairs: one image and its label per line, separated by a tab or by spaces.
 
-    A tab in a line separates its two paths, which can then have spaces in them; empty lines do not count.
+    If a line has a tab, it separates the two paths, which may then contain spaces; empty lines are skipped.
 
     Raises:
-        InputError: it cannot be read, is empty, or a line is no pair of paths within the dataset's folder.
+        InputError: the list cannot be read or is empty, or a line is not a pair of paths in the dataset's
+            folder.
     """
     pairs = []
     for number, line in _lines(path):
@@ -109,10 +111,10 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
 
 
 def _lines(path: str | Path) -> list[tuple[int, str]]:
-    """Return the lines of a list that are not empty, with their numbers from 1.
+    """Return the lines of a list that are not empty, with their line numbers from 1.
 
     Raises:
-        InputError: it cannot be read, or has none.
+        InputError: the list cannot be read or has no such line.
     """
     try:
         text = read_regular(path, LARGEST_LIST).decode("utf-8-sig")
@@ -125,7 +127,7 @@ def _lines(path: str | Path) -> list[tuple[int, str]]:
 
 
 def _within(path: str | Path, name: str) -> str:
-    """Return a path that a list names, if it cannot lead out of the dataset's folder."""
+    """Return a path from a list, if it does not lead out of the dataset's folder."""
     if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
         raise InputError(
             f"list of images {path}: {one_line(name)} leads out of the dataset's folder: give paths below it"

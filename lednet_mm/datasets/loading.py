@@ -1,7 +1,7 @@
-"""Loading of images and labels that names a damaged file at once, and the translation of LEDNet's authors.
+"""Load images and labels, with errors that name a damaged file, and the translation of LEDNet's authors.
 
-Whatever reads an image (training, testing, prediction, the picture under an overlay) reads it by
-:func:`read_image`, so that all see the same pixels.
+Training, testing, prediction and pictures with overlays all read images by :func:`read_image`, so that they
+use the same pixels.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from lednet_mm.errors import InputError
 
 IGNORE = 255
 UNKNOWN = 254
-"""What a value of a label becomes that a dataset's complete table does not name; no class has this id."""
+"""The id given to values of a label that a dataset's complete table does not name; no class has this id."""
 LARGEST_ID: Literal[65535] = 65535
 SHOWN_VALUES = 8
 
 COLOR_TYPES = ("color", "grayscale", "unchanged", "color_ignore_orientation", "grayscale_ignore_orientation")
-"""What mmcv calls ``color_type``."""
+"""The values of mmcv's ``color_type`` that are supported."""
 
-# OpenCV prints its own lines about files that are read well in the end, or that we name ourselves.
+# OpenCV logs lines about files that can be read in spite of them, or that our errors name.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-# A label of a satellite's image has 400 megapixels; the limit is OpenCV's own for images, 2**30 pixels.
+# Labels of satellite images can have 400 megapixels; the limit is the one of OpenCV for images, 2**30 pixels.
 Image.MAX_IMAGE_PIXELS = 1 << 30
 
 ORIENTATION = 274  # the tag of EXIF and TIFF
-# How to turn an array back that was put upright by its orientation.
+# For each orientation, how to undo the rotation that made an array upright.
 _TURNED_BACK = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -47,7 +47,7 @@ _TURNED_BACK = {
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: lambda a: np.rot90(a, -1),
 }
-_UPRIGHT = {**_TURNED_BACK, 6: _TURNED_BACK[8], 8: _TURNED_BACK[6]}  # the others undo themselves
+_UPRIGHT = {**_TURNED_BACK, 6: _TURNED_BACK[8], 8: _TURNED_BACK[6]}  # the others are their own inverses
 
 
 def read_image(
@@ -60,24 +60,24 @@ def read_image(
 ) -> np.ndarray:
     """Read an image.
 
-    Of 16 bits a channel the upper 8 are taken (in a colour TIFF, rounded). Floating-point numbers from 0 to 1
-    are scaled to 0 to 255. Grey, 1-bit, palette and CMYK images become colour; transparency is dropped. Of
-    several frames or pages the first is read.
+    Images of 16 bits per channel are reduced to the upper 8 bits (in a colour TIFF, rounded to 8).
+    Floating-point numbers from 0 to 1 are scaled to 0 to 255. Grey, 1-bit, palette and CMYK images become
+    colour images; transparency is dropped. If there are several frames or pages, the first is read.
 
     Args:
-        path: a file, or an address that mmengine's file backends read.
-        color_type: ``color`` (BGR), ``grayscale``, or ``unchanged`` (as stored, also its numbers); with
-            ``_ignore_orientation``, ``upright`` has no effect.
-        upright: turn the image as its EXIF orientation says. False where there are labels, which are drawn
-            on the pixels as they are stored.
-        backend: mmcv's name of the decoder; what is said above is true of ``cv2``.
+        path: path of a file, or an address that mmengine's file backends can read.
+        color_type: ``color`` (BGR), ``grayscale``, or ``unchanged`` (channels and numbers as stored). If
+            ``_ignore_orientation`` is appended, ``upright`` has no effect.
+        upright: whether to turn the image as its EXIF orientation says. Use False where there are labels,
+            because these are drawn on the pixels as they are stored.
+        backend: mmcv's name of the decoder; the conversions above are those of ``cv2``.
         backend_args: settings of mmengine's file backend.
 
     Returns:
         (H, W, 3) uint8 BGR, or (H, W) uint8 in ``grayscale``.
 
     Raises:
-        InputError: the file is missing, damaged, no image, or of numbers that have no such meaning.
+        InputError: the file is missing, damaged or not an image, or its numbers cannot be converted.
     """
     data = _fetch(path, "image", backend_args)
     as_stored = not upright or color_type.endswith("_ignore_orientation")
@@ -85,7 +85,7 @@ def read_image(
         color_type = f"{color_type}_ignore_orientation"
     try:
         image = mmcv.imfrombytes(data, flag=color_type, backend=backend)
-        if image is None and backend == "cv2":  # it converts no floating-point numbers
+        if image is None and backend == "cv2":  # OpenCV does not convert floating-point numbers
             image = _in_eight_bits(mmcv.imfrombytes(data, flag="unchanged"), color_type, path)
     except (cv2.error, OSError, SyntaxError) as error:
         if "CV_IO_MAX_IMAGE" in str(error):
@@ -104,10 +104,10 @@ def read_image(
 
 
 def _fetch(path: str | Path, what: str, backend_args: dict | None) -> bytes:
-    """Read a file's bytes.
+    """Return the content of a file, which must not be empty.
 
     Raises:
-        InputError: it is missing, unreadable or empty.
+        InputError: the file is missing, unreadable or empty.
     """
     try:
         data = bytes(fileio.get(str(path), backend_args=backend_args))
@@ -121,7 +121,7 @@ def _fetch(path: str | Path, what: str, backend_args: dict | None) -> bytes:
 
 
 def _unreadable(path: str | Path, data: bytes) -> str:
-    """Say what a file is that could not be read as an image."""
+    """Return the message about a file that could not be read as an image, with the kind of file."""
     kind = kind_of_image(data)
     if kind is not None:
         return f"image {path} is unreadable (a damaged or truncated {kind}): replace the file"
@@ -137,7 +137,7 @@ def _unreadable(path: str | Path, data: bytes) -> str:
 
 
 def _in_eight_bits(values: np.ndarray | None, color_type: str, path: str | Path) -> np.ndarray | None:
-    """Convert an image of other numbers than 8 or 16 bits to what ``color_type`` asks for."""
+    """Convert an image whose numbers do not have 8 or 16 bits to the form that ``color_type`` asks for."""
     if values is None or values.dtype == np.uint8:
         return None
     if values.dtype.kind != "f":
@@ -145,7 +145,7 @@ def _in_eight_bits(values: np.ndarray | None, color_type: str, path: str | Path)
             f"image {path} holds numbers of type {values.dtype}: save it with 8 or 16 bits a channel"
         )
     low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= 1):  # also where one is no number
+    if not (low >= 0 and high <= 1):  # true for NaN too
         raise InputError(
             f"image {path} holds floating-point numbers from {low:g} to {high:g}: scale them to 0 to 1, "
             "which is read as black to white"
@@ -162,19 +162,19 @@ def _in_eight_bits(values: np.ndarray | None, color_type: str, path: str | Path)
 def read_ids(
     path: str | Path, backend_args: dict | None = None, *, largest: Literal[255, 65535] = 255
 ) -> np.ndarray:
-    """Read a label image: ids as greyscale, palette or 1 bit; files of more bits if their ids are in range.
+    """Read a label image of ids: greyscale, palette or 1 bit, or 16 and 32 bits if the ids are in range.
 
     Args:
-        path: a PNG file, or another format without loss.
+        path: path of a PNG file, or of a file in another lossless format.
         backend_args: settings of mmengine's file backend.
-        largest: the largest id.
+        largest: the largest id that is allowed.
 
     Returns:
-        (H, W) uint8, or uint16 where ids are above 255: the ids as stored, whatever the file's orientation
-        tag says.
+        The ids (H, W) as stored, whatever the file's orientation tag says: uint8, or uint16 if some are above
+        255.
 
     Raises:
-        InputError: the file is missing, damaged or no image of ids up to the largest.
+        InputError: the file is missing, damaged or not an image of ids up to the largest.
     """
     mode, ids = _decode_label(path, backend_args)
     if mode not in ("L", "P", "1", "I", "I;16", "I;16B"):
@@ -192,14 +192,14 @@ def read_colors(path: str | Path, backend_args: dict | None = None) -> np.ndarra
     """Read a label image in which colours stand for classes; transparency is dropped.
 
     Args:
-        path: a PNG file, or another format without loss.
+        path: path of a PNG file, or of a file in another lossless format.
         backend_args: settings of mmengine's file backend.
 
     Returns:
-        (H, W) uint32, red * 65536 + green * 256 + blue of each pixel as stored.
+        (H, W) uint32: red * 65536 + green * 256 + blue of each pixel as stored.
 
     Raises:
-        InputError: the file is missing, damaged or no image of 8-bit colours.
+        InputError: the file is missing, damaged or not an image of 8-bit colours.
     """
     mode, colors = _decode_label(path, backend_args, "RGB")
     if mode not in ("RGB", "RGBA", "P", "L", "LA", "1"):
@@ -211,13 +211,13 @@ def read_colors(path: str | Path, backend_args: dict | None = None) -> np.ndarra
 def _decode_label(
     path: str | Path, backend_args: dict | None, convert_to: str | None = None
 ) -> tuple[str, np.ndarray]:
-    """Return Pillow's mode of a label file, and its values as stored, converted to another mode if wanted."""
+    """Return Pillow's mode of a label file and its values as stored, or converted to another mode."""
     data = _fetch(path, "label", backend_args)
     try:
-        # Decoding ignores checksums: a flipped byte would give wrong ids without a word.
+        # Decoding ignores checksums, so a flipped byte would silently give wrong ids.
         Image.open(io.BytesIO(data)).verify()
         image = Image.open(io.BytesIO(data))
-        # Pillow turns a TIFF, and no other format, when it decodes it, and then forgets the tag.
+        # Pillow turns TIFF files, and no others, while decoding them, and then drops the orientation tag.
         orientation = image.getexif().get(ORIENTATION, 1) if image.format == "TIFF" else 1
         values = np.asarray(image.convert(convert_to) if convert_to else image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -230,12 +230,12 @@ def _decode_label(
 
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
-    """mmcv's ``LoadImageFromFile``, with its arguments, by :func:`read_image`.
+    """mmcv's ``LoadImageFromFile`` with the same arguments, implemented by :func:`read_image`.
 
-    The EXIF orientation is ignored where the sample has a label, and applied where it has none.
+    The EXIF orientation is ignored if the sample has a label, and applied if it has none.
 
     Raises:
-        InputError: naming the path, the fault and what to do.
+        InputError: an image cannot be read; the message names the path, the fault and what to do.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -264,26 +264,28 @@ class LoadImage(LoadImageFromFile):
 
 @TRANSFORMS.register_module()
 class LoadLabels(LoadAnnotations):
-    """mmseg's ``LoadAnnotations`` for semantic labels, which trusts no file.
+    """mmseg's ``LoadAnnotations`` for semantic labels, with a check of every label.
 
-    Takes from ``results``: ``seg_map_path``; ``label_map``, a dict from ids in the file to class ids, or
-    None; ``reduce_zero_label``, applied before it; ``num_classes`` (without it, any id is taken);
-    ``ori_shape``, the image's size on disk (without it, any size is taken). With ``only_mapped``, an id that
-    ``label_map`` does not name is an error, and ids are 0 to 65535; with ``label_colors`` also, its keys are
-    colours (red, green, blue), of which the label is painted. Comes after ``LoadImage``;
-    before or after a resize of the image, since the label is compared with the size on disk. A sample
-    without ``seg_map_path``, an image to predict, is passed on as it is.
+    It reads these keys of ``results``: ``seg_map_path``; ``label_map``, a dict from ids in the file to class
+    ids, or None; ``reduce_zero_label``, which is applied before ``label_map``; ``num_classes`` (without it,
+    any id is accepted); ``ori_shape``, the image's size on disk (without it, any size is accepted). With
+    ``only_mapped``, ids are 0 to 65535, and one that ``label_map`` does not name is an error. If
+    ``label_colors`` is set too, the label is painted, and the keys of ``label_map`` are its colours (red,
+    green, blue). The transform comes after ``LoadImage``, before or after a resize of the image, since the
+    label is compared with the size on disk. A sample without ``seg_map_path`` is an image to predict and
+    passed on unchanged.
 
     Args:
-        kwargs: as in mmseg's ``LoadAnnotations``; labels are decoded by Pillow whatever they say.
+        kwargs: arguments of mmseg's ``LoadAnnotations``; Pillow decodes the labels whatever backend they
+            name.
 
     Raises:
-        InputError: naming the path, the fault and what to do: a missing or damaged label, a label of
-            another size than its image, an id outside [0, num_classes) that is not 255.
+        InputError: a label is missing or damaged, has another size than its image, or has an id outside [0,
+            num_classes) other than 255; the message names the path, the fault and what to do.
     """
 
     TRANSLATION = ("label_map", "only_mapped", "label_colors", "reduce_zero_label", "num_classes")
-    """Keys of a sample that say what the values of its label mean."""
+    """Keys of a sample that define the meaning of its label's values."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -331,7 +333,7 @@ class LoadLabels(LoadAnnotations):
     def _table(
         self, label_map: dict | None, reduce_zero_label: bool, only_mapped: bool, size: int
     ) -> np.ndarray:
-        """Return the lookup table (size,) uint8 from values in the file to class ids."""
+        """Return a lookup table (size,) uint8 from values in the file to class ids."""
         pairs = tuple((label_map or {}).items())
         key = (reduce_zero_label, only_mapped, size, pairs)
         if key not in self._tables:
@@ -350,7 +352,7 @@ class LoadLabels(LoadAnnotations):
 
 
 def _unmapped(values: list[int], colors: bool) -> str:
-    """Say which values of a label no class has, and what to do."""
+    """Return the part of a message that names values of a label without a class, and what to do."""
     some = [[v >> 16, v >> 8 & 255, v & 255] if colors else v for v in values[:SHOWN_VALUES]]
     more = f" and {len(values) - len(some)} more" if len(values) > len(some) else ""
     what, where = ("colours", "color") if colors else ("ids", "ids")
@@ -362,11 +364,11 @@ def _unmapped(values: list[int], colors: bool) -> str:
 
 @TRANSFORMS.register_module()
 class RandomTranslate(BaseTransform):
-    """Shift image and labels right and down by 0 to ``max_shift`` pixels, each direction on its own.
+    """Shift image and labels right and down, each by a random 0 to ``max_shift`` pixels.
 
-    What is vacated becomes 0 in the image and 255 (ignored) in the labels; the size stays. With 2 pixels,
-    this is the translation of LEDNet's (and ERFNet's) authors: https://github.com/xiaoyufenfei/LEDNet,
-    ``train/main.py``.
+    Vacated pixels become 0 in the image and 255 (ignored) in the labels; the size stays the same. With 2
+    pixels, this is the translation that LEDNet's and ERFNet's authors use:
+    https://github.com/xiaoyufenfei/LEDNet, ``train/main.py``.
 
     Args:
         max_shift: largest shift in pixels.

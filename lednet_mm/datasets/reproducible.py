@@ -1,8 +1,8 @@
-"""Data whose order and augmentation are functions of the seed and the position in the training alone.
+"""Make the order and augmentation of data depend only on the seed and the position in the training.
 
-A run that was cut off and continued must see the same images with the same augmentation as one that never
+A run that was interrupted and resumed must see the same images with the same augmentation as one that never
 stopped, whatever the number of loader processes. So the sampler gives every draw a seed of its own, and the
-first transform of the pipeline plants it.
+first transform of the pipeline sets the random generators to it.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from torch.utils.data import Sampler
 
 
 def derive_seed(*numbers: int) -> int:
-    """Mix numbers (a seed and a position, say) into an independent 32-bit seed."""
+    """Hash numbers, such as a seed and a position, to an independent 32-bit seed."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
 class Draw(int):
     """An index into a dataset that carries the seed of this draw.
 
-    Index arithmetic of dataset wrappers (concatenation, repetition) keeps the seed.
+    The index arithmetic of dataset wrappers (concatenation, repetition) keeps the seed.
     """
 
     seed: int
 
     def __new__(cls, index: int, seed: int = 0) -> Draw:
-        """Make the index, then put the seed on it: an ``int`` cannot be changed in ``__init__``."""
+        """Make the index and attach the seed; ``__init__`` would be too late, as an ``int`` is immutable."""
         draw = super().__new__(cls, index)
         draw.seed = seed
         return draw
@@ -49,11 +49,11 @@ class Draw(int):
 class ReproducibleSampler(Sampler):
     """Endless shuffled draws, one permutation after another, each draw with its own seed.
 
-    For mmengine's ``IterBasedTrainLoop``, which calls :meth:`skip` on resume.
+    It is made for mmengine's ``IterBasedTrainLoop``, which calls :meth:`skip` on resume.
 
     Args:
-        dataset: anything with a length.
-        seed: of the order and of all draws; None takes one that all ranks share.
+        dataset: the dataset, of which only the length is used.
+        seed: seed of the order and of all draws; None draws a random one that all ranks share.
     """
 
     def __init__(self, dataset: Sized, seed: int | None = None) -> None:
@@ -76,18 +76,18 @@ class ReproducibleSampler(Sampler):
             position += self.world_size
 
     def skip(self, num_samples: int) -> None:
-        """Begin after the first ``num_samples`` draws of this rank."""
+        """Start after the first ``num_samples`` draws of this rank."""
         self.first = num_samples
 
     def set_epoch(self, epoch: int) -> None:
-        """Nothing to do: the order follows from the position."""
+        """Do nothing, because the order is a function of the position."""
 
 
 @TRANSFORMS.register_module()
 class SeedAugmentation(BaseTransform):
-    """Plant the seed of the draw; the first transform of a training pipeline.
+    """Seed all random generators with the seed of the draw; the first transform of a training pipeline.
 
-    Samples that were not drawn by :class:`ReproducibleSampler` keep the process's random state.
+    Samples that were not drawn by :class:`ReproducibleSampler` leave the random state unchanged.
     """
 
     def transform(self, results: dict) -> dict:
@@ -100,5 +100,5 @@ class SeedAugmentation(BaseTransform):
 
 
 def seed_iteration(seed: int, iteration: int, rank: int) -> None:
-    """Seed PyTorch (dropout, say) for one training iteration of one rank."""
+    """Seed PyTorch, whose generator dropout uses, for one training iteration of one rank."""
     torch.manual_seed(derive_seed(seed, iteration, rank))

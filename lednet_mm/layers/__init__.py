@@ -1,4 +1,4 @@
-"""Blocks that several networks truly share; what only one network has stays in that network's file."""
+"""Blocks that several networks share; blocks of a single network stay in that network's file."""
 
 from lednet_mm.layers.blocks import (
     BasicBlock,

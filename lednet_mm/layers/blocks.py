@@ -15,13 +15,14 @@ from lednet_mm.layers.resizing import pad_like, resize_like
 class ConvPoolDownsample(nn.Module):
     """Halve the resolution: a strided 3x3 convolution beside a 2x2 max pooling, concatenated.
 
-    The block of ENet's and ERFNet's line, used by LEDNet and ESNet in this form: the convolution makes
-    ``out_channels - in_channels`` maps, the pooled input is appended, then norm and activation over all.
-    For an odd height or width the pooled map is one short and is padded with zeros at the bottom or right.
+    ENet introduced this block; ERFNet, LEDNet and ESNet use this form of it. The convolution makes
+    ``out_channels - in_channels`` maps, the pooled input is appended, and norm and activation follow. For an
+    odd height or width the pooled map is one row or column short and is padded with zeros at the bottom or
+    right.
 
     Args:
-        in_channels: channels of the input map.
-        out_channels: channels of the output map, more than ``in_channels``.
+        in_channels: number of channels of the input map.
+        out_channels: number of channels of the output map, more than ``in_channels``.
         bias: whether the convolution has a bias.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
@@ -47,12 +48,12 @@ class ConvPoolDownsample(nn.Module):
 class DownsampleUnit(nn.Module):
     """Halve the resolution: a strided 3x3 convolution with norm and activation beside a 3x3 max pooling.
 
-    Differs from :class:`ConvPoolDownsample` in that the pooled input, which is appended to the convolution's
-    ``out_channels - in_channels`` maps, passes neither norm nor activation.
+    It differs from :class:`ConvPoolDownsample` in that the pooled input, which is appended to the
+    convolution's ``out_channels - in_channels`` maps, passes neither norm nor activation.
 
     Args:
-        in_channels: channels of the input map.
-        out_channels: channels of the output map, more than ``in_channels``.
+        in_channels: number of channels of the input map.
+        out_channels: number of channels of the output map, more than ``in_channels``.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config; None leaves it out.
 
@@ -75,9 +76,9 @@ class BasicBlock(nn.Module):
     """ResNet's block of two 3x3 convolutions.
 
     Args:
-        in_channels: channels of the input map.
-        out_channels: channels of the output map.
-        stride: of the first convolution; above 1 the shortcut is a strided 1x1 convolution with norm.
+        in_channels: number of channels of the input map.
+        out_channels: number of channels of the output map.
+        stride: stride of the first convolution; above 1, the shortcut is a strided 1x1 convolution with norm.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -106,11 +107,12 @@ class InvertedResidual(nn.Module):
     """MobileNetV2's block: 1x1 expansion, depth-wise 3x3, 1x1 projection; a shortcut where shapes allow it.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
-        expansion: width of the depth-wise convolution over ``in_channels``; None: 1, without a 1x1 before it.
-        stride: of the depth-wise convolution.
-        dilation: of the depth-wise convolution.
+        in_channels: number of channels of the input.
+        out_channels: number of channels of the output.
+        expansion: ratio of the depth-wise convolution's width to ``in_channels``; None means 1 and leaves out
+            the 1x1 convolution before it.
+        stride: stride of the depth-wise convolution.
+        dilation: dilation rate of the depth-wise convolution.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config; None leaves it out.
 
@@ -153,12 +155,12 @@ class InvertedResidual(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Scale every channel by a weight in (0, 1) that follows from all channels' means (arXiv:1709.01507).
+    """Scale every channel by a weight in (0, 1) computed from the means of all channels (arXiv:1709.01507).
 
     Args:
-        channels: channels of input and output.
-        reduction: the weights follow from ``channels // reduction`` values.
-        act_cfg: activation of these values.
+        channels: number of channels of input and output.
+        reduction: factor by which the bottleneck narrows: it has ``channels // reduction`` values.
+        act_cfg: mmcv's config of the activation of these values.
 
     Shapes: (N, channels, H, W) -> (N, channels, H, W).
     """
@@ -177,20 +179,20 @@ class SqueezeExcitation(nn.Module):
 
 def channel_shuffle(x: Tensor, groups: int) -> Tensor:
     """Interleave the channels of ``groups`` groups: (N, C, H, W) -> (N, C, H, W) (ShuffleNet)."""
-    # Sizes by name: a trace writes those that ``unflatten`` finds out down as constants.
+    # Name every size: a trace would record those that ``unflatten`` infers as constants.
     n, channels, height, width = x.shape
     grouped = x.reshape(n, groups, channels // groups, height, width)
     return grouped.transpose(1, 2).reshape(n, channels, height, width)
 
 
 class Stages(nn.ModuleList):
-    """Modules that run one after the other; the result holds what each of them returns, in order.
+    """Modules that run one after the other and return the outputs of all of them, in order.
 
     Shapes: those of the modules.
     """
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the result of every module."""
+        """Return the outputs of all modules, in order."""
         maps = []
         for module in self:
             x = module(x)
@@ -199,13 +201,13 @@ class Stages(nn.ModuleList):
 
 
 def pyramid_attention(pyramid: Any, x: Tensor, align_corners: bool) -> Tensor:
-    """Return what the attention pyramid of LEDNet makes of a map: three times down, and up with sums.
+    """Apply LEDNet's attention pyramid: halve the resolution three times, then resize back up with sums.
 
     Args:
-        pyramid: has the layers ``down1`` to ``down3``, each of which halves the resolution, and ``lateral1``
-            to ``lateral3``, which give every level's share of the result.
-        x: (N, C, h, w) of any size.
-        align_corners: of every bilinear resizing.
+        pyramid: module with the layers ``down1`` to ``down3``, each of which halves the resolution, and
+            ``lateral1`` to ``lateral3``, which compute each level's contribution to the result.
+        x: map (N, C, h, w) of any size.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
 
     Returns:
         (N, channels of the pyramid, h, w).

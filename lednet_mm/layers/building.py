@@ -1,4 +1,4 @@
-"""Norms and activations from mmcv's configs."""
+"""Build norms and activations from mmcv's configs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def make_norm(norm_cfg: Config, channels: int) -> nn.Module:
 
 
 def make_activation(act_cfg: Config, channels: int) -> nn.Module:
-    """Build an activation of its own for each place that asks; None gives the identity.
+    """Build a new activation, never shared between layers; None gives the identity.
 
     A PReLU gets one slope per channel, as in the papers of this field, unless ``num_parameters`` is given.
     """

@@ -12,13 +12,14 @@ class ConvNormAct(nn.Sequential):
     """Convolution, normalisation, activation, named ``conv``, ``norm``, ``act``.
 
     Args:
-        in_channels: channels of the input map.
-        out_channels: channels of the output map.
-        kernel_size: one number, or (height, width).
-        stride: one number, or (height, width).
-        padding: None keeps the size at stride 1: ``dilation * (kernel - 1) // 2``.
-        dilation: one number, or (height, width).
-        groups: channel groups of the convolution.
+        in_channels: number of channels of the input map.
+        out_channels: number of channels of the output map.
+        kernel_size: size of the kernel, one number or (height, width).
+        stride: stride of the convolution, one number or (height, width).
+        padding: zero padding, one number or (height, width); None means ``dilation * (kernel - 1) // 2``,
+            which keeps the size at stride 1.
+        dilation: dilation rate, one number or (height, width).
+        groups: number of channel groups of the convolution.
         bias: whether the convolution has a bias.
         conv_cfg: mmcv's convolution config; None is ``Conv2d``.
         norm_cfg: mmcv's normalisation config; None leaves the normalisation out.
@@ -71,14 +72,14 @@ class DepthwiseSeparable(nn.Sequential):
     """Depth-wise convolution, then a 1x1 convolution, each with norm and activation (``depth``, ``point``).
 
     Args:
-        in_channels: channels of the input map.
-        out_channels: channels of the output map.
-        kernel_size: of the depth-wise convolution.
-        stride: of the depth-wise convolution.
-        dilation: of the depth-wise convolution.
+        in_channels: number of channels of the input map.
+        out_channels: number of channels of the output map.
+        kernel_size: kernel size of the depth-wise convolution.
+        stride: stride of the depth-wise convolution.
+        dilation: dilation rate of the depth-wise convolution.
         point_bias: whether the 1x1 convolution has a bias.
         norm_cfg: mmcv's normalisation config; None leaves it out.
-        act_cfg: activation after both convolutions; None leaves it out.
+        act_cfg: mmcv's activation config, used after both convolutions; None leaves it out.
 
     Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)).
     """
@@ -112,12 +113,12 @@ class DepthwiseSeparable(nn.Sequential):
 
 
 class FactorizedConv(nn.Sequential):
-    """A kxk convolution as a kx1 and a 1xk convolution, with an activation between or none.
+    """A kxk convolution factorised into a kx1 and a 1xk convolution, with an optional activation between.
 
     Args:
-        channels: channels of input and output.
-        kernel_size: k, odd.
-        dilation: of both, along their long sides.
+        channels: number of channels of input and output.
+        kernel_size: kernel size k, an odd number.
+        dilation: dilation rate of both convolutions, along their long sides.
         bias: whether the convolutions have a bias.
         act_cfg: mmcv's activation config; None leaves it out.
 
@@ -138,13 +139,13 @@ class FactorizedConv(nn.Sequential):
 def square_conv(
     channels: int, kernel_size: int = 3, dilation: int = 1, *, factorized: bool, act_cfg: Config
 ) -> nn.Module:
-    """Build a kxk convolution with a bias that keeps width and size, whole or as its two factors.
+    """Build a kxk convolution with a bias that keeps channels and size, either whole or factorised.
 
     Args:
-        channels: channels of input and output.
-        kernel_size: k, odd.
-        dilation: of the convolution.
-        factorized: whether it is a :class:`FactorizedConv`.
+        channels: number of channels of input and output.
+        kernel_size: kernel size k, an odd number.
+        dilation: dilation rate of the convolution.
+        factorized: whether to build a :class:`FactorizedConv` instead of one kxk convolution.
         act_cfg: mmcv's activation config, for the activation between the factors; None leaves it out.
     """
     if factorized:
@@ -154,7 +155,7 @@ def square_conv(
 
 
 class TransposedConvNormAct(nn.Sequential):
-    """Upsampling by a transposed convolution of kernel ``2 * scale - 1``, then norm and activation.
+    """Upsample by a transposed convolution of kernel ``2 * scale - 1``, then apply norm and activation.
 
     Shapes: (N, in_channels, H, W) -> (N, out_channels, scale * H, scale * W).
     """

@@ -1,6 +1,6 @@
-"""What deployment forms are made with: networks' own rewrites, and the arithmetic of folding.
+"""Building blocks of deployment forms: the registry of network-specific rewrites, and folding arithmetic.
 
-A network that can do the same with still less work registers in its file how::
+A network that can compute the same outputs with less work registers a rewrite in its file::
 
     @deployment_rewrite
     def without_shuffles(network: nn.Module) -> None: ...
@@ -16,21 +16,21 @@ from torch import Tensor, nn
 Rewrite = Callable[[nn.Module], None]
 
 REWRITES: list[Rewrite] = []
-"""Every registered rewrite; all are tried on every network."""
+"""All registered rewrites, each of which is applied to every network."""
 
 
 def deployment_rewrite(rewrite: Rewrite) -> Rewrite:
-    """Register a function that changes its network's parts in place, and leaves any other network as it is.
+    """Register a function that rewrites its own network in place and leaves other networks unchanged.
 
-    It is called with a whole network in evaluation mode whose normalisations are folded and whose parts for
-    training are gone; what it does is checked against the network.
+    It is called with a whole network in evaluation mode, after normalisations are folded and parts used only
+    in training are removed. The outputs of the rewritten network are checked against the original's.
     """
     REWRITES.append(rewrite)
     return rewrite
 
 
 def affine(norm: Any) -> tuple[Tensor, Tensor]:
-    """Return a normalisation as (factor, summand) of each channel, in float64."""
+    """Return the factor and the summand by which a normalisation maps each channel, (C,) float64 each."""
     factor = (norm.running_var.double() + norm.eps).rsqrt()
     if norm.weight is not None:
         factor = factor * norm.weight.double()
@@ -62,7 +62,7 @@ def scale_outputs(module: Any, factor: Tensor, summand: Tensor) -> None:
 
 
 def scale_inputs(module: nn.Conv2d, factor: Tensor, summand: Tensor) -> None:
-    """Change a convolution without padding so that it takes x for ``factor * x + summand``."""
+    """Fold ``factor * x + summand`` of a convolution's input x into the convolution, which must not pad."""
     weight = module.weight.double()
     per_output = module.out_channels // module.groups
 
@@ -74,7 +74,7 @@ def scale_inputs(module: nn.Conv2d, factor: Tensor, summand: Tensor) -> None:
 
 
 def replace_modules(network: nn.Module, replacements: dict[nn.Module, nn.Module]) -> None:
-    """Put other modules in the place of some, wherever they are registered."""
+    """Replace modules of a network by others, wherever they are registered in it."""
     for parent in list(network.modules()):
         for name, child in parent._modules.items():
             if child in replacements:

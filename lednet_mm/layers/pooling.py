@@ -1,4 +1,4 @@
-"""Averages of maps: halved again and again, or over grids of bins."""
+"""Average pooling: pyramids of shrinking images, and averages over grids of bins."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lednet_mm.layers.resizing import resize_like
 
 
 class ImagePyramid(nn.Module):
-    """The image at 1/2, 1/4, 1/8 ... of its size, each a 3x3 average pooling of the one before.
+    """Shrink an image to 1/2, 1/4, 1/8 ... of its size, each by 3x3 average pooling of the one before.
 
-    The zeros of the padding count in the mean.
+    The padding's zeros are included in the averages.
 
     Args:
-        levels: number of sizes.
+        levels: number of pyramid levels.
 
     Shapes: (N, C, H, W) -> [(N, C, H/2, W/2), (N, C, H/4, W/4), ...], each rounded up.
     """
@@ -47,7 +47,8 @@ def _bin_averages(length: int, bins: int) -> Tensor:
 def adaptive_average_pool(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Average ``x`` over a grid of ``size`` bins: (N, C, H, W) -> (N, C, *size).
 
-    ONNX has no adaptive pooling: a trace gets it as two matrix products, which take maps of any size.
+    ONNX has no adaptive pooling, so a trace records two matrix products instead, which work for maps of any
+    size.
     """
     if not torch.jit.is_tracing():
         return F.adaptive_avg_pool2d(x, size)
@@ -58,16 +59,16 @@ def adaptive_average_pool(x: Tensor, size: tuple[int, int]) -> Tensor:
 def pyramid_pool(
     x: Tensor, bins: Iterable[int], branches: Iterable[nn.Module], align_corners: bool
 ) -> list[Tensor]:
-    """Average a map over grids, pass each average through its branch and resize it to the map again.
+    """Average a map over grids, pass each average through its branch and resize it to the map's size.
 
     Args:
-        x: (N, C, H, W).
-        bins: number of bins a side, for each grid.
-        branches: one for each grid; (N, C, bins, bins) -> (N, D, bins, bins).
-        align_corners: of the bilinear resizing.
+        x: map (N, C, H, W).
+        bins: number of bins per side, for each grid.
+        branches: modules that the averages pass, one per grid: (N, C, bins, bins) -> (N, D, bins, bins).
+        align_corners: whether the bilinear resizing aligns corners.
 
     Returns:
-        A map (N, D, H, W) for each grid.
+        One map (N, D, H, W) per grid.
     """
     return [
         resize_like(branch(adaptive_average_pool(x, (count, count))), x, align_corners)

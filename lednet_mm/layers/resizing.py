@@ -1,4 +1,4 @@
-"""Maps brought to the size of other maps."""
+"""Resize, crop or pad a map to the size of another map."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def resize_like(x: Tensor, reference: Tensor, align_corners: bool) -> Tensor:
 
 
 def match_size(x: Tensor, reference: Tensor, align_corners: bool) -> Tensor:
-    """Resize ``x`` bilinearly where its height and width are not yet those of ``reference``."""
-    # A trace must resize for every size, so that an exported network takes any; a plain run skips the copy.
+    """Resize ``x`` bilinearly to the size of ``reference``, or return it unchanged if it has that size."""
+    # A trace always resizes, so that the exported network works at any size; a plain run skips the copy.
     if torch.jit.is_tracing() or x.shape[2:] != reference.shape[2:]:
         return resize_like(x, reference, align_corners)
     return x
@@ -28,21 +28,21 @@ def crop_like(x: Tensor, reference: Tensor) -> Tensor:
 
 
 def pad_like(x: Tensor, reference: Tensor) -> Tensor:
-    """Append the rows at the bottom and columns at the right that ``x`` lacks to ``reference``, as zeros."""
+    """Pad ``x`` with zeros at the bottom and right to the size of ``reference``."""
     bottom = reference.shape[2] - x.shape[2]
     right = reference.shape[3] - x.shape[3]
-    # A trace must pad for every size, so that an exported network takes any; a plain run skips the copy.
+    # A trace always pads, so that the exported network works at any size; a plain run skips the copy.
     return F.pad(x, (0, right, 0, bottom)) if torch.jit.is_tracing() or bottom or right else x
 
 
 def unpool(x: Tensor, indices: Tensor, size: Sequence[int]) -> Tensor:
-    """Put every value where max pooling found it, zeros elsewhere.
+    """Undo max pooling: put every value where the pooling found it, and zeros elsewhere.
 
-    Does what ``F.max_unpool2d`` does where the pooling windows do not overlap, and exports to ONNX.
+    It equals ``F.max_unpool2d`` where the pooling windows do not overlap, and can be exported to ONNX.
 
     Args:
-        x: (N, C, h, w).
-        indices: of ``F.max_pool2d``, of the shape of ``x``.
+        x: map (N, C, h, w).
+        indices: indices that ``F.max_pool2d`` returned, of the shape of ``x``.
         size: height and width of the map that was pooled.
 
     Returns:

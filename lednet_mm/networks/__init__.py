@@ -1,4 +1,4 @@
-"""The networks: one file each, backbone and head, registered in MMSegmentation's ``MODELS``.
+"""The networks: each has one file with its backbone and head, registered in MMSegmentation's ``MODELS``.
 
-A network is added by adding its file: :mod:`lednet_mm.register` imports all that are here.
+To add a network, add its file: :mod:`lednet_mm.register` imports every file in this package.
 """

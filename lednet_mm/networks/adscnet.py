@@ -1,16 +1,16 @@
 """ADSCNet: asymmetric depth-wise separable convolutions for real-time semantic segmentation.
 
 Paper: Wang et al., "ADSCNet: asymmetric depthwise separable convolution for semantic segmentation in
-real-time", Applied Intelligence 2020. What is reproduced here, and proven equal to, is a **third party's
-re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the
-authors' code. With 19 classes 0.51 M parameters; its table has no figure of the paper to compare.
+real-time", Applied Intelligence 2020. The code reproduced here, with outputs proven equal, is a **third
+party's re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the
+authors' code. With 19 classes it has 0.51 M parameters; its own table quotes no figure from the paper.
 
-Where the re-implementation is odd, the defaults here follow it:
+The defaults here follow the re-implementation where it is unusual:
 
 * The last layer is an upsampling unit, so the logits pass through a batch normalisation and a ReLU
   (``norm_act_logits=True``) and are never negative.
 * It refuses sizes whose map at 1/2 or 1/4 has an odd height or width. Here upsampled maps are cropped to the
-  map they are added to, which is the same where theirs runs.
+  map they are added to, with the same result at every size that theirs accepts.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class AsymmetricSeparableBlock(nn.Module):
     At stride 1 the input is added; at stride 2 it is average-pooled and appended, which doubles the channels.
 
     Args:
-        channels: of the input.
-        stride: 1 or 2.
-        dilation: of both depth-wise convolutions.
+        channels: number of channels of the input.
+        stride: stride of the block, 1 or 2.
+        dilation: dilation rate of both depth-wise convolutions.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -87,7 +87,7 @@ class AsymmetricSeparableBlock(nn.Module):
 
 
 class DenseDilatedContext(nn.Module):
-    """DDCC: densely connected dilated convolutions, each after an average pooling of about its reach.
+    """DDCC: densely connected dilated convolutions, each after an average pooling about as wide as its reach.
 
     Shapes: (N, channels, H, W) -> (N, channels, H, W).
     """
@@ -117,12 +117,13 @@ class ADSCNet(BaseModule):
     """ADSCNet's encoder with its dense dilated context module.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels at 1/2; each further halving doubles them.
-        context_dilations: odd numbers, one level of the context module for each; () leaves the module out.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        in_channels: number of channels of the image.
+        channels: number of channels at 1/2; each further halving of the resolution doubles it.
+        context_dilations: dilation rates (odd) of the context module's levels; an empty tuple leaves the
+            module out.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 32, H/2, W/2), (N, 64, H/4, W/4), (N, 128, H/8, W/8),
     each rounded up.
@@ -165,14 +166,15 @@ class ADSCNetHead(DecodeHead):
     """ADSCNet's decoder: transposed convolutions and ADSC blocks, with sums from the encoder.
 
     Args:
-        in_channels: channels of the maps at 1/2, 1/4 and 1/8.
-        num_classes: channels of the result.
+        in_channels: numbers of channels of the maps at 1/2, 1/4 and 1/8.
+        num_classes: number of classes, and so of channels of the logits.
         norm_act_logits: whether normalisation and activation follow the last convolution.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation of the ADSC blocks.
-        upsample_act_cfg: activation after transposed convolutions.
-        align_corners: of the last resizing, for sizes that are not multiples of 2.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config for the ADSC blocks.
+        upsample_act_cfg: mmcv's activation config, used after transposed convolutions.
+        align_corners: whether the last resizing, which only sizes that are not multiples of 2 need, aligns
+            corners.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 32, h, w), (N, 64, h/2, w/2), (N, 128, h/4, w/4) -> logits (N, num_classes, 2h, 2w).
     """

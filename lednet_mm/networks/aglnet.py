@@ -1,18 +1,19 @@
 """AGLNet: real-time semantic segmentation with an attention-guided lightweight network.
 
 Paper: Zhou et al., "AGLNet: towards real-time semantic segmentation of self-driving images via
-attention-guided lightweight network", Applied Soft Computing 2020. What is reproduced here, and proven equal
-to, is a **third party's re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit
-c77b1b6), not the authors' code. With 19 classes 1.02 M parameters (paper 1.12 M).
+attention-guided lightweight network", Applied Soft Computing 2020. The code reproduced here, with outputs
+proven equal, is a **third party's re-implementation**,
+github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the authors' code. With 19
+classes it has 1.02 M parameters (the paper says 1.12 M).
 
-Where the re-implementation is odd, the defaults here follow it:
+The defaults here follow the re-implementation where it is unusual:
 
 * Every branch of a block ends in a ReLU before the residual sum; LEDNet's blocks, from which they come, have
   none there. There is no dropout.
 * The upsampling module multiplies the map that passed both attentions by the one that passed the first
   (``g * m + h``). Without trained weights the outputs grow to 1e22 in evaluation mode.
 * It refuses sizes whose map at 1/2 or 1/4 has an odd height or width. Here upsampled maps are cropped to the
-  map they meet, which is the same where theirs runs.
+  map they meet, with the same result at every size that theirs accepts.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ CARD = Card(
     commit=ZH320_COMMIT,
     deviations=[
         THIRD_PARTY,
-        "1.02 M parameters, the paper's 1.12 M.",
+        "It has 1.02 M parameters; the paper says 1.12 M.",
         "Every branch of a block ends in a ReLU before the residual sum.",
     ],
     vectors={"zh320_aglnet": Vector()},
@@ -82,9 +83,9 @@ class SplitShuffleBlock(nn.Module):
     """Split-shuffle non-bottleneck: two half-width branches, a residual sum, a channel shuffle.
 
     Args:
-        channels: channels of input and output, even.
-        dilation: of the second half of each branch.
-        shuffle: False leaves the channel shuffle out.
+        channels: number of channels of input and output, even.
+        dilation: dilation rate of the second half of each branch.
+        shuffle: whether to use the channel shuffle.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -110,17 +111,17 @@ class SplitShuffleBlock(nn.Module):
 
 @MODELS.register_module()
 class AGLNet(BaseModule):
-    """AGLNet's encoder, LEDNet's with another downsampling unit.
+    """AGLNet's encoder, which is LEDNet's with another downsampling unit.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels at 1/2, 1/4 and 1/8 of the input.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4 and 1/8 of the input.
         blocks: number of blocks at 1/2 and 1/4.
-        dilations: one block at 1/8 for each; all 1 removes the dilation.
-        shuffle: channel shuffle after every block.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        dilations: dilation rates, one block at 1/8 for each; all 1 removes the dilation.
+        shuffle: whether a channel shuffle follows every block.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 32, H/2, W/2), (N, 64, H/4, W/4), (N, 128, H/8, W/8),
     each rounded up.
@@ -158,7 +159,7 @@ class AGLNet(BaseModule):
 
 
 class FactorizedAttentionPyramid(nn.Module):
-    """FAPM: the map weighed by a pyramid of strided factorised convolutions, plus its global average.
+    """FAPM: weigh the map by a pyramid of strided factorised convolutions and add its global average.
 
     The pyramid has one channel; a 1x1 convolution widens it.
 
@@ -183,7 +184,7 @@ class FactorizedAttentionPyramid(nn.Module):
 
 
 class AttentionUpsample(nn.Module):
-    """GAUM: the deeper map upsampled, and weighed by the finer one's positions and by its own channels.
+    """GAUM: upsample the deeper map and weigh its positions by the finer map and its channels by itself.
 
     Shapes: finer (N, low_channels, h, w), deeper (N, high_channels, h/2, w/2) -> (N, low_channels, h, w).
     """
@@ -213,14 +214,15 @@ class AGLNetHead(DecodeHead):
     """AGLNet's decoder: an attention pyramid at 1/8, two attention-guided upsamplings, a bare classifier.
 
     Args:
-        in_channels: channels of the maps at 1/2, 1/4 and 1/8.
-        num_classes: channels of the result.
-        attention_pyramid: False leaves the pyramid out.
-        attention_upsampling: False adds the upsampled map to the finer one, without attentions.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of every bilinear resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: numbers of channels of the maps at 1/2, 1/4 and 1/8.
+        num_classes: number of classes, and so of channels of the logits.
+        attention_pyramid: whether to use the attention pyramid.
+        attention_upsampling: whether attention guides the upsampling; False adds the upsampled map to the
+            finer one.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 32, h, w), (N, 64, h/2, w/2), (N, 128, h/4, w/4) -> logits (N, num_classes, h, w).
     """

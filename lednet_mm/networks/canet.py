@@ -1,15 +1,15 @@
 """CANet: a cross attention network for real-time semantic segmentation.
 
-Paper: Liu et al., arXiv:1907.10958. What is reproduced here, and proven equal to, is a **third party's
+Paper: Liu et al., arXiv:1907.10958. The code reproduced here, with outputs proven equal, is a **third party's
 re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the
-authors' code. With 19 classes 4.77 M parameters (paper 4.8 M with MobileNetV2).
+authors' code. With 19 classes it has 4.77 M parameters (the paper says 4.8 M with MobileNetV2).
 
-Where the re-implementation is odd, the defaults here follow it:
+The defaults here follow the re-implementation where it is unusual:
 
 * The last layer is an upsampling unit of factor 8, so the logits pass through a batch normalisation and a
   ReLU (``norm_act_logits=True``) and are never negative.
 * It refuses sizes whose map at 1/8 or 1/16 has an odd height or width. Here upsampled maps are cropped to the
-  map they are joined with, which is the same where theirs runs.
+  map they are joined with, with the same result at every size that theirs accepts.
 
 The trunk is MMSegmentation's MobileNetV2, which computes what torchvision's does.
 """
@@ -36,7 +36,7 @@ CARD = Card(
     paper="arXiv:1907.10958",
     repository=ZH320,
     commit=ZH320_COMMIT,
-    deviations=[THIRD_PARTY, LAST_NORM, "4.77 M parameters, the paper's 4.8 M."],
+    deviations=[THIRD_PARTY, LAST_NORM, "It has 4.77 M parameters; the paper says 4.8 M."],
     vectors={"zh320_canet": Vector()},
     published=["CANet"],
 )
@@ -51,14 +51,15 @@ class CANet(BaseModule):
     """CANet's two branches: a shallow spatial one, and a deep one for the context.
 
     Args:
-        channels: of the spatial branch at 1/2, 1/4 and 1/8; the last is also that of the context.
-        up_channels: of the context's deepest map, upsampled to 1/16.
+        channels: numbers of channels of the spatial branch at 1/2, 1/4 and 1/8; the context map has the last
+            number too.
+        up_channels: number of channels of the context's deepest map, upsampled to 1/16.
         trunk: config of the context branch, an mmseg backbone that returns the maps at 1/16 and 1/32.
-        trunk_channels: of those two maps.
-        norm_cfg: normalisation, of the trunk too; None removes every one (mmcv then gives the trunk's
-            convolutions a bias).
-        act_cfg: activation outside the trunk, which has its own.
-        init_cfg: mmengine's initialisation; None is PyTorch's default outside the trunk.
+        trunk_channels: numbers of channels of those two maps.
+        norm_cfg: mmcv's normalisation config, for the trunk too; None removes all normalisation (mmcv then
+            gives the trunk's convolutions a bias).
+        act_cfg: mmcv's activation config for everything but the trunk, which has its own.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default outside the trunk.
 
     Shapes: image (N, 3, H, W) of any size -> the spatial and the context map, both (N, 256, H/8, W/8),
     rounded up.
@@ -100,16 +101,17 @@ class CANetHead(DecodeHead):
     """CANet's feature cross attention: positions weighed by the spatial map, channels by the context.
 
     Args:
-        in_channels: channels of the spatial and of the context map.
-        num_classes: channels of the result.
-        channels: of the joined map.
-        spatial_attention: False leaves the weights of positions out.
-        channel_attention: False leaves the weights of channels out.
+        in_channels: numbers of channels of the spatial and of the context map.
+        num_classes: number of classes, and so of channels of the logits.
+        channels: number of channels of the joined map.
+        spatial_attention: whether to weigh the positions by the spatial map.
+        channel_attention: whether to weigh the channels by the context map.
         norm_act_logits: whether normalisation and activation follow the last convolution.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of the last resizing, for sizes that are not multiples of 8.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether the last resizing, which only sizes that are not multiples of 8 need, aligns
+            corners.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: two maps (N, 256, h, w) of any size -> logits (N, num_classes, 8h, 8w).
     """

@@ -1,15 +1,15 @@
 """CFPNet: channel-wise feature pyramids for real-time semantic segmentation.
 
-Paper: Lou and Loew, arXiv:2103.12212. What is reproduced here, and proven equal to, is a **third party's
-re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the
-authors' code. With 19 classes 0.27 M parameters (paper 0.55 M).
+Paper: Lou and Loew, arXiv:2103.12212. The code reproduced here, with outputs proven equal, is a **third
+party's re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the
+authors' code. With 19 classes it has 0.27 M parameters (the paper says 0.55 M).
 
-Where the re-implementation is odd, the defaults here follow it:
+The defaults here follow the re-implementation where it is unusual:
 
 * The classifier is followed by a batch normalisation and a PReLU (``norm_act_logits=True``).
-* Every PReLU has one slope in all, not one a channel.
+* Every PReLU has a single slope, not one per channel.
 * It refuses heights and widths that are not multiples of 8. Here the copies of the image are resized to the
-  map they are appended to, which is the same where theirs runs.
+  map they are appended to, with the same result at every size that theirs accepts.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ CARD = Card(
     deviations=[
         THIRD_PARTY,
         LAST_NORM,
-        "0.27 M parameters, the paper's 0.55 M.",
-        "Every PReLU has one slope in all.",
+        "It has 0.27 M parameters; the paper says 0.55 M.",
+        "Every PReLU has a single slope, not one per channel.",
     ],
     vectors={"zh320_cfpnet": Vector()},
     published=["CFPNet"],
@@ -51,7 +51,8 @@ PRELU = {"type": "PReLU", "num_parameters": 1}
 class FeaturePyramid(nn.Module):
     """FP channel: three factorised 3x3 convolutions in a row, their results concatenated.
 
-    Shapes: (N, channels, H, W) -> (N, channels, H, W), a quarter, a quarter and a half of the channels.
+    Shapes: (N, channels, H, W) -> (N, channels, H, W); the three results have a quarter, a quarter and a half
+    of the channels.
     """
 
     def __init__(self, channels: int, dilation: int, *, norm_cfg: Config, act_cfg: Config) -> None:
@@ -64,7 +65,7 @@ class FeaturePyramid(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the three levels' maps."""
+        """Return the three results concatenated."""
         return torch.cat(self.levels(x), dim=1)
 
 
@@ -72,8 +73,9 @@ class ChannelwisePyramid(nn.Module):
     """CFP module: four feature pyramids of growing dilation, summed up hierarchically, with a residual.
 
     Args:
-        channels: of input and output, a multiple of 16.
-        dilation: of the widest pyramid; the others have 1, a quarter and a half of it, rounded up.
+        channels: number of channels of input and output, a multiple of 16.
+        dilation: dilation rate of the widest pyramid; the others have 1, a quarter and a half of it, rounded
+            up.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -103,17 +105,17 @@ class CFPNet(BaseModule):
     """CFPNet's encoder.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels that are made at 1/2, 1/4 and 1/8.
-        dilations: one module for each, at 1/4 and at 1/8.
+        in_channels: number of channels of the image.
+        channels: numbers of channels that are made at 1/2, 1/4 and 1/8.
+        dilations: dilation rates, one module for each, at 1/4 and at 1/8.
         append_image: whether a copy of the image is appended to the maps at 1/2, 1/4 and 1/8.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of the resizing of the image.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether the resizing of the image aligns corners.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 35, H/2, W/2), (N, 67, H/4, W/4), (N, 131, H/8, W/8),
-    each rounded up; without ``append_image`` three channels less.
+    each rounded up; without ``append_image`` each has three channels fewer.
     """
 
     def __init__(
@@ -160,13 +162,13 @@ class CFPNetHead(DecodeHead):
     """CFPNet's classifier: a 1x1 convolution with normalisation and activation.
 
     Args:
-        in_channels: channels of the map.
-        num_classes: channels of the result.
+        in_channels: number of channels of the map.
+        num_classes: number of classes, and so of channels of the logits.
         norm_act_logits: whether normalisation and activation follow the convolution.
-        norm_cfg: normalisation; None removes it.
-        act_cfg: activation.
-        align_corners: of the last resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+        align_corners: whether the last resizing aligns corners.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: map (N, in_channels, h, w) of any size -> logits (N, num_classes, h, w).
     """

@@ -1,7 +1,7 @@
 """Switches for CGNet's blocks, which MMSegmentation's class does not have.
 
-Paper: Wu et al., IEEE TIP 2021, arXiv:1811.08201. CGNet itself is MMSegmentation's ``CGNet``, equal to its
-authors' code (github.com/wutianyiRosun/CGNet) with the settings of configs/_base_/networks/cgnet.py.
+Paper: Wu et al., IEEE TIP 2021, arXiv:1811.08201. CGNet itself is MMSegmentation's ``CGNet``, which equals
+its authors' code (github.com/wutianyiRosun/CGNet) with the settings of configs/_base_/networks/cgnet.py.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class CGNetSwitches(CGNet):
     """MMSegmentation's ``CGNet`` with parts of its blocks left out or moved.
 
     Args:
-        global_context: False leaves out the weights that every block gives its channels by their means over
-            the whole map.
-        residual: where a block adds its input: ``global`` after these weights, as in ``CGNet``, or ``local``
-            before them.
-        kwargs: of mmseg's ``CGNet``.
+        global_context: whether every block weighs its channels by values computed from their means over the
+            whole map.
+        residual: where a block adds its input: ``global`` is after the channels are weighed, as in ``CGNet``,
+            and ``local`` before it.
+        kwargs: further arguments of mmseg's ``CGNet``.
 
     Raises:
         ValueError: an unknown residual.

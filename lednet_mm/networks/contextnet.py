@@ -1,15 +1,15 @@
 """ContextNet: a shallow branch at full resolution, a deep one at a quarter, and their fusion.
 
 Paper: Poudel et al., BMVC 2018, arXiv:1805.04554. The code followed is the version in
-github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/ContextNet.py, commit 0f0c32e): with 19
-classes 0.877 M parameters and 1.79 G multiply-adds at 512x1024. Fast-SCNN (fastscnn.py) is built of the same
+github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/ContextNet.py, commit 0f0c32e): with 19 classes
+it has 0.877 M parameters and 1.79 G multiply-adds at 512x1024. Fast-SCNN (fastscnn.py) is built from the same
 blocks.
 
 * The first convolution of each branch has no padding (``stem_padding=0``): 512x1024 gives 255x511. With 1
   the maps have the sizes that strides of 2 suggest.
 * The depth-wise convolution of the fusion is not dilated there (``fusion_dilation``; Fast-SCNN's paper
   dilates it by 4).
-* Built without that code's auxiliary head, as is its default.
+* The auxiliary head of that code is left out, as it is by default there.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ def bottlenecks(
     norm_cfg: Config,
     act_cfg: Config,
 ) -> nn.Sequential:
-    """Stack linear bottlenecks.
+    """Return several groups of linear bottlenecks (MobileNetV2's blocks) in one sequence.
 
     Args:
-        in_channels: channels of the input map.
-        groups: (width, expansion, number of blocks, stride of the first block) of each group.
+        in_channels: number of channels of the input map.
+        groups: (width, expansion, number of blocks, stride of the first block) for each group.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
     """
@@ -84,10 +84,10 @@ class FeatureFusion(nn.Module):
     """Resize the deep map to the fine one and add the two.
 
     Args:
-        high_channels: channels of the fine map; None leaves it out of the sum.
-        low_channels: channels of the deep map.
-        out_channels: channels of the result.
-        dilation: of the depth-wise convolution over the resized deep map.
+        high_channels: number of channels of the fine map; None leaves it out of the sum.
+        low_channels: number of channels of the deep map.
+        out_channels: number of channels of the result.
+        dilation: dilation rate of the depth-wise convolution over the resized deep map.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -130,22 +130,22 @@ class ContextNet(BaseModule):
     """ContextNet without its classifier.
 
     Args:
-        in_channels: channels of the image.
-        detail_channels: channels of the full-resolution branch at 1/2, 1/4, 1/8 and 1/8.
-        context_scale: of the image in the deep branch.
-        context_stem: channels of the deep branch's first convolution.
+        in_channels: number of channels of the image.
+        detail_channels: number of channels of the full-resolution branch at 1/2, 1/4, 1/8 and 1/8.
+        context_scale: factor by which the image is scaled for the deep branch.
+        context_stem: number of channels of the deep branch's first convolution.
         context_groups: (width, expansion, number of blocks, stride of the first block) of each group of the
             deep branch.
-        fused_channels: channels of the result.
-        stem_padding: of both first convolutions.
-        fusion_dilation: of the fusion's depth-wise convolution.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        fused_channels: number of channels of the fused map.
+        stem_padding: zero padding of both first convolutions.
+        fusion_dilation: dilation rate of the fusion's depth-wise convolution.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
-    Shapes: image (N, 3, H, W) of any size from 12 -> maps of detail (N, 128, H/8, W/8), of context
-    (N, 128, H/32, W/32) and fused (N, 128, H/8, W/8), about: without padding the first convolutions give
-    floor((H - 1) / 2).
+    Shapes: image (N, 3, H, W) of at least 12x12 -> maps of detail (N, 128, H/8, W/8), of context (N, 128,
+    H/32, W/32) and fused (N, 128, H/8, W/8). These sizes are approximate: without padding the first
+    convolutions give floor((H - 1) / 2).
     """
 
     def __init__(
@@ -202,13 +202,13 @@ class SeparableHead(DecodeHead):
     mmseg's ``DepthwiseSeparableFCNHead`` drops whole channels where these two networks drop single values.
 
     Args:
-        in_channels: channels of the map.
-        num_classes: channels of the result.
+        in_channels: number of channels of the map.
+        num_classes: number of classes, and so of channels of the logits.
         dropout_ratio: probability of zeroing a value before the last convolution.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of the resizing to the image's size.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether the resizing to the image's size aligns corners.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: map (N, in_channels, h, w) of any size -> logits (N, num_classes, h, w).
     """

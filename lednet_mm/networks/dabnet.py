@@ -1,10 +1,10 @@
 """DABNet: depth-wise asymmetric bottleneck for real-time semantic segmentation.
 
 Paper: Li et al., BMVC 2019, arXiv:1907.11357. Authors' code: github.com/Reagan1311/DABNet (commit b8d62fe).
-With 19 classes 0.757 M parameters and 10.41 G multiply-adds at 512x1024.
+With 19 classes it has 0.757 M parameters and 10.41 G multiply-adds at 512x1024.
 
 The authors' code refuses sizes at which the pooled map is smaller than the convolved one beside it. Here the
-pooled map is padded with zeros, which is the same where theirs runs.
+pooled map is padded with zeros, with the same result at every size that theirs accepts.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class DABBlock(nn.Module):
     """Depth-wise asymmetric bottleneck: a local and a dilated depth-wise branch at half width, summed.
 
     Args:
-        channels: channels of input and output, even.
-        dilation: of the second branch.
-        asymmetric: each branch as a 3x1 and a 1x3 convolution; False makes it one 3x3.
-        local_branch: False leaves the branch without dilation out.
+        channels: number of channels of input and output, even.
+        dilation: dilation rate of the second branch.
+        asymmetric: whether each branch is a 3x1 and a 1x3 convolution; False makes it one 3x3 convolution.
+        local_branch: whether to use the branch without dilation.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -85,19 +85,19 @@ class DABBlock(nn.Module):
 
 @MODELS.register_module()
 class DABNet(BaseModule):
-    """DABNet but for its classifier, a 1x1 convolution without bias on the deepest map.
+    """DABNet without its classifier, which is a 1x1 convolution without bias on the deepest map.
 
     Args:
-        in_channels: channels of the image.
-        channels: at 1/2, 1/4 and 1/8 of the input, before concatenation.
-        dilations: of the blocks at 1/4 and at 1/8, one block for each.
-        asymmetric: depth-wise convolutions as 3x1 and 1x3; False makes them 3x3.
-        local_branch: False leaves only the dilated branch in every block.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4 and 1/8 of the input, before concatenation.
+        dilations: dilation rates of the blocks at 1/4 and at 1/8, one block for each.
+        asymmetric: whether depth-wise convolutions are factorised into 3x1 and 1x3; False makes them 3x3.
+        local_branch: whether every block has the branch without dilation beside the dilated one.
         image_injection: whether the shrunken image is appended at each resolution.
         block_shortcuts: whether the input of a row of blocks is appended to its output.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 35, H/2, W/2), (N, 131, H/4, W/4), (N, 259, H/8, W/8),
     each rounded up; three channels fewer without the image, 64 and 128 fewer without shortcuts.

@@ -1,17 +1,17 @@
 """DFANet: deep feature aggregation for real-time semantic segmentation.
 
-Paper: Li et al., arXiv:1904.02216. What is reproduced here, and proven equal to, is a **third party's
+Paper: Li et al., arXiv:1904.02216. The code reproduced here, with outputs proven equal, is a **third party's
 re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the
-authors' code. With 19 classes 3.05 M parameters (paper 7.8 M).
+authors' code. With 19 classes it has 3.05 M parameters (the paper says 7.8 M).
 
-Where the re-implementation is odd, the defaults here follow it:
+The defaults here follow the re-implementation where it is unusual:
 
-* The fully connected attention pools with the maximum; ImageNet classifiers, whose last layer it is in the
-  paper, pool with the mean (``attention_pooling="mean"``).
+* The fully connected attention pools with the maximum; in the paper it is the last layer of an ImageNet
+  classifier, and these pool with the mean (``attention_pooling="mean"``).
 * The attention's weights pass through a normalisation and a ReLU: they are not bounded, and the outputs grow
   to 1e18 without trained weights.
-* It accepts heights and widths that are multiples of 64. Here upsampled maps are resized to the map they
-  meet, which is the same where theirs runs.
+* It accepts only heights and widths that are multiples of 64. Here upsampled maps are resized to the map they
+  meet, with the same result at every size that theirs accepts.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CARD = Card(
     commit=ZH320_COMMIT,
     deviations=[
         THIRD_PARTY,
-        "3.05 M parameters, the paper's 7.8 M.",
+        "It has 3.05 M parameters; the paper says 7.8 M.",
         "The fully connected attention pools with the maximum, not with the mean as classifiers do.",
     ],
     vectors={"zh320_dfanet": Vector()},
@@ -51,12 +51,12 @@ RELU = {"type": "ReLU"}
 
 
 class XceptionBlock(nn.Module):
-    """Two depth-wise separable 3x3 convolutions at a quarter of the width, a grouped one that widens.
+    """Two depth-wise separable 3x3 convolutions at a quarter of the width, and a third that widens.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output, a multiple of 4.
-        stride: of the last 3x3 convolution; at 2 the input is added through a strided 1x1 convolution.
+        in_channels: number of channels of the input.
+        out_channels: number of channels of the output, a multiple of 4.
+        stride: stride of the last 3x3 convolution; at 2 the input is added through a strided 1x1 convolution.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -88,7 +88,7 @@ class XceptionBlock(nn.Module):
 
 
 class FullyConnectedAttention(nn.Module):
-    """Weigh every channel by what a wide linear layer makes of all channels' largest values or means.
+    """Weigh channels by what a wide linear layer computes from the maxima or means of all channels.
 
     Shapes: (N, channels, h, w) -> (N, channels, h, w).
     """
@@ -117,10 +117,11 @@ class Encoder(nn.Module):
     """One backbone of the cascade: three stages that halve the resolution, then the attention.
 
     Args:
-        in_channels: channels of each stage's input, with those that join it from the encoder before.
-        channels: channels of each stage's output.
+        in_channels: number of channels of each stage's input, with those that join it from the encoder
+            before.
+        channels: numbers of channels of each stage's output.
         blocks: number of blocks of each stage.
-        attention: makes the attention for a number of channels.
+        attention: function that builds the attention module for a number of channels.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
     """
@@ -147,8 +148,9 @@ class Encoder(nn.Module):
         """Return the stages' maps, and the last of them after the attention.
 
         Args:
-            x: the map the encoder starts from.
-            before: the stages' maps of the encoder before, each joined to the input of a stage here.
+            x: the map that the encoder starts from.
+            before: maps of the previous encoder's stages, each of which is joined to the input of a stage
+                here.
         """
         maps = []
         for i, stage in enumerate(self.stages):
@@ -162,18 +164,19 @@ class DFANet(BaseModule):
     """DFANet's cascade of encoders, each fed with the upsampled result of the one before (XceptionA).
 
     Args:
-        in_channels: channels of the image.
-        stem_channels: channels at 1/2.
-        channels: channels of the three stages of every encoder.
+        in_channels: number of channels of the image.
+        stem_channels: number of channels at 1/2.
+        channels: numbers of channels of the three stages of every encoder.
         blocks: number of blocks of the three stages.
-        encoders: length of the cascade.
+        encoders: number of encoders in the cascade.
         attention: whether every encoder ends in the fully connected attention.
-        attention_width: of the attention's linear layer.
-        attention_pooling: "max" as re-implemented, or "mean".
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        align_corners: of the resizing between encoders.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        attention_width: number of features of the attention's linear layer.
+        attention_pooling: pooling over all positions before the attention: "max" as re-implemented, or
+            "mean".
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        align_corners: whether the resizing between encoders aligns corners.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> the encoders' first maps (N, 48, H/4, W/4), (N, 48, H/8, W/8),
     (N, 48, H/16, W/16), then their results (N, 192, H/16, W/16), (N, 192, H/32, W/32), (N, 192, H/64, W/64),
@@ -234,13 +237,13 @@ class DFANetHead(DecodeHead):
     """DFANet's decoder: logits from the sum of the encoders' first maps, plus logits from each result.
 
     Args:
-        in_channels: channels of the encoders' first maps, then those of their results.
-        num_classes: channels of the result.
-        channels: before the classifier of an encoder's result.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of every bilinear resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: number of channels of the encoders' first maps, then those of their results.
+        num_classes: number of classes, and so of channels of the logits.
+        channels: number of channels before the classifier of an encoder's result.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps as :class:`DFANet` gives them, the first of (h, w) -> logits (N, num_classes, h, w).
     """

@@ -1,11 +1,11 @@
 """EDANet: efficient dense modules with asymmetric convolution.
 
 Paper: Lo et al., ACM Multimedia Asia 2019, arXiv:1809.06323. The code followed is the version in
-github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/EDANet.py, commit 0f0c32e): with 19 classes
-0.689 M parameters and 8.94 G multiply-adds at 512x1024.
+github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/EDANet.py, commit 0f0c32e): with 19 classes it
+has 0.689 M parameters and 8.94 G multiply-adds at 512x1024.
 
-* That code refuses odd sizes at any of its first two levels. Here the pooled map is padded, which is the
-  same where that code runs.
+* That code refuses images whose height or width is odd at one of the first two levels. Here the pooled map is
+  padded, with the same result at every size that it accepts.
 * The network ends in a 1x1 classifier and one bilinear resizing by 8: mmseg's ``FCNHead`` without
   convolutions of its own (configs/_base_/networks/edanet.py).
 """
@@ -47,14 +47,15 @@ RELU = {"type": "ReLU"}
 
 
 class EDAModule(nn.Module):
-    """A bottleneck of two asymmetric convolutions whose result is put before its input.
+    """A bottleneck of two asymmetric convolutions, whose output is concatenated in front of its input.
 
     Args:
-        in_channels: channels of the input map.
-        growth: new channels that the module makes.
-        dilation: of the second convolution.
-        asymmetric: False replaces each pair of 3x1 and 1x3 convolutions by one 3x3.
-        dense: False returns the new channels alone.
+        in_channels: number of channels of the input map.
+        growth: number of new channels that the module makes.
+        dilation: dilation rate of the second convolution.
+        asymmetric: whether to factorise the 3x3 convolutions; False replaces each pair of 3x1 and 1x3
+            convolutions by one 3x3.
+        dense: whether the input is appended to the new channels; False returns the new channels alone.
         dropout_ratio: probability of zeroing a new channel.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
@@ -88,7 +89,7 @@ class EDAModule(nn.Module):
         self.dropout = nn.Dropout2d(dropout_ratio)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the new channels and, if dense, the input behind them."""
+        """Return the new channels, followed by the input if the module is dense."""
         y = self.act1(self.norm1(self.conv1(self.reduce(x))))
         y = self.dropout(self.act2(self.norm2(self.conv2(y))))
         return torch.cat([y, x], dim=1) if self.dense else y
@@ -99,17 +100,19 @@ class EDANet(BaseModule):
     """EDANet without its classifier.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels after each of the three downsamplings.
-        growth: new channels that every module makes.
-        dilations: of the modules at 1/4 and at 1/8, one module for each; all 1 removes the dilation.
-        asymmetric: False replaces each pair of 3x1 and 1x3 convolutions by one 3x3.
+        in_channels: number of channels of the image.
+        channels: numbers of channels after each of the three downsamplings.
+        growth: number of new channels that every module makes.
+        dilations: dilation rates of the modules at 1/4 and at 1/8, one module for each; all 1 removes the
+            dilation.
+        asymmetric: whether to factorise the 3x3 convolutions; False replaces each pair of 3x1 and 1x3
+            convolutions by one 3x3.
         dense: whether every module sees the results of all before it; False makes a plain chain, in which it
             sees the last one alone.
-        dropout_ratio: in every module.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        dropout_ratio: dropout probability in every module.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 15, H/2, W/2), (N, 260, H/4, W/4), (N, 450, H/8, W/8),
     each rounded up; if not dense, the last two have ``growth`` channels.

@@ -1,21 +1,22 @@
 """ENet: a deep neural network architecture for real-time semantic segmentation.
 
 Paper: Paszke et al., arXiv:1606.02147. The authors' code is in Lua (github.com/e-lab/ENet-training); what is
-followed here is its port to PyTorch, github.com/davidtvs/PyTorch-ENet (commit e17d404). With 20 classes
-0.352 M parameters and 4.18 G multiply-adds at 512x1024.
+followed here is its port to PyTorch, github.com/davidtvs/PyTorch-ENet (commit e17d404). With 20 classes it
+has 0.352 M parameters and 4.18 G multiply-adds at 512x1024.
 
 The port differs from the Lua code, and the defaults here follow the port:
 
-* One slope a PReLU, not one a channel (``act_cfg={"type": "PReLU"}``).
+* A PReLU has a single slope, not one per channel (``act_cfg={"type": "PReLU"}``).
 * In the encoder and the decoder's plain blocks an activation follows the last 1x1 convolution too
   (``act_after_expansion=False`` leaves it out).
 * The initial pooling is 3x3, not 2x2 (``initial_pool=2``); norm eps is 1e-5, not 1e-3.
-* Without a switch: strided blocks are a quarter as wide inside as their input, not as their output; norm and
-  activation stand between the two asymmetric convolutions; no convolution has a bias; the decoder has
-  dropout; transposed convolutions are 2x2 in the blocks and 3x3 at the end, not the other way round.
+* These differences have no switch: strided blocks are inside a quarter as wide as their input, not their
+  output; norm and activation stand between the two asymmetric convolutions; no convolution has a bias; the
+  decoder has dropout; transposed convolutions are 2x2 in the blocks and 3x3 at the end, not the other way
+  round.
 
-Encoder and decoder are one backbone here, as mmseg's ``UNet``: the indices of the pooling go from the one to
-the other, and only the last convolution is the head.
+Encoder and decoder are one backbone here, as in mmseg's ``UNet``, because the decoder needs the pooling
+indices of the encoder; only the last convolution is the head.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ CARD = Card(
     repository="github.com/davidtvs/PyTorch-ENet",
     commit="e17d404",
     deviations=[
-        "A port of the authors' Lua code, with one slope a PReLU instead of one a channel, an "
-        "activation after the last convolution of a branch, and a 3x3 instead of a 2x2 initial "
-        "pooling."
+        "A port of the authors' Lua code, in which a PReLU has a single slope instead of one per "
+        "channel, an activation follows the last convolution of a branch, and the initial pooling is "
+        "3x3 instead of 2x2."
     ],
     vectors={"enet": Vector()},
     published=["ENet"],
@@ -65,13 +66,14 @@ Kind = int | Literal["asymmetric"]
 
 
 class Extension(nn.Sequential):
-    """The branch that learns: reduce to a quarter, convolve, expand, drop channels.
+    """The block's learned branch: reduce to a quarter of the channels, convolve, expand, drop channels.
 
     Args:
-        in_channels: channels of the input, a multiple of 4.
-        out_channels: channels of the output.
-        kind: dilation of the 3x3 convolution in the middle, or "asymmetric": a 5x1 and a 1x5.
-        stride: 2 reduces by a 2x2 convolution of stride 2, 1 by a 1x1 convolution.
+        in_channels: number of channels of the input, a multiple of 4.
+        out_channels: number of channels of the output.
+        kind: dilation rate of the 3x3 convolution in the middle, or "asymmetric" for a 5x1 and a 1x5
+            convolution.
+        stride: stride of the block: 2 reduces by a 2x2 convolution of stride 2, 1 by a 1x1 convolution.
         dropout_ratio: probability of zeroing a channel.
         act_after_expansion: whether an activation follows the last convolution.
         norm_cfg: mmcv's normalisation config; None leaves it out.
@@ -107,7 +109,7 @@ class Extension(nn.Sequential):
 
 
 class Bottleneck(nn.Module):
-    """The input plus its extension, activated. Shapes: (N, channels, H, W) -> (N, channels, H, W)."""
+    """Add the input and its extension, then activate. Shapes: (N, channels, H, W) -> (N, channels, H, W)."""
 
     def __init__(self, channels: int, extension: Extension, act_cfg: Config) -> None:
         super().__init__()
@@ -120,7 +122,7 @@ class Bottleneck(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Halve the resolution: the pooled input, zeros appended as channels, plus a strided extension.
+    """Halve the resolution: add a strided extension to the pooled input, padded with zero channels.
 
     Shapes: (N, C, H, W) -> (N, out_channels, H/2, W/2), rounded down, and the indices (N, C, H/2, W/2).
     """
@@ -142,9 +144,9 @@ class Upsample(nn.Module):
     """Double the resolution: a projection, unpooled by the encoder's indices, plus a transposed convolution.
 
     Args:
-        in_channels: channels of the input, a multiple of 4.
-        out_channels: channels of the output.
-        unpooling: False resizes the projection bilinearly.
+        in_channels: number of channels of the input, a multiple of 4.
+        out_channels: number of channels of the output.
+        unpooling: whether to unpool by the encoder's indices; False resizes the projection bilinearly.
         dropout_ratio: probability of zeroing a channel.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
@@ -181,7 +183,7 @@ class Upsample(nn.Module):
             main = unpool(projected, indices, reference.shape[2:])
         else:
             main = resize_like(projected, reference, align_corners=False)
-        # What the 2x2 kernels do not reach at an odd size is zero.
+        # At an odd size, the last row or column that the 2x2 kernels do not reach is zero.
         y = self.norm_act(pad_like(self.deconv(self.reduce(x)), reference))
         return self.act(main + self.dropout(self.expand(y)))
 
@@ -191,23 +193,25 @@ class ENet(BaseModule):
     """ENet without its last convolution.
 
     Args:
-        in_channels: channels of the image.
-        channels: at 1/2, 1/4 and 1/8 of the input.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4 and 1/8 of the input.
         blocks: number of blocks at 1/4 in the encoder, and at 1/4 and 1/2 in the decoder.
-        deep_blocks: the blocks at 1/8, one for each: its dilation, or "asymmetric" (a 5x1 and a 1x5
+        deep_blocks: the blocks at 1/8: for each its dilation rate, or "asymmetric" (a 5x1 and a 1x5
             convolution).
-        repeats: how often ``deep_blocks`` are there.
-        dropout_ratio: up to the encoder's last block at 1/4, and from there on.
-        initial_pool: kernel of the pooling beside the first convolution, 3 or 2 (the paper's).
-        act_after_expansion: False leaves out the activation after the last convolution of a branch.
-        unpooling: False resizes bilinearly instead of unpooling by indices.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation in the encoder; a PReLU without ``num_parameters`` has one slope a channel.
-        decoder_act_cfg: activation in the decoder.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        repeats: how many times the sequence ``deep_blocks`` is repeated.
+        dropout_ratio: dropout probability up to the encoder's last block at 1/4, and dropout probability
+            after it.
+        initial_pool: kernel size of the pooling beside the first convolution, 3 or 2 (the paper's).
+        act_after_expansion: whether an activation follows the last convolution of a branch.
+        unpooling: whether to unpool by the encoder's indices; False resizes bilinearly.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config for the encoder; a PReLU without ``num_parameters`` has one slope
+            per channel.
+        decoder_act_cfg: mmcv's activation config for the decoder.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 128, H/8, W/8) of the encoder and (N, 16, H/2, W/2) of
-    the decoder, and the image for its size. At 1/2 sizes are rounded up, further on down.
+    the decoder, and the image, whose size the head needs. Sizes at 1/2 are rounded up, smaller ones down.
     """
 
     def __init__(
@@ -275,9 +279,9 @@ class ENetHead(DecodeHead):
     """ENet's last convolution, a transposed 3x3 to the classes.
 
     Args:
-        in_channels: channels of the decoder's map and of the image.
-        num_classes: channels of the result.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: numbers of channels of the decoder's map and of the image.
+        num_classes: number of classes, and so of channels of the logits.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 16, H/2, W/2), rounded up, and the image (N, 3, H, W) -> logits (N, num_classes, H, W).
     """

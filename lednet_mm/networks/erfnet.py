@@ -1,22 +1,23 @@
 """ERFNet: an encoder-decoder of factorised residual blocks.
 
 Paper: Romera et al., T-ITS 2018 (10.1109/TITS.2017.2750080). Authors' code: github.com/Eromera/erfnet_pytorch
-(train/erfnet.py, commit d4a46fa): with 20 outputs, as released, 2.067 M parameters and 26.74 G multiply-adds
-at 512x1024.
+(train/erfnet.py, commit d4a46fa): with 20 outputs, as released, it has 2.067 M parameters and 26.74 G
+multiply-adds at 512x1024.
 
-mmseg has an ``ERFNet`` of its own, which is another network (config ``erfnet_mmseg``), so that this one is
+mmseg has an ``ERFNet`` of its own, which is another network (config ``erfnet_mmseg``); this one is therefore
 registered as ``ERFNetEncoder``. mmseg's ends in a 3x3 convolution to 128 channels, normalisation and a 1x1
 classifier at half resolution instead of a transposed convolution to full resolution (2.084 M parameters,
 29.35 G multiply-adds), drops single values with one rate of 0.1 instead of whole channels with 0.03 and 0.3,
-shares one activation object between the layers of a block, and takes no notice of its arguments ``norm_cfg``
-and ``act_cfg``.
+shares one activation object between the layers of a block, and ignores its arguments ``norm_cfg`` and
+``act_cfg``.
 
-* The authors' code accepts heights and widths that are multiples of 8. Here every size works: pooled maps are
-  padded (:class:`~lednet_mm.layers.ConvPoolDownsample`), and the decoder ends at the next multiple of 8.
-* The decoder is ESNet's, which took it over and enlarged its kernels: ``ESNetHead`` with
-  ``kernel_sizes=(3, 3)``.
-* The authors first train the encoder with a 1x1 classifier at 1/8, then all with an encoder pretrained on
-  ImageNet.
+* The authors' code accepts only heights and widths that are multiples of 8. Here every size works: pooled
+  maps are padded (:class:`~lednet_mm.layers.ConvPoolDownsample`), and the decoder ends at the next multiple
+  of 8.
+* The decoder is ``ESNetHead`` with ``kernel_sizes=(3, 3)``: ESNet took ERFNet's decoder over and enlarged its
+  kernels.
+* The authors first train the encoder with a 1x1 classifier at 1/8, then the whole network with an encoder
+  pretrained on ImageNet.
 """
 
 from __future__ import annotations
@@ -53,16 +54,16 @@ class ERFNetEncoder(BaseModule):
     """ERFNet's encoder.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels at 1/2, 1/4 and 1/8 of the input.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4 and 1/8 of the input.
         blocks: number of blocks at 1/4.
-        dilations: one block at 1/8 for each; all 1 removes the dilation.
-        factorized: convolutions of the blocks as 3x1 and 1x3; False makes them 3x3.
-        residual: False leaves out the sums over the blocks.
-        dropout_ratio: at 1/4, and at 1/8.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default, as the authors'.
+        dilations: dilation rates, one block at 1/8 for each; all 1 removes the dilation.
+        factorized: whether the blocks' convolutions are factorised into 3x1 and 1x3; False makes them 3x3.
+        residual: whether each of the blocks adds its input to its output.
+        dropout_ratio: dropout probability at 1/4, and dropout probability at 1/8.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default, as the authors do.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 16, H/2, W/2), (N, 64, H/4, W/4), (N, 128, H/8, W/8),
     each rounded up.

@@ -1,13 +1,14 @@
 """ESNet: a symmetric encoder-decoder of factorised and parallel factorised convolution units.
 
 Paper: Wang et al., PRCV 2019, arXiv:1906.09826. The code followed is the authors' version in
-github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/ESNet.py, commit 0f0c32e): with 19 classes
-1.659 M parameters and 24.17 G multiply-adds at 512x1024.
+github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/ESNet.py, commit 0f0c32e): with 19 classes it
+has 1.659 M parameters and 24.17 G multiply-adds at 512x1024.
 
 * The three branches of a parallel unit share one batch normalisation (``shared_norm=True``): in training
   each branch is normalised by its own batch statistics, and the running statistics, which evaluation uses
   for all three, are updated three times.
-* For sizes that are no multiples of 8 the decoder ends at the next multiple, larger than the image.
+* For sizes that are not multiples of 8 the decoder's output has the size of the next multiple, which is
+  larger than the image.
 """
 
 from __future__ import annotations
@@ -54,10 +55,11 @@ class FactorizedUnit(nn.Module):
     With k = 3 it is ERFNet's non-bottleneck-1D.
 
     Args:
-        channels: channels of input and output.
-        kernel_size: k of both convolutions.
-        dilation: of the second convolution.
-        factorized: each convolution as a kx1 and a 1xk with an activation between; False makes it one kxk.
+        channels: number of channels of input and output.
+        kernel_size: kernel size k of both convolutions.
+        dilation: dilation rate of the second convolution.
+        factorized: whether each convolution is a kx1 and a 1xk convolution with an activation between them;
+            False makes it one kxk convolution.
         residual: whether the input is added before the last activation.
         dropout_ratio: probability of zeroing a channel before the sum.
         norm_cfg: mmcv's normalisation config; None leaves it out.
@@ -100,9 +102,9 @@ class ParallelFactorizedUnit(nn.Module):
     """Parallel factorised convolution unit (PFCU): one factorised 3x3, then several dilated ones, summed.
 
     Args:
-        channels: channels of input and output.
-        dilations: one branch for each.
-        shared_norm: one normalisation for all branches; False gives each its own.
+        channels: number of channels of input and output.
+        dilations: dilation rates, one branch for each.
+        shared_norm: whether all branches share one normalisation; False gives each its own.
         dropout_ratio: probability of zeroing a channel of a branch.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
@@ -147,16 +149,16 @@ class ESNet(BaseModule):
     """ESNet's encoder.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels at 1/2, 1/4 and 1/8 of the input.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4 and 1/8 of the input.
         blocks: number of units at 1/2, 1/4 and 1/8.
-        kernel_sizes: of the units at 1/2 and 1/4.
-        dilations: of the branches of the units at 1/8.
-        shared_norm: one normalisation for all branches of a unit; False gives each its own.
-        dropout_ratio: at 1/2 and 1/4, and at 1/8.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        kernel_sizes: kernel sizes of the units at 1/2 and 1/4.
+        dilations: dilation rates of the branches of the units at 1/8.
+        shared_norm: whether all branches of a unit share one normalisation; False gives each its own.
+        dropout_ratio: dropout probability at 1/2 and 1/4, and dropout probability at 1/8.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 16, H/2, W/2), (N, 64, H/4, W/4), (N, 128, H/8, W/8),
     each rounded up.
@@ -211,17 +213,18 @@ class ESNetHead(DecodeHead):
     """ESNet's decoder: two transposed convolutions, each with units after it, and a third to the classes.
 
     Args:
-        in_channels: channels of the deepest map.
-        num_classes: channels of the result.
-        widths: channels after the first and the second transposed convolution.
-        kernel_sizes: of the units after each.
-        blocks: number of units after each.
-        factorized: convolutions of the units as kx1 and 1xk; False makes them kxk.
-        residual: False leaves out the sums over the units.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of the resizing to the image's size where the result is larger.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: number of channels of the deepest map.
+        num_classes: number of classes, and so of channels of the logits.
+        widths: numbers of channels after the first and the second transposed convolution.
+        kernel_sizes: kernel sizes of the units after each of these two convolutions.
+        blocks: number of units after each of these two convolutions.
+        factorized: whether the units' convolutions are factorised into kx1 and 1xk; False makes them kxk.
+        residual: whether each of the units adds its input to its output.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether the resizing to the image's size, needed where the result has another size,
+            aligns corners.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: map (N, in_channels, h, w) of any size -> logits (N, num_classes, 8h, 8w).
     """

@@ -2,14 +2,14 @@
 
 Paper: Mehta et al., ECCV 2018, arXiv:1803.06815. Authors' code: github.com/sacmehta/ESPNet (commit afe71c3).
 With 20 classes and p=2, q=8 the encoder with a classifier (the authors' ESPNet-C) has 0.349 M parameters and
-3.52 G multiply-adds at 512x1024, the whole ESPNet 0.365 M and 4.85 G.
+3.52 G multiply-adds at 512x1024, and the whole ESPNet has 0.365 M and 4.85 G.
 
 * The repository holds two decoders. The defaults follow its train folder, where the last merge takes the
   map at 1/2 together with the shrunken image. In its test folder it takes the map alone
   (``merge_image=False``), and so do the authors' weights for Cityscapes (those for CamVid do not).
-* The authors' decoder accepts heights and widths that are multiples of 8. Here each upsampled map is cropped
-  to the map it joins, which is the same where theirs runs. For an odd size the logits have one row or column
-  more than the image, and mmseg resizes them.
+* The authors' decoder accepts only heights and widths that are multiples of 8. Here each upsampled map is
+  cropped to the map it joins, with the same result at every size that theirs accepts. For an odd size the
+  logits have one row or column more than the image, and mmseg resizes them.
 """
 
 from __future__ import annotations
@@ -75,18 +75,19 @@ DILATIONS = (1, 2, 4, 8, 16)
 
 
 class ESPBlock(nn.Module):
-    """Efficient spatial pyramid: reduce, one dilated 3x3 convolution a branch, sum up, concatenate.
+    """Efficient spatial pyramid: reduce, convolve each branch with its own dilation, sum up, concatenate.
 
     Each branch after the second is added to the sum of the dilated ones before it (hierarchical feature
-    fusion), against the gridding of large dilations; the first branch stays out of the sums.
+    fusion), which prevents the gridding artefacts of large dilations; the first branch stays out of the sums.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output; the first branch takes what even division leaves over.
-        stride: 2 reduces by a strided 3x3 convolution, 1 by a 1x1 convolution.
+        in_channels: number of channels of the input.
+        out_channels: number of channels of the output; the first branch also gets the remainder of the
+            division by the number of branches.
+        stride: stride of the block: 2 reduces by a strided 3x3 convolution, 1 by a 1x1 convolution.
         residual: whether the input is added before the norm.
-        dilations: one branch for each.
-        hierarchical_fusion: False concatenates the branches as they are.
+        dilations: dilation rates, one branch for each.
+        hierarchical_fusion: whether to add up the branches; False concatenates them as they are.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -136,20 +137,20 @@ class ESPBlock(nn.Module):
 class ESPNet(BaseModule):
     """ESPNet's encoder; with a 1x1 classifier without bias on its deepest map it is ESPNet-C.
 
-    The paper's ablation: ESPNet-A is without image and shortcuts, ESPNet-B without the image.
+    In the paper's ablation, ESPNet-A has neither image nor shortcuts, and ESPNet-B has no image.
 
     Args:
-        in_channels: channels of the image.
-        channels: at 1/2, 1/4 and 1/8 of the input, before concatenation.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4 and 1/8 of the input, before concatenation.
         blocks: number of blocks after the strided ones at 1/4 and 1/8 (the paper's p and q).
-        dilations: of the branches of every block.
-        hierarchical_fusion: False leaves out the sums over the branches.
-        residual: False leaves out the addition of a block's input.
+        dilations: dilation rates of the branches of every block.
+        hierarchical_fusion: whether to add up the outputs of the branches; False only concatenates them.
+        residual: whether a block adds its input to its output.
         image_injection: whether the shrunken image is appended at 1/2 and 1/4.
         block_shortcuts: whether the input of a row of blocks is appended to its output.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 16, H/2, W/2), (N, 19, H/2, W/2), which is the first
     with the image, (N, 131, H/4, W/4) and (N, 256, H/8, W/8), each rounded up; three channels fewer without
@@ -209,17 +210,18 @@ class ESPNet(BaseModule):
 
 @MODELS.register_module()
 class ESPNetHead(DecodeHead):
-    """ESPNet's decoder: transposed convolutions, each result joined to the encoder's map of its size.
+    """ESPNet's decoder: transposed convolutions, whose outputs are joined to encoder maps of their size.
 
     Args:
-        in_channels: channels of the encoder's maps at 1/2, without and with the image, at 1/4 and at 1/8.
-        num_classes: channels of the result and of every map in the decoder.
+        in_channels: numbers of channels of the encoder's maps at 1/2, without and with the image, at 1/4 and
+            at 1/8.
+        num_classes: number of classes, and of channels of every map in the decoder.
         merge_image: whether the map at 1/2 that the last merge takes is the one with the image.
-        dilations: of the branches of the decoder's one ESP block.
-        hierarchical_fusion: False leaves out the sums over its branches.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        dilations: dilation rates of the branches of the decoder's one ESP block.
+        hierarchical_fusion: whether to add up the outputs of its branches; False only concatenates them.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Raises:
         ValueError: fewer classes than dilations.

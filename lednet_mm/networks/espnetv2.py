@@ -1,14 +1,14 @@
 """ESPNetv2: a light-weight, power efficient and general purpose convolutional network, for segmentation.
 
 Paper: Mehta et al., CVPR 2019, arXiv:1811.11431. Authors' code: github.com/sacmehta/ESPNetv2 (commit
-b78e323). With 20 classes and width s=1.0 0.341 M parameters and 1.83 G multiply-adds at 512x1024.
+b78e323). With 20 classes and width s=1.0 it has 0.341 M parameters and 1.83 G multiply-adds at 512x1024.
 
 * The authors' strided blocks hold activations that their forward leaves out; they are not built here.
-* The authors' decoder accepts heights and widths that are multiples of 16. Here every map is resized to the
-  one it joins, which is the same where theirs runs.
-* In training the authors sum two losses with equal weight: that of the result, and that of the decoder's
-  logits at 1/8, which are also what the result is refined from. Because the two share their layers, the
-  head here computes both losses itself, and there is no second head.
+* The authors' decoder accepts only heights and widths that are multiples of 16. Here every map is resized to
+  the one it joins, with the same result at every size that theirs accepts.
+* In training the authors sum two losses with equal weight: that of the final logits, and that of the
+  decoder's logits at 1/8, which the final ones refine. Because the two share their layers, the head here
+  computes both losses itself, and there is no second head.
 """
 
 from __future__ import annotations
@@ -43,15 +43,16 @@ PRELU = {"type": "PReLU"}
 class EESPBlock(nn.Module):
     """Extremely efficient spatial pyramid: grouped reduction, dilated depth-wise branches, running sums.
 
-    With stride 2 it ends after the last norm, else the input is added if the shapes are equal, and an
-    activation follows.
+    With stride 2 the block ends after the last norm. Otherwise the input is added if the shapes are equal,
+    and an activation follows.
 
     Args:
-        in_channels: channels of the input, a multiple of the number of branches.
-        out_channels: channels of the output, a multiple of the number of branches.
-        dilations: one depth-wise 3x3 branch for each; as many groups in the 1x1 convolutions.
-        stride: of the depth-wise convolutions.
-        hierarchical_fusion: False concatenates the branches as they are, without the sums.
+        in_channels: number of channels of the input, a multiple of the number of branches.
+        out_channels: number of channels of the output, a multiple of the number of branches.
+        dilations: dilation rates, one depth-wise 3x3 branch for each; the 1x1 convolutions have as many
+            groups.
+        stride: stride of the depth-wise convolutions.
+        hierarchical_fusion: whether to add up the branches; False concatenates them as they are.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -94,13 +95,13 @@ class EESPBlock(nn.Module):
 
 
 class StridedEESP(nn.Module):
-    """Halve the resolution: the pooled input beside a strided EESP block, plus the shrunken image.
+    """Halve the resolution: join the pooled input with a strided EESP block and add the shrunken image.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output, more than ``in_channels``.
-        image_channels: channels of the image; 0 leaves it out.
-        block: makes the EESP block.
+        in_channels: number of channels of the input.
+        out_channels: number of channels of the output, more than ``in_channels``.
+        image_channels: number of channels of the image; 0 leaves the image out.
+        block: function that builds the EESP block.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -137,16 +138,16 @@ class ESPNetv2(BaseModule):
     """ESPNetv2's encoder.
 
     Args:
-        in_channels: channels of the image.
-        channels: at 1/2, 1/4, 1/8 and 1/16 of the input.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4, 1/8 and 1/16 of the input.
         blocks: number of blocks after the strided ones at 1/8 and 1/16.
-        dilations: of the branches, but for the blocks at 1/16.
-        deep_dilations: of the branches of the blocks at 1/16.
-        hierarchical_fusion: False leaves out the sums over the branches.
+        dilations: dilation rates of the branches of all blocks above 1/16.
+        deep_dilations: dilation rates of the branches of the blocks at 1/16.
+        hierarchical_fusion: whether to add up the outputs of the branches; False only concatenates them.
         image_injection: whether the shrunken image is added in every strided block.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 32, H/2, W/2), (N, 64, H/4, W/4), (N, 128, H/8, W/8)
     and (N, 256, H/16, W/16), each rounded up.
@@ -196,7 +197,7 @@ class ESPNetv2(BaseModule):
 
 
 class DepthwisePyramidPooling(nn.Module):
-    """The map, and four smaller ones, each a pooling of the last through a depth-wise convolution of its own.
+    """Pool the map four times in a row, convolve every size depth-wise, and join the results with the map.
 
     Shapes: (N, channels, h, w) of any size -> (N, channels, h, w).
     """
@@ -221,17 +222,17 @@ class ESPNetv2Head(DecodeHead):
     """ESPNetv2's decoder: pyramid pooling at 1/8 gives logits, which the maps at 1/4 and 1/2 refine.
 
     Args:
-        in_channels: channels of the maps at 1/2, 1/4, 1/8 and 1/16.
-        num_classes: channels of the result.
-        dilations: of the branches of the EESP block at 1/8.
-        hierarchical_fusion: False leaves out the sums over its branches.
-        pyramid_pooling: whether there is any.
-        dropout_ratio: before the first and the last classifier, of whole channels.
-        auxiliary_weight: of the loss of the logits at 1/8; 0 leaves it out.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        align_corners: of every bilinear resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: numbers of channels of the maps at 1/2, 1/4, 1/8 and 1/16.
+        num_classes: number of classes, and so of channels of the logits.
+        dilations: dilation rates of the branches of the EESP block at 1/8.
+        hierarchical_fusion: whether to add up the outputs of its branches; False only concatenates them.
+        pyramid_pooling: whether to use pyramid pooling.
+        dropout_ratio: probability of zeroing a channel before the first and the last classifier.
+        auxiliary_weight: weight of the loss of the logits at 1/8; 0 leaves this loss out.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: the encoder's maps -> logits (N, num_classes, H/2, W/2), rounded up.
     """
@@ -293,7 +294,7 @@ class ESPNetv2Head(DecodeHead):
         return self.project1(self.dropout1(torch.cat([x1, y], dim=1)))
 
     def enlarge(self, coarse: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """Return the logits at 1/8 as the authors enlarge them for their loss: here to 1/2 in two steps."""
+        """Return the logits at 1/8 enlarged to 1/2 in two steps, as the authors do for their loss."""
         y = resize_like(coarse, maps[1], self.align_corners)
         return resize_like(y, maps[0], self.align_corners)
 

@@ -1,19 +1,20 @@
 """FANet: real-time semantic segmentation with fast attention.
 
-Paper: Hu et al., arXiv:2007.03815. What is reproduced here, and proven equal to, is a **third party's
+Paper: Hu et al., arXiv:2007.03815. The code reproduced here, with outputs proven equal, is a **third party's
 re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the
-authors' code. With 19 classes 12.26 M parameters with ResNet-18 (its table has no figure of the paper).
+authors' code. With 19 classes it has 12.26 M parameters with ResNet-18 (its own table quotes no figure from
+the paper).
 
-Where the re-implementation differs from the paper, the defaults here follow it:
+The re-implementation differs from the paper, and the defaults here follow the re-implementation:
 
 * Its attention mixes channels: the weights are products of queries with keys, summed over positions, and
   they are applied to the values (``attention="channels"``). In the paper they are products of keys with
   values, and they are applied to the queries (``attention="positions"``).
-* It multiplies keys with values first, to a matrix of positions by positions: 4.58 G multiply-adds, and
-  268 MB for the largest map of 512x1024. The product is associative: ``linear=True`` takes the other order,
-  0.02 G, as the deployment form does.
+* It multiplies keys with values first, which gives a matrix of positions by positions and costs 4.58 G
+  multiply-adds and 268 MB for the largest map of 512x1024. The product is associative: ``linear=True``
+  computes it in the other order with 0.02 G multiply-adds, as the deployment form does.
 * It refuses sizes whose maps at 1/8, 1/16 or 1/32 have an odd height or width. Here upsampled maps are
-  cropped to the map they are added to, which is the same where theirs runs.
+  cropped to the map they are added to, with the same result at every size that theirs accepts.
 
 The trunk is MMSegmentation's ``ResNet`` with ``depth=18`` and ``strides=(2, 2, 2, 2)``: its first stage
 halves the resolution too.
@@ -46,8 +47,8 @@ CARD = Card(
         THIRD_PARTY,
         "The attention weights are products of queries with keys over positions, applied to the "
         "values; the paper's are products of keys with values, applied to the queries.",
-        "It computes a matrix of positions by positions; the deployment form takes the same product "
-        "at linear cost.",
+        "It computes a matrix of positions by positions; the deployment form computes the same "
+        "product at linear cost.",
     ],
     vectors={"zh320_fanet": Vector()},
 )
@@ -60,11 +61,12 @@ class FastAttention(nn.Module):
     """Attention without softmax over queries and keys of unit length, with the values added.
 
     Args:
-        in_channels: channels of the input.
-        channels: of queries, keys, values and the output.
-        attention: "channels" as re-implemented, "positions" as in the paper; None passes the values alone.
-        linear: take "channels" in the order whose cost is linear in the number of positions, with the same
-            result; "positions" always is.
+        in_channels: number of channels of the input.
+        channels: number of channels of queries, keys, values and the output.
+        attention: what the attention mixes: "channels" as re-implemented, "positions" as in the paper; None
+            passes the values alone.
+        linear: whether to compute "channels" in the order whose cost is linear in the number of positions,
+            with the same result; the cost of "positions" always is.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -109,7 +111,7 @@ class FastAttention(nn.Module):
 
 @deployment_rewrite
 def attend_at_linear_cost(network: nn.Module) -> None:
-    """Let every fast attention of a network take the order of products whose cost is linear."""
+    """Let every fast attention of a network multiply in the order whose cost is linear in the positions."""
     for module in network.modules():
         if isinstance(module, FastAttention):
             module.linear = True
@@ -120,16 +122,17 @@ class FANetHead(DecodeHead):
     """FANet's decoder: fast attention on every stage's map, summed up from deep to shallow.
 
     Args:
-        in_channels: channels of the trunk's maps, each of half the resolution of the one before.
-        num_classes: channels of the result.
-        channels: of the attended maps, and of the sums.
-        classifier_channels: before the classifier.
-        attention: "channels" as re-implemented, "positions" as in the paper; None leaves it out.
+        in_channels: numbers of channels of the trunk's maps, each of half the resolution of the one before.
+        num_classes: number of classes, and so of channels of the logits.
+        channels: number of channels of the attended maps and of their sums.
+        classifier_channels: number of channels before the classifier.
+        attention: what the attention mixes: "channels" as re-implemented, "positions" as in the paper; None
+            leaves it out.
         linear: see :class:`FastAttention`.
-        norm_cfg: normalisation of the head; None removes every one.
-        act_cfg: activation.
-        align_corners: of every bilinear resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        norm_cfg: mmcv's normalisation config for the head; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 64, h, w), (N, 128, h/2, w/2) ... of any size -> logits (N, num_classes, h, w).
     """

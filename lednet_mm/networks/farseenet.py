@@ -1,11 +1,12 @@
 """FarSee-Net: multi-scale context and feature space super-resolution for real-time semantic segmentation.
 
-Paper: Zhang et al., arXiv:2003.03913. What is reproduced here, and proven equal to, is a **third party's
-re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the
-authors' code. With 19 classes 16.75 M parameters with ResNet-18 (its table has no figure of the paper).
+Paper: Zhang et al., arXiv:2003.03913. The code reproduced here, with outputs proven equal, is a **third
+party's re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the
+authors' code. With 19 classes it has 16.75 M parameters with ResNet-18 (its own table quotes no figure from
+the paper).
 
 It refuses sizes whose map at 1/16 has an odd height or width. Here the upsampled map is cropped to the one it
-is joined with, which is the same where theirs runs.
+is joined with, with the same result at every size that theirs accepts.
 
 The trunk is MMSegmentation's ``ResNet`` with ``depth=18``.
 """
@@ -40,7 +41,7 @@ RELU = {"type": "ReLU"}
 
 
 class FactorizedPyramid(nn.Module):
-    """Factorised atrous spatial pyramid: 1x1 convolutions, all but one with a dilated depth-wise one behind.
+    """Factorised atrous spatial pyramid: 1x1 convolutions, each but one followed by a dilated depth-wise one.
 
     Shapes: (N, in_channels, h, w) -> (N, (1 + number of dilations) * channels, h, w).
     """
@@ -86,18 +87,18 @@ class FarSeeNetHead(DecodeHead):
     """FarSee-Net's decoder: two cascaded pyramids (CF-ASPP), each followed by a super-resolution.
 
     Args:
-        in_channels: channels of the trunk's maps at 1/16 and 1/32.
-        num_classes: channels of the result.
-        channels: of each branch of the two pyramids.
-        dilations: one branch for each, of the two pyramids.
-        detail_channels: of the projected map at 1/16.
-        fused_channels: of the upsampled first pyramid, and before the classifier.
-        super_resolution: False upsamples bilinearly, at the end from 1/16, instead of by sub-pixel
-            convolutions.
-        norm_cfg: normalisation of the head; None removes every one.
-        act_cfg: activation.
-        align_corners: of every bilinear resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: numbers of channels of the trunk's maps at 1/16 and 1/32.
+        num_classes: number of classes, and so of channels of the logits.
+        channels: number of channels of each branch of the two pyramids.
+        dilations: dilation rates of the branches, for each of the two pyramids.
+        detail_channels: number of channels of the projected map at 1/16.
+        fused_channels: number of channels of the upsampled first pyramid, and before the classifier.
+        super_resolution: whether to upsample by sub-pixel convolutions; False upsamples bilinearly, at the
+            end from 1/16.
+        norm_cfg: mmcv's normalisation config for the head; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 256, h, w), (N, 512, h/2, w/2) of any size -> logits (N, num_classes, 4h, 4w), without
     ``super_resolution`` (N, num_classes, h, w).

@@ -2,16 +2,16 @@
 
 Paper: Poudel et al., BMVC 2019, arXiv:1902.04502. The code followed is the version in
 github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/FastSCNN.py, commit 0f0c32e): with 19 classes
-1.138 M parameters and 1.78 G multiply-adds at 512x1024.
+it has 1.138 M parameters and 1.78 G multiply-adds at 512x1024.
 
-mmseg has a ``FastSCNN`` of its own, which is another network in details, so that this one is registered as
+mmseg has a ``FastSCNN`` of its own, which differs in details; this one is therefore registered as
 ``FastSCNNEncoder``. mmseg's pads the first convolution, leaves out the activation after the depth-wise
 convolutions of its downsampling and of its head, ends the pyramid in a 3x3 convolution instead of a 1x1,
 resizes without aligned corners and drops whole channels before the classifier.
 
 * The first convolution has no padding (``stem_padding=0``): 512x1024 gives 255x511.
-* The depth-wise convolution of the fusion is not dilated (``fusion_dilation=1``); the paper's is, by 4.
-* Built without that code's auxiliary head, as is its default.
+* The depth-wise convolution of the fusion is not dilated (``fusion_dilation=1``); the paper dilates it by 4.
+* The auxiliary head of that code is left out, as it is by default there.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CARD = Card(
     paper="arXiv:1902.04502",
     repository=ESN,
     commit=ESN_COMMIT,
-    deviations=[NOT_PADDED, "The fusion's depth-wise convolution is not dilated; the paper's is, by 4."],
+    deviations=[NOT_PADDED, "The fusion's depth-wise convolution is not dilated; the paper dilates it by 4."],
     vectors={"fastscnn": Vector()},
     published=["FastSCNN"],
 )
@@ -50,8 +50,8 @@ class PyramidPooling(nn.Module):
     """Append averages over grids of bins to a map, and mix all by a 1x1 convolution.
 
     Args:
-        channels: channels of input and output.
-        bins: number of bins a side, one level for each.
+        channels: number of channels of input and output.
+        bins: numbers of bins per side, one pyramid level for each.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -78,22 +78,23 @@ class FastSCNNEncoder(BaseModule):
     """Fast-SCNN without its classifier, which is ``SeparableHead``.
 
     Args:
-        in_channels: channels of the image.
-        downsample_channels: channels at 1/2, 1/4 and 1/8 of the input.
+        in_channels: number of channels of the image.
+        downsample_channels: numbers of channels at 1/2, 1/4 and 1/8 of the input.
         global_groups: (width, expansion, number of blocks, stride of the first block) of each group of
             bottlenecks.
-        pyramid_bins: bins a side of each level of the pyramid; an empty tuple removes it.
-        fused_channels: channels of the result.
-        stem_padding: of the first convolution.
-        fusion_dilation: of the fusion's depth-wise convolution; the paper's is 4.
+        pyramid_bins: numbers of bins per side of the pyramid's levels; an empty tuple removes the pyramid.
+        fused_channels: number of channels of the fused map.
+        stem_padding: zero padding of the first convolution.
+        fusion_dilation: dilation rate of the fusion's depth-wise convolution, which is 4 in the paper.
         detail_skip: whether the fusion adds the map at 1/8 to the deep one; False passes on the deep one
             alone, resized to 1/8.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
-    Shapes: image (N, 3, H, W) of any size from 3 -> maps (N, 64, H/8, W/8), (N, 128, H/32, W/32) and fused
-    (N, 128, H/8, W/8), about: without padding the first convolution gives floor((H - 1) / 2).
+    Shapes: image (N, 3, H, W) of at least 3x3 -> maps (N, 64, H/8, W/8), (N, 128, H/32, W/32) and fused (N,
+    128, H/8, W/8). These sizes are approximate: without padding the first convolution gives floor((H - 1) /
+    2).
     """
 
     def __init__(

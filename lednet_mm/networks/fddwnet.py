@@ -1,15 +1,15 @@
 """FDDWNet: factorised dilated depth-wise convolutions for real-time semantic segmentation.
 
-Paper: Liu et al., arXiv:1911.00632. What is reproduced here, and proven equal to, is a **third party's
+Paper: Liu et al., arXiv:1911.00632. The code reproduced here, with outputs proven equal, is a **third party's
 re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the
-authors' code. With 19 classes 0.77 M parameters (paper 0.80 M).
+authors' code. With 19 classes it has 0.77 M parameters (the paper says 0.80 M).
 
-Where the re-implementation is odd, the defaults here follow it:
+The defaults here follow the re-implementation where it is unusual:
 
 * The last layer is an upsampling unit, so the logits pass through a batch normalisation and a ReLU
   (``norm_act_logits=True``) and are never negative.
 * It refuses sizes whose map at 1/4 has an odd height or width. Here the upsampled map is cropped to the one
-  it is added to, which is the same where theirs runs.
+  it is added to, with the same result at every size that theirs accepts.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CARD = Card(
     paper="arXiv:1911.00632",
     repository=ZH320,
     commit=ZH320_COMMIT,
-    deviations=[THIRD_PARTY, LAST_NORM, "0.77 M parameters, the paper's 0.80 M."],
+    deviations=[THIRD_PARTY, LAST_NORM, "It has 0.77 M parameters; the paper says 0.80 M."],
     vectors={"zh320_fddwnet": Vector()},
     published=["FDDWNet"],
 )
@@ -55,8 +55,8 @@ class ExtremelyEfficientBlock(nn.Module):
     The depth-wise convolutions have no activation.
 
     Args:
-        channels: of input and output.
-        dilation: of the second 3x3 convolution.
+        channels: number of channels of input and output.
+        dilation: dilation rate of the second 3x3 convolution.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -86,13 +86,13 @@ class FDDWNet(BaseModule):
     """FDDWNet's encoder.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels at 1/2, 1/4 and 1/8 of the input.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4 and 1/8 of the input.
         blocks: number of blocks at 1/4.
-        dilations: one block at 1/8 for each; all 1 removes the dilation.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        dilations: dilation rates, one block at 1/8 for each; all 1 removes the dilation.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 64, H/4, W/4), (N, 128, H/8, W/8), each rounded up.
     """
@@ -129,16 +129,17 @@ class FDDWNetHead(DecodeHead):
     """FDDWNet's decoder: transposed convolutions and blocks, with a sum from the encoder at 1/4.
 
     Args:
-        in_channels: channels of the maps at 1/4 and 1/8.
-        num_classes: channels of the result.
-        channels: at 1/2.
+        in_channels: numbers of channels of the maps at 1/4 and 1/8.
+        num_classes: number of classes, and so of channels of the logits.
+        channels: number of channels at 1/2.
         blocks: number of blocks at 1/4 and at 1/2.
         skip: whether the encoder's map at 1/4 is added.
         norm_act_logits: whether normalisation and activation follow the last convolution.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of the last resizing, for sizes that are not multiples of 4.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether the last resizing, which only sizes that are not multiples of 4 need, aligns
+            corners.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 64, h, w), (N, 128, h/2, w/2) -> logits (N, num_classes, 4h, 4w).
     """

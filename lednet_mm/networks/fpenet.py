@@ -1,15 +1,15 @@
 """FPENet: feature pyramid encoding blocks and mutual embedding upsampling.
 
 Paper: Liu and Yin, BMVC 2019, arXiv:1909.08599. The code followed is the version in
-github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/FPENet.py, commit 0f0c32e): with 19 classes
-0.115 M parameters and 1.60 G multiply-adds at 512x1024.
+github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/FPENet.py, commit 0f0c32e): with 19 classes it
+has 0.115 M parameters and 1.60 G multiply-adds at 512x1024.
 
 * In that code the expansion of 4 reaches only the first block of stages 2 and 3, and the other ten blocks run
   at 1. The paper expands in every one and states about 0.4 M parameters; ``expand_every_block=True`` makes
   0.346 M.
-* The channel attention passes a ReLU before its sigmoid, so that no weight is below one half.
-* That code ends in a doubling of the logits at 1/2; for odd sizes it answers one row or column too many. Here
-  the last resizing goes to the image's size, which is the same for even ones.
+* The channel attention has a ReLU before its sigmoid, so that no weight is below one half.
+* That code doubles the size of the logits at 1/2 at the end, so that an odd size gets one row or column too
+  many. Here the last resizing goes to the image's size, which gives the same result for even sizes.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ CARD = Card(
     repository=ESN,
     commit=ESN_COMMIT,
     deviations=[
-        "The expansion reaches only the first block of a stage: 0.115 M parameters, not about 0.4 M.",
-        "The channel attention passes a ReLU before its sigmoid: no weight is below one half.",
+        "Only the first block of a stage is expanded, so it has 0.115 M parameters instead of about 0.4 M.",
+        "The channel attention has a ReLU before its sigmoid: no weight is below one half.",
     ],
     vectors={"fpenet": Vector()},
     published=["FPENet"],
@@ -52,11 +52,12 @@ class FeaturePyramidBlock(nn.Module):
     the chunk before it added.
 
     Args:
-        in_channels: channels of the input map.
-        out_channels: channels of the output map.
-        stride: of the first 1x1 convolution.
-        expansion: factor of the width between.
-        dilations: of the depth-wise convolutions; ``in_channels * expansion`` is a multiple of their number.
+        in_channels: number of channels of the input map.
+        out_channels: number of channels of the output map.
+        stride: stride of the first 1x1 convolution.
+        expansion: factor by which the width grows inside the block.
+        dilations: dilation rates of the depth-wise convolutions; ``in_channels * expansion`` is a multiple of
+            their number.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -98,12 +99,12 @@ class MutualEmbedding(nn.Module):
     """Mutual embedding upsampling: two maps, each weighted by an attention of the other, are summed.
 
     Args:
-        high_channels: channels of the deep map.
-        low_channels: channels of the fine map.
-        out_channels: channels of the result.
-        attention: False sums the two maps without weights.
+        high_channels: number of channels of the deep map.
+        low_channels: number of channels of the fine map.
+        out_channels: number of channels of the result.
+        attention: whether attention weighs the two maps; False adds them without weights.
         norm_cfg: mmcv's normalisation config; None leaves it out.
-        act_cfg: activation before the channel attention's sigmoid; None leaves it out.
+        act_cfg: mmcv's activation config, used before the channel attention's sigmoid; None leaves it out.
 
     Shapes: deep map (N, high_channels, h, w), fine map (N, low_channels, H, W) -> (N, out_channels, H, W).
     """
@@ -142,15 +143,16 @@ class FPENet(BaseModule):
     """FPENet's encoder.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels at 1/2, 1/4 and 1/8 of the input.
-        blocks: number of blocks at each.
-        expansion: of the blocks at 1/4 and 1/8; those at 1/2 have 1.
-        expand_every_block: as in the paper; False expands in the first block of a stage alone.
-        dilations: of every block's cascade; all 1 removes the dilation.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4 and 1/8 of the input.
+        blocks: number of blocks at each resolution.
+        expansion: expansion factor of the blocks at 1/4 and 1/8; the factor of those at 1/2 is 1.
+        expand_every_block: whether every block expands its channels, as in the paper; False expands in the
+            first block of a stage alone.
+        dilations: dilation rates of the convolutions in every block's cascade; all 1 removes the dilation.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 16, H/2, W/2), (N, 32, H/4, W/4), (N, 64, H/8, W/8),
     each rounded up.
@@ -194,14 +196,14 @@ class FPENetHead(DecodeHead):
     """FPENet's decoder: two mutual embedding upsamplings and a 1x1 classifier.
 
     Args:
-        in_channels: channels of the maps at 1/2, 1/4 and 1/8.
-        num_classes: channels of the result.
-        widths: channels after the first and the second upsampling.
-        attention: False sums the maps without weights.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation before the channel attention's sigmoid; None leaves it out.
-        align_corners: of the resizing to the image's size.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: numbers of channels of the maps at 1/2, 1/4 and 1/8.
+        num_classes: number of classes, and so of channels of the logits.
+        widths: numbers of channels after the first and the second upsampling.
+        attention: whether attention weighs the maps; False adds them without weights.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config, used before the channel attention's sigmoid; None leaves it out.
+        align_corners: whether the resizing to the image's size aligns corners.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 16, H, W), (N, 32, H/2, W/2), (N, 64, H/4, W/4) -> logits (N, num_classes, H, W).
     """

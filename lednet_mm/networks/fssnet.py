@@ -2,13 +2,13 @@
 
 Paper: Zhang et al., "Fast semantic segmentation for scene perception", IEEE Transactions on Industrial
 Informatics 15(2), 2019. The code followed is the version in
-github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/FSSNet.py, commit 0f0c32e): with 19 classes
-0.176 M parameters and 2.73 G multiply-adds at 512x1024.
+github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/FSSNet.py, commit 0f0c32e): with 19 classes it
+has 0.176 M parameters and 2.73 G multiply-adds at 512x1024.
 
-* The first block pools the image without normalising it, and its batch normalisation alone has eps 1e-3.
-* A skip map joins the main path of an upsampling only; the other path sees the deep map alone.
-* That code refuses most sizes that are no multiples of 8. Here the first pooling rounds up and a deep map is
-  resized to its skip map, which is the same where that code runs.
+* The first block pools the image without normalising it, and only its batch normalisation has eps 1e-3.
+* In an upsampling, only the main path uses the skip map; the other path uses the deep map alone.
+* That code refuses most sizes that are not multiples of 8. Here the first pooling rounds up and a deep map is
+  resized to its skip map, with the same result at every size that it accepts.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Downsample(nn.Module):
     """Halve the resolution: a pooled path and a bottleneck with a strided 2x2 convolution, summed.
 
     Args:
-        in_channels: channels of the input map, a multiple of 4.
-        out_channels: channels of the output map.
+        in_channels: number of channels of the input map, a multiple of 4.
+        out_channels: number of channels of the output map.
         dropout_ratio: probability of zeroing a channel of the bottleneck.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
@@ -78,9 +78,10 @@ class Bottleneck(nn.Module):
     """A residual bottleneck of a quarter of the width, around a factorised or a dilated 3x3 convolution.
 
     Args:
-        channels: channels of input and output, a multiple of 4.
-        dilation: of the 3x3 convolution.
-        factorized: the 3x3 convolution as a 3x1 and a 1x3, each with norm and activation.
+        channels: number of channels of input and output, a multiple of 4.
+        dilation: dilation rate of the 3x3 convolution.
+        factorized: whether the 3x3 convolution is factorised into a 3x1 and a 1x3, each with norm and
+            activation.
         dropout_ratio: probability of zeroing a channel before the sum.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
@@ -121,8 +122,8 @@ class Upsample(nn.Module):
     """Double the resolution: the sum with a skip map resized, and a bottleneck of the deep map alone, summed.
 
     Args:
-        in_channels: channels of the deep map and of the skip map, a multiple of 4.
-        out_channels: channels of the output map.
+        in_channels: number of channels of the deep map and of the skip map, a multiple of 4.
+        out_channels: number of channels of the output map.
         dropout_ratio: probability of zeroing a channel of the bottleneck.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
@@ -157,18 +158,19 @@ class FSSNet(BaseModule):
     """FSSNet's encoder.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels at 1/2, 1/4 and 1/8 of the input.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4 and 1/8 of the input.
         factorized_blocks: number of factorised bottlenecks at 1/4.
-        dilations: of the bottlenecks at 1/8, one for each; all 1 removes the dilation.
-        dropout_ratio: at 1/4 and at 1/8.
-        norm_cfg: normalisation; None removes every one.
-        stem_eps: of the first block's normalisation.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        dilations: dilation rates of the bottlenecks at 1/8, one for each; all 1 removes the dilation.
+        dropout_ratio: dropout probability at 1/4, and dropout probability at 1/8.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        stem_eps: epsilon of the first block's normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
-    Shapes: image (N, 3, H, W) of any size from 8 -> maps (N, 64, H/4, W/4) after the first downsampling,
-    (N, 128, H/8, W/8) after the second and (N, 128, H/8, W/8) at the end; 1/2 is rounded up, the rest down.
+    Shapes: image (N, 3, H, W) of at least 8x8 -> maps (N, 64, H/4, W/4) after the first downsampling, (N,
+    128, H/8, W/8) after the second and (N, 128, H/8, W/8) at the end. Sizes at 1/2 are rounded up, smaller
+    ones down.
     """
 
     def __init__(
@@ -209,15 +211,17 @@ class FSSNetHead(DecodeHead):
     """FSSNet's decoder: two upsamplings with skip maps, bottlenecks after each, a transposed convolution.
 
     Args:
-        in_channels: channels of the skip map at 1/4, of that at 1/8 and of the deepest map.
-        num_classes: channels of the result.
-        widths: channels after the first and the second upsampling; the first is that of the map at 1/4.
-        blocks: number of bottlenecks after each.
-        dropout_ratio: of the whole decoder.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of the resizing to the image's size where the result is another.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: numbers of channels of the skip map at 1/4, of that at 1/8 and of the deepest map.
+        num_classes: number of classes, and so of channels of the logits.
+        widths: numbers of channels after the first and the second upsampling; the first is that of the map at
+            1/4.
+        blocks: number of bottlenecks after each upsampling.
+        dropout_ratio: dropout probability of the whole decoder.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether the resizing to the image's size, needed where the result has another size,
+            aligns corners.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: skip maps (N, 64, H, W) and (N, 128, h, w), deepest map (N, 128, h, w) ->
     logits (N, num_classes, 4H, 4W).

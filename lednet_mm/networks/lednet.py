@@ -1,15 +1,16 @@
 """LEDNet: a lightweight encoder-decoder network for real-time semantic segmentation.
 
 Paper: Wang et al., ICIP 2019, arXiv:1905.02423. Authors' code: github.com/xiaoyufenfei/LEDNet (commit
-5d900d9). 0.923 M parameters with 19 classes.
+5d900d9). With 19 classes it has 0.923 M parameters.
 
 The authors' code differs from the paper, and the defaults here follow the code:
 
-* The attention pyramid has one channel (``pyramid_width=1``); a second file of the same repository has 128,
-  which makes 2.29 M parameters instead of 0.93 M.
+* The attention pyramid has one channel (``pyramid_width=1``); in a second file of the same repository it has
+  128 channels, which makes 2.29 M parameters instead of 0.93 M.
 * Every branch of the pyramid ends in an activation, so the logits are never negative.
-* The code accepts heights and widths that are multiples of 32 and always answers 512x1024. Here each
-  pyramid level is resized to the map it is added to, which is the same where the authors' code runs.
+* The code accepts only heights and widths that are multiples of 32, and its output is always 512x1024. Here
+  each pyramid level is resized to the map it is added to, with the same result at every size that the
+  authors' code accepts.
 * The authors' speed test times another network, without normalisation in its blocks
   (``norm_in_blocks=False``).
 """
@@ -39,7 +40,7 @@ from lednet_mm.layers import (
 from lednet_mm.networks.heads import DecodeHead
 from lednet_mm.networks.repositories import ESN, ESN_COMMIT
 
-# With which the authors train the encoder first.
+# The head with which the authors first train the encoder alone.
 ENCODER_STAGE = {
     "type": "FCNHead",
     "in_channels": 128,
@@ -64,7 +65,7 @@ CARD = Card(
             changes={"model.decode_head.pyramid_width": 128, "model.auxiliary_head": ENCODER_STAGE},
             deviations=[
                 NOT_NEGATIVE,
-                "A second file of the repository: 2.29 M parameters, not the paper's 0.94 M.",
+                "A second file of the repository: it has 2.29 M parameters; the paper says 0.94 M.",
             ],
         ),
         "lednet_no_bn": Vector(
@@ -77,7 +78,7 @@ CARD = Card(
             },
             deviations=[
                 NOT_NEGATIVE,
-                "What the authors' speed test times: no batch normalisation in blocks and pyramid.",
+                "The authors' speed test times this version, which lacks most batch normalisation.",
             ],
         ),
         "lednet_esn": Vector(
@@ -87,13 +88,13 @@ CARD = Card(
             commit=ESN_COMMIT,
             deviations=[
                 NOT_NEGATIVE,
-                "A third party's version: every convolution of the pyramid is factorised.",
+                "A third party's version, in which every convolution of the pyramid is factorised.",
             ],
         ),
         "lednet_imagenet": Vector(
             title="LEDNet, ImageNet classifier",
             changes={"model": {"_delete_": True, "type": "LEDNetClassifier"}},
-            deviations=["It accepts 224 to 231 pixels a side; here any size works."],
+            deviations=["The authors' code accepts only 224 to 231 pixels per side; here any size works."],
         ),
     },
     published=["LEDNet", "LEDNet (ImageNet pretrained)"],
@@ -139,11 +140,12 @@ class SplitShuffleBlock(nn.Module):
     """Split-shuffle non-bottleneck (SS-nbt): two half-width branches, a residual sum, a channel shuffle.
 
     Args:
-        channels: channels of input and output, even.
-        dilation: of the second half of each branch.
+        channels: number of channels of input and output, even.
+        dilation: dilation rate of the second half of each branch.
         dropout_ratio: probability of zeroing a channel before the sum.
-        split: False runs one branch at full width (ERFNet's non-bottleneck-1D) instead of two halves.
-        shuffle: False leaves the channel shuffle out.
+        split: whether to run two branches of half width; False runs one branch at full width (ERFNet's
+            non-bottleneck-1D).
+        shuffle: whether to use the channel shuffle.
         bias: whether the convolutions have a bias.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
@@ -191,19 +193,19 @@ class LEDNet(BaseModule):
     """LEDNet's encoder (authors' train/lednet.py).
 
     Args:
-        in_channels: channels of the image.
-        channels: channels at 1/2, 1/4 and 1/8 of the input.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4 and 1/8 of the input.
         blocks: number of blocks at 1/2 and 1/4.
-        dilations: one block at 1/8 for each; all 1 removes the dilation.
-        dropout_ratio: at 1/2 and 1/4, and at 1/8.
-        split: two half-width branches a block; False is one at full width.
-        shuffle: channel shuffle after every block.
+        dilations: dilation rates, one block at 1/8 for each; all 1 removes the dilation.
+        dropout_ratio: dropout probability at 1/2 and 1/4, and dropout probability at 1/8.
+        split: whether a block has two branches of half width; False makes it one branch at full width.
+        shuffle: whether a channel shuffle follows every block.
         bias: whether the convolutions have a bias.
-        norm_cfg: normalisation; None removes every one.
-        norm_in_blocks: False removes the normalisation inside the blocks and keeps it where the resolution
-            changes (the authors' speed test).
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default, as the authors'.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        norm_in_blocks: whether the blocks have normalisation; False keeps it only where the resolution
+            changes, as in the authors' speed test.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default, as the authors do.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 32, H/2, W/2), (N, 64, H/4, W/4), (N, 128, H/8, W/8),
     each rounded up.
@@ -266,22 +268,26 @@ class APNHead(DecodeHead):
     convolutions, and a branch of global average pooling is added.
 
     Args:
-        in_channels: channels of the map.
-        num_classes: channels of the result.
-        attention_pyramid: False replaces the whole head by one 1x1 classifier.
-        pyramid_width: channels of the pyramid; 1 as released (one attention map for all classes, each level
-            passing a convolution of its own kernel size), more as in the authors' train/lednet_1.py with 128
-            (one attention map a class, each level passing a 1x1 convolution).
-        factorized: every kxk convolution of the pyramid as a kx1 and a 1xk (the third-party version in
-            Efficient-Segmentation-Networks; needs ``pyramid_width=1``).
-        global_pooling: whether the branch of global average pooling is there.
-        upsampling: from 1/8 to full resolution; ``bilinear`` as the authors (mmseg's resizing), or three
-            ``transposed`` convolutions.
+        in_channels: number of channels of the map.
+        num_classes: number of classes, and so of channels of the logits.
+        attention_pyramid: whether to use the attention pyramid; False replaces the whole head by one 1x1
+            classifier.
+        pyramid_width: number of channels of the pyramid. With 1, as released, there is one attention map for
+            all classes, and each level passes a convolution of its own kernel size. With more, such as 128 in
+            the authors' train/lednet_1.py, there is one attention map per class, and each level passes a 1x1
+            convolution.
+        pyramid_kernels: kernel sizes of the pyramid's three convolutions, from the largest map down.
+        factorized: whether every kxk convolution of the pyramid is factorised into a kx1 and a 1xk
+            convolution, as in the third-party version in Efficient-Segmentation-Networks; needs
+            ``pyramid_width=1``.
+        global_pooling: whether to add the branch of global average pooling.
+        upsampling: how to get from 1/8 to full resolution: ``bilinear`` as the authors do (mmseg's resizing),
+            or by three ``transposed`` convolutions.
         bias: whether the convolutions have a bias.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation at the end of every branch.
-        align_corners: of every bilinear resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's config of the activation at the end of every branch.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Raises:
         ValueError: a factorised pyramid of more than one channel, or an unknown upsampling.
@@ -299,6 +305,7 @@ class APNHead(DecodeHead):
         num_classes: int,
         attention_pyramid: bool = True,
         pyramid_width: int = 1,
+        pyramid_kernels: Sequence[int] = (7, 5, 3),
         factorized: bool = False,
         global_pooling: bool = True,
         upsampling: str = "bilinear",
@@ -329,7 +336,7 @@ class APNHead(DecodeHead):
         self.attention_pyramid = attention_pyramid
         if not attention_pyramid:
             return
-        self.conv_seg = None  # the classes come from ``middle``
+        self.conv_seg = None  # the logits come from ``middle``
         unit = partial(ConvNormAct, bias=bias, norm_cfg=norm_cfg, act_cfg=act_cfg)
         width = pyramid_width
 
@@ -341,11 +348,12 @@ class APNHead(DecodeHead):
             )
             return nn.Sequential(vertical, unit(outputs, outputs, (1, kernel), stride=(1, stride)))
 
-        self.down1 = level(in_channels, width, 7, 2)
-        self.down2 = level(width, width, 5, 2)
-        self.down3 = level(width, width, 3, 2)
+        first, second, third = pyramid_kernels
+        self.down1 = level(in_channels, width, first, 2)
+        self.down2 = level(width, width, second, 2)
+        self.down3 = level(width, width, third, 2)
         if width == 1:
-            self.lateral1, self.lateral2, self.lateral3 = (level(1, 1, k, 1) for k in (7, 5, 3))
+            self.lateral1, self.lateral2, self.lateral3 = (level(1, 1, k, 1) for k in pyramid_kernels)
         else:
             self.lateral1, self.lateral2, self.lateral3 = (unit(width, num_classes, 1) for _ in range(3))
         self.middle = unit(in_channels, num_classes, 1)
@@ -356,12 +364,12 @@ class APNHead(DecodeHead):
         return pyramid_attention(self, x, self.align_corners)
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Return the logits at the resolution of the deepest map (eight times it with transposed ones)."""
+        """Return the logits at the map's resolution, or at eight times it with transposed convolutions."""
         x = self._transform_inputs(inputs)
         if not self.attention_pyramid:
             return self.upsample(self.cls_seg(x))
         y = self.attention(x) * self.middle(x)
         if self.pooled is not None:
-            # A map of one pixel resized to h x w is the same value everywhere: the sum broadcasts it.
+            # A map of one pixel resized to h x w has the same value everywhere, so the sum can broadcast it.
             y = y + self.pooled(x.mean(dim=(2, 3), keepdim=True))
         return self.upsample(y)

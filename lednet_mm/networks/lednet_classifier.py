@@ -1,15 +1,16 @@
-"""LEDNet's ImageNet classifier: its encoder under a linear layer, to pretrain the encoder.
+"""LEDNet's ImageNet classifier: its encoder with a linear layer on top, for pretraining.
 
 Paper: Wang et al., ICIP 2019, arXiv:1905.02423. Authors' code: github.com/xiaoyufenfei/LEDNet,
-imagenet-pretrain (commit 5d900d9). With 1000 classes 1.04 M parameters and 1.08 G multiply-adds at 224x224.
+imagenet-pretrain (commit 5d900d9). With 1000 classes it has 1.04 M parameters and 1.08 G multiply-adds at
+224x224.
 
-The authors average over 14x14 pixels and so accept 224 to 231 pixels a side. Here the mean is over the whole
-map, the same where theirs runs.
+The authors average over 14x14 pixels and therefore accept only 224 to 231 pixels per side. Here the mean is
+over the whole map, with the same result at every size that theirs accepts.
 
-There is no config that trains it: ImageNet and its recipe belong to libraries for classification, which this
-project does not depend on. It is there so that weights trained with the authors' code can start the training
-of a segmentation network. ``tools/convert_checkpoint.py lednet_imagenet SRC DST`` gives them our names, and
-``tools/train.py CONFIG --pretrained DST`` takes the encoder over.
+No config trains it, because training on ImageNet belongs to a classification library, and this project
+depends on none. The class exists so that weights trained with the authors' code can start the training of a
+segmentation network. ``tools/convert_checkpoint.py lednet_imagenet SRC DST`` renames the tensors, and
+``tools/train.py CONFIG --pretrained DST`` loads the encoder.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ from lednet_mm.layers import Config
 
 @MODELS.register_module()
 class LEDNetClassifier(BaseModel):
-    """LEDNet's encoder, max pooling, global mean, linear layer.
+    """LEDNet's encoder, followed by max pooling, the global mean and a linear layer.
 
-    It is no segmentor: mmengine's ``Runner`` trains it on batches of (images, class ids).
+    It is not a segmentor: mmengine's ``Runner`` trains it on batches of (images, class ids).
 
     Args:
-        num_classes: length of the result.
+        num_classes: number of classes, which is the number of scores per image.
         backbone: config of the encoder; None is ``LEDNet`` with its defaults.
-        in_channels: channels of the encoder's deepest map.
-        data_preprocessor: mmengine's; None only moves a batch to the model's device.
-        init_cfg: mmengine's initialisation; None is PyTorch's default, as the authors'.
+        in_channels: number of channels of the encoder's deepest map.
+        data_preprocessor: mmengine's data preprocessor; None only moves a batch to the model's device.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default, as the authors do.
 
-    Shapes: images (N, 3, H, W) of more than 8 pixels a side -> scores (N, num_classes).
+    Shapes: images (N, 3, H, W) of more than 8 pixels per side -> scores (N, num_classes).
     """
 
     def __init__(
@@ -65,10 +66,10 @@ class LEDNetClassifier(BaseModel):
         """Return what mmengine's loops ask for.
 
         Args:
-            inputs: images (N, 3, H, W).
+            inputs: batch of images (N, 3, H, W).
             labels: class ids (N,), needed for the loss.
-            mode: ``tensor`` for scores, ``loss`` for the cross entropy, ``predict`` for a list of one vector
-                of probabilities an image.
+            mode: ``tensor`` for scores, ``loss`` for the cross entropy, ``predict`` for a list with one
+                vector of probabilities per image.
 
         Raises:
             ValueError: the loss without labels.

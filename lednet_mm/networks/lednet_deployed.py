@@ -1,10 +1,11 @@
-"""LEDNet's encoder without what moves memory and computes nothing.
+"""Rewrite LEDNet's encoder for inference: remove the splits, concatenations and shuffles of its blocks.
 
-A split-shuffle block splits its map into halves, joins what its two branches make of them, adds the map and
-shuffles the channels. Here the two halves stay two tensors, so that convolution, sum and activation stand
-next to each other and nothing is joined in between; the shuffle only says which channels the two halves of
-the next block are. A channel keeps its place in memory wherever it can: the first and the last convolution of
-each branch have their weights in that order, and the sum goes from the same place to the same place.
+A split-shuffle block splits its map into halves, convolves each in a branch, concatenates the results, adds
+the map and shuffles the channels. Splitting, concatenating and shuffling copy memory and compute nothing.
+Here the two halves stay two tensors, so that convolution, sum and activation follow each other directly, and
+the shuffle only decides which channels make up the two halves of the next block. Channels stay where they are
+in memory as far as possible: the weights of the first and the last convolution of each branch are permuted to
+that order, so that the residual sum adds maps of the same order.
 """
 
 from __future__ import annotations
@@ -20,18 +21,20 @@ from lednet_mm.layers.deployment import affine, deployment_rewrite, replace_modu
 from lednet_mm.networks.lednet import APNHead, FactorizedBranch, LEDNet, SplitShuffleBlock
 
 LONGEST_JOIN = 8
-"""Pieces that a half is joined of at most; of more, its channels are gathered one by one."""
+"""Concatenate a half from at most this many slices; beyond that, gather its channels by index."""
 
 
 def permuted(
     convolution: nn.Conv2d, outputs: Sequence[int] | None, inputs: Sequence[int] | None
 ) -> nn.Conv2d:
-    """Return a convolution (without groups) with some of its channels, in another order.
+    """Return a copy of an ungrouped convolution with its channels selected and permuted.
 
     Args:
-        convolution: stays as it is.
-        outputs: channel of it that each output channel is; None leaves all as they are.
-        inputs: channel of it that each input channel is.
+        convolution: the convolution to permute, which is not changed.
+        outputs: for each output channel of the result, its index among the convolution's output channels;
+            None keeps all in order.
+        inputs: for each input channel of the result, its index among the convolution's input channels; None
+            keeps all in order.
     """
     weight, bias = convolution.weight, convolution.bias
     if outputs is not None:
@@ -56,18 +59,19 @@ def permuted(
 
 
 def permuted_activation(activation: nn.Module, channels: Sequence[int]) -> nn.Module:
-    """Return an activation for a map of some channels; one with a slope a channel gets theirs."""
+    """Return an activation for the given channels of a map; a PReLU gets the slopes of these channels."""
     if isinstance(activation, nn.PReLU) and activation.num_parameters > 1:
         other = nn.PReLU(len(channels), device="meta")
         other.weight = nn.Parameter(activation.weight[list(channels)].clone(), requires_grad=False)
         return other
     if isinstance(activation, nn.ReLU):
-        return nn.ReLU(inplace=True)  # of a convolution's or a sum's result, which nothing else uses
+        # In place, because nothing else uses the result of the convolution or sum before the activation.
+        return nn.ReLU(inplace=True)
     return activation
 
 
 class Branch(nn.Sequential):
-    """A branch that takes and gives its channels in another order; its normalisation is folded."""
+    """A branch whose input and output channels are permuted; its normalisation is already folded."""
 
     def __init__(self, branch: FactorizedBranch, order: Sequence[int]) -> None:
         every = range(branch.conv1.out_channels)
@@ -84,7 +88,7 @@ class Branch(nn.Sequential):
 
 
 class Block(nn.Module):
-    """A split-shuffle block on two halves, each in an order of its own; the shuffle is left to what follows.
+    """A split-shuffle block on two tensors, each half in its own channel order, without the shuffle.
 
     Shapes: two maps (N, C/2, H, W) -> two maps (N, C/2, H, W).
     """
@@ -98,17 +102,17 @@ class Block(nn.Module):
         self.right_act = permuted_activation(block.act, right)
 
     def forward(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the two halves of the sum, activated."""
+        """Return the two halves of the block's output before the shuffle."""
         return self.left_act(self.left(left).add_(left)), self.right_act(self.right(right).add_(right))
 
 
 class Exchange(nn.Module):
-    """Makes the halves of the next block from those of the last one.
+    """Select the channels of the next block's two halves from those of the previous block (the shuffle).
 
     Args:
-        before: channels of the last block's two halves, as they lie in memory.
-        after: the same for the next block.
-        device: where the maps are.
+        before: channel indices of the previous block's two output halves, in memory order.
+        after: channel indices of the next block's two input halves, in memory order.
+        device: device that the maps are on.
 
     Shapes: two maps (N, C/2, H, W) -> two maps (N, C/2, H, W).
     """
@@ -145,7 +149,7 @@ class Exchange(nn.Module):
 
 
 def runs(places: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
-    """Join neighbouring places (half, channel) into pieces (half, first channel, channel after the last)."""
+    """Merge consecutive places (half, channel) into slices (half, first channel, last channel + 1)."""
     pieces: list[tuple[int, int, int]] = []
     for half, i in places:
         if pieces and pieces[-1][0] == half and pieces[-1][2] == i:
@@ -156,9 +160,10 @@ def runs(places: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
 
 
 class MaxPool(nn.Module):
-    """2x2 max pooling as maxima of rows and columns.
+    """2x2 max pooling computed as maxima over rows and then over columns.
 
-    Engines lay maps out for 8 or 16 channels before they pool them, which costs more for an image's 3.
+    Engines convert a map to a layout of 8 or 16 channels before they pool it, which is slow for the 3
+    channels of an image.
 
     Shapes: (N, C, H, W) -> (N, C, H/2, W/2), rounded down.
     """
@@ -171,13 +176,13 @@ class MaxPool(nn.Module):
 
 
 class Downsample(nn.Module):
-    """The block that halves the resolution, from a map to two halves; its normalisation is folded.
+    """The downsampling block with its output in two halves and its normalisation folded.
 
     Args:
-        block: LEDNet's own, with at least half of its channels from the convolution.
-        inputs: channel of its input that each input channel is.
-        left: channel of its output that each channel of the left half is.
-        right: the same for the right half, those of the convolution first.
+        block: LEDNet's block, at least half of whose output channels come from the convolution.
+        inputs: for each channel of the map here, its index among the block's input channels.
+        left: for each channel of the left half, its index among the block's output channels.
+        right: the same for the right half; channels that the convolution makes come first.
 
     Shapes: map (N, C, H, W) -> two maps of half the channels each, (H/2, W/2) rounded up.
     """
@@ -223,20 +228,20 @@ class Downsample(nn.Module):
 
 
 def scale_part(convolution: nn.Conv2d, norm: nn.BatchNorm2d, channels: Sequence[int]) -> None:
-    """Fold a normalisation's values of some channels into the convolution that makes them."""
+    """Fold the part of a normalisation that concerns some channels into the convolution that makes them."""
     factor, summand = affine(norm)
     scale_outputs(convolution, factor[list(channels)], summand[list(channels)])
 
 
 class Stage(nn.Module):
-    """A stage of LEDNet on halves.
+    """A stage of LEDNet whose blocks work on two halves.
 
     Args:
-        stage: LEDNet's own.
-        inputs: channel of its input map that each input channel is.
+        stage: the stage of LEDNet to convert.
+        inputs: for each input channel here, its index among the input channels of LEDNet's stage.
 
     Attributes:
-        outputs: channel of its output map that each output channel is.
+        outputs: for each output channel here, its index among the output channels of LEDNet's stage.
 
     Shapes: map (N, C, H, W) -> map (N, C', H/2, W/2), rounded up.
     """
@@ -247,7 +252,7 @@ class Stage(nn.Module):
         down, blocks = layers[0], layers[1:]
         half = blocks[0].left.conv1.in_channels
         channels = 2 * half
-        # positions[k][c]: where channel c of the first block's input is in the input of block k.
+        # positions[k][c]: the index in block k's input of what is channel c of the first block's input.
         positions = [list(range(channels))]
         for block in blocks:
             p = positions[-1]
@@ -257,7 +262,7 @@ class Stage(nn.Module):
             return [position < half for position in positions[k]]
 
         def order(half_of: Sequence[int], k: int) -> list[int]:
-            """Sort channels of a half in block k by the halves that they are in later."""
+            """Sort a half's channels in block k so that channels that share later halves are adjacent."""
             later = [halves(j) for j in range(k + 1, len(blocks))]
             return sorted(half_of, key=lambda c: [not in_left[c] for in_left in later])
 
@@ -274,7 +279,7 @@ class Stage(nn.Module):
                 left = [c for c in before[0] + before[1] if goes_left[c]]
                 right = [c for c in before[0] + before[1] if not goes_left[c]]
                 exchange = Exchange(before, (left, right), device)
-                if exchange.gathers:  # then into the order that keeps the later ones simple
+                if exchange.gathers:  # a gather is free to choose the order that needs few slices later
                     left, right = order(left, k), order(right, k)
                     exchange = Exchange(before, (left, right), device)
                 self.exchanges.append(exchange)
@@ -292,10 +297,10 @@ class Stage(nn.Module):
 
 
 class Encoder(nn.Module):
-    """LEDNet's encoder on halves, as the whole of what its head needs.
+    """LEDNet's encoder on halves, which returns only the deepest map, as the head needs no other.
 
     Attributes:
-        order: channel of LEDNet's deepest map that each channel of the map is.
+        order: for each channel of the map here, its index among the channels of LEDNet's deepest map.
 
     Shapes: image (N, C, H, W) -> (None, None, map (N, 128, H/8, W/8)), rounded up.
     """
@@ -311,7 +316,7 @@ class Encoder(nn.Module):
             self.order = deployed.outputs
 
     def forward(self, x: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the deepest map, at the place where LEDNet has it."""
+        """Return the deepest map at its index in LEDNet's outputs, and None for the others."""
         for stage in self.stages:
             x = stage(x)
         return (*[None] * (len(self.stages) - 1), x)
@@ -336,9 +341,9 @@ def _suits(encoder: LEDNet) -> bool:
 
 @deployment_rewrite
 def deploy_lednet(network: nn.Module) -> None:
-    """Replace LEDNet's encoder in a network, in place, where its head takes the deepest map alone.
+    """Replace LEDNet's encoder in place where the network's head uses only the deepest map.
 
-    The head's convolutions take the channels in the order in which they lie.
+    The weights of the head's first convolutions are permuted to the new channel order.
     """
     for model in list(network.modules()):
         encoder, head = getattr(model, "backbone", None), getattr(model, "decode_head", None)

@@ -1,14 +1,14 @@
-"""What the networks of the LightNet collection share: context blocks, channel and pixel gates, their head.
+"""Parts shared by the networks of the LightNet collection: context blocks, channel and pixel gates, the head.
 
-Authors' code: github.com/ansleliu/LightNet (commit 58353b2), which has no paper of its own. Its general
-oddities, followed here by default:
+Authors' code: github.com/ansleliu/LightNet (commit 58353b2), which has no paper of its own. The defaults here
+follow these peculiarities of that code:
 
-* Its activated normalisation (computed in place there) is batch normalisation and a leaky ReLU. The slope is
-  0.01 by the classes' defaults and 0.1 in the training scripts.
+* Its activated normalisation (computed in place there) is a batch normalisation followed by a leaky ReLU,
+  whose slope is 0.01 by the classes' defaults and 0.1 in the training scripts.
 * ASPP's last 1x1 convolution is padded, so that the map grows by a border of zeros (``border``).
-* The receptive-field block lost the activated normalisations between its convolutions: they were given the
-  same key of a dictionary (``norm_between``).
-* The size of the input is fixed when a network is built. Here every size follows from the input.
+* The receptive-field block lacks the activated normalisations between its convolutions, because the code
+  stores them under the same key of a dictionary (``norm_between``).
+* The size of the input is fixed when a network is built. Here any size works.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from lednet_mm.networks.heads import DecodeHead
 
 REPOSITORY = "github.com/ansleliu/LightNet"
 COMMIT = "58353b2"
-BORDER = "The last 1x1 convolution of the ASPP is padded: the map grows by a border of zeros."
-LOST_NORMS = "The receptive-field block lost the normalisations between its convolutions."
+BORDER = "The last 1x1 convolution of the ASPP is padded, so that the map grows by a border of zeros."
+LOST_NORMS = "The receptive-field block lacks the normalisations between its convolutions."
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -35,7 +35,7 @@ LEAKY_RELU = {"type": "LeakyReLU", "negative_slope": 0.01}
 
 
 def to_quarters(x: Tensor) -> Tensor:
-    """Cut maps of even height and width into quarters, one after the other along the batch.
+    """Cut maps of even height and width into quarters and stack these along the batch.
 
     Shapes: (N, C, H, W) -> (4N, C, H/2, W/2): all top left, top right, bottom left, bottom right quarters.
     """
@@ -52,11 +52,11 @@ def from_quarters(x: Tensor) -> Tensor:
 
 
 class SpatialChannelExcitation(nn.Module):
-    """SCSE: the sum of the map scaled a channel and the map scaled a pixel (arXiv:1803.02579).
+    """SCSE: the sum of the map scaled per channel and the map scaled per pixel (arXiv:1803.02579).
 
     Args:
-        channels: channels of input and output.
-        reduction: the channels' weights follow from ``channels // reduction`` values.
+        channels: number of channels of input and output.
+        reduction: factor by which the bottleneck narrows: it has ``channels // reduction`` values.
 
     Shapes: (N, channels, H, W) -> (N, channels, H, W).
     """
@@ -72,14 +72,14 @@ class SpatialChannelExcitation(nn.Module):
 
 
 class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling: global mean, 1x1 and three dilated 3x3 convolutions, then a 1x1.
+    """Atrous spatial pyramid pooling: global mean, 1x1 and dilated 3x3 convolutions, joined by a 1x1 one.
 
     The branches have no normalisation of their own; one stands before and one after all of them.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: of every branch and of the output.
-        dilations: of the 3x3 convolutions.
+        in_channels: number of channels of the input.
+        out_channels: number of channels of every branch and of the output.
+        dilations: dilation rates of the 3x3 convolutions.
         border: zeros that the last convolution adds on every side.
         dropout_ratio: probability of zeroing a channel of the output.
         norm_cfg: mmcv's normalisation config; None leaves it out.
@@ -123,11 +123,11 @@ class ReceptiveField(nn.Module):
     """Receptive-field block (arXiv:1711.07767): branches of growing kernels and dilations beside a shortcut.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: of every branch and of the output.
-        dilations: of the last 3x3 convolutions of the branches with 3x3, 5x5 and 7x7 kernels.
-        norm_between: True puts an activated normalisation before every convolution of a branch, as the
-            source lists them; False only before the first, as it runs.
+        in_channels: number of channels of the input.
+        out_channels: number of channels of every branch and of the output.
+        dilations: dilation rates of the last 3x3 convolutions of the branches with 3x3, 5x5 and 7x7 kernels.
+        norm_between: whether an activated normalisation precedes every convolution of a branch, as the source
+            code lists them; False puts one before the first convolution alone, which is what that code runs.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config; None leaves it out.
 
@@ -187,27 +187,29 @@ class LightNetHead(DecodeHead):
     """The collection's common decoder: context, a skip connection, SCSE, and a classifier of two layers.
 
     Args:
-        in_channels: channels of the maps: (skip, deep), or (deep,) for a network without skip connection.
-        num_classes: channels of the result.
-        context: ``aspp`` or ``rfb`` (receptive-field block).
-        context_channels: channels that the context block makes.
-        dilations: of the context block.
+        in_channels: numbers of channels of the maps: (skip, deep), or (deep,) for a network without skip
+            connection.
+        num_classes: number of classes, and so of channels of the logits.
+        context: kind of context block: ``aspp`` or ``rfb`` (receptive-field block).
+        context_channels: number of channels that the context block makes.
+        dilations: dilation rates of the context block.
         context_cfg: further arguments of the context block: ``border`` and ``dropout_ratio`` of the ASPP,
             ``norm_between`` of the receptive-field block.
         scse: whether channels and pixels are weighted before the classifier.
         quarters: whether the maps come from quarters of the image; they are put together again before the
             classifier.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation after every normalisation.
-        align_corners: of every bilinear resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config, used after every normalisation.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Raises:
         ValueError: an unknown context block.
 
     Shapes: maps (N, C, 2h, 2w) and (N, C', h, w), or one (N, C', h, w) -> logits (N, num_classes, 2h, 2w).
-    The skip map may be of an odd size, 2h - 1 or 2w - 1, and the logits then are of it. With ``quarters``
-    maps of 4N quarters give logits (N, num_classes, 4h, 4w), the skip map's size twice.
+    The skip map may have an odd size, 2h - 1 or 2w - 1, and the logits then have that size. With
+    ``quarters``, maps of 4N quarters give logits (N, num_classes, 4h, 4w), which is twice the skip map's
+    size.
     """
 
     plain_classifier = True

@@ -2,11 +2,11 @@
 
 Paper: Chaurasia and Culurciello, VCIP 2017, arXiv:1707.03718. The code followed is the version in
 github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/LinkNet.py, the class with its own encoder,
-commit 0f0c32e): with 19 classes 11.54 M parameters and 21.84 G multiply-adds at 512x1024.
+commit 0f0c32e): with 19 classes it has 11.54 M parameters and 21.84 G multiply-adds at 512x1024.
 
-For sizes that are no multiples of 32 a decoder block can be one row or column larger than the map it is added
-to; the surplus at the bottom or right is cut off (that code cuts around the centre, which for one row is the
-same). The result can be larger than the image.
+For sizes that are not multiples of 32 a decoder block can be one row or column larger than the map it is
+added to; the surplus at the bottom or right is cut off (that code cuts around the centre, which for one row
+is the same). The result can be larger than the image.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ RELU = {"type": "ReLU"}
 
 
 class DecoderBlock(nn.Module):
-    """A bottleneck of a quarter of the width around a transposed convolution, cropped to a skip map's size.
+    """A bottleneck around a transposed convolution at a quarter of the width, cropped to a skip map's size.
 
     Args:
-        in_channels: channels of the input map, a multiple of 4.
-        out_channels: channels of the output map.
-        stride: of the transposed convolution.
+        in_channels: number of channels of the input map, a multiple of 4.
+        out_channels: number of channels of the output map.
+        stride: stride of the transposed convolution.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -65,23 +65,23 @@ class DecoderBlock(nn.Module):
         self.expand = ConvNormAct(width, out_channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return the map of the skip map's size."""
+        """Return the upsampled map in the skip map's size."""
         return self.expand(crop_like(self.up(self.reduce(x)), skip))
 
 
 @MODELS.register_module()
 class LinkNet(BaseModule):
-    """LinkNet's encoder: ResNet-18 without its classifier, whose stem is a map of its own.
+    """LinkNet's encoder: ResNet-18 without its classifier; the stem's map is an output too.
 
     mmseg's ``ResNet`` does not return the stem's map, which the last sum needs.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels at 1/4, 1/8, 1/16 and 1/32 of the input; the stem has the first.
-        blocks: number of basic blocks at each.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/4, 1/8, 1/16 and 1/32 of the input; the stem has the first.
+        blocks: numbers of basic blocks at these resolutions.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps of the stem (N, 64, H/4, W/4) and of the stages
     (N, 64, H/4, W/4), (N, 128, H/8, W/8), (N, 256, H/16, W/16), (N, 512, H/32, W/32), each rounded up.
@@ -119,14 +119,15 @@ class LinkNetHead(DecodeHead):
     """LinkNet's decoder: four blocks, each added to the encoder's map of its size, and a full-resolution end.
 
     Args:
-        in_channels: channels of the stem's map and of the maps at 1/4, 1/8, 1/16 and 1/32.
-        num_classes: channels of the result.
-        width: channels of the last layers before the classes.
-        links: False leaves the sums with the encoder's maps out, which then only set the sizes.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of the resizing to the image's size where the result is larger.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: numbers of channels of the stem's map and of the maps at 1/4, 1/8, 1/16 and 1/32.
+        num_classes: number of classes, and so of channels of the logits.
+        width: number of channels of the last layers before the classifier.
+        links: whether to add the encoder's maps; False uses them only for the sizes of the decoder's maps.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether the resizing to the image's size, needed where the result has another size,
+            aligns corners.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 64, h, w), (N, 64, h, w), (N, 128, h/2, w/2), (N, 256, h/4, w/4), (N, 512, h/8, w/8) ->
     logits (N, num_classes, 4h, 4w).

@@ -1,18 +1,18 @@
 """Lite-HRNet: a lightweight high-resolution network.
 
-Paper: Yu et al., CVPR 2021, arXiv:2104.06403. Authors' code: github.com/HRNet/Lite-HRNet. What is reproduced
-here, and proven equal to, is a **third party's re-implementation** of Lite-HRNet-18,
+Paper: Yu et al., CVPR 2021, arXiv:2104.06403. Authors' code: github.com/HRNet/Lite-HRNet. The code reproduced
+here, with outputs proven equal, is a **third party's re-implementation** of Lite-HRNet-18,
 github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the authors' code. With 19
-classes 1.09 M parameters (paper 1.1 M).
+classes it has 1.09 M parameters (the paper says 1.1 M).
 
-Where the re-implementation is odd, the defaults here follow it:
+The defaults here follow the re-implementation where it is unusual:
 
 * The left half of the stem's shuffle block is a 1x1 convolution of stride 2, which reads a quarter of its
   pixels; ShuffleNet V2's block has a strided depth-wise convolution before it.
-* The cross-resolution weights are computed once a module and shared by its two blocks.
+* The cross-resolution weights are computed once per module and shared by its two blocks.
 * No activation follows the sums over resolutions.
-* It accepts heights and widths that are multiples of 32. Here every map is resized to the one it meets,
-  which is the same where theirs runs.
+* It accepts only heights and widths that are multiples of 32. Here every map is resized to the one it meets,
+  with the same result at every size that theirs accepts.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ CARD = Card(
     commit=ZH320_COMMIT,
     deviations=[
         THIRD_PARTY,
-        "1.09 M parameters, the paper 1.1 M.",
-        "The left half of the stem's shuffle block is a strided 1x1 convolution, with no depth-wise one.",
-        "The cross-resolution weights are computed once a module, not once a block.",
+        "It has 1.09 M parameters; the paper says 1.1 M.",
+        "The left half of the stem's shuffle block is a strided 1x1 convolution without a depth-wise one.",
+        "The cross-resolution weights are computed once per module, not once per block.",
     ],
     vectors={"zh320_lite_hrnet": Vector()},
 )
@@ -94,8 +94,8 @@ class ChannelWeights(nn.Sequential):
 class ConditionalWeightingBlock(nn.Module):
     """The paper's conditional channel weighting: a shuffle block without its 1x1 convolutions.
 
-    One half of the channels passes; the other is weighted by the cross-resolution weights, convolved
-    depth-wise, and weighted by what follows from its own means.
+    One half of the channels passes unchanged; the other is weighted by the cross-resolution weights,
+    convolved depth-wise, and weighted again by values computed from its own means.
 
     Shapes: map (N, channels, H, W), weights (N, channels/2, any, any) or None -> (N, channels, H, W).
     """
@@ -130,7 +130,7 @@ class WeightingBlocks(nn.ModuleList):
 class SumOver(nn.ModuleList):
     """Bring the maps of all resolutions to one of them and add them up.
 
-    ``target`` is the index of that resolution, one more than the last for the next coarser one.
+    ``target`` is the index of that resolution; the number of maps stands for the next coarser one.
 
     Shapes: a list of (N, channels[i], H/2^i, W/2^i) -> (N, out_channels, H/2^target, W/2^target).
     """
@@ -172,7 +172,7 @@ class SumOver(nn.ModuleList):
 class HighResolutionModule(nn.Module):
     """Two weighting blocks at every resolution, then an exchange between all resolutions.
 
-    One width more in ``out_channels`` than in ``channels`` makes the next coarser map too.
+    If ``out_channels`` has one entry more than ``channels``, the module also makes the next coarser map.
 
     Shapes: a list of (N, channels[i], H/2^i, W/2^i) -> a list of (N, out_channels[i], H/2^i, W/2^i).
     """
@@ -225,16 +225,17 @@ class LiteHRNet(BaseModule):
     """Lite-HRNet-18; ``modules=(3, 8, 3)`` is Lite-HRNet-30.
 
     Args:
-        in_channels: channels of the image.
-        stem_channels: channels at 1/2.
-        channels: channels at 1/4, 1/8, 1/16 and 1/32.
+        in_channels: number of channels of the image.
+        stem_channels: number of channels at 1/2.
+        channels: numbers of channels at 1/4, 1/8, 1/16 and 1/32.
         modules: number of modules over two, three and four resolutions.
-        cross_resolution_weights: False leaves the weights out that all resolutions share.
-        spatial_weights: False leaves each block's own weights out.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of every bilinear resizing.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        cross_resolution_weights: whether channels are weighted by values computed from all resolutions
+            together.
+        spatial_weights: whether each block also weighs its channels by their own means.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 40, H/4, W/4), (N, 80, H/8, W/8),
     (N, 160, H/16, W/16), (N, 320, H/32, W/32), each rounded up.
@@ -284,16 +285,16 @@ class LiteHRNet(BaseModule):
 
 @MODELS.register_module()
 class LiteHRNetHead(DecodeHead):
-    """All maps resized to the finest and joined, a depth-wise separable convolution, a classifier.
+    """Resize all maps to the finest and join them; then a depth-wise separable convolution and a classifier.
 
     Args:
-        in_channels: channels of the maps.
-        num_classes: channels of the result.
-        channels: channels before the classifier.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of every bilinear resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: numbers of channels of the maps.
+        num_classes: number of classes, and so of channels of the logits.
+        channels: number of channels before the classifier.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, in_channels[i], any, any), the first h x w -> logits (N, num_classes, h, w).
     """

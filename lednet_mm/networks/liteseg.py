@@ -1,9 +1,9 @@
 """LiteSeg: a novel lightweight ConvNet for semantic segmentation.
 
-Paper: Emara et al., DICTA 2019, arXiv:1912.06683. Authors' code: github.com/tahaemara/LiteSeg. What is
-reproduced here, and proven equal to, is a **third party's re-implementation**,
+Paper: Emara et al., DICTA 2019, arXiv:1912.06683. Authors' code: github.com/tahaemara/LiteSeg. The code
+reproduced here, with outputs proven equal, is a **third party's re-implementation**,
 github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the authors' code. With 19
-classes and MobileNetV2 4.29 M parameters (paper 4.38 M). It accepts every size, and so does this.
+classes and MobileNetV2 it has 4.29 M parameters (the paper says 4.38 M). Both codes accept every size.
 
 The trunk is MMSegmentation's ``MobileNetV2`` with ``out_indices=(2, 6)``.
 """
@@ -28,7 +28,7 @@ CARD = Card(
     paper="arXiv:1912.06683",
     repository=ZH320,
     commit=ZH320_COMMIT,
-    deviations=[THIRD_PARTY, "4.29 M parameters, the paper 4.38 M."],
+    deviations=[THIRD_PARTY, "It has 4.29 M parameters; the paper says 4.38 M."],
     vectors={"zh320_liteseg": Vector()},
     published=["LiteSeg"],
 )
@@ -41,12 +41,12 @@ class DeeperASPP(nn.Module):
     """The paper's DASPP: parallel dilated convolutions and a global mean, joined with their own input.
 
     Args:
-        in_channels: channels of the input.
-        channels: of each branch.
-        out_channels: channels of the output.
-        dilations: one 3x3 convolution for each, beside a 1x1.
-        global_pooling: False leaves the global mean out.
-        short_residual: False leaves the input itself out.
+        in_channels: number of channels of the input.
+        channels: number of channels of each branch.
+        out_channels: number of channels of the output.
+        dilations: dilation rates of the 3x3 convolutions, which run beside a 1x1 convolution.
+        global_pooling: whether one branch is the global mean.
+        short_residual: whether the input itself is joined to the branches.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -93,18 +93,18 @@ class LiteSegHead(DecodeHead):
     """LiteSeg's decoder: DASPP on the deepest map, joined with the one at 1/8.
 
     Args:
-        in_channels: channels of the trunk's maps at 1/8 and 1/32.
-        num_classes: channels of the result.
-        branch_channels: of each branch of the DASPP.
-        context_channels: of its output.
-        widths: channels of the two 3x3 convolutions before the classifier.
-        dilations: of the DASPP's 3x3 convolutions.
-        global_pooling: whether the DASPP has a branch of the global mean.
+        in_channels: numbers of channels of the trunk's maps at 1/8 and 1/32.
+        num_classes: number of classes, and so of channels of the logits.
+        branch_channels: number of channels of each branch of the DASPP.
+        context_channels: number of channels of the DASPP's output.
+        widths: numbers of channels of the two 3x3 convolutions before the classifier.
+        dilations: dilation rates of the DASPP's 3x3 convolutions.
+        global_pooling: whether one branch of the DASPP is the global mean.
         short_residual: whether the DASPP's input is joined to its branches.
-        norm_cfg: normalisation of the head; None removes every one.
-        act_cfg: activation.
-        align_corners: of every bilinear resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        norm_cfg: mmcv's normalisation config for the head; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 32, h, w), (N, 320, h/4, w/4) of any size -> logits (N, num_classes, h, w).
     """

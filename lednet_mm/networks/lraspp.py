@@ -24,11 +24,11 @@ CARD = Card(
 
 
 class ClippedAveragePool(nn.Module):
-    """Average pooling whose window is at most the map.
+    """Average pooling whose window is cut to the size of the map where the map is smaller.
 
     Args:
         kernel_size: height and width of the window.
-        stride: (height, width).
+        stride: stride of the window as (height, width).
 
     Shapes: (N, C, H, W) -> (N, C, h, w), where an axis shorter than ``kernel_size`` becomes 1.
     """
@@ -40,7 +40,9 @@ class ClippedAveragePool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the averages."""
-        if torch.jit.is_tracing():  # a window cannot follow the map's size in a trace; products can
+        if (
+            torch.jit.is_tracing()
+        ):  # a trace fixes the size of a pooling window; matrix products follow the map's size
             lengths = [torch.as_tensor(length) for length in x.shape[2:]]
             rows, columns = (self._windows(n, s).to(x) for n, s in zip(lengths, self.stride, strict=True))
             return rows @ x @ columns.transpose(0, 1)
@@ -57,12 +59,12 @@ class ClippedAveragePool(nn.Module):
 
 @MODELS.register_module()
 class AnySizeLRASPPHead(LRASPPHead):
-    """mmseg's ``LRASPPHead``, which fails where the deepest map is smaller than its pooling window of 49.
+    """mmseg's ``LRASPPHead`` for maps that are smaller than its pooling window of 49, where mmseg's fails.
 
-    That is CamVid at 480x360 already. Larger maps give the same result in both.
+    CamVid's images of 480x360 have such maps. For larger maps both heads give the same result.
 
     Args:
-        kwargs: of mmseg's ``LRASPPHead``.
+        kwargs: further arguments of mmseg's ``LRASPPHead``.
 
     Shapes: maps (N, C, H, W) of several resolutions -> logits at the resolution of the first.
     """

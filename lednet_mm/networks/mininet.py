@@ -1,17 +1,17 @@
 """MiniNet: an efficient network for semantic analysis on small platforms.
 
 Paper: Alonso et al., "Enhancing V-SLAM keyframe selection with an efficient ConvNet for semantic analysis",
-ICRA 2019. What is reproduced here, and proven equal to, is a **third party's re-implementation**,
+ICRA 2019. The code reproduced here, with outputs proven equal, is a **third party's re-implementation**,
 github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the authors' code. With 19
-classes 1.41 M parameters, where the paper has 3.1 M.
+classes it has 1.41 M parameters; the paper says 3.1 M.
 
-Where the re-implementation is odd, the defaults here follow it:
+The defaults here follow the re-implementation where it is unusual:
 
 * The deepest stage has 386 channels, which looks like a slip for 384.
 * The last layer is an upsampling unit, so the logits pass through a batch normalisation and a SELU
   (``norm_act_logits=True``).
-* It accepts heights and widths that are multiples of 64. Here an upsampled map is cropped to the one it is
-  joined to, which is the same where theirs runs.
+* It accepts only heights and widths that are multiples of 64. Here an upsampled map is cropped to the one it
+  is joined to, with the same result at every size that theirs accepts.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ CARD = Card(
     deviations=[
         THIRD_PARTY,
         LAST_NORM,
-        "1.41 M parameters, the paper 3.1 M.",
-        "The deepest stage has 386 channels.",
+        "It has 1.41 M parameters; the paper says 3.1 M.",
+        "The deepest stage has 386 channels, which looks like a slip for 384.",
     ],
     vectors={"zh320_mininet": Vector()},
     published=["MiniNet"],
@@ -56,16 +56,16 @@ CARD = Card(
 BATCH_NORM = {"type": "BN"}
 SELU = {"type": "SELU"}
 
-# mmcv registers PyTorch's other activations there; force, should it add this one.
+# mmcv registers PyTorch's other activations; ``force`` keeps this working should it add SELU.
 ROOT_MODELS.register_module(module=nn.SELU, force=True)
 
 
 class ConvolutionalModule(nn.Module):
-    """Two factorised depth-wise 3x3 convolutions in opposite order, summed, with a shortcut; no norm.
+    """The sum of two factorised depth-wise 3x3 convolutions (one of each order) and the input, without norm.
 
     Args:
-        channels: channels of input and output.
-        dilation: of every convolution.
+        channels: number of channels of input and output.
+        dilation: dilation rate of every convolution.
         dropout_ratio: probability of zeroing a value before the shortcut is added.
         act_cfg: mmcv's activation config.
 
@@ -99,13 +99,13 @@ class MiniNet(BaseModule):
     """MiniNet's encoder: separable downsampling to 1/16, then a dilated branch beside a deeper one.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels at 1/2, 1/4, 1/8, 1/16, 1/32 and 1/64.
-        dilations: one module at 1/16 for each; all 1 removes the dilation.
-        dropout_ratio: in every module.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4, 1/8, 1/16, 1/32 and 1/64.
+        dilations: dilation rates, one module at 1/16 for each; all 1 removes the dilation.
+        dropout_ratio: dropout probability in every module.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 12, H/2, W/2), (N, 24, H/4, W/4), (N, 48, H/8, W/8)
     and (N, 288, H/16, W/16), each rounded up; the last holds both branches and their input.
@@ -153,14 +153,15 @@ class MiniNetHead(DecodeHead):
     """MiniNet's decoder: upsampling units, each on the map so far and the encoder's of the same size.
 
     Args:
-        in_channels: channels of the maps at 1/2, 1/4, 1/8 and 1/16.
-        num_classes: channels of the result.
+        in_channels: numbers of channels of the maps at 1/2, 1/4, 1/8 and 1/16.
+        num_classes: number of classes, and so of channels of the logits.
         norm_act_logits: whether normalisation and activation follow the last convolution.
-        dropout_ratio: in the one module of the decoder.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of the last resizing, for sizes that are not multiples of 2.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        dropout_ratio: dropout probability in the one module of the decoder.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether the last resizing, which only sizes that are not multiples of 2 need, aligns
+            corners.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 12, h, w), (N, 24, h/2, w/2), (N, 48, h/4, w/4), (N, 288, h/8, w/8) -> logits
     (N, num_classes, 2h, 2w).

@@ -1,17 +1,17 @@
 """MiniNet-v2: an efficient network for real-time semantic segmentation on robots.
 
 Paper: Alonso et al., "MiniNet: an efficient semantic segmentation ConvNet for real-time robotic
-applications", IEEE Transactions on Robotics 2020. What is reproduced here, and proven equal to, is a
-**third party's re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit
-c77b1b6), not the authors' code. With 19 classes 0.51 M parameters (paper 0.5 M).
+applications", IEEE Transactions on Robotics 2020. The code reproduced here, with outputs proven equal, is a
+**third party's re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6),
+not the authors' code. With 19 classes it has 0.51 M parameters (the paper says 0.5 M).
 
-Where the re-implementation is odd, the defaults here follow it:
+The defaults here follow the re-implementation where it is unusual:
 
 * The last layer is an upsampling unit, so the logits pass through a batch normalisation and a ReLU
   (``norm_act_logits=True``) and are never negative.
 * The blocks have no shortcut.
 * It refuses sizes whose map at 1/4 has an odd height or width. Here the upsampled map is cropped to the one
-  it is added to, which is the same where theirs runs.
+  it is added to, with the same result at every size that theirs accepts.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CARD = Card(
     paper="IEEE Transactions on Robotics, 2020",
     repository=ZH320,
     commit=ZH320_COMMIT,
-    deviations=[THIRD_PARTY, LAST_NORM, "0.51 M parameters, the paper 0.5 M."],
+    deviations=[THIRD_PARTY, LAST_NORM, "It has 0.51 M parameters; the paper says 0.5 M."],
     vectors={"zh320_mininetv2": Vector()},
     published=["MiniNetV2"],
 )
@@ -68,16 +68,16 @@ class MultiDilationBlock(nn.Module):
 
 @MODELS.register_module()
 class MiniNetV2(BaseModule):
-    """MiniNet-v2's encoder, and its second short path for details.
+    """MiniNet-v2's encoder with its second, shorter path for details.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels at 1/2, 1/4 and 1/8.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4 and 1/8.
         blocks: number of blocks at 1/4.
-        dilations: one block at 1/8 for each; all 1 removes the dilated convolutions.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        dilations: dilation rates, one block at 1/8 for each; all 1 removes the dilated convolutions.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 64, H/4, W/4) of the short path and (N, 128, H/8, W/8),
     each rounded up.
@@ -110,17 +110,17 @@ class MiniNetV2(BaseModule):
 
 @MODELS.register_module()
 class MiniNetV2Head(DecodeHead):
-    """MiniNet-v2's decoder: up to the detail map, their sum, a few blocks, up to the classes.
+    """MiniNet-v2's decoder: upsample, add the detail map, run a few blocks, upsample to the logits.
 
     Args:
-        in_channels: channels of the maps at 1/4 and 1/8.
-        num_classes: channels of the result.
+        in_channels: numbers of channels of the maps at 1/4 and 1/8.
+        num_classes: number of classes, and so of channels of the logits.
         blocks: number of blocks at 1/4.
         norm_act_logits: whether normalisation and activation follow the last convolution.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of the last resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether the last resizing aligns corners.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 64, h, w), (N, 128, h/2, w/2) -> logits (N, num_classes, 2h, 2w).
     """

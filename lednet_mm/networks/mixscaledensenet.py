@@ -1,14 +1,14 @@
-"""MixedScaleDenseNet: 128 layers of one channel each, every layer reading all before it, dilations in turn.
+"""MixedScaleDenseNet: 128 dense layers that add one channel each, with dilations that take turns.
 
 After Pelt and Sethian, PNAS 2018, doi:10.1073/pnas.1715832114. Authors' code: github.com/ansleliu/LightNet
-(commit 58353b2). With 19 classes 1.25 M parameters and 63.77 G multiply-adds at 512x1024. The head is
-:class:`lednet_mm.networks.lightnet.LightNetHead`, whose file says what the whole collection deviates in.
+(commit 58353b2). With 19 classes it has 1.25 M parameters and 63.77 G multiply-adds at 512x1024. The head is
+:class:`lednet_mm.networks.lightnet.LightNetHead`, whose file lists the deviations of the whole collection.
 
 * The paper's network works at full resolution and ends in a 1x1 convolution; this one works at 1/4 of the
   image and has a context block.
-* The defaults here are the class's; its 1.25 M parameters are not the 0.80 M of the repository's README. The
-  training script has ``layers=96, dilations=(1, 2, 4, 8, 16)``.
-* The authors accept heights and widths that are multiples of 4; here any size works.
+* The defaults here are those of the authors' class, whose 1.25 M parameters are not the 0.80 M of the
+  repository's README. The training script has ``layers=96, dilations=(1, 2, 4, 8, 16)``.
+* The authors' code accepts only heights and widths that are multiples of 4; here any size works.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CARD = Card(
     paper="doi:10.1073/pnas.1715832114",
     repository=REPOSITORY,
     commit=COMMIT,
-    deviations=["The dense layers work at 1/4 of the image, the paper's at full resolution.", BORDER],
+    deviations=["The dense layers work at 1/4 of the image; the paper's work at full resolution.", BORDER],
     vectors={"mixscaledensenet": Vector()},
     published=["LightNet Mixed-scale DenseNet"],
 )
@@ -59,18 +59,18 @@ class DenseLayer(nn.Sequential):
 
 @MODELS.register_module()
 class MixedScaleDenseNet(BaseModule):
-    """Densely connected layers of one resolution and many scales.
+    """The dense layers, all at one resolution and with dilations of many scales.
 
     Args:
-        in_channels: channels of the image.
-        stem_channels: channels that the dense layers start from.
+        in_channels: number of channels of the image.
+        stem_channels: number of channels that the dense layers start from.
         layers: number of dense layers.
-        growth: channels that every layer adds.
-        dilations: of the layers, repeated; ``(1,)`` removes the dilation.
+        growth: number of channels that every layer adds.
+        dilations: dilation rates of the layers, repeated in turn; ``(1,)`` removes the dilation.
         scse: whether channels and pixels of the result are weighted.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation after every normalisation.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config, used after every normalisation.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> one map (N, 160, H/4, W/4), rounded up.
     """

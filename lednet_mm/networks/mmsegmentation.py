@@ -1,6 +1,6 @@
-"""Networks that are MMSegmentation's own: their cards, as their code is there.
+"""The cards of the networks whose code is MMSegmentation's own.
 
-Three more have a file here, for what MMSegmentation's class lacks: CGNet, LR-ASPP and PIDNet.
+CGNet, LR-ASPP and PIDNet have files of their own, because they add something to MMSegmentation's classes.
 """
 
 from lednet_mm.cards import Card

@@ -1,15 +1,15 @@
 """MobileNetV2Plus: a dilated MobileNetV2 whose stages are all concatenated, with ASPP or receptive fields.
 
-No paper; MobileNetV2 is arXiv:1801.04381. Authors' code: github.com/ansleliu/LightNet (commit 58353b2).
-With 19 classes 8.30 M parameters and 86.65 G multiply-adds at 512x1024, 8.64 M and 90.22 G with the
-receptive-field block (RF-MobileNetV2Plus), 8.30 M and 86.78 G on quarters of the image (MobileNetV2Share).
-The head is :class:`lednet_mm.networks.lightnet.LightNetHead`; what the whole collection deviates in is said
-there.
+No paper; MobileNetV2 is arXiv:1801.04381. Authors' code: github.com/ansleliu/LightNet (commit 58353b2). With
+19 classes it has 8.30 M parameters and 86.65 G multiply-adds at 512x1024, with the receptive-field block
+(RF-MobileNetV2Plus) 8.64 M and 90.22 G, and on quarters of the image (MobileNetV2Share) 8.30 M and 86.78 G.
+The head is :class:`lednet_mm.networks.lightnet.LightNetHead`; its file lists the deviations of the whole
+collection.
 
-* MobileNetV2's first block has no expansion; here it has (``expand_first``).
-* The authors accept heights and widths that are multiples of 8. Here the pooling of skipped maps rounds up as
-  the strided convolutions do, the same where theirs runs.
-* On quarters of the image they accept multiples of 16; here multiples of 8.
+* MobileNetV2's first block has no expansion; here it has one (``expand_first``).
+* The authors' code accepts only heights and widths that are multiples of 8. Here the pooling of skipped maps
+  rounds up as the strided convolutions do, with the same result at every size that theirs accepts.
+* On quarters of the image their code accepts multiples of 16; here multiples of 8 work.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from lednet_mm.networks.lightnet import (
 )
 
 PAPER = "none; MobileNetV2: arXiv:1801.04381"
-EXPANDED = "The first block has a 1x1 expansion, which MobileNetV2's has not."
+EXPANDED = "The first block has a 1x1 expansion, which MobileNetV2's first block does not have."
 
 CARDS = [
     Card(
@@ -74,7 +74,7 @@ RELU6 = {"type": "ReLU6"}
 
 
 class CornerMaxPool(nn.MaxPool2d):
-    """3x3 max pooling of stride 2 without padding at the top and left, ragged at the bottom and right.
+    """3x3 max pooling of stride 2 that pads only at the bottom and right, where a window would not fit.
 
     Shapes: (N, C, H, W) -> (N, C, ceil(H/2), ceil(W/2)).
     """
@@ -85,7 +85,7 @@ class CornerMaxPool(nn.MaxPool2d):
     def forward(self, x: Tensor) -> Tensor:
         """Return the pooled map."""
         bottom, right = x.shape[2] % 2, x.shape[3] % 2
-        # Rounding up drops a last window of one row. A trace must pad for every size.
+        # PyTorch's ceil_mode drops a last window of one row, so the map is padded; a trace always pads.
         if torch.jit.is_tracing() or bottom or right:
             x = F.pad(x, (0, right, 0, bottom), value=-torch.inf)
         return super().forward(x)
@@ -93,21 +93,22 @@ class CornerMaxPool(nn.MaxPool2d):
 
 @MODELS.register_module()
 class MobileNetV2Plus(BaseModule):
-    """MobileNetV2 without downsampling past 1/8, its last five stages and pooled early ones concatenated.
+    """MobileNetV2 without downsampling past 1/8; its last five stages and pooled early ones are concatenated.
 
     Args:
-        in_channels: channels of the image.
-        channels: of the stem and of the seven stages.
+        in_channels: number of channels of the image.
+        channels: numbers of channels of the stem and of the seven stages.
         blocks: number of blocks of every stage.
-        expansion: of every block but the first, whose is 1.
-        expand_first: False leaves the first block's 1x1 expansion out, as in MobileNetV2's paper.
-        dilations: of the four stages that keep the resolution of 1/8; all 1 removes the dilation.
+        expansion: expansion factor of every block but the first, whose factor is 1.
+        expand_first: whether the first block has a 1x1 expansion, which MobileNetV2's paper does not have.
+        dilations: dilation rates of the four stages that keep the resolution of 1/8; all 1 removes the
+            dilation.
         scse: whether channels and pixels of the concatenated stages are weighted.
-        quarters: run on the four quarters of the image as one batch (MobileNetV2Share).
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation in the blocks.
-        stem_act_cfg: activation after the first convolution.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        quarters: whether to run on the four quarters of the image as one batch, as MobileNetV2Share does.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config, used in the blocks.
+        stem_act_cfg: mmcv's activation config, used after the first convolution.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 40, H/4, W/4), (N, 712, H/8, W/8), each rounded up.
     With ``quarters`` the height and width are multiples of 8 and every map is that of a quarter of the
@@ -163,7 +164,7 @@ class MobileNetV2Plus(BaseModule):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps at 1/4 and 1/8."""
         if self.quarters:
-            # A check of a traced size would be written down as a constant.
+            # A trace would record the result of this check as a constant.
             if not torch.jit.is_tracing() and (x.shape[2] % 8 or x.shape[3] % 8):
                 raise ValueError(f"height and width must be multiples of 8, got {x.shape[2]}x{x.shape[3]}")
             x = to_quarters(x)

@@ -1,4 +1,4 @@
-"""PIDNet's head with edges from the labels; the network itself is MMSegmentation's.
+"""PIDNet's head, which computes edges from the labels; the network itself is MMSegmentation's.
 
 Paper: Xu et al., CVPR 2023, arXiv:2206.02066.
 """
@@ -24,12 +24,12 @@ CARD = Card(
 
 
 def label_edges(labels: Tensor, width: int, ignore_index: int = 255) -> Tensor:
-    """Find the pixels around borders between classes, as mmseg's ``GenerateEdge``.
+    """Find the pixels around borders between classes, as mmseg's ``GenerateEdge`` does.
 
     Args:
-        labels: (N, 1, H, W), class ids.
-        width: of the edges in pixels.
-        ignore_index: marks pixels without a label, which border on nothing.
+        labels: class ids (N, 1, H, W).
+        width: width of the edges in pixels.
+        ignore_index: id of pixels without a label; borders to them do not count as edges.
 
     Returns:
         (N, 1, H, W) of 0 and 1.
@@ -42,7 +42,8 @@ def label_edges(labels: Tensor, width: int, ignore_index: int = 255) -> Tensor:
     horizontal = border(labels[..., :, :-1], labels[..., :, 1:])
     falling = border(labels[..., :-1, :-1], labels[..., 1:, 1:])
     rising = border(labels[..., :-1, 1:], labels[..., 1:, :-1])
-    # Each pair marks one of its two pixels: the lower one, the left one, the upper one.
+    # Of each pair one pixel is marked: the lower of a vertical pair, the left of a horizontal, the upper of a
+    # diagonal.
     marks = [
         F.pad(vertical, (0, 0, 1, 0)),
         F.pad(horizontal, (0, 1, 0, 0)),
@@ -50,7 +51,7 @@ def label_edges(labels: Tensor, width: int, ignore_index: int = 255) -> Tensor:
         F.pad(rising, (1, 0, 0, 1)),
     ]
     edges = torch.stack(marks).amax(dim=0)
-    # OpenCV's dilation: of an even width it takes one pixel more before than after.
+    # Like OpenCV's dilation, an even width reaches one pixel farther before than after.
     before = width // 2
     after = width - 1 - before
     return F.max_pool2d(F.pad(edges, (before, after, before, after)), width, stride=1).to(labels.dtype)
@@ -61,11 +62,11 @@ class PIDNetHead(PIDHead):
     """mmseg's ``PIDHead``, which learns from labels alone: it needs no ``GenerateEdge`` in the pipeline.
 
     Args:
-        edge_width: of the edges that the boundary loss is for, in pixels.
-        kwargs: of mmseg's ``PIDHead``.
+        edge_width: width in pixels of the class borders on which the boundary loss is computed.
+        kwargs: further arguments of mmseg's ``PIDHead``.
 
     Shapes: in evaluation a map (N, in_channels, h, w) -> logits (N, num_classes, h, w); in training the maps
-    of the proportional, integral and derivative branch -> logits of the classes, twice, and of the edges.
+    of the proportional, integral and derivative branches -> two class logits and the logits of the edges.
     """
 
     def __init__(self, *, edge_width: int = 4, **kwargs) -> None:

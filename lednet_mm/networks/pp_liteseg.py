@@ -1,16 +1,16 @@
 """PP-LiteSeg: a superior real-time semantic segmentation model.
 
-Paper: Peng et al., arXiv:2204.02681. Authors' code: PaddleSeg (for another framework). What is reproduced
-here, and proven equal to, is a **third party's re-implementation**,
+Paper: Peng et al., arXiv:2204.02681. Authors' code: PaddleSeg (for another framework). The code reproduced
+here, with outputs proven equal, is a **third party's re-implementation**,
 github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the authors' code. With 19
-classes and the encoder STDC1 6.33 M parameters; the paper gives no number.
+classes and the encoder STDC1 it has 6.33 M parameters; the paper gives no number.
 
-The re-implementation differs from the papers, and the defaults here follow it:
+The re-implementation differs from the paper, and the defaults here follow the re-implementation:
 
 * The last convolution is followed by normalisation and activation, so the logits are never negative.
   ``norm_act_logits=False`` makes it a plain convolution with a bias.
 * In a strided STDC block the second convolution has the stride. STDC's authors put a strided depth-wise
-  convolution before it, which MMSegmentation's ``STDCNet`` has; hence the other name of the encoder here.
+  convolution before it, as MMSegmentation's ``STDCNet`` does, so the encoder here has a name of its own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CARD = Card(
     deviations=[
         THIRD_PARTY,
         LAST_NORM,
-        "A strided STDC block has its stride in the second convolution, not in a depth-wise one before.",
+        "A strided STDC block has its stride in the second convolution, not in a depth-wise one before it.",
     ],
     vectors={"zh320_pp_liteseg": Vector()},
     published=["PP-LiteSeg (STDC1; 768x1536)", "PP-LiteSeg (STDC2; 768x1536)"],
@@ -48,7 +48,7 @@ RELU = {"type": "ReLU"}
 
 
 class STDCBlock(nn.Module):
-    """Short-term dense concatenation: four convolutions in a row, the maps of all joined.
+    """Short-term dense concatenation: four convolutions in a row, whose maps are all joined.
 
     The first is 1x1 and makes half of the output's channels, the 3x3 ones a quarter, an eighth and an eighth.
 
@@ -80,12 +80,12 @@ class PPLiteSegSTDC(BaseModule):
     """PP-LiteSeg's encoder: STDC1, or STDC2 with ``blocks=(4, 5, 3)``.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels at 1/2, 1/4, 1/8, 1/16 and 1/32.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4, 1/8, 1/16 and 1/32.
         blocks: number of STDC blocks at 1/8, 1/16 and 1/32.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 256, H/8, W/8), (N, 512, H/16, W/16),
     (N, 1024, H/32, W/32), each rounded up.
@@ -117,7 +117,7 @@ class PPLiteSegSTDC(BaseModule):
 
 
 class SimplePyramidPooling(nn.Module):
-    """SPPM: averages over coarse grids, each through a 1x1 convolution, summed, and a 3x3 convolution.
+    """SPPM: add up averages over coarse grids, each after a 1x1 convolution, and convolve the sum 3x3.
 
     Shapes: (N, in_channels, h, w) -> (N, out_channels, h, w).
     """
@@ -148,13 +148,13 @@ class SimplePyramidPooling(nn.Module):
 
 
 class UnifiedAttentionFusion(nn.Module):
-    """UAFM: mix a deep map with a shallow one by weights that follow from both at each pixel.
+    """UAFM: mix a deep map with a shallow one by weights computed from both at each pixel.
 
     Args:
-        low_channels: channels of the shallow map.
-        channels: channels of the deep map and of the result.
-        attention: False adds the two instead.
-        align_corners: of the deep map's resizing.
+        low_channels: number of channels of the shallow map.
+        channels: number of channels of the deep map and of the result.
+        attention: whether attention weighs the two maps; False adds them.
+        align_corners: whether the deep map's resizing aligns corners.
 
     Shapes: low (N, low_channels, h, w), deep (N, channels, any, any) -> (N, channels, h, w).
     """
@@ -189,18 +189,18 @@ class PPLiteSegHead(DecodeHead):
     """PP-LiteSeg's decoder: pyramid pooling, then two attention fusions on the way up to 1/8.
 
     Args:
-        in_channels: channels of the maps at 1/8, 1/16 and 1/32.
-        num_classes: channels of the result.
-        widths: channels after the convolutions at 1/32, 1/16 and 1/8.
-        pool_channels: channels of each average in the pyramid pooling.
-        pool_sizes: bins a side of each average; none leaves the pyramid pooling out and keeps its last
-            convolution.
-        attention: False fuses by addition.
+        in_channels: numbers of channels of the maps at 1/8, 1/16 and 1/32.
+        num_classes: number of classes, and so of channels of the logits.
+        widths: numbers of channels after the convolutions at 1/32, 1/16 and 1/8.
+        pool_channels: number of channels of each average in the pyramid pooling.
+        pool_sizes: numbers of bins per side of the averages; an empty tuple leaves the pyramid pooling out
+            but for its last convolution.
+        attention: whether attention weighs the maps that are fused; False adds them.
         norm_act_logits: whether normalisation and activation follow the last convolution.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of every bilinear resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 256, h, w), (N, 512, h/2, w/2), (N, 1024, h/4, w/4) -> (N, num_classes, h, w).
     """

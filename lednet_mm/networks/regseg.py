@@ -1,15 +1,17 @@
 """RegSeg: rethinking dilated convolution for real-time semantic segmentation.
 
-Paper: Gao, arXiv:2111.09957. Authors' code: github.com/RolandGao/RegSeg. What is reproduced here, and proven
-equal to, is a **third party's re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch
-(commit c77b1b6), not the authors' code. With 19 classes 3.37 M parameters (paper 3.34 M).
+Paper: Gao, arXiv:2111.09957. Authors' code: github.com/RolandGao/RegSeg. The code reproduced here, with
+outputs proven equal, is a **third party's re-implementation**,
+github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the authors' code. With 19
+classes it has 3.37 M parameters (the paper says 3.34 M).
 
-The re-implementation differs from the paper, and the defaults here follow it:
+The re-implementation differs from the paper, and the defaults here follow the re-implementation:
 
 * The last block has stride 2, so that the deepest map is at 1/32 and the last pair of dilations (5, 14) is
   never used. In the paper it has stride 1 (``last_stride=1``) and the deepest map is at 1/16.
-* It accepts heights and widths that are multiples of 32. Here the pooling of a shortcut rounds up as the
-  convolution beside it does, and every map is resized to the one it meets: the same where theirs runs.
+* It accepts only heights and widths that are multiples of 32. Here the pooling of a shortcut rounds up as the
+  convolution beside it does, and every map is resized to the one it meets, with the same result at every size
+  that theirs accepts.
 """
 
 from __future__ import annotations
@@ -35,9 +37,9 @@ CARD = Card(
     commit=ZH320_COMMIT,
     deviations=[
         THIRD_PARTY,
-        "3.37 M parameters, the paper 3.34 M.",
-        "The last block has stride 2 and no dilation (deepest map at 1/32); in the paper it has "
-        "stride 1 and the dilations (5, 14).",
+        "It has 3.37 M parameters; the paper says 3.34 M.",
+        "The last block has stride 2 and no dilation, so that the deepest map is at 1/32; in the paper "
+        "it has stride 1 and the dilations (5, 14).",
     ],
     vectors={"zh320_regseg": Vector()},
     published=["RegSeg"],
@@ -51,11 +53,11 @@ class DilatedBlock(nn.Module):
     """The paper's D block: a RegNetY block whose 3x3 convolution is split over several dilations.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
-        dilations: the channels are split evenly into one 3x3 convolution for each.
-        stride: of the 3x3 convolutions, 1 or 2.
-        group_width: channels of a group of the 3x3 convolutions.
+        in_channels: number of channels of the input.
+        out_channels: number of channels of the output.
+        dilations: dilation rates of the 3x3 convolutions, over which the channels are split evenly.
+        stride: stride of the 3x3 convolutions, 1 or 2.
+        group_width: number of channels in a group of the 3x3 convolutions.
         squeeze_excitation: whether channels are weighted before the last 1x1 convolution.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
@@ -112,17 +114,18 @@ class RegSeg(BaseModule):
     """RegSeg's encoder.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels of the stem at 1/2, of the stages at 1/4, 1/8 and 1/16, and of the last block.
-        dilations: a pair for each block after the first at 1/16, and the last block's. All (1, 1) removes
-            the dilation.
-        last_stride: of the last block; with 2, as in the re-implementation, it is not dilated. 1 is the
-            paper's, with the last pair of ``dilations``.
-        group_width: channels of a group of the 3x3 convolutions.
+        in_channels: number of channels of the image.
+        channels: numbers of channels of the stem at 1/2, of the stages at 1/4, 1/8 and 1/16, and of the last
+            block.
+        dilations: pairs of dilation rates, one for each block after the first at 1/16, then one for the last
+            block. All (1, 1) removes the dilation.
+        last_stride: stride of the last block. With 2, as in the re-implementation, the block is not dilated;
+            with 1, as in the paper, it has the last pair of ``dilations``.
+        group_width: number of channels in a group of the 3x3 convolutions.
         squeeze_excitation: whether the blocks weight their channels.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 48, H/4, W/4), (N, 128, H/8, W/8) and
     (N, 320, H/32, W/32), or (N, 320, H/16, W/16) with ``last_stride=1``, each rounded up.
@@ -179,14 +182,15 @@ class RegSegHead(DecodeHead):
     """RegSeg's decoder: the deepest map is added to the one at 1/8, and the result joined to the one at 1/4.
 
     Args:
-        in_channels: channels of the maps at 1/4, at 1/8 and of the deepest one.
-        num_classes: channels of the result.
-        channels: of the sum at 1/8; half of it lead to the classifier.
-        detail_channels: of the projected map at 1/4.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        align_corners: of every bilinear resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: numbers of channels of the maps at 1/4, at 1/8 and of the deepest one.
+        num_classes: number of classes, and so of channels of the logits.
+        channels: number of channels of the sum at 1/8; a convolution halves it before the join with the map
+            at 1/4.
+        detail_channels: number of channels of the projected map at 1/4.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 48, h, w), (N, 128, h/2, w/2) and a smaller one (N, 320, ...) -> (N, num_classes, h, w).
     """

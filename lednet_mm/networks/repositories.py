@@ -1,4 +1,4 @@
-"""Repositories whose code several networks follow, and what the cards of these networks have in common."""
+"""Repositories whose code several networks follow, and deviations that their cards have in common."""
 
 ESN = "github.com/xiaoyufenfei/Efficient-Segmentation-Networks"
 ESN_COMMIT = "0f0c32e"

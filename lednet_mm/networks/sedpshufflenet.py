@@ -1,15 +1,16 @@
 """SEDPNShuffleNet: a dual-path network with channel shuffle and squeeze-excitation, decoded by three ASPPs.
 
 No paper; dual-path networks are arXiv:1707.01629. Authors' code: github.com/ansleliu/LightNet (commit
-58353b2). With 19 classes 66.20 M parameters and 253.49 G multiply-adds at 512x1024. What the whole
-collection deviates in is said in :mod:`lednet_mm.networks.lightnet`.
+58353b2). With 19 classes it has 66.20 M parameters and 253.49 G multiply-adds at 512x1024.
+:mod:`lednet_mm.networks.lightnet` lists the deviations of the whole collection.
 
-* The defaults here are the class's: batch normalisation and ReLU. The training script has a leaky ReLU of
-  slope 0.1 and dilations 6, 12, 18; the last stage ends in a ReLU even there (``last_act_cfg``).
-* Four maps of logits are made, the last from the maximum of the other three. How their losses are weighted is
-  not in the reference; here all four count alike (``deep_supervision``).
-* The authors accept heights and widths that are multiples of 16. Here every map is resized to the one it
-  meets, the same where theirs runs.
+* The defaults here are those of the authors' class, with batch normalisation and ReLU. Their training script
+  uses a leaky ReLU of slope 0.1 and dilations 6, 12, 18; the last stage ends in a ReLU even there
+  (``last_act_cfg``).
+* Four maps of logits are made, the last from the maximum of the other three. The reference does not say how
+  their losses are weighted; here all four have the same weight (``deep_supervision``).
+* The authors' code accepts only heights and widths that are multiples of 16. Here every map is resized to the
+  one it meets, with the same result at every size that theirs accepts.
 """
 
 from __future__ import annotations
@@ -45,23 +46,23 @@ class DualPathUnit(nn.Module):
     """A bottleneck whose first channels are added to a residual path and whose last extend a dense path.
 
     Args:
-        in_channels: channels of both paths of the input together.
-        width: channels of the depth-wise 3x3 convolution.
-        residual: channels of the residual path.
-        growth: channels that the dense path gains.
-        project: whether both paths are made anew from the input by a 1x1 convolution.
-        stride: of the unit; more than 1 only with ``project``.
-        dilation: of the depth-wise convolution.
-        groups: of the 1x1 convolutions and the channel shuffles.
-        shuffle: False leaves the channel shuffles out.
+        in_channels: number of channels of both paths of the input together.
+        width: number of channels of the depth-wise 3x3 convolution.
+        residual: number of channels of the residual path.
+        growth: number of channels that the dense path gains.
+        project: whether a 1x1 convolution makes both paths anew from the input.
+        stride: stride of the unit; more than 1 only with ``project``.
+        dilation: dilation rate of the depth-wise convolution.
+        groups: number of groups of the 1x1 convolutions and the channel shuffles.
+        shuffle: whether to use the channel shuffles.
         squeeze_excitation: whether the branch's channels are weighted.
         dropout_ratio: probability of zeroing a channel of the branch.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config; None leaves it out.
 
-    Shapes: residual (N, residual, H, W) and dense path (N, D, H, W) -> (N, residual, H, W) and
-    (N, D + growth, H, W). With ``project`` whatever paths of the stage before -> (N, residual, H/s, W/s) and
-    (N, 3 growth, H/s, W/s), rounded up.
+    Shapes: residual (N, residual, H, W) and dense path (N, D, H, W) -> (N, residual, H, W) and (N, D +
+    growth, H, W). With ``project``, the paths of the stage before, of any widths -> (N, residual, H/s, W/s)
+    and (N, 3 growth, H/s, W/s), rounded up.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class DualPathUnit(nn.Module):
         self.dropout = nn.Dropout2d(dropout_ratio)
 
     def shuffled(self, x: Tensor) -> Tensor:
-        """Interleave the channel groups, if the unit shuffles."""
+        """Return the map with its channel groups interleaved, or unchanged if the unit does not shuffle."""
         return channel_shuffle(x, self.groups) if self.groups > 1 else x
 
     def forward(self, paths: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
@@ -122,21 +123,22 @@ class SEDPNShuffleNet(BaseModule):
     """The dual-path encoder.
 
     Args:
-        in_channels: channels of the image.
-        stem_channels: channels of the first convolution.
-        widths: channels of the depth-wise convolutions, a stage each.
-        residual_channels: channels of the residual path, a stage each.
-        growth: channels that the dense path gains in every unit, a stage each.
-        blocks: units of every stage.
-        dilations: of the second half of the third stage and of the fourth stage; (1, 1) removes the dilation.
-        groups: of the 1x1 convolutions and the channel shuffles.
-        shuffle: False leaves every channel shuffle out.
+        in_channels: number of channels of the image.
+        stem_channels: number of channels of the first convolution.
+        widths: numbers of channels of the depth-wise convolutions, one per stage.
+        residual_channels: numbers of channels of the residual path, one per stage.
+        growth: numbers of channels that the dense path gains in every unit, one per stage.
+        blocks: number of units of every stage.
+        dilations: dilation rates of the second half of the third stage and of the fourth stage; (1, 1)
+            removes the dilation.
+        groups: number of groups of the 1x1 convolutions and the channel shuffles.
+        shuffle: whether to use the channel shuffles.
         squeeze_excitation: whether every unit weights its channels.
         dropout_ratio: probability of zeroing a channel in every unit.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation after every normalisation but the last.
-        last_act_cfg: activation at the end of the last stage.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config, used after every normalisation but the last.
+        last_act_cfg: mmcv's activation config, used at the end of the last stage.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 336, H/4, W/4), (N, 704, H/8, W/8),
     (N, 2688, H/16, W/16), each rounded up.
@@ -210,7 +212,7 @@ class SEDPNShuffleNet(BaseModule):
 
 
 class Score(nn.Module):
-    """A 1x1 classifier (``conv``) whose logits are weighted a class (``se``)."""
+    """A 1x1 classifier (``conv``) whose logits are weighted per class (``se``)."""
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
@@ -224,21 +226,21 @@ class Score(nn.Module):
 
 @MODELS.register_module()
 class SEDPNShuffleHead(DecodeHead):
-    """Three ASPPs, each over the next finer map joined with the one before, and a fusion of their logits.
+    """Three ASPPs, each over a finer map and the previous ASPP's output, and a fusion of their logits.
 
     Args:
-        in_channels: channels of the maps at 1/4, 1/8 and 1/16.
-        num_classes: channels of the result, at least 4.
-        context_channels: channels of the three ASPPs, from the coarsest.
-        dilations: of the first ASPP; every next one has twice those of the one before.
+        in_channels: numbers of channels of the maps at 1/4, 1/8 and 1/16.
+        num_classes: number of classes, and so of channels of the logits; at least 4.
+        context_channels: numbers of channels of the three ASPPs, the coarsest first.
+        dilations: dilation rates of the first ASPP; each further ASPP doubles them.
         border: zeros that the last convolution of an ASPP adds on every side.
-        dropout_ratio: of the ASPPs.
-        shuffle: False leaves the shuffles between a map and its context out.
-        deep_supervision: whether all four maps of logits are trained, or the last alone.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation after every normalisation.
-        align_corners: of every bilinear resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        dropout_ratio: dropout probability of the ASPPs.
+        shuffle: whether the channels of a map and its context are shuffled after they are joined.
+        deep_supervision: whether all four maps of logits are trained; False trains the last one alone.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config, used after every normalisation.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 336, h, w), (N, 704, h/2, w/2), (N, 2688, h/4, w/4), rounded up -> logits
     (N, num_classes, 4h, 4w).

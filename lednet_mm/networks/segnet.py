@@ -1,11 +1,11 @@
-"""SegNet: VGG-16's convolutions, and their mirror image upsampling by the indices of the pooling.
+"""SegNet: VGG-16's convolutions, and a mirrored decoder that upsamples by the indices of the pooling.
 
 Paper: Badrinarayanan et al., TPAMI 2017, arXiv:1511.00561. The code followed is the version in
-github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/SegNet.py, commit 0f0c32e): with 19 classes
-29.45 M parameters and 326.0 G multiply-adds at 512x1024.
+github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/SegNet.py, commit 0f0c32e): with 19 classes it
+has 29.45 M parameters and 326.0 G multiply-adds at 512x1024.
 
-Encoder and decoder are one backbone here, as mmseg's ``UNet``: the indices go from the one to the other, and
-only the last convolution is the head.
+Encoder and decoder are one backbone here, as in mmseg's ``UNet``, because the decoder needs the pooling
+indices of the encoder; only the last convolution is the head.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ class SegNet(BaseModule):
     """SegNet without its last convolution.
 
     Args:
-        in_channels: channels of the image.
-        channels: channels at 1/1, 1/2, 1/4, 1/8 and 1/16 of the input.
-        depths: number of convolutions at each, in the encoder and again in the decoder (in the decoder at 1/1
-            one less: that one is the head).
-        unpooling: False resizes bilinearly instead of unpooling by indices.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/1, 1/2, 1/4, 1/8 and 1/16 of the input.
+        depths: number of convolutions at each resolution, in the encoder and again in the decoder (which has
+            one fewer at 1/1, where the head is the last).
+        unpooling: whether to unpool by the encoder's indices; False resizes bilinearly.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Raises:
-        ValueError: in the forward, an image smaller than 32 in height or width.
+        ValueError: ``forward`` got an image smaller than 32 in height or width.
 
-    Shapes: image (N, 3, H, W) of any size from 32 -> maps of the encoder (N, 512, H/32, W/32), rounded down
-    at every level, and of the decoder (N, 64, H, W).
+    Shapes: image (N, 3, H, W) of at least 32x32 -> maps of the encoder (N, 512, H/32, W/32), rounded down at
+    every level, and of the decoder (N, 64, H, W).
     """
 
     def __init__(
@@ -107,9 +107,9 @@ class SegNetHead(DecodeHead):
     """SegNet's last convolution, a 3x3 to the classes.
 
     Args:
-        in_channels: channels of the map.
-        num_classes: channels of the result.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: number of channels of the map.
+        num_classes: number of classes, and so of channels of the logits.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: map (N, in_channels, H, W) -> logits (N, num_classes, H, W).
     """

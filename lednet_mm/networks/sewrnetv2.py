@@ -1,14 +1,15 @@
 """SEWideResNetV2: a wide residual network with pre-activation, dilation and squeeze-excitation, and an ASPP.
 
 No paper; wide residual networks are arXiv:1605.07146 and arXiv:1611.10080. Authors' code:
-github.com/ansleliu/LightNet (commit 58353b2). With 19 classes 169.96 M parameters and 1.54 T multiply-adds at
-512x1024: it stands far outside real time, as the collection's reference of accuracy. What the whole
-collection deviates in is said in :mod:`lednet_mm.networks.lightnet`.
+github.com/ansleliu/LightNet (commit 58353b2). With 19 classes it has 169.96 M parameters and 1.54 T
+multiply-adds at 512x1024: it is far from real time and serves as the collection's reference for accuracy.
+:mod:`lednet_mm.networks.lightnet` lists the deviations of the whole collection.
 
-* The class has no usable defaults; those here are the training script's, its slope of 0.1 included.
-* The ASPP is not given the script's activation: it has a ReLU.
-* Squeeze-excitation sits in the last two stages alone, whose blocks are bottlenecks.
-* The authors accept heights and widths that are multiples of 8; here any size works.
+* The authors' class has no usable defaults; those here come from the training script, including its slope of
+  0.1.
+* The script does not pass its activation to the ASPP, which therefore has a ReLU.
+* Only the last two stages, whose blocks are bottlenecks, have squeeze-excitation.
+* The authors' code accepts only heights and widths that are multiples of 8; here any size works.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ CARD = Card(
     paper="none; wide residual networks: arXiv:1605.07146, arXiv:1611.10080",
     repository=REPOSITORY,
     commit=COMMIT,
-    deviations=["The ASPP has a ReLU, the rest a leaky ReLU.", BORDER],
+    deviations=["The ASPP has a ReLU; the rest of the network has a leaky ReLU.", BORDER],
     vectors={"sewrnetv2": Vector()},
     published=["LightNet SE-WResNetV2"],
 )
@@ -44,10 +45,11 @@ class PreActivationBlock(nn.Module):
     """A residual block that normalises and activates before its convolutions, not after the sum.
 
     Args:
-        in_channels: channels of the input.
-        channels: of two 3x3 convolutions, or of a bottleneck: 1x1, 3x3 and 1x1.
-        stride: of the first convolution.
-        dilation: of the 3x3 convolutions.
+        in_channels: number of channels of the input.
+        channels: numbers of channels of two 3x3 convolutions, or of the 1x1, 3x3 and 1x1 convolutions of a
+            bottleneck.
+        stride: stride of the first convolution.
+        dilation: dilation rate of the 3x3 convolutions.
         dropout_ratio: probability of zeroing a channel before a bottleneck's last convolution.
         squeeze_excitation: whether a bottleneck weights its channels.
         norm_cfg: mmcv's normalisation config; None leaves it out.
@@ -100,16 +102,16 @@ class SEWideResNetV2(BaseModule):
     """The encoder: six stages of pre-activation blocks, the last three at 1/8.
 
     Args:
-        in_channels: channels of the image.
-        stem_channels: channels of the first convolution.
-        channels: of the convolutions in a block, a stage each.
+        in_channels: number of channels of the image.
+        stem_channels: number of channels of the first convolution.
+        channels: numbers of channels of the convolutions in a block, one tuple per stage.
         blocks: number of blocks of every stage.
-        dilations: of the last three stages; all 1 removes the dilation.
-        dropout_ratio: in the last two stages.
+        dilations: dilation rates of the last three stages; all 1 removes the dilation.
+        dropout_ratio: dropout probability in the last two stages.
         squeeze_excitation: whether the blocks of the last two stages weight their channels.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation after every normalisation.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config, used after every normalisation.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 256, H/4, W/4), (N, 4096, H/8, W/8), each rounded up.
     """
@@ -175,17 +177,17 @@ class SEWideResNetHead(DecodeHead):
     """An ASPP over the deep map, joined with the reduced map at 1/4, and a 3x3 classifier.
 
     Args:
-        in_channels: channels of the maps at 1/4 and 1/8.
-        num_classes: channels of the result.
-        context_channels: channels of the ASPP.
-        skip_channels: channels that the map at 1/4 is reduced to.
-        dilations: of the ASPP.
+        in_channels: numbers of channels of the maps at 1/4 and 1/8.
+        num_classes: number of classes, and so of channels of the logits.
+        context_channels: number of channels of the ASPP.
+        skip_channels: number of channels that the map at 1/4 is reduced to.
+        dilations: dilation rates of the ASPP.
         border: zeros that the last convolution of the ASPP adds on every side.
-        dropout_ratio: of the ASPP.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation after every normalisation.
-        align_corners: of every bilinear resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        dropout_ratio: dropout probability of the ASPP.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config, used after every normalisation.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 256, h, w) and (N, 4096, h/2, w/2), rounded up -> logits (N, num_classes, h, w).
     """

@@ -1,16 +1,16 @@
-"""ShelfNet: fast semantic segmentation by two encoder-decoder columns behind a trunk.
+"""ShelfNet: fast semantic segmentation with two encoder-decoder columns after a trunk.
 
 Paper: Zhuang et al., ICCV workshops 2019, arXiv:1811.11254. Authors' code:
-github.com/juntang-zhuang/ShelfNet. What is reproduced here, and proven equal to, is a **third party's
+github.com/juntang-zhuang/ShelfNet. The code reproduced here, with outputs proven equal, is a **third party's
 re-implementation** with ResNet-18, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6),
-not the authors' code. With 19 classes 16.04 M parameters, where the paper has 23.5 M.
+not the authors' code. With 19 classes it has 16.04 M parameters; the paper says 23.5 M.
 
-The re-implementation differs from the paper, and the defaults here follow it:
+The re-implementation differs from the paper, and the defaults here follow the re-implementation:
 
 * The two convolutions of a residual block have weights of their own; the paper's share them
   (``shared_weights=True``), and have dropout between them.
 * It refuses sizes whose maps have an odd height or width above 1/32. Here an upsampled map is cropped to the
-  one it is added to, which is the same where theirs runs.
+  one it is added to, with the same result at every size that theirs accepts.
 
 The trunk is MMSegmentation's ``ResNet`` with ``depth=18``.
 """
@@ -43,8 +43,8 @@ CARD = Card(
     commit=ZH320_COMMIT,
     deviations=[
         THIRD_PARTY,
-        "16.04 M parameters, the paper 23.5 M.",
-        "The two convolutions of a residual block do not share weights, and have no dropout between.",
+        "It has 16.04 M parameters; the paper says 23.5 M.",
+        "The two convolutions of a residual block do not share weights and have no dropout between them.",
     ],
     vectors={"zh320_shelfnet": Vector()},
     published=["ShelfNet"],
@@ -67,7 +67,7 @@ class SBlock(BasicBlock):
 
 
 class UpColumn(nn.Module):
-    """A column from the deepest map to the finest: a block at every level, an upsampling between two.
+    """A column from the deepest map to the finest: a block at every level, and an upsampling between levels.
 
     Shapes: maps (N, channels[i], h/2^i, w/2^i), the finest first -> the same shapes.
     """
@@ -95,7 +95,7 @@ class UpColumn(nn.Module):
 
 
 class DownColumn(nn.Module):
-    """A column from the finest map to the deepest, whose last level is a strided convolution alone.
+    """A column from the finest map to the deepest, whose last level is only a strided convolution.
 
     Shapes: maps (N, channels[i], h/2^i, w/2^i), the finest first and the last unused -> the same shapes.
     """
@@ -126,17 +126,17 @@ class DownColumn(nn.Module):
 
 @MODELS.register_module()
 class ShelfNetHead(DecodeHead):
-    """ShelfNet behind its trunk: up, down and up again through four resolutions.
+    """ShelfNet after its trunk: columns that go up, down and up again through four resolutions.
 
     Args:
-        in_channels: channels of the trunk's maps, the finest first.
-        num_classes: channels of the result.
-        widths: channels of the columns at these resolutions.
-        shared_weights: the paper's blocks, whose two convolutions have the same weights.
-        norm_cfg: normalisation of the head; None removes every one.
-        act_cfg: activation.
-        align_corners: of the last resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: numbers of channels of the trunk's maps, the finest first.
+        num_classes: number of classes, and so of channels of the logits.
+        widths: numbers of channels of the columns at these resolutions.
+        shared_weights: whether the two convolutions of a block share their weights, as in the paper.
+        norm_cfg: mmcv's normalisation config for the head; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether the last resizing aligns corners.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, in_channels[i], h/2^i, w/2^i) of any size -> logits (N, num_classes, h, w).
     """

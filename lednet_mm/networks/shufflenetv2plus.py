@@ -1,15 +1,16 @@
 """ShuffleNetV2Plus: a dilated ShuffleNet whose stages are all concatenated, with ASPP or receptive fields.
 
 No paper; its units are those of ShuffleNet **v1** (arXiv:1707.01083), in spite of its name. Authors' code:
-github.com/ansleliu/LightNet (commit 58353b2). With 19 classes 15.31 M parameters and 139.51 G multiply-adds
-at 512x1024, 8.36 M and 85.55 G with the receptive-field block (RF-ShuffleNetV2Plus). The head is
-:class:`lednet_mm.networks.lightnet.LightNetHead`, whose file says what the whole collection deviates in.
+github.com/ansleliu/LightNet (commit 58353b2). With 19 classes it has 15.31 M parameters and 139.51 G
+multiply-adds at 512x1024, and with the receptive-field block (RF-ShuffleNetV2Plus) 8.36 M and 85.55 G. The
+head is :class:`lednet_mm.networks.lightnet.LightNetHead`, whose file lists the deviations of the whole
+collection.
 
 * The first convolution has neither normalisation nor activation; ShuffleNet's has both (``stem_norm_act``).
 * Every convolution of the trunk has a bias before its normalisation (``bias``).
-* The third and fourth stage keep the resolution, yet shrink their shortcut and enlarge it again.
-* The authors accept heights and widths that are multiples of 16. Here the shortcut is resized to the branch
-  it is joined to, the same where theirs runs.
+* The third and fourth stages keep the resolution, yet they shrink their shortcut and enlarge it again.
+* The authors' code accepts only heights and widths that are multiples of 16. Here the shortcut is resized to
+  the branch it is joined to, with the same result at every size that theirs accepts.
 """
 
 from __future__ import annotations
@@ -65,17 +66,18 @@ CARDS = [
 class ShuffleUnit(nn.Module):
     """ShuffleNet v1's unit: grouped 1x1, channel shuffle, depth-wise 3x3, grouped 1x1, beside a shortcut.
 
-    The shortcut is the input, added, where the channels stay; else the pooled input, which is put in front of
-    the branch's channels.
+    Where the number of channels stays the same, the input is added to the branch; otherwise the pooled input
+    is concatenated in front of it.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output, at least ``in_channels``; a quarter of it in the branch.
-        stride: of the depth-wise convolution; more than 1 only where the channels change.
-        dilation: of the depth-wise convolution.
-        groups: of the 1x1 convolutions and the shuffle.
-        group_first: False makes the first 1x1 convolution an ungrouped one.
-        shuffle: False leaves the channel shuffle out.
+        in_channels: number of channels of the input.
+        out_channels: number of channels of the output, at least ``in_channels``; a quarter of it in the
+            branch.
+        stride: stride of the depth-wise convolution; more than 1 only where the channels change.
+        dilation: dilation rate of the depth-wise convolution.
+        groups: number of groups of the 1x1 convolutions and the shuffle.
+        group_first: whether the first 1x1 convolution is grouped too.
+        shuffle: whether to use the channel shuffle.
         bias: whether the convolutions have a bias.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config; None leaves it out.
@@ -125,19 +127,20 @@ class ShuffleNetV2Plus(BaseModule):
     """ShuffleNet v1 without downsampling past 1/8, its three stages and pooled early maps concatenated.
 
     Args:
-        in_channels: channels of the image.
-        channels: of the first convolution and of the three stages.
-        blocks: units of every stage.
-        dilations: of the three stages; the first unit of the first stage, which strides, has none.
-        groups: of the 1x1 convolutions and the channel shuffle.
-        shuffle: False leaves every channel shuffle out.
-        stem_norm_act: True puts normalisation and activation after the first convolution, as in ShuffleNet's
+        in_channels: number of channels of the image.
+        channels: numbers of channels of the first convolution and of the three stages.
+        blocks: number of units of every stage.
+        dilations: dilation rates of the three stages; the first unit of the first stage, which strides, has
+            none.
+        groups: number of groups of the 1x1 convolutions and the channel shuffle.
+        shuffle: whether to use the channel shuffles.
+        stem_norm_act: whether normalisation and activation follow the first convolution, as in ShuffleNet's
             paper.
         scse: whether channels and pixels of the concatenated stages are weighted.
         bias: whether the convolutions have a bias.
-        norm_cfg: normalisation; None removes every one.
-        act_cfg: activation.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
     Shapes: image (N, 3, H, W) of any size -> maps (N, 48, H/4, W/4), (N, 1728, H/8, W/8), each rounded up.
     """

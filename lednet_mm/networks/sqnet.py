@@ -2,13 +2,13 @@
 
 Paper: Treml et al., "Speeding up semantic segmentation for autonomous driving", NIPS workshop MLITS, 2016.
 The code followed is the version in github.com/xiaoyufenfei/Efficient-Segmentation-Networks (model/SQNet.py,
-commit 0f0c32e): with 19 classes 16.26 M parameters and 143.9 G multiply-adds at 512x1024.
+commit 0f0c32e): with 19 classes it has 16.26 M parameters and 143.9 G multiply-adds at 512x1024.
 
-* No normalisation at all (``norm_cfg=None``); given one, it stands between each convolution and its
-  activation.
+* The network has no normalisation (``norm_cfg=None``); where one is given, it stands between each convolution
+  and its activation.
 * Where a skip map and the upsampled deep map differ in size, the first step of the decoder resizes the skip
   map and the second the deep one; the third resizes neither, so that the code refuses some sizes. Here the
-  third step works as the second, which is the same where that code runs.
+  third step works like the second, with the same result at every size that it accepts.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Fire(nn.Module):
     """SqueezeNet's block: a narrow 1x1 convolution, then 1x1 and 3x3 convolutions concatenated.
 
     Args:
-        in_channels: channels of the input map.
-        squeezed: channels of the first convolution.
-        expanded: channels of each of the two after it.
+        in_channels: number of channels of the input map.
+        squeezed: number of channels of the first convolution.
+        expanded: number of channels of each of the two convolutions after it.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -100,18 +100,18 @@ class SQNet(BaseModule):
     """SQNet's encoder.
 
     Args:
-        in_channels: channels of the image.
-        stem_channels: channels at 1/2 of the input.
-        squeezed: channels of the narrow convolutions at 1/4, 1/8 and 1/16.
-        expanded: half of the channels at 1/4, 1/8 and 1/16.
-        blocks: number of fire blocks at each.
-        dilations: of the parallel convolutions at the end; an empty tuple removes them.
-        norm_cfg: normalisation; None is the published network.
-        act_cfg: activation; a PReLU has one slope a channel.
-        init_cfg: mmengine's initialisation; None is PyTorch's default.
+        in_channels: number of channels of the image.
+        stem_channels: number of channels at 1/2 of the input.
+        squeezed: numbers of channels of the narrow convolutions at 1/4, 1/8 and 1/16.
+        expanded: half of the number of channels at 1/4, 1/8 and 1/16.
+        blocks: numbers of fire blocks at these resolutions.
+        dilations: dilation rates of the parallel convolutions at the end; an empty tuple removes them.
+        norm_cfg: mmcv's normalisation config; None, as in the published network, leaves it out.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
-    Shapes: image (N, 3, H, W) of any size from 15 -> maps (N, 96, H/2, W/2), (N, 128, H/4, W/4),
-    (N, 256, H/8, W/8), (N, 512, H/16, W/16); 1/2 is rounded up, the rest down.
+    Shapes: image (N, 3, H, W) of at least 15x15 -> maps (N, 96, H/2, W/2), (N, 128, H/4, W/4), (N, 256, H/8,
+    W/8), (N, 512, H/16, W/16). Sizes at 1/2 are rounded up, smaller ones down.
     """
 
     def __init__(
@@ -154,9 +154,9 @@ class Refinement(nn.Module):
     """Upsample the deep map by a transposed convolution and join it with a convolved skip map.
 
     Args:
-        deep_channels: channels of the deep map.
-        skip_channels: channels of the skip map, and of the upsampled deep map.
-        resize_skip: where the two sizes differ, resize the skip map; False resizes the deep one.
+        deep_channels: number of channels of the deep map.
+        skip_channels: number of channels of the skip map, and of the upsampled deep map.
+        resize_skip: whether to resize the skip map where the two sizes differ; False resizes the deep map.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -189,12 +189,13 @@ class SQNetHead(DecodeHead):
     """SQNet's decoder: three refinements with skip maps and a transposed convolution to the classes.
 
     Args:
-        in_channels: channels of the maps at 1/2, 1/4, 1/8 and 1/16.
-        num_classes: channels of the result.
-        norm_cfg: normalisation; None is the published network.
-        act_cfg: activation.
-        align_corners: of the resizing to the image's size where the result is larger.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: numbers of channels of the maps at 1/2, 1/4, 1/8 and 1/16.
+        num_classes: number of classes, and so of channels of the logits.
+        norm_cfg: mmcv's normalisation config; None, as in the published network, leaves it out.
+        act_cfg: mmcv's activation config.
+        align_corners: whether the resizing to the image's size, needed where the result has another size,
+            aligns corners.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, 96, H, W), (N, 128, H/2, W/2), (N, 256, H/4, W/4), (N, 512, H/8, W/8) ->
     logits (N, num_classes, 2H, 2W).

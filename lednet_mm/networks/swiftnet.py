@@ -1,16 +1,16 @@
 """SwiftNet: in defense of pre-trained ImageNet architectures for real-time semantic segmentation.
 
-Paper: Orsic et al., CVPR 2019, arXiv:1903.08469. Authors' code: github.com/orsic/swiftnet. What is reproduced
-here, and proven equal to, is a **third party's re-implementation** with ResNet-18,
+Paper: Orsic et al., CVPR 2019, arXiv:1903.08469. Authors' code: github.com/orsic/swiftnet. The code
+reproduced here, with outputs proven equal, is a **third party's re-implementation** with ResNet-18,
 github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the authors' code. With 19
-classes 11.95 M parameters (paper 11.8 M).
+classes it has 11.95 M parameters (the paper says 11.8 M).
 
-Where the re-implementation is odd, the defaults here follow it:
+The defaults here follow the re-implementation where it is unusual:
 
 * The last convolution is followed by normalisation and activation, so the logits are never negative.
   ``norm_act_logits=False`` makes it a plain convolution with a bias.
-* It accepts heights and widths that are multiples of 32. Here every map is resized to the one it is added
-  to, which is the same where theirs runs.
+* It accepts only heights and widths that are multiples of 32. Here every map is resized to the one it is
+  added to, with the same result at every size that theirs accepts.
 
 The trunk is MMSegmentation's ``ResNet`` with ``depth=18``.
 """
@@ -35,7 +35,7 @@ CARD = Card(
     paper="arXiv:1903.08469",
     repository=ZH320,
     commit=ZH320_COMMIT,
-    deviations=[THIRD_PARTY, LAST_NORM, "11.95 M parameters, the paper 11.8 M."],
+    deviations=[THIRD_PARTY, LAST_NORM, "It has 11.95 M parameters; the paper says 11.8 M."],
     vectors={"zh320_swiftnet": Vector()},
     published=["SwiftNet"],
 )
@@ -45,13 +45,14 @@ RELU = {"type": "ReLU"}
 
 
 class SpatialPyramidPooling(nn.Module):
-    """The input joined with its averages over coarse grids, each through a bare 1x1 convolution.
+    """Join the input with its averages over coarse grids, each of which passes a plain 1x1 convolution.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
-        pool_sizes: bins a side of each average, which gets an equal part of ``in_channels``.
-        align_corners: of the averages' resizing.
+        in_channels: number of channels of the input.
+        out_channels: number of channels of the output.
+        pool_sizes: numbers of bins per side of the averages, each of which gets an equal part of
+            ``in_channels``.
+        align_corners: whether the averages' resizing aligns corners.
         norm_cfg: mmcv's normalisation config; None leaves it out.
         act_cfg: mmcv's activation config.
 
@@ -84,19 +85,19 @@ class SpatialPyramidPooling(nn.Module):
 
 @MODELS.register_module()
 class SwiftNetHead(DecodeHead):
-    """SwiftNet's decoder: pyramid pooling, then three times resize, add the trunk's map, convolve.
+    """SwiftNet's decoder: pyramid pooling, then three steps that resize, add the trunk's map and convolve.
 
     Args:
-        in_channels: channels of the trunk's maps, the finest first.
-        num_classes: channels of the result.
-        channels: of every map of the decoder.
-        pool_sizes: bins a side of each average in the pyramid pooling; none leaves it out and keeps its last
-            1x1 convolution.
+        in_channels: numbers of channels of the trunk's maps, the finest first.
+        num_classes: number of classes, and so of channels of the logits.
+        channels: number of channels of every map of the decoder.
+        pool_sizes: numbers of bins per side of the averages in the pyramid pooling; an empty tuple leaves it
+            out but for its last 1x1 convolution.
         norm_act_logits: whether normalisation and activation follow the last convolution.
-        norm_cfg: normalisation of the head; None removes every one.
-        act_cfg: activation.
-        align_corners: of every bilinear resizing.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        norm_cfg: mmcv's normalisation config for the head; None removes all normalisation.
+        act_cfg: mmcv's activation config.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: maps (N, in_channels[i], h/2^i, w/2^i) of any size -> logits (N, num_classes, h, w).
     """

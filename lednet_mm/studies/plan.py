@@ -25,11 +25,12 @@ from pydantic import (
     model_validator,
 )
 
-from lednet_mm.catalog import COMMON, DEFAULT, Variant, network_files, variants_of
+from lednet_mm.catalog import COMMON, DEFAULT, network_files, variants_of
 from lednet_mm.config import Choice, config_text, is_card, load_config, network_changes, run_of
 from lednet_mm.errors import InputError, describe_error, describe_os_error
 from lednet_mm.files import read_regular
 from lednet_mm.literals import read_literals
+from lednet_mm.own_networks import is_own_network
 from lednet_mm.record_format import Name, Seed, one_or_several
 from lednet_mm.records import Run
 from lednet_mm.studies.jobs import PATIENCE_MINUTES, LatencyJob, TrainingJob, planned_text, sha256
@@ -63,7 +64,8 @@ class Runs(_Part):
     """A product of networks, datasets, recipes, variants and seeds; or of config files, variants and seeds.
 
     Attributes:
-        networks: names; ``*`` stands for all, ``mininet*`` for those that match.
+        networks: names; ``*`` stands for all, ``mininet*`` for those that match; or the files of networks of
+            the user's own, relative to the study file.
         datasets: names, or datasets' YAML files, relative to the study file.
         recipes: names.
         configs: config files instead of the three, relative to the study file; patterns stand for all that
@@ -179,21 +181,15 @@ class Plan:
             "split": self.runs[0].split,
             "baseline": baselines[0] if len(baselines) == 1 else baselines,
             "expectations": self._expectations(),
-            "questions": {name: variant.question for name, variant in self._variants().items()},
+            "questions": {run.run.variant: run.question for run in self.runs if run.question},
             "runs": runs,
             "configs": {run.name: sha256(run.text) for run in self.runs},
         }
 
     def _expectations(self) -> dict[str, str]:
         """Return what is expected of the variants in this study, and what the study says itself."""
-        known = {name: variant.expectation for name, variant in self._variants().items()}
+        known = {run.run.variant: run.expectation for run in self.runs if run.expectation}
         return {**known, **self.study.expectations}
-
-    def _variants(self) -> dict[str, Variant]:
-        """Return the variants in this study that the networks' files describe, by name."""
-        planned = dict.fromkeys((run.run.network, run.run.variant) for run in self.runs)
-        known = {variant: variants_of(network).get(variant) for network, variant in planned}
-        return {name: variant for name, variant in known.items() if variant}
 
 
 def read_study(path: str | Path) -> Study:
@@ -376,6 +372,9 @@ def _choices(path: Path, product: Runs) -> list[Choice]:
         return [Choice(str(file), variant=variant) for file, variant in product_of(files, product.variants)]
     networks: list[str] = []
     for pattern in product.networks:
+        if is_own_network(str(path.parent / pattern)):
+            networks.append(str(_shorter(path.parent / pattern)))
+            continue
         found = fnmatch.filter(network_files(), pattern) if set(pattern) & set("*?[") else [pattern]
         if not found:
             raise InputError(f"{path}: no network matches {pattern}")
@@ -422,6 +421,8 @@ def _jobs(
     split = _split(config, measure.accuracy, source)
     run = run_of(config)
     jobs: list[TrainingJob] = []
+    variants = variants_of(source.source if source.is_own_network else run.network)
+    expected = variants.get(config.get("variant", DEFAULT))
     training = config.get("train_cfg")
     iterations = training.get("max_iters") if isinstance(training, Mapping) else None
     if not isinstance(config.get("randomness", {}), Mapping):
@@ -447,6 +448,8 @@ def _jobs(
                 source=str(source),
                 split=split,
                 shape=measure.complexity.shape if measure.complexity else None,
+                expectation=expected.expectation if expected else "",
+                question=expected.question if expected else "",
                 max_iters=iterations if isinstance(iterations, int) else 0,
                 patience_minutes=content.limits.no_progress_minutes,
             )

@@ -63,6 +63,35 @@ def drift_interval(samples: np.ndarray) -> float:
     return float(stats.t.ppf(0.975, parts - 1) * np.std(medians, ddof=1) / np.sqrt(parts))
 
 
+def wider_interval(samples: np.ndarray) -> tuple[float, float]:
+    """Return the wider of the median's two 95% intervals, by order statistics and by drift.
+
+    Args:
+        samples: (n,) values in the order taken; NaN for fewer than 6.
+    """
+    low, high = median_interval(samples)
+    median, half = float(np.median(samples)), drift_interval(samples)
+    return (low, high) if not 2 * half > high - low else (median - half, median + half)
+
+
+def paired_ratio(first: np.ndarray, samples: np.ndarray) -> tuple[float, float, float]:
+    """Return how many times as fast as a first row another one is, round by round.
+
+    Both rows are timed once in every round, so a drift of the machine changes their ratio far less than it
+    changes their times.
+
+    Args:
+        first: (n,) times of the first row by rounds.
+        samples: (n,) times of the other row in the same rounds.
+
+    Returns:
+        Median of the rounds' ratios ``first / samples``, and the lower and upper end of its
+        :func:`wider_interval`.
+    """
+    ratios = np.asarray(first, np.float64) / np.asarray(samples, np.float64)
+    return float(np.median(ratios)), *wider_interval(ratios)
+
+
 def instability_reasons(samples: np.ndarray) -> list[str]:
     """Say why a second run might give a median more than 5% away; nothing where it should not.
 

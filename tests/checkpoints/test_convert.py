@@ -74,12 +74,12 @@ def test_files_of_old_versions_of_pytorch(state, save, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("missing", r"nothing in the file for backbone\.\S+"),
+        ("missing", r"the file has no tensor for backbone\.\S+"),
         ("surplus", "extra.weight has no counterpart"),
         ("reshaped", r"has shape \(40,.*this network's"),
         ("double", "both map to"),
         ("nothing", "no tensors"),
-        ("foreign", "no tensor in it is a classifier of dabnet"),
+        ("foreign", "it has no tensor of dabnet's classifier"),
     ],
 )
 def test_nothing_passes_silently(fault, message, state, save, tmp_path):

@@ -12,9 +12,31 @@ from lednet_mm.timing.latency import (
     instability_reasons,
     measure,
     median_interval,
+    paired_ratio,
     summarise,
     warm_up,
+    wider_interval,
 )
+
+
+def test_the_wider_interval_is_that_of_the_drift_where_samples_resemble_their_neighbours():
+    random = np.random.default_rng(5)
+    independent = random.normal(10, 1, 400)
+    low, high = wider_interval(independent)
+    assert low < 10 < high
+    assert high - low < 0.6
+    drifting_slowly = independent + np.repeat(random.normal(0, 1, 10), 40)
+    assert np.diff(wider_interval(drifting_slowly)) > 3 * np.diff(median_interval(drifting_slowly))
+
+
+def test_the_ratio_of_rounds_is_known_better_than_that_of_medians():
+    random = np.random.default_rng(6)
+    drift = np.linspace(1, 2, 200)  # the machine slows down for both
+    first, second = (drift * random.normal(mean, 0.01, 200) for mean in (3, 2))
+    ratio, low, high = paired_ratio(first, second)
+    assert low < 1.5 < high
+    assert abs(ratio - 1.5) < 0.005
+    assert high - low < 0.02 < np.diff(wider_interval(first))
 
 
 def test_the_interval_of_the_median_covers_it_as_often_as_it_says():

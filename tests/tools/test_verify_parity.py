@@ -34,7 +34,7 @@ ODD = {
     "no outputs": (case("outputs", []), "outputs: "),
     "a value beyond the output": (
         lambda vector: vector["cases"][0]["outputs"][0]["samples"][0].__setitem__(0, 10**9),
-        "a value beyond the",
+        "the position of a value is beyond the",
     ),
     "text as a figure": (lambda vector: vector["cases"][0]["outputs"][0].update(mean="0"), "mean: "),
     "no gradient": (lambda vector: vector["cases"][-1].update(grad_norms=[]), "grad_norms: "),

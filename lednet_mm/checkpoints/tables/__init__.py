@@ -1,4 +1,4 @@
-"""The name tables: one file per network or family, with the tables by the vectors' names in ``TABLES``.
+"""The name tables: each file is about one network or family and has its tables by vector name in ``TABLES``.
 
-Two files hold no table but what several share: ``lightnet.py`` and ``zh320.py``.
+``lightnet.py`` and ``zh320.py`` have no tables, but rules that several tables share.
 """

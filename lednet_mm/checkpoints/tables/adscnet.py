@@ -15,7 +15,7 @@ TABLES = {
             (r"^ddcc\.block1\.1\.", "backbone.stages.2.1.levels.0.2."),
             (r"^ddcc\.block(\d)\.", lambda match: f"backbone.stages.2.1.levels.{int(match[1]) - 1}."),
             (r"^up", "decode_head.up"),
-            # The 1x1 convolutions of a block, and those before a pooling, are no units.
+            # The 1x1 convolutions of a block, and those before a pooling, are plain convolutions, not units.
             (r"(\.conv\.[13]|levels\.\d\.0)\.weight$", r"\1.bare"),
             *UNIT,
             (r"\.bare$", ".weight"),

@@ -13,7 +13,7 @@ TABLES = {
                     f"backbone.stages.{('2_4', '6_7', '9_16').index(match[1])}.{int(match[2]) + 1}."
                 ),
             ),
-            # A branch counts its layers there: 0, 1 (activation), 2 (unit), 3, 4 (activation), 5 (unit).
+            # Their branches number their layers: 0, 1 (activation), 2 (unit), 3, 4 (activation), 5 (unit).
             (r"(left|right)_branch\.([03])\.", lambda match: f"{match[1]}.{'03'.index(match[2]) * 2}.conv."),
             (r"(left|right)_branch\.([25])\.", lambda match: f"{match[1]}.{'25'.index(match[2]) * 2 + 1}."),
             (r"^layer17\.pfa\.conv(\d)1\.", r"decode_head.pyramid.down\1."),

@@ -1,4 +1,4 @@
-"""Names of ContextNet and Fast-SCNN in Efficient-Segmentation-Networks, which share their blocks."""
+"""The names of ContextNet and Fast-SCNN, which share blocks, in Efficient-Segmentation-Networks."""
 
 from lednet_mm.checkpoints.names import NameTable, Rule
 

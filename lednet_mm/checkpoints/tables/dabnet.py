@@ -8,7 +8,8 @@ TABLES = {
             (r"^classifier\.0\.conv", "decode_head.conv_seg"),
             (r"^init_conv\.", "backbone.stem."),
             (r"^bn_prelu_(\d)\.", lambda match: f"backbone.merges.{int(match[1]) - 1}."),
-            # The first one has a pooled branch, and so no unit of convolution, norm and activation.
+            # The first one has a pooled branch and therefore is not a unit of convolution, norm and
+            # activation.
             (r"^downsample_1\.(conv3x3\.)?", "backbone.downsamples.0."),
             (r"^downsample_2\.(conv3x3\.)?", "backbone.downsamples.1."),
             (

@@ -2,7 +2,7 @@
 
 from lednet_mm.checkpoints.names import NameTable, Rule
 
-# Each convolution of theirs is a row of convolution, norm and activation, numbered from 0.
+# Each of their convolutions is a sequence of convolution, norm and activation, numbered from 0.
 UNIT: list[Rule] = [
     (r"\.0\.(\w+)$", r".conv.\1"),
     (r"\.1\.(\w+)$", r".norm.\1"),
@@ -12,7 +12,7 @@ UNIT: list[Rule] = [
 TABLES = {
     "enet": NameTable(
         rules=[
-            # Two units in one row.
+            # Two units in one sequence.
             (
                 r"^(asymmetric\d_\d\.ext_conv2)\.([0-5])\.",
                 lambda match: f"{match[1]}.{int(match[2]) // 3}.{int(match[2]) % 3}.",
@@ -22,8 +22,8 @@ TABLES = {
             (r"^initial_block\.batch_norm\.", "backbone.initial.norm."),
             (r"^initial_block\.", "backbone.initial."),
             (r"^(down|up)sample(\d)_0\.", r"backbone.\1\2."),
-            # Their stages 1, 4 and 5 count blocks from 1, after the resampling; stage 2 too, and stage 3,
-            # which has none, from 0. Stages 2 and 3 are one row here.
+            # Their stages 1, 2, 4 and 5 start with the resampling and number their blocks from 1; stage 3 has
+            # no resampling and numbers them from 0. Stages 2 and 3 are one sequence here.
             (
                 r"^(?:regular|dilated|asymmetric)([1245])_(\d)\.",
                 lambda match: f"backbone.stage{match[1]}.{int(match[2]) - 1}.",

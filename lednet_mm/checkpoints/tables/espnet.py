@@ -1,9 +1,9 @@
-"""ESPNet's names: whole, its encoder alone, and the versions whose weights the authors released.
+"""The names of ESPNet, of its encoder alone, and of the versions whose weights the authors released.
 
-The weights for Cityscapes (``espnet_p_2_q_3.pth``, ``..._5.pth``, ``..._8.pth``; 20 classes, the last is
-void) are of ``espnet_q3``, ``espnet_q5`` and ``espnet_q8``; those for CamVid (``espnet_p_2_q_8_camvid.pth``;
-12 classes, the last is void) of ``espnet``. Their tensors have no prefix, and there are no counters of batch
-normalisation.
+The weights for Cityscapes (``espnet_p_2_q_3.pth``, ``..._5.pth``, ``..._8.pth``; 20 classes, of which the
+last is void) belong to ``espnet_q3``, ``espnet_q5`` and ``espnet_q8``; those for CamVid
+(``espnet_p_2_q_8_camvid.pth``; 12 classes, of which the last is void) belong to ``espnet``. Their tensors
+have no prefix, and there are no counters of batch normalisation.
 """
 
 from lednet_mm.checkpoints.names import NameTable, Rule
@@ -13,8 +13,8 @@ ENCODER: list[Rule] = [
     (r"^level(\d)_0\.", r"backbone.down\1."),
     (r"^b(\d)\.", r"backbone.merge\1."),
 ]
-# level1, the merges and the decoder's last merge have norm and activation of their own; a block's are in one
-# module, which the authors' residual blocks call bn and their strided ones do not have.
+# level1, the merges and the decoder's last merge have separate norm and activation. A block here has both in
+# one module, which the authors call bn in residual blocks and split into bn and act in strided ones.
 UNITS: list[Rule] = [
     (r"\.c1\.", ".reduce."),
     (r"\.d(\d+)\.conv\.", lambda match: f".branches.{int(match[1]).bit_length() - 1}."),

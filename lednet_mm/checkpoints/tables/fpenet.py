@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _doubled(model: Any, maps: Sequence[Tensor], image: Tensor) -> Tensor:
-    """Return the logits as that code ends: doubled, which for odd sizes is larger than the image."""
+    """Return the logits doubled in size, as that code does; for odd sizes they are larger than the image."""
     from torch.nn import functional as F
 
     return F.interpolate(model.decode_head(maps), scale_factor=2, mode="bilinear", align_corners=True)

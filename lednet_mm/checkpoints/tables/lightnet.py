@@ -1,4 +1,4 @@
-"""What the name tables of the LightNet collection share: gates, context blocks and the common head."""
+"""Rules that the name tables of the LightNet collection share: gates, context blocks and the common head."""
 
 from lednet_mm.checkpoints.names import Rule
 
@@ -43,4 +43,4 @@ HEAD: list[Rule] = [
     (r"^score\.conv\.2\.", "decode_head.conv_seg."),
     *SCSE,
 ]
-"""Put ASPP or RFB after it."""
+"""The rules of the common head; append ``ASPP`` or ``RFB`` for its context block."""

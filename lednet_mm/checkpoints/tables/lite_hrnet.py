@@ -7,7 +7,7 @@ from lednet_mm.checkpoints.tables.zh320 import UNIT
 
 
 def _part(match: re.Match) -> str:
-    # A stage is a flat list there: weights, blocks and exchange of its first module, of its second, ...
+    # Their stages are flat lists: weights, blocks and exchange of the first module, then of the second, ...
     module, part = divmod(int(match[2]), 3)
     return f"backbone.stages.{int(match[1]) - 2}.{module}.{('cross', 'blocks', 'sums')[part]}."
 
@@ -27,15 +27,15 @@ TABLES = {
             (r"(cross\.conv|sw\.fc)\.1\.", r"\1.expand."),
             (r"cross\.conv", "cross"),
             (r"sw\.fc", "spatial"),
-            # There a stream is a source with its targets: separable convolutions in a row to coarser
+            # Their streams go from a source to its targets: several separable convolutions to coarser
             # resolutions, one unit (and a resizing) to finer ones.
             (r"stream(\d)\.(\d)\.(conv|0)\.", lambda match: f"{match[2]}.{int(match[1]) - 1}."),
             (r"(sums\.\d\.\d\.\d|head\.fuse|backbone\.down)\.0\.", r"\1.depth."),
             (r"(sums\.\d\.\d\.\d|head\.fuse|backbone\.down)\.1\.", r"\1.point."),
             *UNIT,
         ],
-        # Its batch normalisations over the two global means of a batch of two grow a change of the input in
-        # the 16th digit to 4e-6 of the outputs' spread and 4e-4 of the gradients'.
+        # In a batch of two, its batch normalisations over global means see only two values. They amplify a
+        # change in the 16th digit of the input to 4e-6 of the outputs' spread and 4e-4 of the gradients'.
         training_tolerance=1e-3,
     ),
 }

@@ -8,7 +8,7 @@ TABLES = {
         rules=[
             *mobilenet_v2("backbone", "backbone"),
             (r"^daspp\.stage([1-4])\.", lambda match: f"decode_head.context.branches.{int(match[1]) - 1}."),
-            # The 1x1 convolution of the global mean and the classifier are no units.
+            # The 1x1 convolution of the global mean and the classifier are plain convolutions, not units.
             (r"^daspp\.stage5\.1\.weight$", "decode_head.context.pooled.bare"),
             (r"^daspp\.conv\.", "decode_head.context.join."),
             (r"^seg_head\.2\.", "decode_head.conv_seg."),

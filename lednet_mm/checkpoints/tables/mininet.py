@@ -15,7 +15,7 @@ TABLES = {
             # A separable convolution is 0 (depth-wise) and 1 (1x1).
             (r"(downs\.\d|deep_down|deep\.1)\.0\.(?=\d)", r"\1.depth."),
             (r"(downs\.\d|deep_down|deep\.1)\.1\.(?=\d)", r"\1.point."),
-            # The convolutions of a module are no units.
+            # The convolutions of a module are plain convolutions, not units.
             (r"conv1\.(\d)\.weight", r"first.\1.bare"),
             (r"conv2\.(\d)\.weight", r"second.\1.bare"),
             *UNIT,

@@ -11,7 +11,7 @@ TABLES = {
             (r"^encoder3\.", "decode_head.down."),
             (r"^decoder4\.", "decode_head.up2."),
             (r"\.block_([A-D])\.", lambda match: f".blocks.{'ABCD'.index(match[1])}."),
-            # An upsampling has the name of the level that it leaves.
+            # An upsampling is named after the level that it starts from.
             (r"\.up_([B-D])\.", lambda match: f".ups.{'BCD'.index(match[1])}."),
             (r"\.down_([A-C])\.", lambda match: f".downs.{'ABC'.index(match[1])}."),
             (r"^classifier\.", "decode_head.conv_seg."),

@@ -8,12 +8,12 @@ TABLES = {
         rules=[
             (r"^connection(\d)\.", lambda match: f"decode_head.laterals.{int(match[1]) - 1}."),
             (r"^spp\.conv\.", "decode_head.context.join."),
-            # The 1x1 convolutions of the averages are no units.
+            # The 1x1 convolutions of the averages are plain convolutions, not units.
             (
                 r"^spp\.stage(\d)\.1\.weight$",
                 lambda match: f"decode_head.context.branches.{int(match[1]) - 1}.bare",
             ),
-            # Named there by the map that is added, so in reverse.
+            # They name a step after the map that is added, so the order is reversed.
             (r"^decoder\.up_stage(\d)\.", lambda match: f"decode_head.convs.{3 - int(match[1])}."),
             *UNIT,
             (r"\.bare$", ".weight"),

@@ -1,13 +1,13 @@
-"""What the tables of zh320's re-implementations share: its units, and torchvision's names of MobileNetV2.
+"""Rules that the tables of zh320's re-implementations share: its units, and torchvision's MobileNetV2.
 
-Its ResNet-18 has torchvision's names, which are mmseg's too: ``ResNet`` with ``depth=18`` needs no rules.
+Its ResNet-18 has torchvision's names, which mmseg uses too, so ``ResNet`` with ``depth=18`` needs no rules.
 """
 
 import re
 
 from lednet_mm.checkpoints.names import Rule
 
-# One unit is 0 (convolution) and 1 (batch normalisation); these come last in a table, after what is no unit.
+# A unit is 0 (convolution) and 1 (batch normalisation); tables put these rules last, after all other layers.
 # The shortcuts of ResNet keep torchvision's names.
 UNIT: list[Rule] = [
     (r"\.up_conv\.(\d)", r".\1"),
@@ -19,7 +19,7 @@ UNIT: list[Rule] = [
 ]
 
 MOBILENET_V2_BLOCKS = (1, 2, 3, 4, 3, 3, 1)
-"""Blocks of one width in a row."""
+"""Numbers of consecutive blocks of the same width."""
 
 
 def _mobilenet_v2_block(match: re.Match) -> str:
@@ -35,8 +35,8 @@ def mobilenet_v2(theirs: str, ours: str) -> list[Rule]:
     """Return the rules from torchvision's MobileNetV2, cut into four groups, to mmseg's.
 
     Args:
-        theirs: what stands before their ``layer1`` to ``layer4``, for example ``backbone``.
-        ours: what stands before our ``conv1`` and ``layer1`` to ``layer7``.
+        theirs: prefix of their ``layer1`` to ``layer4``, for example ``backbone``.
+        ours: prefix of our ``conv1`` and ``layer1`` to ``layer7``.
     """
     block = rf"^({re.escape(ours)}\.layer\d\.\d\.conv)"
     first = rf"^({re.escape(ours)}\.layer1\.0\.conv)"
@@ -47,7 +47,7 @@ def mobilenet_v2(theirs: str, ours: str) -> list[Rule]:
             rf"^{re.escape(theirs)}\.layer[1-4]\.(\d+)\.",
             lambda match: f"{ours}.{_mobilenet_v2_block(match)}",
         ),
-        # The last convolution of a block and its norm have no unit of their own there.
+        # The last convolution of a block and its norm are not a unit there.
         (rf"{first}\.1\.", r"\1.1.conv."),
         (rf"{first}\.2\.", r"\1.1.bn."),
         (rf"{block}\.2\.", r"\1.2.conv."),

@@ -1,0 +1,105 @@
+"""A network of the user's own in one file: its card, its model and its variants, read without importing it.
+
+The file is a Python module that stands anywhere::
+
+    from lednet_mm.cards import Card
+
+    CARD = Card(name="toy", title="Toy", paper="unpublished", repository="here")
+    MODEL = dict(type="Segmentor", backbone=dict(type="Toy"), decode_head=dict(type="ClassifierHead", ...))
+    VARIANTS = dict(wide=dict(question=..., claim=..., expectation=..., change={"model.backbone.width": 64}))
+
+    @MODELS.register_module()
+    class Toy(BaseModule): ...
+
+Every command then takes the file's path where it takes a network's name.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lednet_mm.cards import Card, constants_in, network_cards
+from lednet_mm.errors import InputError, describe_error
+
+
+@dataclass(frozen=True)
+class OwnNetwork:
+    """What the file of a network of the user's own says.
+
+    Attributes:
+        path: the file.
+        card: the network's card; its name is the network's in records and reports.
+        model: the config of the model.
+        variants: the entries of its variants by name, as in ``configs/ablations``.
+    """
+
+    path: Path
+    card: Card
+    model: Mapping[str, Any]
+    variants: Mapping[str, Mapping[str, Any]]
+
+
+def is_own_network(source: str) -> bool:
+    """Say whether a path is that of a Python file with a network's card in it; nothing is executed."""
+    path = Path(source)
+    if path.suffix != ".py" or not path.is_file():
+        return False
+    try:
+        return "CARD" in constants_in(path, ())
+    except InputError:  # no Python, say: whoever reads it as a config tells that
+        return False
+
+
+def read_own_network(source: str | Path) -> OwnNetwork:
+    """Read the card, the model and the variants of a network's file.
+
+    Raises:
+        InputError: one of them is missing or no literal, or one of this project's networks has its name.
+    """
+    path = Path(source)
+    found = constants_in(path, ("CARD", "MODEL", "VARIANTS"))
+    card, model, variants = (found.get(name) for name in ("CARD", "MODEL", "VARIANTS"))
+    if not isinstance(card, Card):
+        raise InputError(f"{path}: CARD is {card!r}, and a network's card is Card(name=..., title=..., ...)")
+    if not isinstance(model, dict) or "type" not in model:
+        raise InputError(f"{path}: a network's file needs MODEL = dict(type=..., backbone=...), the model")
+    if variants is not None and not isinstance(variants, dict):
+        raise InputError(f"{path}: VARIANTS is dict(name=dict(question=..., change={{...}}), ...)")
+    if card.name in network_cards():
+        raise InputError(f"{path}: {card.name!r} is a network of this project: give its card another name")
+    return OwnNetwork(path, card, model, variants or {})
+
+
+def import_own_network(path: Path) -> None:
+    """Import a network's file, which registers its parts; once in a process.
+
+    Records of this process then say which code it was, by the file's sha256.
+
+    Raises:
+        InputError: it fails, or another module has its name.
+    """
+    from lednet_mm.files import file_sha256
+    from lednet_mm.records import note_code
+
+    name, path = path.stem, path.resolve()
+    module = sys.modules.get(name)
+    if module is not None:
+        if Path(getattr(module, "__file__", None) or ".").resolve() == path:
+            return
+        raise InputError(f"{path}: a module of the name {name} is there already: give the file another name")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path}: no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # it is the user's code: anything may come out of it
+        del sys.modules[name]
+        raise InputError(f"{path}: the network's file fails: {describe_error(error)}") from error
+    note_code(path.name, file_sha256(path))
