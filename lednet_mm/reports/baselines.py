@@ -17,8 +17,12 @@ COLUMNS = [
     *("study", "dataset", "split", "network", "variant", "baseline", "seeds"),
     *("difference_points", "low_points", "high_points", "verdict"),
     *("params_change_percent", "macs_change_percent", "latency_change_percent"),
-    *("recipe_differs", "expectation", "_accuracy", "_complexity", "_latency"),
+    *("recipe_differs", "expectation", "_sampling", "_accuracy", "_complexity", "_latency"),
 ]
+
+
+SAMPLING = "single images"
+"""What is drawn of the images in each resample, in words."""
 
 
 def compare_with_baselines(
@@ -99,6 +103,7 @@ def _row(
         return {**found, "seeds": 0, "verdict": "its baseline has no result"}
     difference = differences.between(row["_seeds"], base["_seeds"])
     found.update(seeds=len(difference.seeds), verdict=difference.verdict)
+    found["_sampling"] = SAMPLING
     if interval := difference.interval:
         found["difference_points"] = interval.difference
         found["low_points"], found["high_points"] = interval.low, interval.high

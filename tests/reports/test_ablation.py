@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from lednet_mm.records import write_record
 from lednet_mm.reports.content import Content
@@ -41,6 +42,15 @@ def test_the_interval_is_that_of_the_statistics(tmp_path):
     assert row["difference_points"] == pytest.approx(expected.difference)
     assert (row["low_points"], row["high_points"]) == pytest.approx((expected.low, expected.high))
     assert row["verdict"] == "worse"
+
+
+def test_the_note_says_how_the_interval_is_made(tmp_path):
+    write_runs(tmp_path, *(accuracy(variant=v, seed=s) for v in ("baseline", "no_apn") for s in (0, 1, 2)))
+    note = next(iter(section_of(tmp_path).notes()))
+    # Student's t with 2 degrees of freedom over the normal quantile, times the root of 3 / 2.
+    factor = stats.t.ppf(0.975, 2) / stats.norm.ppf(0.975) * np.sqrt(3 / 2)
+    assert f"({factor:.2f} times with 3 seeds)" in note
+    assert "each of 2,000 resamples draws seeds and single images with replacement" in note
 
 
 def test_a_difference_whose_interval_contains_zero_is_not_resolved(tmp_path):

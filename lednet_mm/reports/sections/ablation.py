@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,7 @@ from lednet_mm.reports.drawing import MAX_ROWS, Looks, Plot, label, places, set_
 from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import Column, is_missing, names, rows_of
+from lednet_mm.studies.statistics import LEVEL, RESAMPLES, seed_widening
 
 
 class Ablation(TableSection):
@@ -70,10 +71,7 @@ class Ablation(TableSection):
     def notes(self) -> Iterable[str]:
         """Say how the interval is made, and what else differs."""
         frame = self.frame
-        yield (
-            "The interval is a paired bootstrap over seeds and images; a difference whose interval contains "
-            "zero is not resolved."
-        )
+        yield from _method(frame.dropna(subset=["low_points"]))
         if frame["seeds"].eq(1).any():
             yield (
                 "With one seed the interval speaks about these two trainings, not about the networks: it "
@@ -91,6 +89,21 @@ class Ablation(TableSection):
     def plots(self) -> list[Plot]:
         """Draw the differences with their intervals."""
         return plot_forest(self.frame, self.content.title, self.content.looks)
+
+
+def _method(taken: pd.DataFrame) -> Iterator[str]:
+    """Say how intervals are made, so that who repeats it gets the same."""
+    if taken.empty:
+        return
+    sampling = " or ".join(sorted(set(taken["_sampling"])))
+    several = (seeds for seeds in sorted(set(taken["seeds"])) if seeds > 1)
+    widened = ", ".join(f"{seed_widening(seeds):.2f} times with {seeds} seeds" for seeds in several)
+    by = f", and widens the deviations of the seeds by Student's t ({widened})" if widened else ""
+    yield (
+        f"The {LEVEL:.0%} interval is a paired percentile bootstrap: each of {RESAMPLES:,} resamples draws "
+        f"seeds and {sampling} with replacement, the same ones for both networks{by}. A difference whose "
+        "interval contains zero is not resolved."
+    )
 
 
 def _change(key: str) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class Benchmarks(TableSection):
     def notes(self) -> Iterable[str]:
         """Say how they were timed."""
         yield "All ways of one benchmark are timed interleaved in one run and compared with the first."
+        if self.frame["interval"].ne("").any():
+            yield "The interval is that of the median, by order statistics."
 
 
 def _rows(record: Record) -> Iterable[dict[str, Any]]:

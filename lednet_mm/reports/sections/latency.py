@@ -80,7 +80,10 @@ class Latency(TableSection):
         if timed:
             yield f"Timed: {'; '.join(timed)}."
         if self._best:
-            yield "Bold: the fastest of its condition, where the 95% intervals of the medians tell."
+            yield (
+                "Bold: the fastest of its condition, where the 95% intervals of the medians (by order "
+                "statistics) tell."
+            )
 
     def best(self) -> Iterable[tuple[Hashable, str]]:
         """Return the fastest of each condition, where it is resolved."""

@@ -79,8 +79,8 @@ class Results(TableSection):
         """Say what was measured how, and what is bold."""
         if self.frame["seeds"].gt(1).any():
             yield (
-                "± is the standard deviation over seeds, the interval that of their mean (Student's t); one "
-                "seed has neither."
+                "± is the standard deviation over n seeds (divisor n - 1), the interval that of their mean "
+                "by Student's t with n - 1 degrees of freedom; one seed has neither."
             )
         for condition, name in zip(self.conditions, short_names(self.conditions), strict=True):
             yield f"Speed{f' ({name})' if name else ''}: {condition}."
