@@ -273,6 +273,44 @@ def test_where_a_number_comes_from(tab):
     dialog.get_by_text("latency-").first.wait_for()
 
 
+def test_where_a_published_number_comes_from(tab):
+    tab.locator("#summary button.sourced", has_text="71.0").click()
+    dialog = tab.locator("#dialog")
+    assert "Published" in dialog.inner_text()
+    assert "arXiv:1905.02423" in dialog.inner_text()
+    assert "record" not in dialog.inner_text()
+
+
+def test_learning_curves(tab):
+    def lines():
+        return tab.evaluate(
+            "report.charts.learning_curves.data.datasets.flatMap((set, i) => set.line"
+            " && report.charts.learning_curves.isDatasetVisible(i) ? [[set.label, set.borderColor]] : [])"
+        )
+
+    # The best at the end first; the colours are those of the plot of accuracy against cost.
+    assert [name for name, _ in lines()] == ["erfnet", "lednet", "lednet, no apn"]
+    points = tab.evaluate("report.charts.tradeoff.data.datasets[0].data.map(p => [p.name, p.point.color])")
+    assert sorted(map(tuple, lines())) == sorted(map(tuple, points))
+    canvas = tab.locator("#learning_curves canvas")
+    canvas.scroll_into_view_if_needed()
+    chart = "report.charts.learning_curves"
+
+    def click(place):
+        x, y = tab.evaluate(place)
+        box = canvas.bounding_box()
+        tab.mouse.click(box["x"] + x, box["y"] + y)
+
+    click(f"(b => [b.left + b.width / 2, b.top + b.height / 2])({chart}.legend.legendHitBoxes[1])")
+    until(tab, f"!{chart}.isDatasetVisible({chart}.data.datasets.findIndex(set => set.label === 'lednet'))")
+    assert [name for name, _ in lines()] == ["erfnet", "lednet, no apn"]
+    index = f"{chart}.data.datasets.findIndex(set => set.label === 'lednet, no apn')"
+    click(f"(p => [p.x, p.y])({chart}.getDatasetMeta({index}).data[1])")
+    dialog = tab.locator("#dialog")
+    dialog.get_by_text("Computed from 2 records.").wait_for()
+    assert "train-" in dialog.inner_text()
+
+
 def test_a_difference_of_one_seed_looks_uncertain(tab):
     for network, dots in (("erfnet", "2 3"), ("no_apn", None)):
         line = tab.locator("#ablation .tabulator-row", has_text=network).locator(".interval line").nth(1)

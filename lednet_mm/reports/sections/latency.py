@@ -188,7 +188,7 @@ def plot_rooflines(latencies: LatencyCollection, title: str, looks: Looks) -> li
         figure = Figure(figsize=(7, 4.6), layout="constrained")
         axes = figure.add_subplot()
         ends = np.array([min(x.min(), peak / bandwidth) / 2, max(x.max(), peak / bandwidth) * 2])
-        line = np.geomspace(ends[0], ends[1], 100)
+        line = np.array([ends[0], peak / bandwidth, ends[1]])
         axes.plot(line, np.minimum(peak, bandwidth * line), color="0.4", linewidth=1.2)
         names = []
         one_network = len({network_name(row) for row in rows}) == 1
