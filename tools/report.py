@@ -46,7 +46,8 @@ def main() -> None:
     parser.add_argument("--out", default="reports", help="folder of the report (default reports)")
     parser.add_argument(
         "--title",
-        help="of tables and plots; name a smaller setting (default: the study's, or what title.txt says)",
+        help="title of tables and plots, which should name a smaller setting (default: the study's, or that "
+        "in title.txt)",
     )
     parser.add_argument(
         "--baseline",
@@ -58,7 +59,7 @@ def main() -> None:
         "says, else the network itself)",
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace files in --out that no report wrote"
+        "--overwrite", action="store_true", help="also replace files in --out that no report wrote"
     )
     parser.add_argument(
         "--pictures",

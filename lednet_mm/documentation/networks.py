@@ -76,7 +76,7 @@ class NetworkFacts:
         params_train: with auxiliary heads.
         macs: at 512x1024; None where that is no input (a classifier).
         sizes: accepted input sizes, in words.
-        cases: of the reference vector.
+        cases: number of cases of the reference vector.
         error: worst relative error in evaluation mode; None without a vector.
         training_error: the same in training mode, gradients included.
     """
@@ -104,7 +104,7 @@ def measure_networks(
     """Measure networks, and the other versions of them that are proven.
 
     Args:
-        cards: of the networks, by name.
+        cards: the networks' cards by name.
         vectors: the folder with the reference vectors.
         advance: called with the name of each network or vector before it is measured.
 

@@ -33,7 +33,7 @@ def rewrite_report(folder: Path, out: Path) -> None:
 
     Args:
         folder: the committed report.
-        out: where to; the folder itself brings it up to date.
+        out: the folder to write to; the report's own folder brings it up to date.
     """
     is_study = (folder / "study.json").is_file()
     write_report([folder], out, page=is_study, overwrite=True, keep_list=False)
@@ -43,8 +43,8 @@ def fill_tables(page: Path, root: Path) -> str:
     """Return the text of a Markdown page with each of its tables as the records are now.
 
     Args:
-        page: a file.
-        root: of the project.
+        page: the page's file.
+        root: the project's folder.
 
     Raises:
         InputError: a marker names a report or a table that does not exist.

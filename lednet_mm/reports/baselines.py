@@ -36,7 +36,7 @@ def compare_with_baselines(
     Args:
         summary: see :func:`lednet_mm.reports.summary.summarise_runs`.
         studies: their files say what is compared with what, and what is expected.
-        differences: takes them.
+        differences: takes the differences.
         baselines: instead of the studies'; without either it is each network as it is.
 
     Returns:

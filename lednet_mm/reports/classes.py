@@ -18,7 +18,7 @@ def class_table(chosen: ChosenRuns) -> pd.DataFrame:
     """Make the frame of class IoUs: one row for each run and split, one column for each class, in percent.
 
     Args:
-        chosen: whose accuracies are shown.
+        chosen: the runs whose accuracies are shown.
 
     Returns:
         Empty without an accuracy; a class that is absent or of another dataset is NaN.
@@ -54,7 +54,7 @@ def summarise_classes(table: pd.DataFrame) -> pd.DataFrame:
     """Return the means over seeds, one row for each network, variant and split, in the class table's columns.
 
     Args:
-        table: of :func:`class_table`; where it is empty, so is what is returned.
+        table: what :func:`class_table` returns; the summary of an empty table is empty.
     """
     if table.empty:
         return pd.DataFrame(columns=[*CLASS_KEY, "seeds", "_accuracy"])
@@ -75,8 +75,8 @@ def reported_splits(frame: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Keep the rows of the splits that the summary shows of each network.
 
     Args:
-        frame: of :func:`summarise_classes`.
-        summary: of :func:`lednet_mm.reports.summary.summarise_runs`.
+        frame: what :func:`summarise_classes` returns.
+        summary: what :func:`lednet_mm.reports.summary.summarise_runs` returns.
     """
 
     def names(table: pd.DataFrame) -> list[tuple]:

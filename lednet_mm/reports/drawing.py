@@ -49,10 +49,11 @@ class Look:
     """How plots and the page show a network or a variant of it.
 
     Attributes:
-        color: of the network, which its variants share.
-        marker: of the network, which its variants share.
+        color: the network's colour, which its variants share.
+        marker: the network's marker, which its variants share.
         is_variant: whether markers are hollow.
-        dashes: of lines, in points on and off; empty for the network itself, whose line is solid.
+        dashes: lengths of a line's dashes and gaps in points; empty for the network itself, whose line is
+            solid.
     """
 
     color: str
@@ -167,8 +168,8 @@ def pareto_front(x: Sequence[float], y: Sequence[float], smaller_x: bool) -> lis
     """Return which points no other beats in both, from the cheapest to the best.
 
     Args:
-        x: cost, or speed.
-        y: higher is better.
+        x: cost or speed of each point.
+        y: accuracy of each point.
         smaller_x: whether less of x is better.
     """
     cost = np.asarray(x, dtype=float) * (1 if smaller_x else -1)
@@ -194,10 +195,10 @@ def label_points(
 
     Args:
         axes: limits must be final.
-        x: of all points.
-        y: of all points.
-        labels: of the first points.
-        points: how large a marker is, in points.
+        x: horizontal position of every point.
+        y: vertical position of every point.
+        labels: text for each of the first points.
+        points: diameter of a marker, in points.
     """
     figure = axes.get_figure()
     assert isinstance(figure, Figure)

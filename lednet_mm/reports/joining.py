@@ -39,9 +39,9 @@ def join_runs(records: Iterable[Record], chosen: ChosenRuns, latencies: LatencyC
     of the condition under which most networks were measured; the table of latencies has the others.
 
     Args:
-        records: of any kinds and studies, oldest first.
+        records: records of any kind and study, oldest first.
         chosen: the trainings and accuracies that are shown.
-        latencies: of every network under every condition.
+        latencies: the latencies of every network under every condition.
 
     Returns:
         One row for each run, and for each network without one; columns as in ``COLUMNS``, sorted.
@@ -96,9 +96,9 @@ def notes_on_runs(table: pd.DataFrame, latencies: LatencyCollection, chosen: Cho
     """Say what must be known of a table of runs: conditions, sizes, what it mixes and what it leaves out.
 
     Args:
-        table: of :func:`join_runs`.
-        latencies: that it was made with.
-        chosen: the same.
+        table: what :func:`join_runs` returns.
+        latencies: the latencies that it was made with.
+        chosen: the runs that it was made with.
 
     Yields:
         One line each.

@@ -82,7 +82,8 @@ class LatencyCollection:
     Attributes:
         frame: one row a network, variant, dataset and condition (its number in ``conditions``): ``VALUES``,
             the 95% interval of the median (``median_low_ms``, ``median_high_ms``), ``record``.
-        conditions: that under which most networks were timed first, of equal ones plain eager.
+        conditions: all conditions; the one under which most networks were timed comes first, and of several
+            such, plain eager.
         samples: record name -> milliseconds of each sample, where the record keeps them.
         rooflines: record name -> ``operations``, ``minimum_bytes`` and ``ceilings`` of the device, where the
             record has them.
@@ -108,7 +109,7 @@ def collect_latencies(records: Iterable[Record]) -> LatencyCollection:
     """Collect the newest latency of each network under each condition.
 
     Args:
-        records: of any kinds, oldest first.
+        records: records of any kind, oldest first.
     """
     newest: dict[tuple, Record] = {}
     for record in records:
@@ -143,7 +144,7 @@ def fastest_resolved(rows: pd.DataFrame) -> int | None:
     """Return the label of the fastest row if no other could be as fast, else None.
 
     Args:
-        rows: of one condition, as in :class:`LatencyCollection`; an unstable row decides nothing.
+        rows: the rows of one condition, as in :class:`LatencyCollection`; an unstable row decides nothing.
     """
     known = rows.dropna(subset=["latency_ms_p50", "median_low_ms", "median_high_ms"])
     if len(known) < 2 or len(known) < len(rows) or known["unstable"].eq(True).any():

@@ -34,8 +34,8 @@ def page_data(content: Content, sections: Iterable[Section], folder: Path) -> di
     """Return everything that the page shows, as JSON has it.
 
     Args:
-        content: what the sections are made from.
-        sections: of the report, in order.
+        content: the content that the sections are made from.
+        sections: the report's sections in order.
         folder: the page's own, from which it says where records lie.
     """
     sources = Sources(content.evidence, folder)
@@ -78,8 +78,8 @@ def write_page(content: Content, sections: Sequence[Section], folder: Path) -> s
     """Return the page's HTML.
 
     Args:
-        content: what the sections are made from.
-        sections: of the report, in order; predictions among them make the page large.
+        content: the content that the sections are made from.
+        sections: the report's sections in order; predictions among them make the page large.
         folder: the page's own, from which it says where records lie.
     """
     environment = Environment(

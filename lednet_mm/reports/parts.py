@@ -50,7 +50,7 @@ class Sources:
     """The records that a page's numbers come from, each once.
 
     Args:
-        evidence: whose records they are.
+        evidence: the records and where they lie.
         folder: the page's own, from which it says where records lie.
     """
 

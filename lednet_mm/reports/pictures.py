@@ -21,7 +21,7 @@ class Example:
     """One image.
 
     Attributes:
-        name: of its file.
+        name: name of its file.
         image: (H, W, 3) uint8 RGB.
         truth: (H, W) class ids, 255 where there is none.
         predictions: (H, W) class ids of each network.
@@ -38,13 +38,13 @@ class PictureSet:
     """The examples of a dataset.
 
     Attributes:
-        dataset: as records call it.
-        split: whose images they are.
-        networks: names of the columns.
-        classes: names of the ids.
-        palette: (C, 3) RGB of the ids.
-        examples: evenly spread over the split.
-        name: stem of the file.
+        dataset: name of the dataset in records.
+        split: the split that the images belong to.
+        networks: names of the networks, one for each column.
+        classes: names of the classes.
+        palette: (C, 3) RGB colours of the classes.
+        examples: images spread evenly over the split.
+        name: stem of the picture's file name.
     """
 
     dataset: str

@@ -37,7 +37,7 @@ def predict_pictures(evidence: Evidence, runs: ChosenRuns, count: int) -> tuple[
 
     Args:
         evidence: records; the checkpoint must be the one that they were made from, by its sha256.
-        runs: those that the report shows.
+        runs: the runs that the report shows.
         count: number of images of each dataset.
 
     Returns:

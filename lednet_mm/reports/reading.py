@@ -59,9 +59,9 @@ class StudyFacts(BaseModel):
     """What ``study.json`` in a study's work folder says, see :meth:`lednet_mm.studies.plan.Plan.describe`.
 
     Attributes:
-        name: of the study.
-        title: of the report.
-        split: whose accuracy it reports.
+        name: name of the study.
+        title: title of the report.
+        split: the split whose accuracy it reports.
         baseline: what its runs are compared with, each of several.
         expectations: variant, or network where networks are compared -> what is expected of it, in words.
         questions: variant -> what the comparison with its network is to answer; studies of earlier versions

@@ -21,9 +21,9 @@ class Report:
 
     Attributes:
         files: all files of the report, less the list of them.
-        changed: those whose content is new.
-        records: how many records went in.
-        problems: files left out, and why.
+        changed: the files whose content is new.
+        records: number of records that went in.
+        problems: files that were left out, each with the reason.
         notes: what could not be shown, and why.
     """
 

@@ -24,8 +24,8 @@ def summarise_runs(runs: pd.DataFrame, latencies: LatencyCollection) -> pd.DataF
     """Summarise runs over their seeds.
 
     Args:
-        runs: of :func:`lednet_mm.reports.joining.join_runs`.
-        latencies: of every network under every condition.
+        runs: what :func:`lednet_mm.reports.joining.join_runs` returns.
+        latencies: the latencies of every network under every condition.
 
     Returns:
         One row for each distinct ``SUMMARY_KEY``: ``seeds`` (how many), of every accuracy the mean and

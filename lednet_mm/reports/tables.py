@@ -21,11 +21,11 @@ class Column:
     """A column as people see it.
 
     Attributes:
-        key: of the frame's column; what is sorted by.
-        header: with its unit.
-        form: of a number, a format specification (``.2f``); empty for words.
-        scale: what a number is divided by before it is shown.
-        show: makes the cell's text from the row, where one number does not.
+        key: the frame's column that the page sorts by.
+        header: the column's heading, with the unit.
+        form: format specification of a number (``.2f``); empty for words.
+        scale: divisor of a number before it is shown.
+        show: returns the cell's text from the row, where one number is not enough.
         source: the frame's column with the names of the records that the numbers come from.
         cites: the frame's column with the text that says where a published number was published.
         look: how the page shows the cell, see :data:`Look`.
@@ -67,12 +67,12 @@ class Table:
     """A table.
 
     Attributes:
-        name: stem of its files.
-        title: above it.
-        columns: those that people see, in order.
+        name: stem of its files' names.
+        title: the text above it.
+        columns: the columns that people see, in order.
         frame: all values; columns whose name begins with ``_`` stay out of the CSV.
-        notes: one line each, below it.
-        best: (row label, column key) of cells in bold.
+        notes: the lines below it.
+        best: cells in bold, as (row label, column key).
     """
 
     name: str
@@ -125,8 +125,8 @@ def to_markdown(table: Table, level: int = 1) -> str:
     """Write the table as Markdown with its title and notes.
 
     Args:
-        table: what to write.
-        level: of the title's heading; 0 leaves title out.
+        table: the table to write.
+        level: level of the title's heading; 0 leaves the title out.
     """
     columns = table.shown()
     cells = _cells(table, "**{}**".format, for_markdown)

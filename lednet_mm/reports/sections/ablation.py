@@ -121,7 +121,7 @@ def plot_forest(frame: pd.DataFrame, title: str, looks: Looks) -> list[Plot]:
 
     Args:
         frame: see :func:`lednet_mm.reports.baselines.compare_with_baselines`.
-        title: of the report.
+        title: the report's title.
         looks: colours of the networks.
     """
     plots = []

@@ -64,7 +64,7 @@ def plot_classes(classes: pd.DataFrame, title: str) -> list[Plot]:
 
     Args:
         classes: see :func:`lednet_mm.reports.classes.summarise_classes`.
-        title: of the report.
+        title: the report's title.
     """
     plots = []
     for ending, place, rows in places(classes):

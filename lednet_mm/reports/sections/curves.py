@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -25,15 +26,19 @@ class Curves(Section):
     heading = "Learning curves"
     order = 50
 
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The points of all curves."""
+        return learning_curves(self.content.chosen)
+
     def plots(self) -> list[Plot]:
         """Draw the best curves."""
-        content = self.content
-        return plot_curves(learning_curves(content.chosen), content.title, content.looks)
+        return plot_curves(self.frame, self.content.title, self.content.looks)
 
     def parts(self, sources: Sources) -> Sequence[Part]:
         """Return all curves."""
         groups = []
-        for _, place, rows in places(learning_curves(self.content.chosen).assign(split="val")):
+        for _, place, rows in places(self.frame.assign(split="val")):
             lines = [
                 {
                     "name": curve.name,
@@ -62,8 +67,8 @@ class Curve:
     """The curve of a network or variant.
 
     Attributes:
-        name: as legends have it.
-        look: of the network or variant.
+        name: name of the network and variant in legends.
+        look: the network's or variant's look.
         points: ``iteration``; ``mean``, ``min`` and ``max`` over seeds, and their number, ``size``.
         records: names of the records of training.
     """
@@ -81,7 +86,7 @@ def learning_curves(chosen: ChosenRuns) -> pd.DataFrame:
     iteration, and the longest training counts, then the newest.
 
     Args:
-        chosen: whose trainings are shown.
+        chosen: the runs whose trainings are shown.
 
     Returns:
         Columns: those of ``KEY``, ``iteration``, ``miou_percent``, ``_train`` (the name of the record).
@@ -101,7 +106,7 @@ def curves_of(rows: pd.DataFrame, looks: Looks) -> list[Curve]:
     """Return the curves of one place, the best at the end first; a single point is no curve.
 
     Args:
-        rows: of :func:`learning_curves`.
+        rows: rows of :func:`learning_curves`.
         looks: colours of the networks.
     """
 
@@ -120,8 +125,8 @@ def plot_curves(curves: pd.DataFrame, title: str, looks: Looks) -> list[Plot]:
     """Plot validation mIoU over iterations: the mean over seeds, and their range.
 
     Args:
-        curves: of :func:`learning_curves`.
-        title: of the report.
+        curves: what :func:`learning_curves` returns.
+        title: the report's title.
         looks: colours of the networks, and lines of the variants.
     """
     plots = []

@@ -64,7 +64,7 @@ def collect_failures(records: Iterable[Record], studies: Mapping[str, StudyFacts
     A failure stands until a newer record of the run follows.
 
     Args:
-        records: of any kinds, in any order.
+        records: records of any kind, in any order.
         studies: name -> study.
     """
     newest: dict[tuple, Record] = {}

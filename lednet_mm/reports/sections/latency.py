@@ -105,8 +105,8 @@ def plot_latencies(latencies: LatencyCollection, title: str, looks: Looks) -> li
     """Plot the distribution of the samples of every network and engine on one device, for one input.
 
     Args:
-        latencies: of the report.
-        title: of the report.
+        latencies: the report's latencies.
+        title: the report's title.
         looks: colours of the networks.
     """
     alike = latencies.alike()
@@ -167,8 +167,8 @@ def plot_rooflines(latencies: LatencyCollection, title: str, looks: Looks) -> li
     per second. No network can be above the lines.
 
     Args:
-        latencies: of the report.
-        title: of the report.
+        latencies: the report's latencies.
+        title: the report's title.
         looks: colours of the networks.
     """
     groups: dict[tuple[str, str], list[dict]] = {}

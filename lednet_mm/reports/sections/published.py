@@ -102,7 +102,7 @@ def plot_published(published: pd.DataFrame, title: str, looks: Looks) -> list[Pl
 
     Args:
         published: the frame of :class:`Published`.
-        title: of the report.
+        title: the report's title.
         looks: colours of the networks.
     """
     both = published.dropna(subset=["miou_percent", "published_miou_percent"])

@@ -25,12 +25,12 @@ class Section:
     """A part of a report: its files, its plots, and what the page shows under one heading.
 
     Attributes:
-        name: the page's anchor; of a table also the stem of its files.
-        heading: above it on the page.
-        order: its place among the sections: smaller numbers come first.
+        name: its anchor on the page, and the stem of the names of a table's files.
+        heading: the heading above it on the page.
+        order: a number that gives its place: sections with smaller numbers come first.
 
     Args:
-        content: what it is made from.
+        content: the content that it is made from.
     """
 
     name: ClassVar[str]

@@ -107,7 +107,7 @@ def plot_tradeoffs(summary: pd.DataFrame, title: str, speed: str, looks: Looks) 
 
     Args:
         summary: see :func:`lednet_mm.reports.summary.summarise_runs`.
-        title: of the report.
+        title: the report's title.
         speed: the condition of ``fps_0``, in words.
         looks: colours of the networks.
     """
