@@ -289,12 +289,25 @@ def test_print_config(tool, tmp_path):
     assert tool("print_config", tmp_path / "whole.py").out == (tmp_path / "whole.py").read_text()
 
 
+# Vectors whose networks have as many classes as the recorded sizes, and no heads that only training uses.
+PROVEN = [
+    vector
+    for vector in (json.loads(path.read_text()) for path in (ROOT / "tests/data").glob("*.json"))
+    if vector["num_classes"] == 19 and not vector.get("unused_parameters")
+]
+
+
 @exercises("list", "--json")
 def test_list(tool):
     known = {kind: json.loads(tool("list", kind, "--json").out) for kind in LISTED}
     networks = {row["network"]: row for row in known["networks"]}
     assert networks.keys() == network_files().keys()
     said = {name: tuple(networks[name][key] for key in ("title", "paper", "proven")) for name in networks}
+    sizes = [
+        networks[v["network"]]["parameters"] == v["parameters"] for v in PROVEN if v["network"] in networks
+    ]
+    assert len(sizes) > 10
+    assert all(sizes)
     assert said["lednet"] == ("LEDNet", "arXiv:1905.02423", True)
     assert said["unet"] == ("UNet-S5-D16 (MMSegmentation's)", "arXiv:1505.04597", False)
     assert {row["dataset"]: row["classes"] for row in known["datasets"]}["camvid"] == 11
