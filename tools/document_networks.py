@@ -35,7 +35,7 @@ def main() -> None:
     arguments = build_parser().parse_args()
     check_outputs([arguments.out], overwrite=arguments.overwrite or arguments.out.resolve() == PAGE)
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
-    from lednet_mm.reports.networks import measure_networks, render
+    from lednet_mm.documentation.networks import measure_networks, render
 
     with make_console(stderr=True).status("") as status:
         networks = measure_networks(

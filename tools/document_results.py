@@ -23,7 +23,7 @@ def main() -> int:
     )
     parser.add_argument("--check", action="store_true", help="change nothing; name what is not current")
     arguments = parser.parse_args()
-    from lednet_mm.reports.readme import committed_reports, fill_tables, rewrite_report
+    from lednet_mm.documentation.results import committed_reports, fill_tables, rewrite_report
 
     old = []
     for folder in committed_reports(ROOT):

@@ -16,7 +16,7 @@ from lednet_mm.errors import run_command
 from lednet_mm.text import one_line
 
 if TYPE_CHECKING:
-    from lednet_mm.reports.ablation import Baseline
+    from lednet_mm.reports.reading import Baseline
 
 
 def _pictures(text: str) -> int:
@@ -26,7 +26,7 @@ def _pictures(text: str) -> int:
 
 
 def _baseline(text: str) -> Baseline:
-    from lednet_mm.reports.ablation import Baseline
+    from lednet_mm.reports.reading import Baseline
 
     return Baseline.parse(text)
 
@@ -46,7 +46,8 @@ def main() -> None:
     parser.add_argument("--out", default="reports", help="folder of the report (default reports)")
     parser.add_argument(
         "--title",
-        help="of tables and plots; name a smaller setting (default: the study's, or what title.txt says)",
+        help="title of tables and plots, which should name a smaller setting (default: the study's, or that "
+        "in title.txt)",
     )
     parser.add_argument(
         "--baseline",
@@ -58,7 +59,7 @@ def main() -> None:
         "says, else the network itself)",
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace files in --out that no report wrote"
+        "--overwrite", action="store_true", help="also replace files in --out that no report wrote"
     )
     parser.add_argument(
         "--pictures",

@@ -5,27 +5,96 @@ from __future__ import annotations
 import io
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from lednet_mm.text import for_plot, one_line
+from lednet_mm.catalog import DEFAULT
+from lednet_mm.text import for_file_name, for_plot, one_line
 
-# Okabe and Ito's colours (2008), distinguishable with every kind of colour vision.
-COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
-MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+# Okabe and Ito's colours (2008), distinguishable with every kind of colour vision, with grey for their black:
+# the page shows them on a dark ground too.
+COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C"]
+MARKERS = ["o", "s", "^", "D", "v", "<", ">"]
+DASHES: list[tuple[float, ...]] = [
+    (),
+    (5, 2),
+    (1.2, 1.6),
+    (6, 2, 1.2, 2),
+    (10, 2.5),
+    (3, 1.2, 1.2, 1.2, 1.2, 1.2),
+    (2.5, 4),
+]
+MARKER_SIZE = 7
+MAX_LABELS = 60
+"""With more points than these, only those on the Pareto front are labelled."""
+MAX_ROWS = 40
+"""The largest number of rows that are readable in one plot; tables have all."""
 LABEL_SIZE = 8
 LABEL_LENGTH = 60
 TITLE_LINES = 6
-DASHES = ["-", "--", ":", "-."]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How plots and the page show a network or a variant of it.
+
+    Attributes:
+        color: the network's colour, which its variants share.
+        marker: the network's marker, which its variants share.
+        is_variant: whether markers are hollow.
+        dashes: lengths of a line's dashes and gaps in points; empty for the network itself, whose line is
+            solid.
+    """
+
+    color: str
+    marker: str
+    is_variant: bool
+    dashes: tuple[float, ...]
+
+    def point(self) -> dict[str, Any]:
+        """Return what Matplotlib takes for markers."""
+        face = "white" if self.is_variant else self.color
+        return {"color": self.color, "marker": self.marker, "markerfacecolor": face}
+
+    def line(self) -> dict[str, Any]:
+        """Return what Matplotlib takes for lines with markers."""
+        return {**self.point(), "linestyle": (0, self.dashes) if self.dashes else "-"}
+
+
+class Looks:
+    """The look of each network and variant of a report; networks have 49 looks before one comes again.
+
+    Args:
+        variants: (network, variant) in any order, each any number of times.
+    """
+
+    def __init__(self, variants: Iterable[tuple[str, str]]) -> None:
+        known = sorted(set(variants))
+        self._networks = {name: i for i, name in enumerate(dict.fromkeys(network for network, _ in known))}
+        others: dict[str, int] = {}
+        self._variants: dict[tuple[str, str], int] = {}
+        for network, variant in known:
+            if variant != DEFAULT:
+                self._variants[network, variant] = others.get(network, 0)
+                others[network] = self._variants[network, variant] + 1
+
+    def of(self, row: Mapping[str, Any]) -> Look:
+        """Return the look of a row that names a ``network`` and a ``variant``."""
+        i = self._networks[row["network"]]
+        marker = MARKERS[(i + i // len(COLORS)) % len(MARKERS)]
+        number = self._variants.get((row["network"], row["variant"]))
+        dashes = () if number is None else DASHES[1 + number % (len(DASHES) - 1)]
+        return Look(COLORS[i % len(COLORS)], marker, number is not None, dashes)
 
 
 @dataclass(frozen=True)
@@ -35,27 +104,31 @@ class Plot:
     name: str
     figure: Figure
 
+    def files(self) -> dict[str, bytes]:
+        """Return the figure as PNG and SVG by file name; the same figure gives the same bytes."""
+        png, svg = io.BytesIO(), io.BytesIO()
+        with (
+            mpl.rc_context({"svg.hashsalt": "lednet-mm", "svg.fonttype": "none"}),
+            warnings.catch_warnings(),
+        ):
+            # The font lacks the letters of some languages; an SVG is set in the reader's own fonts.
+            warnings.filterwarnings("ignore", "Glyph .* missing from")
+            self.figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
+            self.figure.savefig(svg, format="svg", metadata={"Date": None})
+        return {f"{self.name}.png": png.getvalue(), f"{self.name}.svg": svg.getvalue()}
 
-def render(figure: Figure) -> dict[str, bytes]:
-    """Return a figure as PNG and SVG, by file ending; the same figure gives the same bytes."""
-    png, svg = io.BytesIO(), io.BytesIO()
-    with (
-        mpl.rc_context({"svg.hashsalt": "lednet-mm", "svg.fonttype": "none"}),
-        warnings.catch_warnings(),
-    ):
-        # The font lacks the letters of some languages; an SVG is set in the reader's own fonts.
-        warnings.filterwarnings("ignore", "Glyph .* missing from")
-        figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-    return {".png": png.getvalue(), ".svg": svg.getvalue()}
 
+def places(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Split a frame into what may stand in one plot: one study, dataset and split.
 
-def style(index: int) -> dict[str, Any]:
-    """Return colour and marker of the nth thing: 49 pairs before one comes again."""
-    return {
-        "color": COLORS[index % len(COLORS)],
-        "marker": MARKERS[(index + index // len(COLORS)) % len(MARKERS)],
-    }
+    Yields:
+        Ending of the file name, words for the title, and rows; the ending is empty where there is one place.
+    """
+    found = list(frame.groupby(["study", "dataset", "split"], dropna=False, sort=True))
+    for key, rows in found:
+        words = [str(word) for word in key if isinstance(word, str)]
+        ending = "" if len(found) == 1 else "_" + for_file_name("_".join(words))
+        yield ending, ", ".join(words), rows
 
 
 def label(text: str) -> str:
@@ -77,6 +150,11 @@ def set_title(figure: Figure, title: str) -> None:
     figure.suptitle("\n".join(map(for_plot, lines)), fontsize=9)
 
 
+def set_note(figure: Figure, notes: Iterable[str]) -> None:
+    """Put notes below a figure, small."""
+    figure.supxlabel("; ".join(notes), fontsize=7, color="0.35")
+
+
 def set_log(axes: Axes, which: str) -> None:
     """Make an axis (``x`` or ``y``) logarithmic, with plain numbers at 1, 2 and 5."""
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
@@ -90,8 +168,8 @@ def pareto_front(x: Sequence[float], y: Sequence[float], smaller_x: bool) -> lis
     """Return which points no other beats in both, from the cheapest to the best.
 
     Args:
-        x: cost, or speed.
-        y: higher is better.
+        x: cost or speed of each point.
+        y: accuracy of each point.
         smaller_x: whether less of x is better.
     """
     cost = np.asarray(x, dtype=float) * (1 if smaller_x else -1)
@@ -117,10 +195,10 @@ def label_points(
 
     Args:
         axes: limits must be final.
-        x: of all points.
-        y: of all points.
-        labels: of the first points.
-        points: how large a marker is, in points.
+        x: horizontal position of every point.
+        y: vertical position of every point.
+        labels: text for each of the first points.
+        points: diameter of a marker, in points.
     """
     figure = axes.get_figure()
     assert isinstance(figure, Figure)

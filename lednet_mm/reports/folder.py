@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lednet_mm.files import check_outputs, file_sha256, read_regular, require_writable, write_atomically
 
 ENDINGS = (".csv", ".md", ".tex", ".png", ".svg", ".html")
-"""Of what a report writes."""
+"""Endings of the files that a report writes."""
 
 
 class Written(BaseModel):
@@ -31,7 +31,7 @@ class ReportFolder:
     """A report's folder.
 
     Args:
-        place: it need not exist yet.
+        place: the folder, which need not exist yet.
         overwrite: whether files that no report wrote may be replaced.
         keep_list: whether the list of what was written is kept; committed reports have none.
 

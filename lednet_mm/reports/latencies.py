@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ import pandas as pd
 
 from lednet_mm.records import Record
 from lednet_mm.reports.runs import record_name
-from lednet_mm.reports.tables import Column, Table
 from lednet_mm.statistics import median_interval
 
 VALUES = (
@@ -77,13 +76,14 @@ def short_names(conditions: Sequence[Condition]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Latencies:
-    """All latencies.
+class LatencyCollection:
+    """All latencies of a report.
 
     Attributes:
         frame: one row a network, variant, dataset and condition (its number in ``conditions``): ``VALUES``,
             the 95% interval of the median (``median_low_ms``, ``median_high_ms``), ``record``.
-        conditions: that under which most networks were timed first, of equal ones plain eager.
+        conditions: all conditions; the one under which most networks were timed comes first, and of several
+            such, plain eager.
         samples: record name -> milliseconds of each sample, where the record keeps them.
         rooflines: record name -> ``operations``, ``minimum_bytes`` and ``ceilings`` of the device, where the
             record has them.
@@ -94,17 +94,22 @@ class Latencies:
     samples: dict[str, np.ndarray]
     rooflines: dict[str, dict[str, Any]]
 
+    @property
+    def main(self) -> Condition | None:
+        """The first condition, whose latencies stand beside accuracies; None without latencies."""
+        return next(iter(self.conditions), None)
+
     def alike(self) -> list[int]:
         """Return the conditions that differ from the first in engine and precision alone."""
         same = [replace(c, engine="", precision="", deployed=False) for c in self.conditions]
         return [i for i, condition in enumerate(same) if condition == same[0]]
 
 
-def collect_latencies(records: Iterable[Record]) -> Latencies:
+def collect_latencies(records: Iterable[Record]) -> LatencyCollection:
     """Collect the newest latency of each network under each condition.
 
     Args:
-        records: of any kinds, oldest first.
+        records: records of any kind, oldest first.
     """
     newest: dict[tuple, Record] = {}
     for record in records:
@@ -132,14 +137,14 @@ def collect_latencies(records: Iterable[Record]) -> Latencies:
     for column in (*VALUES, "median_low_ms", "median_high_ms"):
         if column != "unstable":
             frame[column] = frame[column].astype("float64")
-    return Latencies(frame, tuple(conditions), samples, rooflines)
+    return LatencyCollection(frame, tuple(conditions), samples, rooflines)
 
 
 def fastest_resolved(rows: pd.DataFrame) -> int | None:
     """Return the label of the fastest row if no other could be as fast, else None.
 
     Args:
-        rows: of one condition, as in :class:`Latencies`; an unstable row decides nothing.
+        rows: the rows of one condition, as in :class:`LatencyCollection`; an unstable row decides nothing.
     """
     known = rows.dropna(subset=["latency_ms_p50", "median_low_ms", "median_high_ms"])
     if len(known) < 2 or len(known) < len(rows) or known["unstable"].eq(True).any():
@@ -147,48 +152,3 @@ def fastest_resolved(rows: pd.DataFrame) -> int | None:
     ordered = known.sort_values("latency_ms_p50")
     resolved = ordered["median_high_ms"].iloc[0] < ordered["median_low_ms"].iloc[1:].min()
     return ordered.index[0] if resolved else None
-
-
-def latency_table(latencies: Latencies, title: str) -> Table:
-    """Make the table of all latencies, one row a network and condition."""
-    frame = latencies.frame.copy()
-    conditions = [latencies.conditions[i] for i in frame["condition"]]
-    for part in fields(Condition):
-        frame[part.name] = [getattr(condition, part.name) for condition in conditions]
-    frame["shape"] = [f"{height}x{width}" for height, width in frame["shape"]]
-    if frame["channels"].eq(3).all():  # as nearly always: a column that says nothing
-        del frame["channels"]
-    frame["threads"] = frame["threads"].astype("Int64")
-    frame["condition"] += 1
-    frame["unstable"] = frame["unstable"].eq(True)
-    frame["_deployed"] = frame["deployed"].map({True: "yes"})
-    frame["_unstable"] = frame["unstable"].map({True: "unstable"})
-    frame["_record"] = [[name] for name in frame["record"]]
-    columns = (
-        Column("network", "network"),
-        Column("variant", "variant"),
-        Column("dataset", "dataset"),
-        *(
-            Column(key, key.replace("_", " "))
-            for key in ("device", "threads", "engine", "precision", "shape", "channels", "batch_size")
-        ),
-        Column("_deployed", "BN folded"),
-        Column("fps_p50", "FPS (p50)", ".1f", source="_record"),
-        Column("latency_ms_p50", "latency p50 (ms)", ".2f", source="_record"),
-        Column("latency_ms_p90", "latency p90 (ms)", ".2f", source="_record"),
-        Column("latency_ms_p99", "latency p99 (ms)", ".2f", source="_record"),
-        Column("peak_memory_bytes", "peak memory (MiB)", ".0f", 2**20, source="_record"),
-        Column("energy_joule", "energy (J an image)", ".3f", source="_record"),
-        Column("gflop_per_s", "reached (GFLOP/s)", ".1f", source="_record"),
-        Column("roofline_fraction", "of the roofline (%)", ".1f", 0.01, source="_record"),
-        Column("_unstable", "unstable"),
-    )
-    best = set()
-    for _, rows in frame.groupby(["condition", "dataset"]):
-        if (label := fastest_resolved(rows)) is not None:
-            best |= {(label, "fps_p50"), (label, "latency_ms_p50")}
-    timed = sorted({c.timed for c in latencies.conditions if c.timed})
-    notes = [f"Timed: {'; '.join(timed)}."] if timed else []
-    if best:
-        notes.append("Bold: the fastest of its condition, where the 95% intervals of the medians tell.")
-    return Table("latency", f"{title}: latency", columns, frame, tuple(notes), frozenset(best))

@@ -6,12 +6,12 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from lednet_mm.evaluation.rendering import colorize, picture_grid
+from lednet_mm.reports.parts import Part
 
 PAGE_WIDTH = 640
 
@@ -21,7 +21,7 @@ class Example:
     """One image.
 
     Attributes:
-        name: of its file.
+        name: name of its file.
         image: (H, W, 3) uint8 RGB.
         truth: (H, W) class ids, 255 where there is none.
         predictions: (H, W) class ids of each network.
@@ -38,13 +38,13 @@ class PictureSet:
     """The examples of a dataset.
 
     Attributes:
-        dataset: as records call it.
-        split: whose images they are.
-        networks: names of the columns.
-        classes: names of the ids.
-        palette: (C, 3) RGB of the ids.
-        examples: evenly spread over the split.
-        name: stem of the file.
+        dataset: name of the dataset in records.
+        split: the split that the images belong to.
+        networks: names of the networks, one for each column.
+        classes: names of the classes.
+        palette: (C, 3) RGB colours of the classes.
+        examples: images spread evenly over the split.
+        name: stem of the picture's file name.
     """
 
     dataset: str
@@ -55,16 +55,16 @@ class PictureSet:
     examples: tuple[Example, ...]
     name: str = "predictions"
 
-    def png(self) -> bytes:
-        """Return all examples as one PNG with titles and legend."""
+    def files(self) -> dict[str, bytes]:
+        """Return all examples as one PNG, with titles and legend, by file name."""
         rows = [
             [e.image, *(colorize(ids, self.palette) for ids in (e.truth, *e.predictions))]
             for e in self.examples
         ]
         grid = picture_grid(rows, ("image", "truth", *self.networks), self.classes, self.palette)
-        return _encode(Image.fromarray(grid), "PNG")
+        return {f"{self.name}.png": _encode(Image.fromarray(grid), "PNG")}
 
-    def data(self) -> dict[str, Any]:
+    def part(self) -> Part:
         """Return the examples as the page takes them, pictures as data URLs."""
         rows = []
         for example in self.examples:
@@ -79,8 +79,8 @@ class PictureSet:
         colors = [f"rgb({', '.join(str(int(c)) for c in color)})" for color in self.palette]
         note = f"Images spread evenly over {self.dataset}'s split {self.split}; black has no label."
         return {
-            "dataset": self.dataset,
-            "name": self.name,
+            "kind": "pictures",
+            "title": self.dataset,
             "rows": rows,
             "legend": list(zip(self.classes, colors, strict=True)),
             "note": note,

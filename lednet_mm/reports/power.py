@@ -8,12 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from lednet_mm.errors import InputError
-from lednet_mm.reports.ablation import compare_with_baselines
-from lednet_mm.reports.comparison import compare
+from lednet_mm.reports.baselines import paired_records
+from lednet_mm.reports.content import Content
 from lednet_mm.reports.differences import Differences
-from lednet_mm.reports.image_scores import paired_records
 from lednet_mm.reports.reading import read_evidence
-from lednet_mm.reports.summary import summarise_runs
 from lednet_mm.reports.tables import Column, Table, rows_of
 
 KEYS = ["study", "dataset", "split", "network", "variant", "baseline", "seeds"]
@@ -23,7 +21,7 @@ def estimate_power(ablation: pd.DataFrame, differences: Differences, wished: flo
     """Say of each difference to a baseline how many seeds it needs.
 
     Args:
-        ablation: see :func:`lednet_mm.reports.ablation.compare_with_baselines`.
+        ablation: see :func:`lednet_mm.reports.baselines.compare_with_baselines`.
         differences: takes them.
         wished: half-width of the 95% interval in percent points.
 
@@ -88,8 +86,7 @@ def plan_seeds(folders: Sequence[str | Path], wished: float) -> Table:
     """
     if not 0 < wished <= 100:
         raise InputError(f"a half-width of {wished:g} points: give a number above 0 and at most 100")
-    evidence = read_evidence(folders)
-    differences = Differences(evidence.matrices)
-    summary = summarise_runs(compare(evidence.records))
-    ablation = compare_with_baselines(summary, evidence.studies, differences)
-    return power_table(estimate_power(ablation, differences, wished), evidence.title, wished)
+    content = Content(read_evidence(folders))
+    return power_table(
+        estimate_power(content.against_baselines, content.differences, wished), content.title, wished
+    )

@@ -24,37 +24,38 @@ from lednet_mm.records import Record
 from lednet_mm.reports.pictures import Example, PictureSet
 from lednet_mm.reports.reading import Evidence
 from lednet_mm.reports.recorded_config import config_of_record
-from lednet_mm.reports.runs import choose_runs, record_name
+from lednet_mm.reports.runs import ChosenRuns, record_name
 from lednet_mm.reports.summary import network_name
 from lednet_mm.text import for_file_name
 
-NETWORKS = 12
-"""As many networks of a dataset are shown."""
+MAX_NETWORKS = 12
+"""The largest number of networks of a dataset that are shown."""
 
 
-def predict_pictures(evidence: Evidence, count: int) -> tuple[list[PictureSet], list[str]]:
+def predict_pictures(evidence: Evidence, runs: ChosenRuns, count: int) -> tuple[list[PictureSet], list[str]]:
     """Predict images with every network whose checkpoint lies where its records say.
 
     Args:
         evidence: records; the checkpoint must be the one that they were made from, by its sha256.
-        count: images of each dataset.
+        runs: the runs that the report shows.
+        count: number of images of each dataset.
 
     Returns:
         One set a dataset, and one line for each network that could not be shown, with the reason.
     """
     choose_threads()
     device = resolve_device("auto")
-    chosen, notes = _choose(evidence)
+    chosen, notes = _choose(evidence, runs)
     sets = []
-    for (dataset, split), runs in sorted(chosen.items()):
-        if len(runs) > NETWORKS:
-            left = ", ".join(list(runs)[NETWORKS:])
-            notes.append(f"pictures of {dataset}: {NETWORKS} networks are shown, not {left}")
+    for (dataset, split), found in sorted(chosen.items()):
+        if len(found) > MAX_NETWORKS:
+            left = ", ".join(list(found)[MAX_NETWORKS:])
+            notes.append(f"pictures of {dataset}: {MAX_NETWORKS} networks are shown, not {left}")
         columns: dict[str, list[Prediction]] = {}
         images: list[tuple[Path, np.ndarray]] = []
         metainfo: dict[str, Any] = {}
-        for name in list(runs)[:NETWORKS]:
-            record, checkpoint = runs[name]
+        for name in list(found)[:MAX_NETWORKS]:
+            record, checkpoint = found[name]
             try:
                 config = config_of_record(record, split)
                 predictor = Predictor(config, checkpoint, device)
@@ -80,10 +81,9 @@ def predict_pictures(evidence: Evidence, count: int) -> tuple[list[PictureSet], 
 
 
 def _choose(
-    evidence: Evidence,
+    evidence: Evidence, runs: ChosenRuns
 ) -> tuple[dict[tuple[str, str], dict[str, tuple[Record, Path]]], list[str]]:
     """Choose of each network and variant the first run whose checkpoint is there, by dataset and split."""
-    runs = choose_runs(evidence.records)
     chosen: dict[tuple[str, str], dict[str, tuple[Record, Path]]] = {}
     lacking: dict[tuple[str, str], str] = {}
     for key in sorted(runs.accuracies, key=lambda key: tuple(str(part) for part in key)):

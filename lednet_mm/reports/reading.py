@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 
+from lednet_mm.catalog import DEFAULT
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import read_regular
 from lednet_mm.record_format import Name, Record, Run, one_or_several
@@ -35,24 +36,36 @@ class PlannedRun(Run):
     folder: Annotated[str, Field(max_length=1000)]
 
 
-class ComparedWith(BaseModel):
-    """What a study compares its runs with; ``network`` None is the run's own."""
+class Baseline(BaseModel):
+    """What runs are compared with; ``network`` None is the run's own."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
     network: Name | None = None
-    variant: Name = "baseline"
+    variant: Name = DEFAULT
+
+    @classmethod
+    def parse(cls, text: str) -> Baseline:
+        """Read ``NETWORK`` or ``NETWORK:VARIANT``.
+
+        Raises:
+            pydantic.ValidationError: one of them cannot be a name.
+        """
+        network, _, variant = text.partition(":")
+        return cls(network=network, variant=variant or DEFAULT)
 
 
 class StudyFacts(BaseModel):
     """What ``study.json`` in a study's work folder says, see :meth:`lednet_mm.studies.plan.Plan.describe`.
 
     Attributes:
-        name: of the study.
-        title: of the report.
-        split: whose accuracy it reports.
+        name: name of the study.
+        title: title of the report.
+        split: the split whose accuracy it reports.
         baseline: what its runs are compared with, each of several.
         expectations: variant, or network where networks are compared -> what is expected of it, in words.
+        questions: variant -> what the comparison with its network is to answer; studies of earlier versions
+            have none.
         runs: all that are planned.
     """
 
@@ -63,8 +76,9 @@ class StudyFacts(BaseModel):
     name: Name
     title: Annotated[str, Field(min_length=1, max_length=2000)]
     split: Literal["val", "test"]
-    baseline: Annotated[list[ComparedWith], BeforeValidator(one_or_several), Field(max_length=1000)]
+    baseline: Annotated[list[Baseline], BeforeValidator(one_or_several), Field(max_length=1000)]
     expectations: Annotated[dict[Name, Annotated[str, Field(max_length=2000)]], Field(max_length=10_000)]
+    questions: Annotated[dict[Name, Annotated[str, Field(max_length=2000)]], Field(max_length=10_000)] = {}
     runs: Annotated[list[PlannedRun], FailFast(), Field(max_length=100_000)]
 
 

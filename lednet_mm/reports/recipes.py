@@ -19,7 +19,7 @@ def recipe_of(text: str) -> str | None:
     """Describe the recipe in a resolved config, the same words for the same recipe and no other.
 
     Args:
-        text: as records keep it, see :func:`lednet_mm.config.config_text`.
+        text: the config as records keep it, see :func:`lednet_mm.config.config_text`.
 
     Returns:
         Optimizer, length, images, size; and eight digits of the recipe's sha256. None where the text says

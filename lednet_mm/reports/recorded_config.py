@@ -32,8 +32,8 @@ def config_of_record(record: Record, split: str) -> Config:
     """Return the parts of a record's config from which its network and its data can be built.
 
     Args:
-        record: whose config it is.
-        split: whose images are wanted, ``val`` or ``test``.
+        record: the record that keeps the config.
+        split: the split whose images are wanted, ``val`` or ``test``.
 
     Raises:
         InputError: the text is no config, or it names parts that neither MMSegmentation nor this project has.

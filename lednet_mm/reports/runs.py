@@ -16,7 +16,7 @@ from lednet_mm.reports.recipes import recipe_of
 
 KEY = ["study", "dataset", "network", "variant", "seed"]
 NOTES = 20
-"""As many notes on records that are not shown are written out."""
+"""The largest number of notes on records that are not shown; the rest is counted."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def choose_runs(records: Iterable[Record]) -> ChosenRuns:
     under its config. Without a training the newest accuracy counts, with those of the same weights.
 
     Args:
-        records: of any kinds, in any order.
+        records: records of any kind, in any order.
     """
     trained: dict[tuple, list[Record]] = {}
     measured: dict[tuple, list[Record]] = {}

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pandas as pd
 
 from lednet_mm.text import for_csv, for_latex, for_markdown
+
+Look = Literal["plain", "heat", "verdict", "interval", "log"]
+"""How the page shows a cell: as it is; on a ground that is the darker the nearer a percentage is to 100; a
+verdict in its colour; with an interval drawn beside it (``extra``: middle, low, high, whether it is dotted);
+or as a button that opens lines of text (``extra``)."""
 
 
 @dataclass(frozen=True)
@@ -16,13 +21,18 @@ class Column:
     """A column as people see it.
 
     Attributes:
-        key: of the frame's column; what is sorted by.
-        header: with its unit.
-        form: of a number, a format specification (``.2f``); empty for words.
-        scale: what a number is divided by before it is shown.
-        show: makes the cell's text from the row, where one number does not.
-        lower_is_better: None where neither is.
+        key: the frame's column that the page sorts by.
+        header: the column's heading, with the unit.
+        form: format specification of a number (``.2f``); empty for words.
+        scale: divisor of a number before it is shown.
+        show: returns the cell's text from the row, where one number is not enough.
         source: the frame's column with the names of the records that the numbers come from.
+        cites: the frame's column with the text that says where a published number was published.
+        look: how the page shows the cell, see :data:`Look`.
+        extra: returns what the page draws or opens beside the cell's text, from the row.
+        always: whether the page shows the column although all rows have the same in it; the first such
+            column stays in sight when the table is moved sideways.
+        page_only: whether files have no such column.
     """
 
     key: str
@@ -30,8 +40,12 @@ class Column:
     form: str = ""
     scale: float = 1.0
     show: Callable[[Mapping[str, Any]], str] | None = None
-    lower_is_better: bool | None = None
     source: str | None = None
+    cites: str | None = None
+    look: Look = "plain"
+    extra: Callable[[Mapping[str, Any]], Any] | None = None
+    always: bool = False
+    page_only: bool = False
 
     @property
     def numeric(self) -> bool:
@@ -53,12 +67,12 @@ class Table:
     """A table.
 
     Attributes:
-        name: stem of its files.
-        title: above it.
-        columns: those that people see, in order.
+        name: stem of its files' names.
+        title: the text above it.
+        columns: the columns that people see, in order.
         frame: all values; columns whose name begins with ``_`` stay out of the CSV.
-        notes: one line each, below it.
-        best: (row label, column key) of cells in bold.
+        notes: the lines below it.
+        best: cells in bold, as (row label, column key).
     """
 
     name: str
@@ -72,9 +86,15 @@ class Table:
         """Return the frame's rows."""
         return rows_of(self.frame)
 
-    def shown(self) -> tuple[Column, ...]:
-        """Return the columns in which any row has something."""
-        return tuple(c for c in self.columns if c.key in self.frame and self.frame[c.key].notna().any())
+    def shown(self, *, page: bool = False) -> tuple[Column, ...]:
+        """Return the columns in which any row has something; those of the page alone where that is asked."""
+        filled = (c for c in self.columns if c.key in self.frame and self.frame[c.key].notna().any())
+        return tuple(column for column in filled if page or not column.page_only)
+
+
+def names(*keys: str) -> tuple[Column, ...]:
+    """Return columns of words that say what a row is of, called as they are in the frame."""
+    return tuple(Column(key, key, always=key in ("network", "variant")) for key in keys)
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -105,8 +125,8 @@ def to_markdown(table: Table, level: int = 1) -> str:
     """Write the table as Markdown with its title and notes.
 
     Args:
-        table: what to write.
-        level: of the title's heading; 0 leaves title out.
+        table: the table to write.
+        level: level of the title's heading; 0 leaves the title out.
     """
     columns = table.shown()
     cells = _cells(table, "**{}**".format, for_markdown)

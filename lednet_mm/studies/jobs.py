@@ -220,6 +220,7 @@ class TrainingJob:
         split: whose accuracy the study reports.
         shape: (height, width) to count complexity at; None leaves that to another seed's run.
         expectation: what its variant's entry expects of it, in words; empty where there is none.
+        question: what its variant's entry asks; empty where there is none.
         max_iters: iterations of the training; 0 where the config does not say.
         patience_minutes: how long it may make no progress until it counts as hanging.
     """
@@ -231,6 +232,7 @@ class TrainingJob:
     split: str = "test"
     shape: Shape | None = None
     expectation: str = ""
+    question: str = ""
     max_iters: int = 0
     patience_minutes: float = PATIENCE_MINUTES
 

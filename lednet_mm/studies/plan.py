@@ -181,6 +181,7 @@ class Plan:
             "split": self.runs[0].split,
             "baseline": baselines[0] if len(baselines) == 1 else baselines,
             "expectations": self._expectations(),
+            "questions": {run.run.variant: run.question for run in self.runs if run.question},
             "runs": runs,
             "configs": {run.name: sha256(run.text) for run in self.runs},
         }
@@ -448,6 +449,7 @@ def _jobs(
                 split=split,
                 shape=measure.complexity.shape if measure.complexity else None,
                 expectation=expected.expectation if expected else "",
+                question=expected.question if expected else "",
                 max_iters=iterations if isinstance(iterations, int) else 0,
                 patience_minutes=content.limits.no_progress_minutes,
             )

@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from lednet_mm.evaluation.confusion import pack, scores
-from lednet_mm.records import Provenance, Record, Run, new_record
+from lednet_mm.records import Provenance, Record, Run, new_record, sort_records
+from lednet_mm.reports.content import Content
+from lednet_mm.reports.differences import read_images
+from lednet_mm.reports.reading import Evidence
+from lednet_mm.reports.runs import record_name
 from lednet_mm.statistics import class_iou
 
 CLASSES = ("road", "sky", "car")
@@ -135,3 +139,16 @@ def write_study(folder: Path, variants=("baseline", "no_apn"), seeds=(0, 1), **m
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "study.json").write_text(json.dumps(content))
+
+
+class Kept(Evidence):
+    """Evidence of records that lie nowhere."""
+
+    def matrices(self, name):
+        (record,) = (record for record in self.records if record_name(record) == name)
+        return read_images(record)
+
+
+def content_of(records) -> Content:
+    """Return what a report of these records shows."""
+    return Content(Kept(tuple(sort_records(records)), {}, {}, {}, "Title"))

@@ -2,16 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from lednet_mm.records import write_record
-from lednet_mm.reports.ablation import Baseline, ablation_table, compare_with_baselines
-from lednet_mm.reports.comparison import compare
-from lednet_mm.reports.differences import Differences
-from lednet_mm.reports.failures import collect_failures, failure_table, failures_markdown
-from lednet_mm.reports.plots_accuracy import plot_forest
-from lednet_mm.reports.reading import read_evidence
-from lednet_mm.reports.summary import summarise_runs
-from lednet_mm.reports.tables import to_markdown
+from lednet_mm.reports.content import Content
+from lednet_mm.reports.reading import Baseline, read_evidence
+from lednet_mm.reports.sections.ablation import Ablation
+from lednet_mm.reports.sections.failures import Failures, collect_failures
 from lednet_mm.statistics import (
     choose_blocks,
     paired_interval,
@@ -22,11 +19,16 @@ from lednet_mm.statistics import (
 from tests.reports.made import accuracy, complexity, failure, latency, matrices, train, write_study
 
 
+def section_of(folder, *baselines):
+    return Ablation(Content(read_evidence([folder]), "Title", baselines))
+
+
 def table_of(folder, *baselines):
-    evidence = read_evidence([folder])
-    comparison = compare(evidence.records)
-    differences = Differences(evidence.matrices)
-    return compare_with_baselines(summarise_runs(comparison), evidence.studies, differences, baselines)
+    return section_of(folder, *baselines).frame
+
+
+def markdown_of(folder):
+    return section_of(folder).files()["ablation.md"].decode()
 
 
 def write_runs(folder, *records):
@@ -60,14 +62,22 @@ def test_what_is_compared_with_one_baseline_is_judged_together(tmp_path):
     write_runs(
         tmp_path, *(accuracy(variant=v, seed=s, quality=q) for v, q in quality.items() for s in range(4))
     )
-    frame = table_of(tmp_path)
-    rows = {row["variant"]: row for row in frame.to_dict("records")}
+    rows = {row["variant"]: row for row in table_of(tmp_path).to_dict("records")}
     assert (rows["strong"]["verdict"], rows["strong"]["verdict_holm"]) == ("worse", "worse")
     assert (rows["slight"]["verdict"], rows["slight"]["verdict_holm"]) == ("worse", "not resolved")
-    text = to_markdown(ablation_table(frame, "Title", ""))
+    text = markdown_of(tmp_path)
     assert "| result among all |" in text
-    assert "2 of 8 comparisons are resolved by themselves, of which chance alone would give 0.4" in text
-    assert "(single images, as nothing is known of sequences)" in text
+    assert "2 of 8 differences are resolved by themselves; chance alone would give 0.4" in text
+    assert "(images: single images, as nothing is known of sequences)" in text
+
+
+def test_the_note_says_how_the_interval_is_made(tmp_path):
+    write_runs(tmp_path, *(accuracy(variant=v, seed=s) for v in ("baseline", "no_apn") for s in (0, 1, 2)))
+    note = next(iter(section_of(tmp_path).notes()))
+    # Student's t with 2 degrees of freedom over the normal quantile, times the root of 3 / 2.
+    factor = stats.t.ppf(0.975, 2) / stats.norm.ppf(0.975) * np.sqrt(3 / 2)
+    assert f"those of the seeds {factor:.2f} times with 3 seeds" in note
+    assert "each of 2,000 resamples draws seeds and images with replacement" in note
 
 
 def test_a_difference_whose_interval_contains_zero_is_not_resolved(tmp_path):
@@ -91,7 +101,7 @@ def test_runs_are_compared_with_each_of_several_baselines(tmp_path):
         ["erfnet", "no_dropout", "lednet"],
         ["lednet", "no_apn", "lednet"],
     ]
-    (plot,) = plot_forest(frame, "Title")
+    (plot,) = section_of(tmp_path).plots()
     names = [tick.get_text() for tick in plot.figure.axes[0].get_yticklabels()]
     assert "erfnet, no dropout, against lednet (1 seed)" in names
     assert "lednet, no apn (1 seed)" in names
@@ -101,7 +111,7 @@ def test_one_seed_says_so(tmp_path):
     write_runs(tmp_path, accuracy(quality=0.9), accuracy(variant="no_apn", quality=0.5))
     frame = table_of(tmp_path)
     assert frame["verdict"].tolist() == ["worse (one seed)"]
-    assert "resamples images only" in to_markdown(ablation_table(frame, "Title", ""))
+    assert "resamples images only" in markdown_of(tmp_path)
 
 
 def test_cost_changes_stand_beside(tmp_path):
@@ -121,7 +131,7 @@ def test_expectations_stand_beside_results_and_what_is_missing_has_a_row(tmp_pat
     rows = {row["variant"]: row for row in table_of(tmp_path).to_dict("records")}
     assert rows["no_apn"]["expectation"] == "1 to 3 points worse"
     assert rows["no_bn"]["verdict"] == "no result"
-    text = to_markdown(ablation_table(table_of(tmp_path), "Title", ""))
+    text = markdown_of(tmp_path)
     assert "| expected " in text
     assert "1 to 3 points worse" in text
 
@@ -133,21 +143,22 @@ def test_the_baseline_can_be_chosen(tmp_path):
     assert rows["baseline"].tolist() == ["erfnet", "erfnet"]
     rows = table_of(tmp_path, Baseline.parse("lednet:no_apn"))
     assert rows["variant"].tolist() == ["baseline", "baseline"]
-    assert Baseline.parse("lednet:no_apn") == Baseline("lednet", "no_apn")
+    assert Baseline.parse("lednet:no_apn") == Baseline(network="lednet", variant="no_apn")
 
 
 def test_another_recipe_is_said(tmp_path):
     write_runs(
         tmp_path, accuracy(), accuracy(variant="long", text=accuracy().config.text.replace("100", "200"))
     )
-    assert "another recipe" in to_markdown(ablation_table(table_of(tmp_path), "Title", ""))
+    assert "another recipe" in markdown_of(tmp_path)
 
 
 def test_failures_stand_until_a_newer_record(tmp_path):
     records = [failure(seed=0, minute=5), failure(seed=1, minute=5), train(variant="no_bn", seed=1, minute=6)]
     frame = collect_failures(records, {})
     assert frame[["seed", "state"]].to_numpy().tolist() == [[0, "failed"]]
-    text = failures_markdown(failure_table(frame, "Title"))
+    write_runs(tmp_path, *records)
+    text = Failures(Content(read_evidence([tmp_path]))).files()["failures.md"].decode()
     assert "the loss became nan at iteration 7" in text
     assert "```text\niter 6\nfailed: nan\n```" in text
 

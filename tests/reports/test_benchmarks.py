@@ -6,8 +6,11 @@ import torch
 
 from lednet_mm.environment import Threads
 from lednet_mm.records import read_record, write_record
-from lednet_mm.reports.benchmarks import benchmark_table
+from lednet_mm.reports.content import Content
+from lednet_mm.reports.parts import Sources
+from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.report import write_report
+from lednet_mm.reports.sections.benchmarks import Benchmarks
 from lednet_mm.timing.comparing import Comparison, compare_ways
 from lednet_mm.timing.latency import Timing
 
@@ -24,9 +27,8 @@ def record(tmp_path):
     return read_record(write_record(compared.record(THREADS, {"shape": [1, 2]}), tmp_path))
 
 
-def test_the_table_says_how_much_faster_each_way_is(record):
-    table = benchmark_table([record], "Two ways")
-    plain, quick = table.rows()
+def test_the_table_says_how_much_faster_each_way_is(record, tmp_path):
+    plain, quick = Benchmarks(Content(read_evidence([tmp_path]))).table.rows()
     assert (plain["way"], plain["ratio"], plain["ms_p50"], plain["per_second"]) == ("plain", 1, 8, 500)
     assert (quick["way"], quick["ratio"], quick["ms_p50"], quick["per_second"]) == (
         "no waiting, much",
@@ -50,6 +52,15 @@ def test_every_way_is_called_and_timed(clock):
     assert set(called) == {"a", "b"}
     assert {way: len(s) >= 100 for way, s in compared.timing.seconds.items()} == {"a": True, "b": True}
     assert compared.record(THREADS, {}).details["ways"] == {"a": "a", "b": "b"}
+
+
+def test_numbers_name_their_record(record, tmp_path):
+    evidence = read_evidence([tmp_path])
+    sources = Sources(evidence, tmp_path)
+    (part,) = Benchmarks(Content(evidence)).parts(sources)
+    column = next(c for c in part["columns"] if c["key"] == "ms_p50")
+    assert [row["sources"][column["source"]] for row in part["rows"]] == [[0], [0]]
+    assert sources.data()["rows"][0][0] == f"benchmark-{record.id}"
 
 
 def test_a_report_of_benchmarks_alone(record, tmp_path):

@@ -5,33 +5,31 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lednet_mm.reports.comparison import compare, comparison_table
-from lednet_mm.reports.differences import Differences, read_images
-from lednet_mm.reports.latencies import latency_table
-from lednet_mm.reports.published import published_table
 from lednet_mm.reports.recipes import recipe_of
-from lednet_mm.reports.summary import summarise_runs, summary_table
+from lednet_mm.reports.sections.latency import Latency
+from lednet_mm.reports.sections.published import Published
+from lednet_mm.reports.sections.results import Results
+from lednet_mm.reports.sections.runs import Runs
 from lednet_mm.reports.tables import to_markdown
 from lednet_mm.statistics import mean_iou
-from tests.reports.made import CONFIG, accuracy, complexity, latency, matrices, train
+from tests.reports.made import CONFIG, accuracy, complexity, content_of, latency, matrices, train
 
 
-def differences(records) -> Differences:
-    """Take differences of records that lie nowhere."""
-    from lednet_mm.reports.runs import record_name
+def runs_of(records):
+    return content_of(records).runs
 
-    known = {record_name(r): r for r in records if r.kind == "accuracy"}
-    return Differences(lambda name: read_images(known[name]))
+
+def notes_of(records):
+    return " ".join(Runs(content_of(records)).notes())
 
 
 def summary_of(records):
-    comparison = compare(records)
-    return summary_table(summarise_runs(comparison), comparison, differences(records), "Title")
+    return Results(content_of(records)).table
 
 
 def test_a_row_joins_what_belongs_to_a_run():
     records = [accuracy(seed=0), accuracy(seed=1), complexity(), latency(), train(seed=1)]
-    table = compare(records).table
+    table = runs_of(records)
     assert table["seed"].tolist() == [0, 1]
     assert table["params"].tolist() == [920_000] * 2
     assert table["fps_p50"].tolist() == pytest.approx([10] * 2, rel=0.02)
@@ -45,7 +43,7 @@ def test_test_goes_before_val_and_the_newest_counts():
         accuracy(split="test", quality=0.9, minute=1),
         accuracy(split="val", quality=0.8, minute=3),
     ]
-    (row,) = compare(records).table.to_dict("records")
+    (row,) = runs_of(records).to_dict("records")
     assert row["split"] == "test"
     assert row["miou_percent"] == records[0].values["miou_percent"]
     assert row["miou_val_percent"] == records[2].values["miou_percent"]
@@ -53,14 +51,14 @@ def test_test_goes_before_val_and_the_newest_counts():
 
 def test_augmented_accuracies_are_no_plain_ones():
     records = [accuracy(quality=0.7, minute=1), accuracy(quality=0.9, minute=2, tta=True)]
-    (row,) = compare(records).table.to_dict("records")
+    (row,) = runs_of(records).to_dict("records")
     assert row["miou_percent"] == records[0].values["miou_percent"]
-    (row,) = compare(records[1:]).table.to_dict("records")
+    (row,) = runs_of(records[1:]).to_dict("records")
     assert row["split"] == "test (augmented)"
 
 
 def test_a_network_without_a_training_has_a_row():
-    (row,) = compare([complexity("erfnet", params=2_000_000)]).table.to_dict("records")
+    (row,) = runs_of([complexity("erfnet", params=2_000_000)]).to_dict("records")
     assert row["network"] == "erfnet"
     assert pd.isna(row["miou_percent"])
 
@@ -91,7 +89,7 @@ def test_every_condition_has_a_column_of_its_own():
     assert round(lednet[headers["FPS (p50), GPU B, eager"]]) == 50
     notes = " ".join(table.notes)
     assert "GPU B, 2 threads, eager, fp32, 1x3x360x480" in notes
-    assert [round(fps) for fps in compare(records).table["fps_p50"]] == [10, 10]
+    assert [round(fps) for fps in runs_of(records)["fps_p50"]] == [10, 10]
 
 
 def test_unstable_speeds_are_marked():
@@ -106,7 +104,7 @@ def test_several_splits_sizes_recipes_and_image_sets_are_said():
         complexity("lednet"),
         complexity("erfnet", shape=(512, 1024)),
     ]
-    notes = " ".join(compare(records).notes)
+    notes = notes_of(records)
     assert "Several splits are in this table: test, val" in notes
     assert "360x480, 512x1024" in notes
     assert "2 recipes on camvid" in notes
@@ -117,7 +115,7 @@ def test_several_splits_sizes_recipes_and_image_sets_are_said():
         update={"provenance": other.model_copy(update={"dataset_fingerprint": "sizes:a"})}
     )
     second = accuracy("erfnet").model_copy(update={"provenance": other})
-    assert "2 different sets of images" in " ".join(compare([first, second]).notes)
+    assert "2 different sets of images" in notes_of([first, second])
 
 
 def test_a_recipe_is_what_trains_and_not_where_data_lies():
@@ -142,7 +140,7 @@ def test_bold_is_only_what_is_resolved():
 
 def test_the_fastest_is_bold_where_the_medians_differ():
     def best(*records):
-        table = latency_table(compare(records).latencies, "Title")
+        table = Latency(content_of(records)).table
         return {table.frame.loc[label, "network"] for label, key in table.best if key == "fps_p50"}
 
     assert best(latency("lednet", fps=10), latency("erfnet", fps=20)) == {"erfnet"}
@@ -154,31 +152,31 @@ def test_latency_records_of_an_older_form_are_read():
     record = latency()
     for key in ("batch_size", "engine", "samples_ms"):
         del record.details[key]
-    (row,) = latency_table(compare([record]).latencies, "Title").rows()
+    (row,) = Latency(content_of([record])).table.rows()
     assert (row["engine"], row["batch_size"]) == ("eager", 1)
 
 
 def test_published_numbers_stand_beside_ours():
     records = [accuracy("dabnet"), accuracy("lednet", variant="no_apn"), complexity("dabnet")]
-    summary = summarise_runs(compare(records))
+    summary = content_of(records).summary
     dabnet = summary.set_index("network").loc["dabnet"]
     assert dabnet["published_miou_percent"] == 66.7
     assert dabnet["published_where"] == "GTX 1080Ti, 512x1024"
     assert dabnet["published_miou_at"] == "360x480"
     assert pd.isna(summary.set_index("variant").loc["no_apn"]["published_miou_percent"])
-    (row,) = published_table(summary, "Title").rows()
+    (row,) = Published(content_of(records)).table.rows()
     assert row["published_as"] == "DABNet"
     assert "arXiv:1907.11357" in row["source"]
     for name, published in (("mixscaledensenet", "LightNet Mixed-scale DenseNet"), ("dfanet", "DFANet")):
-        (row,) = published_table(summarise_runs(compare([accuracy(name)])), "Title").rows()
+        (row,) = Published(content_of([accuracy(name)])).table.rows()
         assert row["published_as"] == published  # by its title, by its name
-    (row,) = published_table(summarise_runs(compare([accuracy("dabnet", dataset="streets")])), "Title").rows()
+    (row,) = Published(content_of([accuracy("dabnet", dataset="streets")])).table.rows()
     assert pd.isna(row["published_miou_percent"])
 
 
 def test_differences_are_of_matching_images():
     records = [accuracy("lednet"), accuracy("erfnet", names=[f"other{i}.png" for i in range(20)])]
-    found = differences(records).between(
+    found = content_of(records).differences.between(
         *({0: f"accuracy-{record.id}"} for record in records),
     )
     assert found.interval is None
@@ -192,5 +190,5 @@ def test_the_matrices_are_what_the_scores_are_of():
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_same_records_give_the_same_bytes_in_any_order(order):
     records = [accuracy(seed=s, minute=s) for s in range(3)] + [complexity(), latency()]
-    text = to_markdown(comparison_table(compare(records[::order]), "Title"))
-    assert text == to_markdown(comparison_table(compare(records), "Title"))
+    text = to_markdown(Runs(content_of(records[::order])).table)
+    assert text == to_markdown(Runs(content_of(records)).table)

@@ -6,18 +6,10 @@ import pytest
 
 from lednet_mm.errors import InputError
 from lednet_mm.records import write_record
-from lednet_mm.reports.ablation import compare_with_baselines
-from lednet_mm.reports.comparison import compare
-from lednet_mm.reports.differences import Differences
-from lednet_mm.reports.image_scores import (
-    compare_scores,
-    image_score_table,
-    score_difference_table,
-    score_networks,
-)
+from lednet_mm.reports.content import Content
 from lednet_mm.reports.power import estimate_power, plan_seeds
 from lednet_mm.reports.reading import read_evidence
-from lednet_mm.reports.summary import summarise_runs
+from lednet_mm.reports.sections.image_scores import ImageScoreDifferences, ImageScores
 from lednet_mm.reports.tables import to_markdown
 from lednet_mm.statistics import SCORES, score_images
 from tests.reports.made import accuracy, matrices
@@ -38,16 +30,13 @@ def study(tmp_path):
 
 
 @pytest.fixture
-def frames(study):
-    evidence = read_evidence([study])
-    differences = Differences(evidence.matrices, SCORES)
-    summary = summarise_runs(compare(evidence.records))
-    return summary, compare_with_baselines(summary, {}, differences), differences
+def content(study):
+    return Content(read_evidence([study]), "Title")
 
 
-def test_scores_are_means_over_seeds_of_what_the_matrices_give(frames):
-    summary, _, differences = frames
-    frame = score_networks(summary, differences)
+def test_scores_are_means_over_seeds_of_what_the_matrices_give(content):
+    section = ImageScores(content)
+    frame = section.frame
     rows = {row["variant"]: row for row in frame.to_dict("records")}
     assert rows.keys() == QUALITY.keys()  # nothing is known of the images of the other
     for variant, quality in QUALITY.items():
@@ -58,7 +47,7 @@ def test_scores_are_means_over_seeds_of_what_the_matrices_give(frames):
             assert rows[variant][f"{score}_std"] == pytest.approx(np.std(found, ddof=1))
     assert [rows[variant]["rank"] for variant in QUALITY] == [1, 2, 3]
     assert rows["baseline"]["first_percent"] > 95
-    text = to_markdown(image_score_table(frame, "Title"))
+    text = section.files()["image_scores.md"].decode()
     assert "| worst 5% (%) |" in text
     assert "1 (1 to 1)" in text
 
@@ -67,16 +56,14 @@ def test_networks_of_other_images_have_no_rank(tmp_path):
     for variant in QUALITY:
         names = [f"{variant}{i}.png" for i in range(20)]
         write_record(accuracy(variant=variant, names=names), tmp_path / "run")
-    evidence = read_evidence([tmp_path])
-    summary = summarise_runs(compare(evidence.records))
-    frame = score_networks(summary, Differences(evidence.matrices, SCORES))
+    frame = ImageScores(Content(read_evidence([tmp_path]))).frame
     assert len(frame) == 3
     assert frame["rank"].isna().all()
 
 
-def test_every_score_is_compared_on_the_same_pairs(frames):
-    _, ablation, differences = frames
-    frame = compare_scores(ablation, differences)
+def test_every_score_is_compared_on_the_same_pairs(content):
+    section = ImageScoreDifferences(content)
+    ablation, frame = content.against_baselines, section.frame
     assert frame["variant"].tolist() == ["no_apn", "no_bn"]
     own = ablation.dropna(subset=["difference_points"])
     for end, column in (("difference", "difference_points"), ("low", "low_points"), ("high", "high_points")):
@@ -88,11 +75,11 @@ def test_every_score_is_compared_on_the_same_pairs(frames):
     expected = [means[variant] - means["baseline"] for variant in ("no_apn", "no_bn")]
     np.testing.assert_allclose(frame["miou_c_percent_difference"], expected)
     assert (frame["miou_c_percent_low"] < frame["miou_c_percent_difference"]).all()
-    assert "mIoU-C (points)" in to_markdown(score_difference_table(frame, "Title"))
+    assert "mIoU-C (points)" in section.files()["image_score_differences.md"].decode()
 
 
-def test_the_power_of_a_study(study, frames):
-    _, ablation, differences = frames
+def test_the_power_of_a_study(study, content):
+    ablation, differences = content.against_baselines, content.differences
     frame = estimate_power(ablation, differences, 50.0)
     assert frame["seeds_needed"].tolist() == [2, 2]
     np.testing.assert_allclose(

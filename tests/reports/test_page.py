@@ -12,13 +12,24 @@ import numpy as np
 import pytest
 
 from lednet_mm.records import write_record
+from lednet_mm.reports.content import Content
 from lednet_mm.reports.page import ASSETS, to_script, write_page
 from lednet_mm.reports.pictures import Example, PictureSet
 from lednet_mm.reports.reading import read_evidence
-from lednet_mm.reports.report import make_content
-from tests.reports.made import accuracy, benchmark, complexity, failure, latency, write_study
+from lednet_mm.reports.sections import make_sections
+from lednet_mm.reports.sections.predictions import Predictions
+from tests.reports.made import accuracy, benchmark, complexity, failure, latency, train, write_study
 
 TITLE = 'The <b>parts</b> & "more"'
+
+
+def page_of(folder, title, pictures=()):
+    """Return the page of the records below a folder, with pictures as if they had been predicted."""
+    content = Content(read_evidence([folder]), title)
+    sections = make_sections(content)
+    (predictions,) = (section for section in sections if isinstance(section, Predictions))
+    vars(predictions)["_predicted"] = list(pictures), []
+    return write_page(content, sections, folder.parent)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +46,9 @@ def page(tmp_path_factory):
         for seed in (0, 1) if name == "lednet" else (0,):
             record = accuracy(name, variant, seed, quality=quality, study="parts")
             write_record(record, runs / f"{name}-{variant}-{seed}")
+            curve = [[10, 40 * quality], [20, 50 * quality + seed]]
+            trained = train(name, variant, seed, curve=curve, study="parts")
+            write_record(trained, runs / f"{name}-{variant}-{seed}")
         fps = {"baseline": 10, "no_apn": 12}[variant] * (2 if name == "erfnet" else 1)
         write_record(complexity(name, variant, params=int(1e6 * quality)), runs / f"{name}-{variant}-0")
         write_record(latency(name, variant, fps=fps), runs / "latency")
@@ -44,10 +58,8 @@ def page(tmp_path_factory):
     ids = np.arange(8 * 16, dtype=np.uint8).reshape(8, 16) % 3
     example = Example("a.png", np.full((8, 16, 3), 90, np.uint8), ids, (ids,))
     pictures = PictureSet("camvid", "test", ("lednet",), ("a", "b", "c"), np.eye(3) * 255, (example,))
-    evidence = read_evidence([runs])
     path = folder / "index.html"
-    text = write_page(make_content(evidence, TITLE), evidence, [pictures], folder)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(page_of(runs, TITLE, [pictures]), encoding="utf-8")
     return path
 
 
@@ -69,7 +81,7 @@ def test_files_are_named_as_seen_from_the_page(page):
     text = page.read_text()
     assert str(page.parent) not in text
     assert '"runs/latency/records"' in text
-    assert '"runs/latency/records/broken.json":' in text
+    assert '["runs/latency/records/broken.json",' in text
 
 
 def test_it_is_one_small_file(page):
@@ -156,7 +168,8 @@ def tab(browser, page):
 def column(tab, section: str, header: str) -> list[str]:
     """Return the cells of a column in the order in which they stand."""
     field = tab.evaluate(
-        "([name, header]) => 'c' + report.data.tables[name].columns.findIndex(c => c.header === header)",
+        "([name, header]) => 'c' + report.data.sections.find(s => s.name === name)"
+        ".parts.find(p => p.kind === 'table').columns.findIndex(c => c.header === header)",
         [section, header],
     )
     return tab.locator(
@@ -167,11 +180,13 @@ def column(tab, section: str, header: str) -> list[str]:
 def test_every_section_is_there(tab):
     titles = tab.locator("section h2").all_inner_texts()
     assert titles == [
+        "The question",
         "Results",
         "Accuracy against cost",
         "Differences to the baseline",
         "IoU by class",
-        "Predictions: camvid",
+        "Learning curves",
+        "Predictions",
         "Latency",
         "Benchmarks",
         "Measured and published",
@@ -211,27 +226,27 @@ def test_filtering(tab):
 
 def test_hovering_and_choosing_axes(tab):
     def places():
-        return tab.evaluate("report.chart.getDatasetMeta(0).data.map(p => [p.x, p.y])")
+        return tab.evaluate("report.charts.tradeoff.getDatasetMeta(0).data.map(p => [p.x, p.y])")
 
     before = places()
     canvas = tab.locator("#tradeoff canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     tab.mouse.move(box["x"] + before[0][0], box["y"] + before[0][1])
-    until(tab, "report.chart.tooltip.opacity === 1")
-    lines = tab.evaluate("report.chart.tooltip.body[0].lines")
+    until(tab, "report.charts.tradeoff.tooltip.opacity === 1")
+    lines = tab.evaluate("report.charts.tradeoff.tooltip.body[0].lines")
     assert lines[0] == "erfnet"
     assert float(lines[1].removeprefix("FPS (p50): ")) == pytest.approx(20, rel=0.02)
     tab.get_by_label("horizontal axis").select_option(label="parameters (M)")
     assert places() != before
-    assert tab.evaluate("report.chart.options.scales.x.title.text") == "parameters (M)"
+    assert tab.evaluate("report.charts.tradeoff.options.scales.x.title.text") == "parameters (M)"
     tab.get_by_label("vertical axis").select_option(label="IoU of sky (%)")
-    assert tab.evaluate("report.chart.options.scales.y.title.text") == "IoU of sky (%)"
+    assert tab.evaluate("report.charts.tradeoff.options.scales.y.title.text") == "IoU of sky (%)"
     tab.get_by_label("logarithmic").check()
-    assert tab.evaluate("report.chart.scales.x.type") == "logarithmic"
-    assert tab.evaluate("report.chart.data.datasets[1].data.length") > 0
+    assert tab.evaluate("report.charts.tradeoff.scales.x.type") == "logarithmic"
+    assert tab.evaluate("report.charts.tradeoff.data.datasets[1].data.length") > 0
     tab.get_by_label("Pareto front").uncheck()
-    assert tab.evaluate("report.chart.data.datasets[1].data.length") == 0
+    assert tab.evaluate("report.charts.tradeoff.data.datasets[1].data.length") == 0
 
 
 def test_where_a_number_comes_from(tab):
@@ -250,7 +265,7 @@ def test_where_a_number_comes_from(tab):
     assert "lednet, no_apn, camvid, parts, seed 1" in shown
     tab.keyboard.press("Escape")
     assert not dialog.is_visible()
-    before = tab.evaluate("report.chart.getDatasetMeta(0).data.map(p => [p.x, p.y])[0]")
+    before = tab.evaluate("report.charts.tradeoff.getDatasetMeta(0).data.map(p => [p.x, p.y])[0]")
     canvas = tab.locator("#tradeoff canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
@@ -258,9 +273,47 @@ def test_where_a_number_comes_from(tab):
     dialog.get_by_text("latency-").first.wait_for()
 
 
+def test_where_a_published_number_comes_from(tab):
+    tab.locator("#summary button.sourced", has_text="71.0").click()
+    dialog = tab.locator("#dialog")
+    assert "Published" in dialog.inner_text()
+    assert "arXiv:1905.02423" in dialog.inner_text()
+    assert "record" not in dialog.inner_text()
+
+
+def test_learning_curves(tab):
+    def lines():
+        return tab.evaluate(
+            "report.charts.learning_curves.data.datasets.flatMap((set, i) => set.line"
+            " && report.charts.learning_curves.isDatasetVisible(i) ? [[set.label, set.borderColor]] : [])"
+        )
+
+    # The best at the end first; the colours are those of the plot of accuracy against cost.
+    assert [name for name, _ in lines()] == ["erfnet", "lednet", "lednet, no apn"]
+    points = tab.evaluate("report.charts.tradeoff.data.datasets[0].data.map(p => [p.name, p.point.color])")
+    assert sorted(map(tuple, lines())) == sorted(map(tuple, points))
+    canvas = tab.locator("#learning_curves canvas")
+    canvas.scroll_into_view_if_needed()
+    chart = "report.charts.learning_curves"
+
+    def click(place):
+        x, y = tab.evaluate(place)
+        box = canvas.bounding_box()
+        tab.mouse.click(box["x"] + x, box["y"] + y)
+
+    click(f"(b => [b.left + b.width / 2, b.top + b.height / 2])({chart}.legend.legendHitBoxes[1])")
+    until(tab, f"!{chart}.isDatasetVisible({chart}.data.datasets.findIndex(set => set.label === 'lednet'))")
+    assert [name for name, _ in lines()] == ["erfnet", "lednet, no apn"]
+    index = f"{chart}.data.datasets.findIndex(set => set.label === 'lednet, no apn')"
+    click(f"(p => [p.x, p.y])({chart}.getDatasetMeta({index}).data[1])")
+    dialog = tab.locator("#dialog")
+    dialog.get_by_text("Computed from 2 records.").wait_for()
+    assert "train-" in dialog.inner_text()
+
+
 def test_a_difference_of_one_seed_looks_uncertain(tab):
     for network, dots in (("erfnet", "2 3"), ("no_apn", None)):
-        line = tab.locator("#ablation .tabulator-row", has_text=network).locator(".forest line").nth(1)
+        line = tab.locator("#ablation .tabulator-row", has_text=network).locator(".interval line").nth(1)
         assert line.get_attribute("stroke-dasharray") == dots
 
 
@@ -297,10 +350,9 @@ def hostile(tmp_path_factory):
             for device in ("CPU A", HOSTILE):
                 write_record(latency(network, variant, device=device, engine=HOSTILE), folder / "run")
     write_record(failure(HOSTILE, minute=1, log=[HOSTILE]), folder / "run")
-    evidence = read_evidence([folder])
-    assert evidence.problems == {}
+    assert read_evidence([folder]).problems == {}
     path = folder / "index.html"
-    path.write_text(write_page(make_content(evidence, HOSTILE), evidence, [], folder), encoding="utf-8")
+    path.write_text(page_of(folder, HOSTILE), encoding="utf-8")
     return path
 
 

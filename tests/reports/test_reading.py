@@ -10,10 +10,20 @@ import pytest
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.confusion import pack
 from lednet_mm.records import write_record
-from lednet_mm.reports.comparison import compare
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.recipes import recipe_of
-from tests.reports.made import CONFIG, accuracy, at, benchmark, complexity, latency, train, write_study
+from lednet_mm.reports.sections.runs import Runs
+from tests.reports.made import (
+    CONFIG,
+    accuracy,
+    at,
+    benchmark,
+    complexity,
+    content_of,
+    latency,
+    train,
+    write_study,
+)
 
 
 def edited(path, change):
@@ -201,7 +211,7 @@ def test_fingerprints_of_every_split_are_compared():
         return record.model_copy(update={"provenance": at(minute, dataset_fingerprint=fingerprint)})
 
     def notes(*records):
-        return [note for note in compare(records).notes if note.startswith("camvid")]
+        return [note for note in Runs(content_of(records)).notes() if note.startswith("camvid")]
 
     same = [of("val", "sizes:a", seed) for seed in (0, 1)]
     assert notes(*same) == []

@@ -13,12 +13,18 @@ import pytest
 
 from lednet_mm.errors import InputError
 from lednet_mm.records import write_record
-from lednet_mm.reports.ablation import Baseline
-from lednet_mm.reports.drawing import pareto_front, render
-from lednet_mm.reports.plots import plot_rooflines, plot_tradeoffs
-from lednet_mm.reports.plots_accuracy import learning_curves
-from lednet_mm.reports.reading import read_evidence
-from lednet_mm.reports.report import make_content, make_plots, write_report
+from lednet_mm.reports.content import Content
+from lednet_mm.reports.drawing import Looks, pareto_front
+from lednet_mm.reports.latencies import collect_latencies
+from lednet_mm.reports.reading import Baseline, read_evidence
+from lednet_mm.reports.report import write_report
+from lednet_mm.reports.runs import choose_runs
+from lednet_mm.reports.sections import make_sections
+from lednet_mm.reports.sections.ablation import Ablation
+from lednet_mm.reports.sections.curves import learning_curves
+from lednet_mm.reports.sections.latency import plot_rooflines
+from lednet_mm.reports.sections.results import Results
+from lednet_mm.reports.sections.tradeoff import plot_tradeoffs
 from lednet_mm.reports.tables import Column, Table, to_csv, to_latex, to_markdown
 from tests.reports.made import accuracy, complexity, failure, latency, train, write_study
 
@@ -42,6 +48,11 @@ def runs(tmp_path):
     write_record(latency("erfnet", fps=30), folder / "latency")
     write_record(failure(study="parts"), folder / "lednet-no_bn-seed0")
     return folder
+
+
+def plots_of(folder):
+    sections = make_sections(Content(read_evidence([folder])))
+    return [plot for section in sections for plot in section.plots()]
 
 
 def content(folder):
@@ -163,8 +174,7 @@ def test_names_of_datasets_become_names_of_files(tmp_path):
     for dataset in ("a b", "a$b", "漢" * 100):
         for network, quality in (("lednet", 0.7), ("erfnet", 0.8)):
             write_record(accuracy(network, dataset=dataset, quality=quality), tmp_path / "run")
-    plots = make_plots(make_content(read_evidence([tmp_path])))
-    names = [plot.name for plot in plots]
+    names = [plot.name for plot in plots_of(tmp_path)]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[\w.+-]+", name) for name in names)
     assert all(len(f"{name}.png".encode()) <= 255 for name in names)
@@ -176,22 +186,21 @@ def test_labels_that_are_all_void_are_explained(tmp_path):
             write_record(accuracy(network, split=split, void=True), tmp_path / network)
         write_record(train(network, curve=[[10, None], [20, None]]), tmp_path / network)
         write_record(complexity(network), tmp_path / network)
-    content = make_content(read_evidence([tmp_path]))
-    assert content.tables["summary"].frame["miou_percent"].isna().all()
-    assert "mIoU cannot be computed of 2 runs: no labelled pixel." in content.tables["summary"].notes
+    table = Results(Content(read_evidence([tmp_path]))).table
+    assert table.frame["miou_percent"].isna().all()
+    assert "mIoU cannot be computed of 2 runs: no labelled pixel." in table.notes
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for plot in make_plots(content):
-            render(plot.figure)
+        for plot in plots_of(tmp_path):
+            plot.files()
 
 
 def test_one_run_without_labels_is_compared_with_nothing(tmp_path):
     write_record(accuracy(), tmp_path / "a")
     write_record(accuracy(variant="no_apn", void=True), tmp_path / "b")
     write_study(tmp_path, seeds=(0,))
-    (verdict,) = make_content(read_evidence([tmp_path]), baselines=[Baseline("lednet")]).ablation["verdict"][
-        :1
-    ]
+    content = Content(read_evidence([tmp_path]), baselines=[Baseline(network="lednet")])
+    verdict = content.against_baselines["verdict"][0]
     assert verdict == "no interval: no labelled pixel"
 
 
@@ -202,9 +211,9 @@ def test_an_edited_record_is_in_no_table(tmp_path):
     record = json.loads(path.read_text())
     record["values"]["miou_percent"] += 5
     path.write_text(json.dumps(record))
-    content = make_content(read_evidence([tmp_path]), baselines=[Baseline("lednet")])
-    assert content.tables["summary"].frame["seeds"].tolist() == [2, 1]
-    assert content.ablation["seeds"].tolist() == [1]
+    content = Content(read_evidence([tmp_path]), baselines=[Baseline(network="lednet")])
+    assert content.summary["seeds"].tolist() == [2, 1]
+    assert content.against_baselines["seeds"].tolist() == [1]
     assert len(content.classes) == 3
 
 
@@ -228,7 +237,7 @@ def test_curves_of_a_resumed_run_are_merged_by_iteration():
         train(curve=[[10, 30.0], [20, 40.0]], minute=1),
         train(curve=[[20, 41.0], [30, 45.0]], minute=2),
     ]
-    curve = learning_curves(records[::-1])
+    curve = learning_curves(choose_runs(records[::-1]))
     assert curve[["iteration", "miou_percent"]].to_numpy().tolist() == [[10, 30], [20, 41], [30, 45]]
 
 
@@ -252,7 +261,9 @@ def test_labels_do_not_overlap():
         }
         for i in range(40)
     ]
-    (plot,) = plot_tradeoffs(pd.DataFrame(rows), "Title", "")
+    (plot,) = plot_tradeoffs(
+        pd.DataFrame(rows), "Title", "", Looks((f"network{i}", "baseline") for i in range(40))
+    )
     canvas = FigureCanvasAgg(plot.figure)
     canvas.draw()
     axes = plot.figure.axes[0]
@@ -271,14 +282,13 @@ def test_a_roofline_where_records_carry_it():
     roofline = {"operations": 2_000_000, "minimum_bytes": 100_000, "ceilings": ceilings}
     record = latency(roofline=roofline)
     record.values["gflop_per_s"] = 40.0
-    from lednet_mm.reports.comparison import compare
-
-    (plot,) = plot_rooflines(compare([record]).latencies, "Title")
+    looks = Looks([("lednet", "baseline")])
+    (plot,) = plot_rooflines(collect_latencies([record]), "Title", looks)
     axes = plot.figure.axes[0]
     assert axes.get_lines()[0].get_ydata().max() == 100
     assert axes.get_lines()[1].get_xydata().tolist() == [[20, 40]]
-    assert plot_rooflines(compare([latency()]).latencies, "Title") == []
-    assert render(plot.figure)[".png"].startswith(b"\x89PNG")
+    assert plot_rooflines(collect_latencies([latency()]), "Title", looks) == []
+    assert plot.files()["roofline.png"].startswith(b"\x89PNG")
 
 
 def test_a_table_in_three_forms():
@@ -304,11 +314,9 @@ def test_large_tables_name_all_and_plots_the_largest(tmp_path):
     folder = tmp_path / "runs"
     for i in range(45):
         write_record(accuracy(variant=f"v{i}" if i else "baseline", quality=0.5 + i / 100), folder / str(i))
-    made = make_content(read_evidence([folder]))
-    assert len(made.tables["ablation"].frame) == 44
-    from lednet_mm.reports.plots_accuracy import plot_forest
-
-    (plot,) = plot_forest(made.ablation, "Title")
+    section = Ablation(Content(read_evidence([folder])))
+    assert len(section.table.frame) == 44
+    (plot,) = section.plots()
     assert len(plot.figure.axes[0].get_yticks()) == 40
     assert "the largest 40 of 44" in plot.figure.get_suptitle()
 

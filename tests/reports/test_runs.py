@@ -8,11 +8,11 @@ import pandas as pd
 from lednet_mm.record_format import ConfigText
 from lednet_mm.records import write_record
 from lednet_mm.reports.classes import class_table
-from lednet_mm.reports.comparison import compare
-from lednet_mm.reports.plots_accuracy import learning_curves
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.runs import choose_runs, record_name
-from tests.reports.made import CONFIG, accuracy, at, train
+from lednet_mm.reports.sections.curves import learning_curves
+from lednet_mm.reports.sections.runs import Runs
+from tests.reports.made import CONFIG, accuracy, at, content_of, train
 
 OTHER = CONFIG.replace("0.002", "0.1")
 
@@ -33,7 +33,7 @@ def measured(split="test", text=CONFIG, quality=0.8, minute=0, sha="a", seed=0, 
 
 
 def the_row(records):
-    (row,) = compare(records).table.to_dict("records")
+    (row,) = content_of(records).runs.to_dict("records")
     return row
 
 
@@ -46,9 +46,9 @@ def test_another_learning_rate_does_not_lend_its_accuracy():
     assert row["accuracy_record"] == record_name(second[1])
     (note,) = choose_runs(records).notes
     assert record_name(first[0]) in note
-    assert note in compare(records).notes
-    assert learning_curves(records)["iteration"].tolist() == [10]
-    assert class_table(records)["split"].tolist() == ["val"]
+    assert note in list(Runs(content_of(records)).notes())
+    assert learning_curves(choose_runs(records))["iteration"].tolist() == [10]
+    assert class_table(choose_runs(records))["split"].tolist() == ["val"]
     # Nor does it where its training is not among the records, or says nothing of its checkpoint.
     for sha in ("b", None):
         stray = measured(text=OTHER, sha=sha, minute=9)

@@ -429,10 +429,13 @@ def test_what_is_expected_of_variants_stands_in_their_file(study, tmp_path):
         'runs = [dict(networks=["lednet"], datasets=["streets"], variants=["baseline", "no_apn", "prelu"])]'
     )
     own = 'expectations = dict(prelu="nothing in so short a time")'
-    assert make_plan(study(runs, own), tmp_path / "w").describe()["expectations"] == {
-        "no_apn": variants_of("lednet")["no_apn"].expectation,
+    described = make_plan(study(runs, own), tmp_path / "w").describe()
+    known = variants_of("lednet")
+    assert described["expectations"] == {
+        "no_apn": known["no_apn"].expectation,
         "prelu": "nothing in so short a time",
     }
+    assert described["questions"] == {name: known[name].question for name in ("no_apn", "prelu")}
 
 
 def test_the_studies_of_all_networks_hold_every_network(tmp_path):

@@ -575,8 +575,8 @@ def test_report(small_config, tool, tmp_path):
 
 @exercises("document_results", "--check")
 def test_document_results(tool, monkeypatch):
-    # tests/reports/test_committed.py makes the reports again; here it is the pages that are compared.
-    monkeypatch.setattr("lednet_mm.reports.readme.rewrite_report", lambda folder, out: None)
+    # tests/documentation/test_results.py makes the reports again; here it is the pages that are compared.
+    monkeypatch.setattr("lednet_mm.documentation.results.rewrite_report", lambda folder, out: None)
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     before = [page.read_text() for page in pages]
     assert tool("document_results", "--check").status == 0
@@ -585,8 +585,8 @@ def test_document_results(tool, monkeypatch):
 
 @exercises("document_networks", "--out")
 def test_document_networks(tool, tmp_path, monkeypatch):
-    monkeypatch.setattr("lednet_mm.reports.networks.measure_networks", lambda *_: [])
-    monkeypatch.setattr("lednet_mm.reports.networks.render", lambda networks: "a page")
+    monkeypatch.setattr("lednet_mm.documentation.networks.measure_networks", lambda *_: [])
+    monkeypatch.setattr("lednet_mm.documentation.networks.render", lambda networks: "a page")
     assert tool("document_networks", "--out", tmp_path / "networks.md").status == 0
     assert (tmp_path / "networks.md").read_text() == "a page"
 
@@ -636,8 +636,8 @@ def test_files_are_replaced_only_where_the_user_says_so(
 ):
     if "--overwrite" not in {n for _, names in options_of(name, parser_of(name)) for n in names}:
         pytest.skip(f"{name} has no --overwrite")
-    monkeypatch.setattr("lednet_mm.reports.networks.measure_networks", lambda *_: [])
-    monkeypatch.setattr("lednet_mm.reports.networks.render", lambda networks: "a page")
+    monkeypatch.setattr("lednet_mm.documentation.networks.measure_networks", lambda *_: [])
+    monkeypatch.setattr("lednet_mm.documentation.networks.render", lambda networks: "a page")
     write_record(made.accuracy(), tmp_path / "records_of")
     images = small_streets / "leftImg8bit" / "val"
     inside = sorted(images.rglob("*.png"))[0].relative_to(images)

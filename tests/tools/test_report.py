@@ -28,7 +28,8 @@ def test_pictures_are_predicted_from_the_checkpoint_of_the_records(trained, tool
     assert grid.shape[0] > 2 * 240
     page = (out / "index.html").read_text()
     (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    (pictures,) = json.loads(data)["pictures"]
+    (section,) = (section for section in json.loads(data)["sections"] if section["name"] == "predictions")
+    (pictures,) = section["parts"]
     assert [picture["what"] for picture in pictures["rows"][0]] == ["image", "truth", "lednet"]
     assert len(pictures["rows"]) == 2
     assert len(pictures["legend"]) == 19

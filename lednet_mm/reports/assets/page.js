@@ -1,37 +1,45 @@
 "use strict";
-// Puts the page together.
+// Puts the page together: sections, each of some parts. What draws a part is known by its kind.
 
-function addPictures() {
-  for (const set of report.data.pictures) {
-    const place = section(set.name, `Predictions: ${set.dataset}`);
-    const columns = set.rows[0].length;
-    for (const row of set.rows) {
-      place.append(element("p", { class: "note" }, row[0].name));
-      const grid = element("div", { class: "pictures" });
-      grid.style.gridTemplateColumns = `repeat(${columns}, minmax(180px, 1fr))`;
-      for (const picture of row) {
-        const image = element("img", { src: picture.source, alt: `${picture.name}, ${picture.what}`, loading: "lazy" });
-        grid.append(element("figure", {}, element("figcaption", {}, picture.what), image));
-      }
-      place.append(grid);
+const KINDS = { table: addTable, scatter: addScatter, lines: addLines, pictures: addPictures, facts: addFacts, list: addList };
+
+function addPictures(section, set) {
+  section.element.append(element("h3", {}, set.title));
+  const columns = set.rows[0].length;
+  for (const row of set.rows) {
+    section.element.append(element("p", { class: "note" }, row[0].name));
+    const grid = element("div", { class: "pictures" });
+    grid.style.gridTemplateColumns = `repeat(${columns}, minmax(180px, 1fr))`;
+    for (const picture of row) {
+      const image = element("img", { src: picture.source, alt: `${picture.name}, ${picture.what}`, loading: "lazy" });
+      grid.append(element("figure", {}, element("figcaption", {}, picture.what), image));
     }
-    const legend = element("div", { class: "legend" });
-    for (const [name, color] of set.legend) {
-      const swatch = element("i");
-      swatch.style.background = color;
-      legend.append(element("span", {}, swatch, name));
-    }
-    place.append(legend, element("p", { class: "note" }, set.note));
+    section.element.append(grid);
   }
+  const legend = element("div", { class: "legend" });
+  for (const [name, color] of set.legend) {
+    const swatch = element("i");
+    swatch.style.background = color;
+    legend.append(element("span", {}, swatch, name));
+  }
+  section.element.append(legend, element("p", { class: "note" }, set.note));
 }
 
-function addLeftOut() {
-  const problems = Object.entries(report.data.problems);
-  if (!problems.length) return;
-  const place = section("left-out", "Files left out");
+function addFacts(section, { facts }) {
+  section.element.append(element("div", { class: "facts" }, definitions(facts)));
+}
+
+function addList(section, { entries }) {
   const list = element("ul");
-  problems.slice(0, 200).forEach(([path, reason]) => list.append(element("li", {}, element("code", {}, path), `: ${reason}`)));
-  place.append(list);
+  entries.slice(0, 200).forEach(([path, remark]) => list.append(element("li", {}, element("code", {}, path), `: ${remark}`)));
+  section.element.append(list);
+}
+
+function addSection({ name, heading, parts }) {
+  const made = element("section", { id: name }, element("h2", {}, heading));
+  document.getElementById("sections").append(made);
+  document.getElementById("contents").append(element("a", { href: `#${name}` }, heading));
+  for (const part of parts) KINDS[part.kind]({ name, heading, element: made }, part);
 }
 
 function chooseTheme() {
@@ -40,7 +48,7 @@ function chooseTheme() {
   let chosen = null;
   const apply = () => {
     root.dataset.theme = chosen ?? (system.matches ? "dark" : "light");
-    report.draw?.();
+    report.redraw.forEach((draw) => draw());
   };
   system.addEventListener("change", apply);
   document.getElementById("theme").addEventListener("click", () => {
@@ -54,21 +62,12 @@ const { facts } = report.data;
 const days = [facts.first, facts.last].map((date) => date.slice(0, 10));
 const when = days[0] === days[1] ? days[0] : `${days[0]} to ${days[1]}`;
 document.getElementById("facts").textContent =
-  `${facts.records} records of ${when}. Underlined numbers tell where they come from. Published numbers have their own source.`;
+  `${facts.records} records of ${when}. Underlined numbers tell where they come from when they are clicked, published ones too.`;
 
 const dialog = document.getElementById("dialog");
 document.getElementById("dialog-close").addEventListener("click", () => dialog.close());
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
+report.data.sections.forEach(addSection);
 chooseTheme();
-addTable("summary", "Results");
-addPlot();
-addTable("ablation", "Differences to the baseline");
-addTable("class_summary", "IoU by class");
-addPictures();
-addTable("latency", "Latency");
-addTable("benchmarks", "Benchmarks");
-addTable("published", "Measured and published");
-addTable("failures", "Runs without a result");
-addLeftOut();
 Promise.all(report.built).then(() => { document.documentElement.dataset.ready = "yes"; });

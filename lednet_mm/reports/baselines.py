@@ -1,40 +1,25 @@
-"""The ablation table: each variant's difference to its baseline, and what was expected of it."""
+"""Each variant's differences to its baselines, and what was expected of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import pandas as pd
 
-from lednet_mm.reports.differences import UNRESOLVED, Differences, adjust_family
-from lednet_mm.reports.reading import StudyFacts
-from lednet_mm.reports.tables import Column, Table, is_missing, rows_of
-from lednet_mm.statistics import LEVEL, RESAMPLES
+from lednet_mm.catalog import DEFAULT
+from lednet_mm.reports.differences import Differences, adjust_family
+from lednet_mm.reports.reading import Baseline, StudyFacts
+from lednet_mm.reports.tables import is_missing, rows_of
 
 COLUMNS = [
     *("study", "dataset", "split", "network", "variant", "baseline", "seeds"),
     *("difference_points", "low_points", "high_points", "verdict"),
-    *("p_holm", "verdict_holm", "resampled"),
+    *("p_holm", "verdict_holm"),
     *("params_change_percent", "macs_change_percent", "latency_change_percent"),
-    *("recipe_differs", "expectation", "_accuracy", "_complexity", "_latency"),
+    *("recipe_differs", "expectation", "_sampling", "_accuracy", "_complexity", "_latency"),
 ]
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What runs are compared with; ``network`` None is the run's own."""
-
-    network: str | None = None
-    variant: str = "baseline"
-
-    @classmethod
-    def parse(cls, text: str) -> Baseline:
-        """Read ``NETWORK`` or ``NETWORK:VARIANT``."""
-        network, _, variant = text.partition(":")
-        return cls(network, variant or "baseline")
 
 
 def compare_with_baselines(
@@ -48,8 +33,8 @@ def compare_with_baselines(
     Args:
         summary: see :func:`lednet_mm.reports.summary.summarise_runs`.
         studies: their files say what is compared with what, and what is expected.
-        differences: takes them.
-        baselines: instead of the studies'; without either it is each network's own ``baseline``.
+        differences: takes the differences.
+        baselines: instead of the studies'; without either it is each network as it is.
 
     Returns:
         One row for each variant and baseline, sorted; columns as in ``COLUMNS``. A variant that a study plans
@@ -96,12 +81,17 @@ def _judge_families(rows: Iterable[dict[str, Any]]) -> None:
 
 
 def _asked(study: StudyFacts | None) -> Sequence[Baseline]:
-    return [Baseline(one.network, one.variant) for one in study.baseline] if study else [Baseline()]
+    return study.baseline if study else [Baseline()]
+
+
+def _words(baseline: tuple[str, str]) -> str:
+    network, variant = baseline
+    return network if variant == DEFAULT else f"{network}, {variant}"
 
 
 def _expectation(study: StudyFacts | None, network: str, variant: str) -> str | None:
     """Return what a study expects of a variant, or of a network where networks are compared."""
-    return study.expectations.get(network if variant == "baseline" else variant) if study else None
+    return study.expectations.get(network if variant == DEFAULT else variant) if study else None
 
 
 def _row(
@@ -116,14 +106,15 @@ def _row(
     network, variant = row["network"], row["variant"]
     found: dict[str, Any] = {
         **{"study": study, "dataset": dataset, "split": split, "network": network, "variant": variant},
-        "baseline": other[0] if other[1] == "baseline" else f"{other[0]}, {other[1]}",
+        "baseline": _words(other),
         "expectation": _expectation(studies.get(study or ""), network, variant),
         **{"_accuracy": [], "_complexity": [], "_latency": []},
     }
     if base is None:
         return {**found, "seeds": 0, "verdict": "its baseline has no result"}
     difference = differences.between(row["_seeds"], base["_seeds"])
-    found.update(seeds=len(difference.seeds), verdict=difference.verdict, resampled=difference.sampling)
+    found.update(seeds=len(difference.seeds), verdict=difference.verdict)
+    found["_sampling"] = difference.sampling
     found["_difference"] = difference
     if interval := difference.interval:
         found["difference_points"] = interval.difference
@@ -160,7 +151,7 @@ def _without_accuracy(
             rows[(study.name, run.dataset, run.network, run.variant, own)] = {
                 **{"study": study.name, "dataset": run.dataset, "split": study.split},
                 **{"network": run.network, "variant": run.variant, "seeds": 0},
-                "baseline": own[0] if own[1] == "baseline" else f"{own[0]}, {own[1]}",
+                "baseline": _words(own),
                 "verdict": "no result",
                 "expectation": _expectation(study, run.network, run.variant),
                 **{"_accuracy": [], "_complexity": [], "_latency": []},
@@ -168,80 +159,10 @@ def _without_accuracy(
     return list(rows.values())
 
 
-def ablation_table(frame: pd.DataFrame, title: str, speed: str) -> Table:
-    """Make the table for people.
+def paired_records(names: Sequence[str]) -> tuple[dict[int | None, str], dict[int | None, str]]:
+    """Return the records of a row of the ablation, of the variant and of the baseline, by number of the pair.
 
     Args:
-        frame: of :func:`compare_with_baselines`.
-        title: of the report.
-        speed: condition of the latencies, in words; empty without any.
+        names: variant, baseline, variant, baseline, ... on one seed after another.
     """
-
-    def change(key: str) -> dict[str, Any]:
-        return {"form": ".1f", "show": lambda row: f"{row[key]:+.1f}"}
-
-    columns = (
-        *(Column(name, name) for name in ("study",) if frame["study"].nunique(dropna=False) > 1),
-        Column("network", "network"),
-        Column("variant", "variant"),
-        *(Column(name, name) for name in ("dataset", "split")),
-        Column("baseline", "compared with"),
-        Column("seeds", "seeds", ".0f"),
-        Column(
-            "difference_points",
-            "mIoU difference (points)",
-            ".2f",
-            show=lambda row: f"{row['difference_points']:+.2f}",
-            source="_accuracy",
-        ),
-        Column(
-            "low_points",
-            "95% interval (points)",
-            ".2f",
-            show=lambda row: f"{row['low_points']:+.2f} to {row['high_points']:+.2f}",
-            source="_accuracy",
-        ),
-        Column("verdict", "result"),
-        Column("verdict_holm", "result among all"),
-        Column("expectation", "expected"),
-        Column(
-            "params_change_percent",
-            "parameters (%)",
-            **change("params_change_percent"),
-            source="_complexity",
-        ),
-        Column("macs_change_percent", "MACs (%)", **change("macs_change_percent"), source="_complexity"),
-        Column(
-            "latency_change_percent",
-            "latency p50 (%)",
-            **change("latency_change_percent"),
-            source="_latency",
-        ),
-    )
-    ways = sorted({way for way in frame["resampled"] if not is_missing(way)})
-    images = f"images ({' or '.join(ways)})" if ways else "images"
-    notes = [
-        f"The interval is a paired bootstrap, {RESAMPLES} times, over seeds and {images}, stretched for few "
-        "seeds and few blocks by Student's t; a difference whose interval contains zero is not resolved."
-    ]
-    taken = frame.dropna(subset=["p_holm"])
-    if len(taken) > 1:
-        resolved, kept = (taken[name].ne(UNRESOLVED).sum() for name in ("verdict", "verdict_holm"))
-        notes.append(
-            f"{resolved} of {len(taken)} comparisons are resolved by themselves, of which chance alone would "
-            f"give {(1 - LEVEL) * len(taken):.1f} if no difference were true; {kept} are among all that are "
-            "compared with the same baseline (Holm)."
-        )
-    if frame["seeds"].eq(1).any():
-        notes.append(
-            "With one seed the interval speaks about these two trainings, not about the networks: it "
-            "resamples images only."
-        )
-    if frame["recipe_differs"].eq(True).any():
-        rows = frame[frame["recipe_differs"].eq(True)]
-        names = sorted({f"{n} {v}" for n, v in zip(rows["network"], rows["variant"], strict=True)})
-        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-        notes.append(f"Trained by another recipe than the baseline: {shown}.")
-    if speed and frame["latency_change_percent"].notna().any():
-        notes.append(f"Latency: {speed}.")
-    return Table("ablation", f"{title}: differences to the baseline", columns, frame, tuple(notes))
+    return dict(enumerate(names[::2])), dict(enumerate(names[1::2]))

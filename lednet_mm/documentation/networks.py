@@ -25,13 +25,13 @@ CLASSES = 19
 SHAPE = (512, 1024)
 ODD_SHAPE = (107, 157)  # a multiple of nothing
 
-HEADER = """\
+HEADER = f"""\
 # The networks
 
 Made by `python tools/document_networks.py`; published numbers are in `lednet_mm/reports/published.csv`.
 
-* **Parameters** (millions) and **MACs** (billions of multiply-adds, by fvcore): inference with 19 classes at
-  512x1024, final upsampling included.
+* **Parameters** (millions) and **MACs** (billions of multiply-adds, by fvcore): inference with {CLASSES}
+  classes at {SHAPE[0]}x{SHAPE[1]}, final upsampling included.
 * **Parity**: `tools/verify_parity.py` on the vector of that name in `tests/data/`. The error is the largest
   difference of an output (in training mode also of a gradient) from that of the code in the repository named,
   relative to the spread of that output, in float64; rounded up to a power of ten. A dash: there is no vector,
@@ -46,21 +46,22 @@ Made by `python tools/document_networks.py`; published numbers are in `lednet_mm
 `python tools/convert_checkpoint.py NETWORK SRC DST` turns an authors' checkpoint into one of ours, for every
 name table below: no tensor missing or left over, nothing in the file executed. Weights with an output for
 void need a config with that many outputs (`model.num_classes`, and `num_outputs` of the metric), as the
-configs `*_author.py` have beside the authors' preprocessing. These are tested (`tests/checkpoints/`):
+configs `*_author.py` have beside the authors' preprocessing. `tests/checkpoints/test_released_weights.py`
+compares these with the authors' own figures:
 
-| weights | name table | config | result |
+| weights | name table | config | compared on |
 |---|---|---|---|
-| `espnet_p_2_q_8_camvid.pth` | `espnet` | `configs/espnet_camvid_author.py` | CamVid test 57.17 % mIoU |
-| `cgnet_m3n21_camvid.pth` | `cgnet` | `configs/cgnet_camvid_author.py` | CamVid test 65.54 % mIoU |
-| `espnet_p_2_q_8.pth` | `espnet_q8` | `configs/espnet_cityscapes_author.py` | 96.0 % of a val image |
+| `espnet_p_2_q_8_camvid.pth` | `espnet` | `configs/espnet_camvid_author.py` | CamVid test, class by class |
+| `cgnet_m3n21_camvid.pth` | `cgnet` | `configs/cgnet_camvid_author.py` | CamVid test, class by class |
+| `espnet_p_2_q_8.pth` | `espnet_q8` | `configs/espnet_cityscapes_author.py` | one image of Cityscapes val |
 
-Both CamVid figures are those of the authors' own code, class by class. `espnet_p_2_q_3.pth` and
-`espnet_p_2_q_5.pth` are `espnet_q3` and `espnet_q5`: the last config with
+`espnet_p_2_q_3.pth` and `espnet_p_2_q_5.pth` are `espnet_q3` and `espnet_q5`: the last config with
 `--cfg-options model.backbone.blocks=2,3` or `2,5`.
 
 Weights of LEDNet's ImageNet classifier (`lednet_imagenet`), which has no config of its own, start a training
 of LEDNet: convert them, and give the file to `tools/train.py` of any of its configs as `--pretrained`.
 """
+"""The part of the page that no measurement changes."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class NetworkFacts:
         params_train: with auxiliary heads.
         macs: at 512x1024; None where that is no input (a classifier).
         sizes: accepted input sizes, in words.
-        cases: of the reference vector.
+        cases: number of cases of the reference vector.
         error: worst relative error in evaluation mode; None without a vector.
         training_error: the same in training mode, gradients included.
     """
@@ -103,7 +104,7 @@ def measure_networks(
     """Measure networks, and the other versions of them that are proven.
 
     Args:
-        cards: of the networks, by name.
+        cards: the networks' cards by name.
         vectors: the folder with the reference vectors.
         advance: called with the name of each network or vector before it is measured.
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from matplotlib.testing.compare import compare_images
 
+from lednet_mm.documentation.results import PART, committed_reports, fill_tables, rewrite_report
 from lednet_mm.errors import InputError
 from lednet_mm.reports.published import read_published
-from lednet_mm.reports.readme import PART, committed_reports, fill_tables, rewrite_report
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = committed_reports(ROOT)

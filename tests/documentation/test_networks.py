@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lednet_mm.cards import network_cards
-from lednet_mm.reports.networks import NetworkFacts, measure_networks, render
+from lednet_mm.documentation.networks import HEADER, NetworkFacts, measure_networks, render
 from lednet_mm.reports.published import published_rows, read_published
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +31,7 @@ def facts(name: str = "dabnet", vector: str | None = None, **changes) -> Network
 @pytest.mark.skipif(not PAGE.exists(), reason="docs/networks.md is not written: tools/document_networks.py")
 def test_the_page_names_every_network():
     page = PAGE.read_text()
+    assert page.startswith(f"{HEADER}\n## All networks\n")
     cards = network_cards().values()
     vectors = [vector for card in cards for vector in card.vectors]
     not_proven = [card for card in cards if card.vector is None]
@@ -89,7 +90,7 @@ def test_another_version_of_a_network_has_a_section_of_its_own():
 
 
 def test_networks_are_measured(monkeypatch):
-    monkeypatch.setattr("lednet_mm.reports.networks.SHAPE", (64, 128))
+    monkeypatch.setattr("lednet_mm.documentation.networks.SHAPE", (64, 128))
     (measured,) = measure_networks({"dabnet": network_cards()["dabnet"]}, ROOT / "tests/data")
     assert (measured.name, measured.vector, measured.sizes) == ("dabnet", "dabnet", "any")
     assert 0.7e6 < measured.params < 0.8e6

@@ -1,20 +1,98 @@
-"""Scores in which each image weighs alike: mIoU-I, mIoU-C and the worst images, from records' matrices."""
+"""Scores in which each image counts alike: mIoU-I, mIoU-C and the worst images, from records' matrices."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lednet_mm.reports.baselines import paired_records
 from lednet_mm.reports.differences import Differences
+from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.summary import with_spread
-from lednet_mm.reports.tables import Column, Table, rows_of
+from lednet_mm.reports.tables import Column, names, rows_of
 from lednet_mm.statistics import SCORES, sample_std
 
 PLACE = ["study", "dataset", "split", "network", "variant"]
 HEADERS = dict(zip(SCORES, ("mIoU", "mIoU-I", "mIoU-C", "worst 5%"), strict=True))
+
+
+class ImageScores(TableSection):
+    """Every network's scores by image, and its rank."""
+
+    name = "image_scores"
+    heading = "Scores by image, and ranks"
+    order = 35
+    caption = "scores by image"
+
+    def collect(self) -> pd.DataFrame:
+        """Return the scores of every network and variant."""
+        return score_networks(self.content.summary, self.content.differences)
+
+    def columns(self) -> Sequence[Column]:
+        """Return the scores over seeds, then the rank."""
+        return (
+            *(names("study") if self.frame["study"].nunique(dropna=False) > 1 else ()),
+            *names("network", "variant", "dataset", "split"),
+            Column("seeds", "seeds", ".0f", source="_accuracy"),
+            *(
+                Column(score, f"{header} (%)", ".2f", show=_spread(score), source="_accuracy")
+                for score, header in HEADERS.items()
+            ),
+            Column("rank", "rank", ".1f", show=_rank, source="_accuracy"),
+            Column("first_percent", "first (%)", ".0f", source="_accuracy"),
+        )
+
+    def notes(self) -> Iterable[str]:
+        """Say what the scores are."""
+        yield (
+            "mIoU is taken over all pixels of the split. mIoU-I is the mean over images of the mean IoU of "
+            "the classes in their truth, mIoU-C the mean over classes of the mean over the images that show "
+            "them, and worst 5% the mean of mIoU-I over the worst images (arXiv:2310.19252); ± is the "
+            "standard deviation over seeds."
+        )
+        yield (
+            "The rank is by mIoU on the seeds that all networks have, with its 95% interval over seeds and "
+            "images; first is the share of the resamples in which the network is the best."
+        )
+
+
+class ImageScoreDifferences(TableSection):
+    """The differences of every score to the baselines."""
+
+    name = "image_score_differences"
+    heading = "Differences by image"
+    order = 36
+    caption = "differences by image"
+
+    def collect(self) -> pd.DataFrame:
+        """Return the differences."""
+        return compare_scores(self.content.against_baselines, self.content.differences)
+
+    def columns(self) -> Sequence[Column]:
+        """Return the difference of each score."""
+        return (
+            *(names("study") if self.frame["study"].nunique(dropna=False) > 1 else ()),
+            *names("network", "variant", "dataset", "split"),
+            Column("baseline", "compared with"),
+            Column("seeds", "seeds", ".0f", source="_accuracy"),
+            *(
+                Column(
+                    f"{score}_difference",
+                    f"{header} (points)",
+                    ".2f",
+                    show=_points(score),
+                    source="_accuracy",
+                )
+                for score, header in HEADERS.items()
+            ),
+        )
+
+    def notes(self) -> Iterable[str]:
+        """Say how the intervals are made."""
+        yield "Differences to the baseline with 95% intervals, made like those of mIoU in the table above."
 
 
 def score_networks(summary: pd.DataFrame, differences: Differences) -> pd.DataFrame:
@@ -54,34 +132,6 @@ def score_networks(summary: pd.DataFrame, differences: Differences) -> pd.DataFr
     return pd.DataFrame(rows, columns=columns)
 
 
-def image_score_table(frame: pd.DataFrame, title: str) -> Table:
-    """Make the table for people.
-
-    Args:
-        frame: of :func:`score_networks`.
-        title: of the report.
-    """
-    columns = (
-        *(Column(name, name) for name in ("study",) if frame["study"].nunique(dropna=False) > 1),
-        *(Column(name, name) for name in ("network", "variant", "dataset", "split")),
-        Column("seeds", "seeds", ".0f"),
-        *(
-            Column(score, f"{header} (%)", ".2f", show=_spread(score), source="_accuracy")
-            for score, header in HEADERS.items()
-        ),
-        Column("rank", "rank", ".1f", show=_rank, lower_is_better=True, source="_accuracy"),
-        Column("first_percent", "first (%)", ".0f", source="_accuracy"),
-    )
-    notes = (
-        "mIoU is of all pixels of the split. mIoU-I is the mean over images of the mean over the classes in "
-        "their truth, mIoU-C the mean over classes of the mean over the images that show them, worst 5% the "
-        "mean of mIoU-I over the worst images (arXiv:2310.19252); ± is the standard deviation over seeds.",
-        "Rank by mIoU on the seeds that all have, with its 95% interval over seeds and images; first: in how "
-        "many of the resamples.",
-    )
-    return Table("image_scores", f"{title}: scores by image", columns, frame, notes)
-
-
 def _spread(score: str) -> Any:
     return lambda row: with_spread(row[score], row[f"{score}_std"])
 
@@ -94,7 +144,7 @@ def compare_scores(ablation: pd.DataFrame, differences: Differences) -> pd.DataF
     """Return the differences of every score to the baselines, with intervals.
 
     Args:
-        ablation: see :func:`lednet_mm.reports.ablation.compare_with_baselines`.
+        ablation: see :func:`lednet_mm.reports.baselines.compare_with_baselines`.
         differences: takes them.
 
     Returns:
@@ -114,38 +164,6 @@ def compare_scores(ablation: pd.DataFrame, differences: Differences) -> pd.DataF
     columns = [*PLACE, "baseline", "seeds"]
     columns += [f"{score}_{end}" for score in SCORES for end in ("difference", "low", "high")]
     return pd.DataFrame(rows, columns=[*columns, "_accuracy"])
-
-
-def paired_records(names: Sequence[str]) -> tuple[dict[int | None, str], dict[int | None, str]]:
-    """Return the records of a row of the ablation, of the variant and of the baseline, by number of the pair.
-
-    Args:
-        names: variant, baseline, variant, baseline, ... on one seed after another.
-    """
-    return dict(enumerate(names[::2])), dict(enumerate(names[1::2]))
-
-
-def score_difference_table(frame: pd.DataFrame, title: str) -> Table:
-    """Make the table for people.
-
-    Args:
-        frame: of :func:`compare_scores`.
-        title: of the report.
-    """
-    columns = (
-        *(Column(name, name) for name in ("study",) if frame["study"].nunique(dropna=False) > 1),
-        *(Column(name, name) for name in ("network", "variant", "dataset", "split")),
-        Column("baseline", "compared with"),
-        Column("seeds", "seeds", ".0f"),
-        *(
-            Column(
-                f"{score}_difference", f"{header} (points)", ".2f", show=_points(score), source="_accuracy"
-            )
-            for score, header in HEADERS.items()
-        ),
-    )
-    notes = ("Differences to the baseline with 95% intervals, which are taken as those of mIoU.",)
-    return Table("image_score_differences", f"{title}: differences by image", columns, frame, notes)
 
 
 def _points(score: str) -> Any:

@@ -1,18 +1,17 @@
-"""The comparison: one row a run, everything in it computed from records."""
+"""The frame with one row for each run: its accuracy, training, size and speed, joined from their records."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from lednet_mm.records import Record, sort_records
-from lednet_mm.reports.latencies import Condition, Latencies, collect_latencies
+from lednet_mm.records import Record
+from lednet_mm.reports.latencies import LatencyCollection
 from lednet_mm.reports.recipes import recipe_of
-from lednet_mm.reports.runs import KEY, ChosenRuns, choose_runs, record_name
-from lednet_mm.reports.tables import Column, Table, rows_of
+from lednet_mm.reports.runs import KEY, ChosenRuns, record_name
+from lednet_mm.reports.tables import rows_of
 
 FINGERPRINT = "sizes:"
 """How the fingerprint of a split begins; older records have others, which cannot be compared with it."""
@@ -28,50 +27,31 @@ COLUMNS = [
 ]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The table and what must be said with it.
-
-    Attributes:
-        table: one row a run, columns as in ``COLUMNS``, sorted.
-        latencies: of every network under every condition.
-        notes: one line each: what is not shown and why.
-    """
-
-    table: pd.DataFrame
-    latencies: Latencies
-    notes: tuple[str, ...]
-
-    @property
-    def condition(self) -> Condition | None:
-        """Under which the latencies in ``table`` were taken; None without latencies."""
-        return next(iter(self.latencies.conditions), None)
-
-
 def network_of(record: Record) -> tuple[str, str, str]:
     """Return what complexity and latency belong to: they do not depend on seed or study."""
     return (record.run.dataset, record.run.network, record.run.variant)
 
 
-def compare(records: Iterable[Record]) -> Comparison:
-    """Make the comparison table.
+def join_runs(records: Iterable[Record], chosen: ChosenRuns, latencies: LatencyCollection) -> pd.DataFrame:
+    """Join what belongs to each run.
 
-    Accuracy is that of the test split where a run has one, else of the validation split; of several trainings
-    and accuracies :func:`~lednet_mm.reports.runs.choose_runs` chooses. Latencies of the condition under which
-    most networks were measured are shown; the table of latencies has the others.
+    Accuracy is that of the test split where a run has one, else of the validation split. Latencies are those
+    of the condition under which most networks were measured; the table of latencies has the others.
 
     Args:
-        records: of any kinds and studies, in any order.
+        records: records of any kind and study, oldest first.
+        chosen: the trainings and accuracies that are shown.
+        latencies: the latencies of every network under every condition.
+
+    Returns:
+        One row for each run, and for each network without one; columns as in ``COLUMNS``, sorted.
     """
-    records = sort_records(records)
-    latencies = collect_latencies(records)
     timed = latencies.frame[latencies.frame["condition"] == 0]
     latency = {(row["dataset"], row["network"], row["variant"]): row for row in rows_of(timed)}
     complexity: dict[tuple, Record] = {}
     for record in records:
         if record.kind == "complexity":
             complexity[network_of(record)] = record
-    chosen = choose_runs(records)
     runs = {key: {"train": trainings[-1]} for key, trainings in chosen.trainings.items()}
     for key, splits in chosen.accuracies.items():
         runs.setdefault(key, {}).update(splits)
@@ -86,8 +66,7 @@ def compare(records: Iterable[Record]) -> Comparison:
         table[column] = table[column].astype("Int64")
     for column in (*ACCURACIES, "miou_val_percent", "fps_p50", "peak_memory_bytes"):
         table[column] = table[column].astype("float64")
-    table = table.sort_values(KEY, na_position="first", ignore_index=True)
-    return Comparison(table, latencies, tuple(_notes(table, latencies, chosen)))
+    return table.sort_values(KEY, na_position="first", ignore_index=True)
 
 
 def _row(key: Sequence, found: dict[str, Record], complexity: dict, latency: dict) -> dict:
@@ -113,7 +92,17 @@ def _row(key: Sequence, found: dict[str, Record], complexity: dict, latency: dic
     return row
 
 
-def _notes(table: pd.DataFrame, latencies: Latencies, chosen: ChosenRuns) -> Iterable[str]:
+def notes_on_runs(table: pd.DataFrame, latencies: LatencyCollection, chosen: ChosenRuns) -> Iterator[str]:
+    """Say what must be known of a table of runs: conditions, sizes, what it mixes and what it leaves out.
+
+    Args:
+        table: what :func:`join_runs` returns.
+        latencies: the latencies that it was made with.
+        chosen: the runs that it was made with.
+
+    Yields:
+        One line each.
+    """
     if latencies.conditions:
         yield f"Speed: {latencies.conditions[0]}."
     yield from (
@@ -166,33 +155,3 @@ def _fingerprint_notes(chosen: ChosenRuns) -> Iterable[str]:
                 f"{dataset}, {split}: {count} accuracies carry the fingerprint of an older version; whether "
                 "they come from the same images as the others is not known."
             )
-
-
-def comparison_table(comparison: Comparison, title: str) -> Table:
-    """Make the table for people: one row a run."""
-    table = comparison.table.copy()
-    sources = {}
-    for kind in ("accuracy", "train", "complexity", "latency"):
-        column = f"_{kind}"
-        table[column] = [[name] if isinstance(name, str) else [] for name in table[f"{kind}_record"]]
-        sources[kind] = column
-    table["_unstable"] = table["unstable"].map({True: "unstable"})
-    table["_miou_val"] = table["miou_val_percent"].where(table["split"] != "val")
-    columns = (
-        *(Column(key, key) for key in ("study", "network", "variant", "dataset", "seed", "split")),
-        Column("miou_percent", "mIoU (%)", ".2f", source="_accuracy"),
-        Column("_miou_val", "mIoU on val (%)", ".2f"),
-        Column("category_iou_percent", "category IoU (%)", ".2f", source="_accuracy"),
-        Column("pixel_accuracy_percent", "pixel accuracy (%)", ".2f", source="_accuracy"),
-        Column("iterations", "iterations", ".0f", source="_train"),
-        Column("params", "parameters (M)", ".3f", 1e6, source="_complexity"),
-        Column("macs", "MACs (G)", ".2f", 1e9, source="_complexity"),
-        Column("fps_p50", "FPS (p50)", ".1f", source="_latency"),
-        Column("latency_ms_p99", "latency p99 (ms)", ".1f", source="_latency"),
-        Column("peak_memory_bytes", "peak memory (MiB)", ".0f", 2**20, source="_latency"),
-        Column("_unstable", "unstable"),
-        Column("recipe", "recipe"),
-    )
-    if table["recipe"].nunique() < 2:
-        columns = columns[:-1]
-    return Table("comparison", title, columns, table, comparison.notes)

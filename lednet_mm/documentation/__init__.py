@@ -1,0 +1,1 @@
+"""Pages of docs/ and README.md that are made from measurements and records."""

@@ -1,0 +1,179 @@
+"""What the page is made of: parts of a few kinds, as its script takes them, and where numbers come from.
+
+A part is a mapping with its ``kind``. The script knows how to draw each kind, and no section by its name:
+
+========== ==========================================================================================
+kind       what it shows
+========== ==========================================================================================
+table      a :class:`~lednet_mm.reports.tables.Table`, to sort and to search
+scatter    points with many numbers each, two of which are chosen as axes
+lines      lines with a band around each
+pictures   rows of pictures with a legend
+facts      words, each with what it means
+list       paths of files, each with a remark
+========== ==========================================================================================
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lednet_mm.records import Record
+from lednet_mm.reports.reading import Evidence
+from lednet_mm.reports.runs import record_name
+from lednet_mm.reports.tables import Column, Table, is_missing
+
+Part = dict[str, Any]
+
+
+class Interned:
+    """Strings by number, each kept once: commands, devices and hashes repeat in thousands of records."""
+
+    def __init__(self) -> None:
+        self.strings: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def __call__(self, text: Any) -> int | None:
+        """Return the number of a string; None for nothing."""
+        if text is None:
+            return None
+        if text not in self._numbers:
+            self._numbers[text] = len(self.strings)
+            self.strings.append(text)
+        return self._numbers[text]
+
+
+class Sources:
+    """The records that a page's numbers come from, each once.
+
+    Args:
+        evidence: the records and where they lie.
+        folder: the page's own, from which it says where records lie.
+    """
+
+    def __init__(self, evidence: Evidence, folder: Path) -> None:
+        self._evidence = evidence
+        self._folder = folder
+        self._records = {record_name(record): record for record in evidence.records}
+        self._numbers: dict[str, int] = {}
+        self._interned = Interned()
+        self._rows: list[list[Any]] = []
+
+    INTERNED = (
+        *("folder", "run", "date", "commit", "device", "precision", "command", "versions", "config"),
+        *("checkpoint", "data"),
+    )
+    """Fields of a row that are numbers of strings."""
+    FIELDS = (
+        *("name", "folder", "run", "seed", "values", "date", "commit", "dirty", "device", "threads"),
+        *("precision", "command", "versions", "config", "checkpoint", "data"),
+    )
+
+    def numbers(self, names: Any) -> list[int]:
+        """Return the numbers of records by their names; none where there is no list of names."""
+        return [self._number(name) for name in names] if isinstance(names, (list, tuple)) else []
+
+    def _number(self, name: str) -> int:
+        if name not in self._numbers:
+            self._numbers[name] = len(self._rows)
+            self._rows.append(self._row(name, self._records[name]))
+        return self._numbers[name]
+
+    def place(self, path: Path) -> str:
+        """Return where a file lies, seen from the page: the same on every machine that both are on."""
+        return Path(os.path.relpath(path, self._folder)).as_posix()
+
+    def data(self) -> dict[str, Any]:
+        """Return the records that have been asked for, as the page takes them."""
+        return {
+            "fields": self.FIELDS,
+            "interned": self.INTERNED,
+            "rows": self._rows,
+            "strings": self._interned.strings,
+        }
+
+    def _row(self, name: str, record: Record) -> list[Any]:
+        keep, run, provenance = self._interned, record.run, record.provenance
+        versions = ", ".join(f"{k} {v}" for k, v in sorted(provenance.versions.items()) if v)
+        where = [run.network, run.variant, run.dataset, *filter(None, [run.study])]
+        folder = self.place(self._evidence.paths[name].parent)
+        return [
+            *(name, keep(folder), keep(", ".join(where)), run.seed),
+            {key: _short(value) for key, value in record.values.items() if isinstance(value, (int, float))},
+            *(keep(provenance.date), keep(provenance.commit), provenance.dirty, keep(provenance.device)),
+            *(provenance.threads, keep(provenance.precision), keep(provenance.command), keep(versions)),
+            *(keep(record.config.sha256), keep(provenance.checkpoint_sha256)),
+            keep(provenance.dataset_fingerprint),
+        ]
+
+
+def table_part(table: Table, sources: Sources) -> Part:
+    """Return a table as the page takes it.
+
+    Returns:
+        ``columns``; of each row ``values`` to sort by, ``texts`` to show, ``sources`` and ``cites`` (texts)
+        by the numbers that columns name, ``extras`` by column, and the numbers of the columns in bold.
+    """
+    columns = table.shown(page=True)
+    kept = list(dict.fromkeys(c.source for c in columns if c.source and c.source in table.frame))
+    cited = list(dict.fromkeys(c.cites for c in columns if c.cites and c.cites in table.frame))
+    rows = []
+    for label, row in zip(table.frame.index, table.rows(), strict=True):
+        rows.append(
+            {
+                "values": [cell_value(c, row) for c in columns],
+                "texts": [c.text(row) for c in columns],
+                "sources": [sources.numbers(row[key]) for key in kept],
+                "cites": [None if is_missing(row[key]) else str(row[key]) for key in cited],
+                "extras": {i: c.extra(row) for i, c in enumerate(columns) if c.extra},
+                "best": [i for i, c in enumerate(columns) if (label, c.key) in table.best],
+            }
+        )
+    pinned = next((c.key for c in columns if c.always), None)
+    return {
+        "kind": "table",
+        "name": table.name,
+        "notes": table.notes,
+        "columns": [
+            {
+                "key": c.key,
+                "header": c.header,
+                "numeric": c.numeric,
+                "look": c.look,
+                "always": c.always,
+                "pinned": c.key == pinned,
+                "source": kept.index(c.source) if c.source in kept else None,
+                "cite": cited.index(c.cites) if c.cites in cited else None,
+            }
+            for c in columns
+        ],
+        "rows": rows,
+    }
+
+
+def cell_value(column: Column, row: Mapping[str, Any]) -> Any:
+    """Return what a cell is sorted by, or a point is drawn at; None for nothing."""
+    value = row[column.key]
+    if is_missing(value):
+        return None
+    if column.numeric:
+        return _short(float(value / column.scale))
+    return column.text(row) or None
+
+
+def _short(value: float) -> float:
+    """Round to six digits, which is more than any table shows; whole numbers and truth stay as they are."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def facts_part(facts: Iterable[tuple[str, str]]) -> Part:
+    """Return words with what they mean, as the page takes them."""
+    return {"kind": "facts", "facts": [list(fact) for fact in facts]}
+
+
+def list_part(entries: Mapping[str, str] | Sequence[tuple[str, str]]) -> Part:
+    """Return paths with a remark on each, as the page takes them."""
+    return {"kind": "list", "entries": [list(entry) for entry in dict(entries).items()]}

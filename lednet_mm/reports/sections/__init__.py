@@ -1,0 +1,34 @@
+"""The sections of a report, one class for each, found in the files of this folder."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+
+from lednet_mm.reports.content import Content
+from lednet_mm.reports.sections.section import Section
+
+
+def find_sections() -> list[type[Section]]:
+    """Return the sections of all files in this folder, in the order in which a report has them.
+
+    Raises:
+        ValueError: two sections have one name, and so would write the same files.
+    """
+    found: dict[str, type[Section]] = {}
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        for kind in vars(importlib.import_module(module.name)).values():
+            own = inspect.isclass(kind) and issubclass(kind, Section) and kind.__module__ == module.name
+            if own and hasattr(kind, "name"):  # less what sections are derived from
+                if kind.name in found:
+                    raise ValueError(
+                        f"{kind.__name__} and {found[kind.name].__name__} are both {kind.name!r}"
+                    )
+                found[kind.name] = kind
+    return sorted(found.values(), key=lambda kind: (kind.order, kind.name))
+
+
+def make_sections(content: Content) -> list[Section]:
+    """Return the sections of a report."""
+    return [kind(content) for kind in find_sections()]

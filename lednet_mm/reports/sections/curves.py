@@ -1,0 +1,167 @@
+"""Learning curves: validation mIoU over iterations, the mean over seeds and their range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lednet_mm.reports.drawing import Look, Looks, Plot, label, places, set_title
+from lednet_mm.reports.parts import Part, Sources
+from lednet_mm.reports.runs import KEY, ChosenRuns, record_name
+from lednet_mm.reports.sections.section import Section
+from lednet_mm.reports.summary import network_name
+
+MAX_CURVES = 12
+"""The largest number of curves in one plot; the page has all."""
+
+
+class Curves(Section):
+    """The learning curves of all runs that were validated more than once."""
+
+    name = "learning_curves"
+    heading = "Learning curves"
+    order = 50
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The points of all curves."""
+        return learning_curves(self.content.chosen)
+
+    def plots(self) -> list[Plot]:
+        """Draw the best curves."""
+        return plot_curves(self.frame, self.content.title, self.content.looks)
+
+    def parts(self, sources: Sources) -> Sequence[Part]:
+        """Return all curves."""
+        groups = []
+        for _, place, rows in places(self.frame.assign(split="val")):
+            lines = [
+                {
+                    "name": curve.name,
+                    "color": curve.look.color,
+                    "marker": curve.look.marker,
+                    "hollow": curve.look.is_variant,
+                    "dashes": curve.look.dashes,
+                    "points": [
+                        [int(at), *(float(f"{miou:.6g}") for miou in miou)]
+                        for at, *miou in curve.points[["iteration", "mean", "min", "max"]].to_numpy()
+                    ],
+                    "seeds": int(curve.points["size"].max()),
+                    "sources": sources.numbers(curve.records),
+                }
+                for curve in curves_of(rows, self.content.looks)
+            ]
+            if lines:
+                groups.append({"name": place, "lines": lines})
+        if not groups:
+            return ()
+        return [{"kind": "lines", "x": "iteration", "y": "mean IoU on val (%)", "groups": groups}]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The curve of a network or variant.
+
+    Attributes:
+        name: name of the network and variant in legends.
+        look: the network's or variant's look.
+        points: ``iteration``; ``mean``, ``min`` and ``max`` over seeds, and their number, ``size``.
+        records: names of the records of training.
+    """
+
+    name: str
+    look: Look
+    points: pd.DataFrame
+    records: list[str]
+
+
+def learning_curves(chosen: ChosenRuns) -> pd.DataFrame:
+    """Return the validation mIoU of every run by iteration.
+
+    Where a run has several training records (it was resumed, or trained longer), their curves are merged by
+    iteration, and the longest training counts, then the newest.
+
+    Args:
+        chosen: the runs whose trainings are shown.
+
+    Returns:
+        Columns: those of ``KEY``, ``iteration``, ``miou_percent``, ``_train`` (the name of the record).
+    """
+    points: dict[tuple, tuple[float, str]] = {}
+    for key, trainings in chosen.trainings.items():
+        for record in trainings:
+            for iteration, miou in record.details.get("validation_curve_miou_percent", []):
+                points[(*key, iteration)] = miou, record_name(record)
+    rows = [(*key, *point) for key, point in points.items() if point[0] is not None]
+    frame = pd.DataFrame(rows, columns=[*KEY, "iteration", "miou_percent", "_train"])
+    frame["seed"] = frame["seed"].astype("Int64")
+    return frame.sort_values([*KEY, "iteration"], na_position="first", ignore_index=True)
+
+
+def curves_of(rows: pd.DataFrame, looks: Looks) -> list[Curve]:
+    """Return the curves of one place, the best at the end first; a single point is no curve.
+
+    Args:
+        rows: rows of :func:`learning_curves`.
+        looks: colours of the networks.
+    """
+
+    def curves() -> Iterator[Curve]:
+        for (network, variant), part in rows.groupby(["network", "variant"]):
+            points = part.groupby("iteration")["miou_percent"].agg(["mean", "min", "max", "size"])
+            if len(points) > 1:
+                row = {"network": network, "variant": variant}
+                records = list(dict.fromkeys(part["_train"]))
+                yield Curve(network_name(row), looks.of(row), points.reset_index(), records)
+
+    return sorted(curves(), key=lambda curve: -curve.points["mean"].iloc[-1])
+
+
+def plot_curves(curves: pd.DataFrame, title: str, looks: Looks) -> list[Plot]:
+    """Plot validation mIoU over iterations: the mean over seeds, and their range.
+
+    Args:
+        curves: what :func:`learning_curves` returns.
+        title: the report's title.
+        looks: colours of the networks, and lines of the variants.
+    """
+    plots = []
+    for ending, place, rows in places(curves.assign(split="val")):
+        lines = curves_of(rows, looks)
+        if not lines:
+            continue
+        figure = Figure(figsize=(7, 4.8), layout="constrained")
+        axes = figure.add_subplot()
+        seeds = max(curve.points["size"].max() for curve in lines)
+        for curve in lines[:MAX_CURVES]:
+            points, style = curve.points, curve.look.line()
+            axes.plot(
+                points["iteration"],
+                points["mean"],
+                label=label(curve.name),
+                markersize=5,
+                linewidth=1.4,
+                **style,
+            )
+            if points["size"].max() > 1:
+                axes.fill_between(
+                    points["iteration"],
+                    points["min"],
+                    points["max"],
+                    alpha=0.12,
+                    color=curve.look.color,
+                    linewidth=0,
+                )
+        axes.set_xlabel("iteration")
+        axes.set_ylabel("mean IoU on val (%)")
+        best = f"; the best {MAX_CURVES} of {len(lines)}" if len(lines) > MAX_CURVES else ""
+        band = "\nline: mean over seeds; band: from lowest to highest" if seeds > 1 else ""
+        set_title(figure, f"{title}\n{place}{best}{band}")
+        axes.grid(alpha=0.3)
+        figure.legend(loc="outside lower center", fontsize=8, frameon=False, ncols=3, handlelength=3.2)
+        plots.append(Plot(f"learning_curves{ending}", figure))
+    return plots
