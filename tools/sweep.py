@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
-from lednet_mm.errors import run_command
+from lednet_mm.errors import InputError, run_command
 from lednet_mm.files import require_writable, write_atomically
 from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
@@ -23,10 +23,12 @@ from lednet_mm.text import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lednet_mm.studies.execute import Slot
     from lednet_mm.studies.jobs import Job
     from lednet_mm.studies.plan import Plan
+    from lednet_mm.studies.process import Slot
     from lednet_mm.studies.progress import Board
+    from lednet_mm.studies.scheduler import Engine
+    from lednet_mm.studies.slurm_engine import SlurmOptions
 
 
 def main() -> int:
@@ -41,21 +43,45 @@ def main() -> int:
     )
     parser.add_argument("study", help="study file, see configs/studies/")
     parser.add_argument("--work-dir", help="where the runs go (default work_dirs/<name of the study>)")
-    parser.add_argument("--engine", choices=["local", "ray"], default="local")
+    parser.add_argument("--engine", choices=["local", "ray", "slurm"], default="local")
     parser.add_argument(
         "--jobs",
         type=int,
-        help="runs side by side (default: one a GPU, else one a core; with ray what the cluster takes)",
+        help="number of runs side by side (default: one for each GPU, else one for each core; on a cluster "
+        "what it takes)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     parser.add_argument("--retry-failed", action="store_true", help="take up runs that failed before")
+    slurm = parser.add_argument_group("options of --engine slurm")
+    slurm.add_argument("--slurm-partition", metavar="NAME", help="partition (default: the cluster's)")
+    slurm.add_argument("--slurm-account", metavar="NAME", help="account (default: yours)")
+    slurm.add_argument(
+        "--slurm-gpus", metavar="N", type=int, help="GPUs of each run (default 1; 0 on a cluster without)"
+    )
+    slurm.add_argument("--slurm-cpus", metavar="N", type=int, help="cores of each run (default 4)")
+    slurm.add_argument(
+        "--slurm-minutes",
+        metavar="M",
+        type=int,
+        help="time limit of a job (default 240); a run that needs longer is requeued and continued",
+    )
+    slurm.add_argument(
+        "--slurm-option",
+        metavar="KEY=VALUE",
+        action="append",
+        help="another option of sbatch by its long name, as qos=high or mem=16G; may be given several times",
+    )
     arguments = parser.parse_args()
+    if arguments.engine != "slurm":
+        for name, value in vars(arguments).items():
+            if name.startswith("slurm_") and value is not None:
+                parser.error(f"--{name.replace('_', '-')} goes with --engine slurm")
     if arguments.jobs is not None and arguments.jobs < 1:
         parser.error("--jobs must be at least 1")
 
     from lednet_mm.literals import read_literals
-    from lednet_mm.studies.execute import make_slots
     from lednet_mm.studies.jobs import look
+    from lednet_mm.studies.local_engine import make_slots
     from lednet_mm.studies.plan import STUDY, check_work_dir, make_plan
     from lednet_mm.training.on_demand import make_missing_streets
 
@@ -100,18 +126,64 @@ def run(plan: Plan, board: Board, arguments: argparse.Namespace, command: str) -
         arguments: of the command line.
         command: the command line itself, for the records of the runs.
     """
-    from lednet_mm.studies.execute import execute, make_slots
+    from lednet_mm.studies.local_engine import LocalEngine, make_slots
+    from lednet_mm.studies.scheduler import run_jobs
 
     environment = {"LEDNET_COMMAND": command}
     common = {"notify": board.notify, "retry_failed": arguments.retry_failed, "tick": board.tick}
-    if arguments.engine == "ray":
-        from lednet_mm.studies.ray_engine import execute_on_ray
-
-        execute_on_ray(plan.runs, jobs_at_once=arguments.jobs, environment=environment, **common)
-    else:
-        execute(plan.runs, make_slots(arguments.jobs, environment), **common)
+    run_jobs(plan.runs, make_engine(plan, arguments, environment), **common)
     if plan.latency:
-        execute([plan.latency], make_slots(1, environment), **common)
+        engine: Engine = LocalEngine(make_slots(1, environment))
+        if arguments.engine == "slurm":  # as the machine where this runs may have no GPU
+            engine = make_slurm_engine(plan, arguments, environment, exclusive=True)
+        run_jobs([plan.latency], engine, **common)
+
+
+def make_engine(plan: Plan, arguments: argparse.Namespace, environment: dict[str, str]) -> Engine:
+    """Return the engine that the command line names."""
+    if arguments.engine == "slurm":
+        return make_slurm_engine(plan, arguments, environment)
+    if arguments.engine == "ray":
+        from lednet_mm.studies.ray_engine import RayEngine
+
+        return RayEngine(arguments.jobs, environment)
+    from lednet_mm.studies.local_engine import LocalEngine, make_slots
+
+    return LocalEngine(make_slots(arguments.jobs, environment))
+
+
+def make_slurm_engine(
+    plan: Plan, arguments: argparse.Namespace, environment: dict[str, str], exclusive: bool = False
+) -> Engine:
+    """Return an engine that submits to Slurm; ``exclusive`` gives each job a machine to itself."""
+    from lednet_mm.studies.slurm_engine import SlurmEngine, make_executor
+
+    options = slurm_options(arguments)
+    executor = make_executor(plan.work_dir / "slurm", options, arguments.jobs, exclusive)
+    return SlurmEngine(executor, options.cpus, environment)
+
+
+def slurm_options(arguments: argparse.Namespace) -> SlurmOptions:
+    """Return what the command line says of Slurm.
+
+    Raises:
+        InputError: a number that is too small, or an option without a value.
+    """
+    from lednet_mm.studies.slurm_engine import SlurmOptions
+
+    chosen = {
+        name: getattr(arguments, f"slurm_{name}")
+        for name in ("partition", "account", "gpus", "cpus", "minutes")
+        if getattr(arguments, f"slurm_{name}") is not None
+    }
+    for name, least in (("gpus", 0), ("cpus", 1), ("minutes", 1)):
+        if chosen.get(name, least) < least:
+            raise InputError(f"--slurm-{name} must be at least {least}")
+    further = [text.partition("=") for text in arguments.slurm_option or ()]
+    for key, equals, _ in further:
+        if not key or not equals:
+            raise InputError(f"--slurm-option {key}: write it as KEY=VALUE, such as qos=high")
+    return SlurmOptions(**chosen, further={key.lstrip("-"): value for key, _, value in further})
 
 
 def tell_end(plan: Plan, board: Board, command: str) -> bool:

@@ -1,0 +1,102 @@
+"""Running jobs on this machine: each in a process of its own, one in each slot."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+from lednet_mm.environment import count_gpus
+from lednet_mm.studies.jobs import Job, Outcome, Status
+from lednet_mm.studies.process import Launch, Slot, attempt, run_in_process, usable_cores
+
+
+def make_slots(jobs: int | None = None, environment: Mapping[str, str] | None = None) -> list[Slot]:
+    """Return the slots of this machine.
+
+    Args:
+        jobs: number of slots; None takes one for each GPU, or without a GPU one for each core (runs of one
+            thread side by side waste least). More jobs than GPUs share them in turn.
+        environment: further variables of the processes.
+
+    Threads are shared out evenly; ``OMP_NUM_THREADS`` and ``CUDA_VISIBLE_DEVICES`` of the caller hold.
+    """
+    gpus = count_gpus()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    names = visible.split(",") if visible else [str(i) for i in range(gpus)]
+    count = jobs or gpus or usable_cores()
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, usable_cores() // count))
+    slots = []
+    for i in range(count):
+        variables = {**(environment or {}), "OMP_NUM_THREADS": threads}
+        if gpus:
+            variables["CUDA_VISIBLE_DEVICES"] = names[i % gpus]
+        where = f"GPU {names[i % gpus]}" if gpus else f"CPU slot {i}"
+        slots.append(Slot(f"{where} ({threads} thread{'s' if threads != '1' else ''})", variables))
+    return slots
+
+
+class LocalEngine:
+    """Runs one job at a time in each slot.
+
+    Args:
+        slots: see :func:`make_slots`.
+        launch: runs one job and returns when it is over.
+    """
+
+    def __init__(self, slots: Sequence[Slot], launch: Launch | None = None) -> None:
+        self.launch = launch or run_in_process
+        self._free = list(reversed(slots))
+        self._handed: SimpleQueue[tuple[Job, Status, Slot]] = SimpleQueue()
+        self._changes: SimpleQueue[tuple[Job, Outcome, Slot | None]] = SimpleQueue()
+        self._stop = threading.Event()
+        self._threads: dict[str, threading.Thread] = {}
+        self._busy: set[str] = set()
+
+    def has_room(self) -> bool:
+        """Say whether a slot is free."""
+        return bool(self._free)
+
+    def start(self, job: Job, known: Status) -> None:
+        """Run a job in a free slot."""
+        slot = self._free.pop()
+        self._changes.put((job, Outcome("running", slot.name), None))
+        self._handed.put((job, known, slot))
+        if slot.name not in self._threads:  # as many threads as slots that were ever needed
+            self._threads[slot.name] = threading.Thread(target=self._serve, daemon=True)
+            self._threads[slot.name].start()
+
+    def _serve(self) -> None:
+        while True:
+            job, known, slot = self._handed.get()
+            self._busy.add(job.name)
+            outcome = attempt(self.launch, job, slot, known, self._stop)
+            self._changes.put((job, outcome, slot))
+            self._busy.discard(job.name)
+
+    def watch(self, seconds: float) -> list[tuple[Job, Outcome]]:
+        """Return what has changed, after waiting for a change for ``seconds`` at most."""
+        changes = []
+        try:
+            job, outcome, slot = self._changes.get(timeout=seconds) if seconds else self._changes.get_nowait()
+            while True:
+                if slot is not None:
+                    self._free.append(slot)
+                changes.append((job, outcome))
+                job, outcome, slot = self._changes.get_nowait()
+        except Empty:
+            return changes
+
+    def stop(self) -> list[tuple[Job, Outcome]]:
+        """End the processes of all jobs and wait until they are gone."""
+        self._stop.set()
+        with suppress(Empty):
+            while True:
+                self._handed.get_nowait()
+        # Ctrl-C may have come between any two steps of the above: what counts is what the threads do.
+        changes = []
+        while self._busy:
+            changes += self.watch(0.1)
+        return changes + self.watch(0.0)
