@@ -23,7 +23,6 @@ from lednet_mm.text import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lednet_mm.studies.jobs import Job
     from lednet_mm.studies.plan import Plan
     from lednet_mm.studies.process import Slot
     from lednet_mm.studies.progress import Board
@@ -82,18 +81,17 @@ def main() -> int:
     from lednet_mm.literals import read_literals
     from lednet_mm.studies.jobs import look
     from lednet_mm.studies.local_engine import make_slots
-    from lednet_mm.studies.plan import STUDY, check_work_dir, make_plan
+    from lednet_mm.studies.plan import check_work_dir, make_plan
     from lednet_mm.training.on_demand import make_missing_streets
 
     console = make_console()
     plan = make_plan(arguments.study, arguments.work_dir)
     check_work_dir(plan)
-    jobs: list[Job] = [*plan.runs, *([plan.latency] if plan.latency else [])]
     if arguments.dry_run:
-        show_plan(plan, jobs, make_slots(arguments.jobs), console)
+        show_plan(plan, make_slots(arguments.jobs), console)
         return 0
     require_writable(plan.work_dir)
-    write_atomically(plan.work_dir / STUDY, json.dumps(plan.describe(), indent=1).encode())
+    write_study(plan)
     signal.signal(signal.SIGTERM, interrupt)
     unfinished = (run for run in plan.runs if look(run).state != "finished")
     make_missing_streets((read_literals(run.text) for run in unfinished), console.print)
@@ -101,7 +99,7 @@ def main() -> int:
     from lednet_mm.studies.progress import Board
 
     command = shlex.join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]])
-    board = Board(plan.study.title, jobs, console)
+    board = Board(plan.study.title, plan.jobs, console)
     try:
         with board:
             run(plan, board, arguments, command)
@@ -112,13 +110,20 @@ def main() -> int:
     return 0 if tell_end(plan, board, command) else 1
 
 
+def write_study(plan: Plan) -> None:
+    """Write ``study.json``."""
+    from lednet_mm.studies.plan import STUDY
+
+    write_atomically(plan.work_dir / STUDY, json.dumps(plan.describe(), indent=1).encode())
+
+
 def interrupt(number: int, frame: FrameType | None) -> None:
     """Treat the end that a scheduler announces like Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def run(plan: Plan, board: Board, arguments: argparse.Namespace, command: str) -> None:
-    """Run the trainings side by side, then the timing alone.
+    """Run the trials and the trainings side by side, then the timing alone.
 
     Args:
         plan: what there is to do.
@@ -128,10 +133,12 @@ def run(plan: Plan, board: Board, arguments: argparse.Namespace, command: str) -
     """
     from lednet_mm.studies.local_engine import LocalEngine, make_slots
     from lednet_mm.studies.scheduler import run_jobs
+    from lednet_mm.studies.tuning import follow_searches
 
     environment = {"LEDNET_COMMAND": command}
     common = {"notify": board.notify, "retry_failed": arguments.retry_failed, "tick": board.tick}
-    run_jobs(plan.runs, make_engine(plan, arguments, environment), **common)
+    follow = follow_searches(plan.searches, decided=lambda search: write_study(plan))
+    run_jobs(plan.first, make_engine(plan, arguments, environment), follow=follow, **common)
     if plan.latency:
         engine: Engine = LocalEngine(make_slots(1, environment))
         if arguments.engine == "slurm":  # as the machine where this runs may have no GPU
@@ -189,15 +196,16 @@ def slurm_options(arguments: argparse.Namespace) -> SlurmOptions:
 def tell_end(plan: Plan, board: Board, command: str) -> bool:
     """Say how every run ended; return whether all are finished."""
     counts = Counter(row.state for row in board.rows.values())
-    whole = counts["finished"] == len(board.rows)
+    whole = counts["finished"] + counts["pruned"] == len(board.rows)
     waiting = f", {counts['waiting']} not begun" if counts["waiting"] else ""
     board.console.print(
         f"{counts['finished']} of {len(board.rows)} finished{waiting} in {one_line(plan.work_dir)}"
     )
     for name, row in board.rows.items():
-        if row.state not in ("finished", "waiting"):
-            log = one_line(plan.work_dir / name / "log.txt")
-            print(f"{name} {row.state}: {one_line(row.reason)} (log: {log})", file=sys.stderr)
+        if row.state not in ("finished", "pruned", "waiting"):
+            log = one_line(board.jobs[name].folder / "log.txt")
+            where = "" if row.state == "blocked" else f" (log: {log})"
+            print(f"{name} {row.state}: {one_line(row.reason)}{where}", file=sys.stderr)
         for problem in row.problems:
             print(f"{name}: left out: {one_line(problem)}", file=sys.stderr)
     if counts["failed"]:
@@ -208,23 +216,45 @@ def tell_end(plan: Plan, board: Board, command: str) -> bool:
     return whole
 
 
-def show_plan(plan: Plan, jobs: list[Job], slots: list[Slot], console: Console) -> None:
-    """Print what would run."""
+def show_plan(plan: Plan, slots: list[Slot], console: Console) -> None:
+    """Print what would run, and what it costs."""
     from rich.table import Table
     from rich.text import Text
 
-    from lednet_mm.studies.jobs import look
+    from lednet_mm.studies.costs import cost_of
+    from lednet_mm.studies.jobs import LatencyJob, look
 
     table = Table(title=Text(one_line(plan.study.title)))
     for column in ("run", "config", "iterations", "state", ""):
         table.add_column(column, justify="right" if column == "iterations" else "left")
-    for job in jobs:
+    decided = {run.name for run in plan.decided}
+    for job in (*plan.trials, *plan.runs, *([plan.latency] if plan.latency else [])):
         status = look(job)
-        source = f"{len(job.runs)} networks" if job is plan.latency else str(job.source)
+        reason = status.reason
+        if isinstance(job, LatencyJob):
+            source = f"{len(job.runs)} networks"
+        else:
+            source = job.source
+            if job.run.trial is None and job.name not in decided:
+                reason = "after its tuning"
         iterations = str(job.max_iters) if job.max_iters else ""
-        cells = (job.name, source, iterations, status.state, status.reason)
+        cells = (job.name, source, iterations, status.state, reason)
         table.add_row(*(Text(one_line(cell)) for cell in cells))
     console.print(table)
+    everything = (*plan.trials, *plan.runs)
+    for search in plan.searches:
+        trials = [run for trial in search.trials for run in trial.runs]
+        later = (search.tune.budget - len(search.trials)) * len(search.tune.seeds)
+        then = f"; {later} more trials follow from these" if later else ""
+        chosen = f"; chosen: {search.chosen.setting}" if search.chosen else ""
+        line = f"tuning of {search.name}: {cost_of(trials, everything)}{then}{chosen}"
+        console.print(Text(one_line(line)), soft_wrap=True)
+    if plan.searches and plan.untuned[0].split == "val":
+        console.print(
+            "note: settings are chosen on val, which the study also reports: that flatters all networks",
+            soft_wrap=True,
+        )
+    console.print(f"reported: {cost_of(plan.runs, everything)}")
     console.print(f"in {one_line(plan.work_dir)}, on {len(slots)} slots: {', '.join(s.name for s in slots)}")
 
 

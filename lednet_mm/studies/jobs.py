@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
@@ -16,6 +17,7 @@ from lednet_mm.errors import InputError, describe_error, describe_os_error, is_o
 from lednet_mm.files import holder_of, is_locked, read_regular, write_atomically
 from lednet_mm.literals import LARGEST, differing_keys, read_literals
 from lednet_mm.records import Record, Run, collect_provenance, new_record, read_records, write_record
+from lednet_mm.studies.watching import read_curve
 from lednet_mm.text import one_line
 from lednet_mm.timing.backends import TIMED, Backend
 
@@ -28,13 +30,15 @@ State = Literal[
     "cut off",
     "stopped",
     "lost",
+    "blocked",
     "pruned",
     "failed",
     "finished",
 ]
 """``queued`` is handed to a cluster that has not begun it, ``elsewhere`` is run by a process of somebody
 else, ``stopped`` was ended together with the sweep, ``lost`` was run by a machine or a worker that is gone,
-``cut off`` ended without a word, ``pruned`` is a trial that was ended because it could not win."""
+``cut off`` ended without a word, ``pruned`` is a trial that was ended because it was hopeless, ``blocked``
+cannot be run because what it needs has failed."""
 PLAN = Path("plan")
 """Where in its folder a job keeps what it was planned with."""
 CONFIG = PLAN / "config.py"
@@ -42,7 +46,7 @@ CONFIG = PLAN / "config.py"
 ATTEMPTS = PLAN / "attempts.json"
 """How often a run was begun, see :class:`Attempts`."""
 PRUNED = "pruned: "
-"""How the reason of a trial begins that was ended because it could not win."""
+"""How the reason of a trial begins that was ended because it was hopeless."""
 FAILED = "failed: "
 """How the last line of a job's process begins when it says why it failed."""
 PATIENCE_MINUTES = 30.0
@@ -112,7 +116,7 @@ class Outcome:
     reason: str = ""
 
 
-ENDED = ("finished", "failed", "pruned")
+ENDED = ("finished", "failed", "pruned", "blocked")
 """The states of a job that is over until somebody asks for another attempt."""
 
 
@@ -266,6 +270,8 @@ class TrainingJob:
         shape: (height, width) to count complexity at; None leaves that to another seed's run.
         max_iters: iterations of the training; 0 where the config does not say.
         patience_minutes: how long it may make no progress until it counts as hanging.
+        rivals: folders of the other trials of its network, if it is ended where it is hopeless.
+        blocked: why it cannot be run; empty where it can.
     """
 
     run: Run
@@ -276,6 +282,8 @@ class TrainingJob:
     shape: Shape | None = None
     max_iters: int = 0
     patience_minutes: float = PATIENCE_MINUTES
+    rivals: tuple[Path, ...] = ()
+    blocked: str = ""
 
     @property
     def name(self) -> str:
@@ -324,8 +332,30 @@ class TrainingJob:
         earlier.model_copy(update={"seconds": earlier.seconds + seconds}).write(self.folder)
 
     def hopeless(self) -> str:
-        """Say why the run cannot win against its rivals; an empty text where it may."""
-        return ""
+        """Say why the run cannot be expected to win against its rivals; an empty text where it may.
+
+        That is the rule of median stopping (Golovin et al., KDD 2017), in the second half of the training
+        only: its best validation so far is below the median of what the rivals that have finished, two at
+        least, had reached by the same iteration.
+        """
+        curve = read_curve(self.folder) if self.rivals else []
+        if not curve or 2 * curve[-1][0] < self.max_iters:
+            return ""
+        iteration = curve[-1][0]
+        mine = max(miou for _, miou in curve)
+        theirs = []
+        for folder in self.rivals:
+            trained = [record for record in read_records([folder])[0] if record.kind == "train"]
+            points = trained[-1].details.get("validation_curve_miou_percent", []) if trained else []
+            reached = [miou for at, miou in points if at <= iteration and miou is not None]
+            if reached:
+                theirs.append(max(reached))
+        if len(theirs) < 2 or mine >= median(theirs):
+            return ""
+        return (
+            f"its best mIoU on val by iteration {iteration} is {mine:.2f}, below the median "
+            f"{median(theirs):.2f} of the {len(theirs)} trials that have finished"
+        )
 
     def status(self) -> Status:
         """Look into the folder.
@@ -333,6 +363,8 @@ class TrainingJob:
         Raises:
             OSError: the folder cannot be read.
         """
+        if self.blocked:
+            return Status("blocked", self.blocked)
         if not self.folder.is_dir():
             return Status("waiting")
         try:

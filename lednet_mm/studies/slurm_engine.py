@@ -66,8 +66,8 @@ class SlurmOptions:
             found["slurm_gpus_per_node"] = self.gpus
         if exclusive:
             found["slurm_exclusive"] = True
-        # A new attempt needs the time to end the process of the one that Slurm is about to end.
-        found["slurm_signal_delay_s"] = min(90, 30 * self.minutes)
+        # The time in which a process is ended and its job requeued, of a short limit only a part.
+        found["slurm_signal_delay_s"] = min(90, 10 * self.minutes)
         return {
             **found,
             "timeout_min": self.minutes,

@@ -59,6 +59,7 @@ def test_a_plan_is_the_product(study, tmp_path):
         "variant": "no_apn",
         "seed": 5,
         "study": "mine",
+        "trial": None,
     }
     assert make_plan(study(PRODUCT, options, measure), tmp_path / "w").runs == plan.runs
     described = plan.describe()

@@ -69,7 +69,7 @@ def test_the_script_asks_for_what_the_options_say(tmp_path, monkeypatch):
     plain = make_executor(tmp_path, SlurmOptions(gpus=0, minutes=1), None, exclusive=False)
     text = plain._executor._make_submission_file_text("run", "x")
     assert not [word for word in ("partition", "account", "gpus", "exclusive") if f"--{word}" in text]
-    assert "--signal=USR2@30" in text, "a limit of a minute is not announced before it begins"
+    assert "--signal=USR2@10" in text, "a limit of a minute is not announced before it begins"
 
 
 @pytest.fixture
@@ -262,11 +262,11 @@ def test_a_study_runs_as_an_array(slurm, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_that_needs_more_than_its_time_limit_is_requeued_and_continued(slurm, tmp_path):
-    """Four steps of 20 s under a limit of a minute, which Slurm announces after half of it."""
-    (job,) = tiny_jobs(tmp_path, 1, step_seconds=20.0)
-    assert run_jobs([job], engine(tmp_path, minutes=1))[job.name].state == "finished"
+    """Steps of 12 s for 144 s under a limit of 120 s, which Slurm announces 20 to 80 s before."""
+    (job,) = tiny_jobs(tmp_path, 1, steps=12, step_seconds=12.0)
+    assert run_jobs([job], engine(tmp_path, minutes=2))[job.name].state == "finished"
     assert starts(job) >= 2
-    execute(tiny_jobs(tmp_path / "local", 1), SLOTS)
+    execute(tiny_jobs(tmp_path / "local", 1, steps=12), SLOTS)
     assert results(job.folder) == results(tmp_path / "local")
     # One that reaches no checkpoint within the limit would go on for ever.
     (slow,) = tiny_jobs(tmp_path / "slow", 1, step_seconds=600.0)
