@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
 
+from lednet_mm.catalog import COMMON
 from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.errors import InputError, describe_error, describe_os_error, is_out_of_memory
 from lednet_mm.files import holder_of, is_locked, read_regular, write_atomically
@@ -268,6 +269,7 @@ class TrainingJob:
         source: the config file or the names that it came from.
         split: whose accuracy the study reports.
         shape: (height, width) to count complexity at; None leaves that to another seed's run.
+        recipe: name of the recipe.
         max_iters: iterations of the training; 0 where the config does not say.
         patience_minutes: how long it may make no progress until it counts as hanging.
         rivals: folders of the other trials of its network, if it is ended where it is hopeless.
@@ -280,6 +282,7 @@ class TrainingJob:
     source: str
     split: str = "test"
     shape: Shape | None = None
+    recipe: str = COMMON
     max_iters: int = 0
     patience_minutes: float = PATIENCE_MINUTES
     rivals: tuple[Path, ...] = ()

@@ -205,7 +205,8 @@ class Plan:
     def describe(self) -> dict[str, Any]:
         """Return what ``study.json`` keeps: what a report must know of the study beside its records.
 
-        ``configs`` has the sha256 of each run's config by the run's folder; of a run that waits for the
+        By the run's folder, ``recipes`` has the recipe of each run, which is part of the variant's name
+        unless it is the common one, and ``configs`` the sha256 of its config; of a run that waits for the
         choice of its setting there is none yet. ``tuning`` has the choices.
         """
         runs = [{**run.run.model_dump(exclude={"trial"}), "folder": run.name} for run in self.untuned]
@@ -217,6 +218,7 @@ class Plan:
             "baseline": baselines[0] if len(baselines) == 1 else baselines,
             "expectations": self._expectations(),
             "runs": runs,
+            "recipes": {run.name: run.recipe for run in self.untuned},
             "configs": {run.name: sha256(run.text) for run in self.decided},
             "tune": self.study.tune.describe() if self.study.tune else None,
             "tuning": [search.describe() for search in self.searches],
@@ -565,6 +567,7 @@ class _Planned:
                     source=str(choice),
                     split=split,
                     shape=counted,
+                    recipe=str(config.get("recipe", COMMON)),
                     max_iters=iterations if isinstance(iterations, int) else 0,
                     patience_minutes=self.content.limits.no_progress_minutes,
                 )
