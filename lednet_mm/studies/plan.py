@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product as product_of
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -348,7 +350,7 @@ def _search(
         InputError: the config's validation data are those of test, so that the choice would be made on it;
             or it has no place for a key that is tuned, which would change nothing.
     """
-    config = load_config(planned.choice, planned.options, imports=False)
+    config = planned.config
     if data_split(config, "val") == "test":
         raise InputError(
             f"{path}: {planned.choice}: val_dataloader has the data of test, on which nothing may be chosen"
@@ -358,6 +360,7 @@ def _search(
         section = key.rpartition(".")[0]
         if section and section not in known:
             raise InputError(f"{path}: tune.space: {planned.choice} has no {section}, where {key} would be")
+    load_config(planned.choice, {**planned.options, **tune.any_setting()}, imports=False)  # checks the keys
     run = jobs[0].run
     folder = planned.folder / FOLDER
 
@@ -521,11 +524,20 @@ class _Planned:
     folder: Path
     content: Study
 
+    @cached_property
+    def config(self) -> Config:
+        """The config with the options.
+
+        Raises:
+            InputError: something is wrong with it or them.
+        """
+        return load_config(self.choice, self.options, imports=False)
+
     def make(self, setting: Mapping[str, Any], seeds: Sequence[int], trial: int | None) -> list[TrainingJob]:
         """Resolve one config for each seed.
 
         Args:
-            setting: further changes to the config.
+            setting: further changes to the config, whose keys have been checked.
             seeds: of the runs.
             trial: number of the trial that the runs belong to; None for reported runs.
 
@@ -533,7 +545,8 @@ class _Planned:
             InputError: something is wrong with the config or the changes to it.
         """
         choice, measure = self.choice, self.content.measure
-        config = load_config(choice, {**self.options, **setting}, imports=False)
+        config = copy.deepcopy(self.config)
+        config.merge_from_dict(dict(setting))
         if not config.get("train_dataloader"):
             raise InputError(f"{choice}: no train_dataloader in this config, so it cannot be part of a study")
         split = _split(config, measure.accuracy, choice) if trial is None else SPLIT

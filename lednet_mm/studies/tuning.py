@@ -27,7 +27,7 @@ from pydantic import (
     model_validator,
 )
 
-from lednet_mm.config import network_changes
+from lednet_mm.config import keys_of, network_changes
 from lednet_mm.errors import InputError
 from lednet_mm.literals import read_literals
 from lednet_mm.record_format import Seed
@@ -152,6 +152,12 @@ class Tune(BaseModel):
     def grid(self) -> list[dict[str, Any]]:
         """Return all settings of a space without ranges."""
         return [dict(zip(self.space, values, strict=True)) for values in product_of(*self.space.values())]
+
+    def any_setting(self) -> dict[str, Any]:
+        """Return one setting of the space."""
+        return {
+            key: values.low if isinstance(values, Range) else values[0] for key, values in self.space.items()
+        }
 
     def describe(self) -> dict[str, Any]:
         """Return it as ``study.json`` and records keep it."""
@@ -340,14 +346,43 @@ class Search:
             and (record.run.network, record.run.variant, record.run.dataset)
             == (self.run.network, self.run.variant, self.run.dataset)
         ]
-        chosen = [record for record in found if record.details["chosen"] is not None]
+        chosen = [record for record in found if record.details["chosen_trial"] is not None]
         self.failed = found[-1] if found else None
         if not chosen:
             return
         record = chosen[-1]
         number = record.details["chosen_trial"]
-        if number < len(self.trials) and plain(self.trials[number].setting) == record.details["chosen"]:
-            self._choose(self.trials[number], record)
+        settings = [self._exact(trial["setting"]) for trial in record.details["trials"]]
+        known = [setting for setting in settings if setting is not None]
+        if not number < len(known) == len(settings) == self.tune.budget:
+            return  # changed by hand
+        self.trials = [self._trial(k, setting) for k, setting in enumerate(known)]
+        self._choose(self.trials[number], record)
+
+    def _trial(self, number: int, setting: Mapping[str, Any]) -> Trial:
+        if number < len(self.trials) and self.trials[number].setting == setting:
+            return self.trials[number]
+        return Trial(number, setting, tuple(self.make(setting, self.tune.seeds, number)))
+
+    def _exact(self, kept: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the setting of the space that a record or a config keeps; None where it has none such.
+
+        Args:
+            kept: key of the config -> value, in which lists may stand for tuples.
+        """
+        setting = {}
+        for key, values in self.tune.space.items():
+            value: Any = kept.get(key)
+            if isinstance(values, Range):
+                is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+                fits = is_number and (isinstance(value, int) or not values.is_whole)
+                same = [value] if fits and values.low <= value <= values.high else []
+            else:
+                same = [one for one in values if plain(one) == plain(value)]
+            if not same:
+                return None
+            setting[key] = same[0]
+        return setting
 
     @property
     def run(self) -> Run:
@@ -365,7 +400,7 @@ class Search:
                 setting = self._there(number) or suggest(self.tune, number, self._past(number))
             else:
                 break
-            trial = Trial(number, setting, tuple(self.make(setting, self.tune.seeds, number)))
+            trial = self._trial(number, setting)
             self.trials.append(trial)
             new.append(trial)
         return new
@@ -383,20 +418,8 @@ class Search:
             config = read_literals(text) if text is not None else {}
         except (InputError, ValueError):
             return None
-        setting = {}
-        for key, values in self.tune.space.items():
-            found: Any = config
-            for part in key.split("."):
-                found = found.get(part) if isinstance(found, Mapping) else None
-            inside = (
-                isinstance(found, (int, float)) and values.low <= found <= values.high
-                if isinstance(values, Range)
-                else found in values
-            )
-            if not inside:
-                return None
-            setting[key] = found
-        return setting
+        flat = dict(keys_of(config))
+        return self._exact({key: flat.get(key) for key in self.tune.space})
 
     def _is_over(self, trial: Trial) -> bool:
         return all(run.name in self.over for run in trial.runs)

@@ -121,6 +121,16 @@ def test_a_killed_worker_is_replaced_and_its_run_continued(cluster, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_run_that_hangs_is_ended_and_recorded(cluster, tmp_path):
+    jobs = tiny_jobs(tmp_path, 2)
+    jobs[0] = replace(jobs[0], behave="hang", patience_minutes=0.05)
+    outcomes = run_jobs(jobs, RayEngine())
+    assert [outcome.state for outcome in outcomes.values()] == ["failed", "finished"]
+    assert outcomes[jobs[0].name].reason.startswith("no progress for 0.05 min")
+    assert jobs[0].status().reason == outcomes[jobs[0].name].reason
+
+
+@pytest.mark.slow
 def test_reasons_survive_the_way_back(cluster, tmp_path):
     (job,) = tiny_jobs(tmp_path / "input", 1)
     outcome = run_jobs([job], RayEngine(launch=raise_input_error))[job.name]

@@ -49,6 +49,21 @@ def test_a_study_that_does_not_exist_is_one_line(tool):
     assert "no such study" in outcome.err
 
 
+def test_options_of_slurm_go_with_slurm_alone(study, tool, tmp_path):
+    place = ["--work-dir", tmp_path / "w"]
+    outcome = tool("sweep", study, *place, "--slurm-partition", "gpu")
+    assert outcome.status == 2
+    assert "--slurm-partition goes with --engine slurm" in outcome.err
+    for option, words in (
+        (["--slurm-minutes", 0], "--slurm-minutes must be at least 1"),
+        (["--slurm-option", "qos"], "--slurm-option qos: write it as KEY=VALUE"),
+    ):
+        outcome = tool("sweep", study, *place, "--engine", "slurm", *option)
+        assert outcome.status == 2
+        assert words in outcome.err
+        assert "Traceback" not in outcome.err
+
+
 def test_titles_and_reasons_are_printed_as_they_are(study, tool, tmp_path):
     study.write_text(study.read_text().replace("Two small runs", "T [/b]"))
     run = make_plan(study, tmp_path / "w").runs[0]

@@ -291,9 +291,36 @@ def test_a_larger_space_is_searched_with_as_many_trials_for_every_network(write,
         assert max(means[10:]) > sorted(means[:10])[5]
     # Continued, it is the same search, and nothing runs again.
     again = make_plan(path, tmp_path / "w")
+    assert [s.chosen.setting for s in again.searches] == [s.chosen.setting for s in plan.searches]
+    assert [[t.setting for t in s.trials] for s in again.searches] == settings
     trainer = Trainer()
     sweep(again, trainer)
     assert trainer.begun == []
+    assert len([r for r in read_records([tmp_path / "w"])[0] if r.kind == "tuning"]) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda details: details.update(chosen_trial=3),
+        lambda details: details.update(trials=details["trials"][:2]),
+        lambda details: details["trials"][0]["setting"].update({LR: 0.5}),
+        lambda details: details["tune"].update(seeds=[7]),
+    ],
+)
+def test_a_choice_that_somebody_altered_is_made_anew(write, tmp_path, change):
+    path = write(RUNS, TUNE)
+    sweep(make_plan(path, tmp_path / "w"), Trainer())
+    for record in (tmp_path / "w" / "tuning" / "records").iterdir():
+        content = json.loads(record.read_text())
+        change(content["details"])
+        record.write_text(json.dumps(content))
+    plan = make_plan(path, tmp_path / "w")
+    assert [search.chosen for search in plan.searches] == [None, None]
+    trainer = Trainer()
+    sweep(plan, trainer)
+    assert trainer.begun == []
+    assert {run.run.network: learning_rate(run) for run in plan.runs} == BEST
 
 
 def test_a_suggestion_follows_from_what_was_seen_alone(tmp_path):
