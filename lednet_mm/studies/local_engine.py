@@ -48,45 +48,44 @@ class LocalEngine:
 
     def __init__(self, slots: Sequence[Slot], launch: Launch | None = None) -> None:
         self.launch = launch or run_in_process
-        self._free = list(reversed(slots))
-        self._handed: SimpleQueue[tuple[Job, Status, Slot]] = SimpleQueue()
-        self._changes: SimpleQueue[tuple[Job, Outcome, Slot | None]] = SimpleQueue()
+        self._slots = list(slots)
+        self._handed: SimpleQueue[tuple[Job, Status]] = SimpleQueue()
+        self._changes: SimpleQueue[tuple[Job, Outcome]] = SimpleQueue()
         self._stop = threading.Event()
-        self._threads: dict[str, threading.Thread] = {}
+        self._threads: list[threading.Thread] = []
         self._busy: set[str] = set()
+        self._given = 0
 
     def has_room(self) -> bool:
-        """Say whether a slot is free."""
-        return bool(self._free)
+        """Say whether a slot is free, or has no job yet for when it is free."""
+        return self._given < 2 * len(self._slots)
 
     def start(self, job: Job, known: Status) -> None:
-        """Run a job in a free slot."""
-        slot = self._free.pop()
-        self._changes.put((job, Outcome("running", slot.name), None))
-        self._handed.put((job, known, slot))
-        if slot.name not in self._threads:  # as many threads as slots that were ever needed
-            self._threads[slot.name] = threading.Thread(target=self._serve, daemon=True)
-            self._threads[slot.name].start()
+        """Run a job in the slot that is free first."""
+        self._handed.put((job, known))
+        self._given += 1
+        if len(self._threads) < min(self._given, len(self._slots)):
+            slot = self._slots[len(self._threads)]
+            self._threads.append(threading.Thread(target=self._serve, args=(slot,), daemon=True))
+            self._threads[-1].start()
 
-    def _serve(self) -> None:
+    def _serve(self, slot: Slot) -> None:
         while True:
-            job, known, slot = self._handed.get()
+            job, known = self._handed.get()
             self._busy.add(job.name)
-            outcome = attempt(self.launch, job, slot, known, self._stop)
-            self._changes.put((job, outcome, slot))
+            self._changes.put((job, Outcome("running", slot.name)))
+            self._changes.put((job, attempt(self.launch, job, slot, known, self._stop)))
             self._busy.discard(job.name)
 
     def watch(self, seconds: float) -> list[tuple[Job, Outcome]]:
         """Return what has changed, after waiting for a change for ``seconds`` at most."""
-        changes = []
+        changes: list[tuple[Job, Outcome]] = []
         try:
-            job, outcome, slot = self._changes.get(timeout=seconds) if seconds else self._changes.get_nowait()
+            changes.append(self._changes.get(timeout=seconds) if seconds else self._changes.get_nowait())
             while True:
-                if slot is not None:
-                    self._free.append(slot)
-                changes.append((job, outcome))
-                job, outcome, slot = self._changes.get_nowait()
+                changes.append(self._changes.get_nowait())
         except Empty:
+            self._given -= sum(outcome.state != "running" for _, outcome in changes)
             return changes
 
     def stop(self) -> list[tuple[Job, Outcome]]:
