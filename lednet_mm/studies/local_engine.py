@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -38,6 +39,11 @@ def make_slots(jobs: int | None = None, environment: Mapping[str, str] | None = 
     return slots
 
 
+BACKLOG = 16
+"""As many jobs as a slot is given ahead: threads that wake each other for every job cost more than the job's
+own start. A job that waits here is not locked, and another sweep may take it."""
+
+
 class LocalEngine:
     """Runs one job at a time in each slot.
 
@@ -50,15 +56,16 @@ class LocalEngine:
         self.launch = launch or run_in_process
         self._slots = list(slots)
         self._handed: SimpleQueue[tuple[Job, Status]] = SimpleQueue()
-        self._changes: SimpleQueue[tuple[Job, Outcome]] = SimpleQueue()
+        self._begun: deque[tuple[Job, Outcome]] = deque()
+        self._ended: SimpleQueue[tuple[Job, Outcome]] = SimpleQueue()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._busy: set[str] = set()
         self._given = 0
 
     def has_room(self) -> bool:
-        """Say whether a slot is free, or has no job yet for when it is free."""
-        return self._given < 2 * len(self._slots)
+        """Say whether a slot is free, or has few jobs yet for when it is free."""
+        return self._given < BACKLOG * len(self._slots)
 
     def start(self, job: Job, known: Status) -> None:
         """Run a job in the slot that is free first."""
@@ -73,20 +80,20 @@ class LocalEngine:
         while True:
             job, known = self._handed.get()
             self._busy.add(job.name)
-            self._changes.put((job, Outcome("running", slot.name)))
-            self._changes.put((job, attempt(self.launch, job, slot, known, self._stop)))
+            self._begun.append((job, Outcome("running", slot.name)))  # wakes nobody
+            self._ended.put((job, attempt(self.launch, job, slot, known, self._stop)))
             self._busy.discard(job.name)
 
     def watch(self, seconds: float) -> list[tuple[Job, Outcome]]:
-        """Return what has changed, after waiting for a change for ``seconds`` at most."""
-        changes: list[tuple[Job, Outcome]] = []
-        try:
-            changes.append(self._changes.get(timeout=seconds) if seconds else self._changes.get_nowait())
+        """Return what has changed, after waiting for the end of a job for ``seconds`` at most."""
+        ended: list[tuple[Job, Outcome]] = []
+        with suppress(Empty):
+            ended.append(self._ended.get(timeout=seconds) if seconds else self._ended.get_nowait())
             while True:
-                changes.append(self._changes.get_nowait())
-        except Empty:
-            self._given -= sum(outcome.state != "running" for _, outcome in changes)
-            return changes
+                ended.append(self._ended.get_nowait())
+        self._given -= len(ended)
+        begun = [self._begun.popleft() for _ in range(len(self._begun))]
+        return begun + ended
 
     def stop(self) -> list[tuple[Job, Outcome]]:
         """End the processes of all jobs and wait until they are gone."""

@@ -153,6 +153,9 @@ def run_jobs(
 
 def _without_start(job: Job, known: Status) -> Outcome | None:
     """Return how a job stands that another process runs, or has run meanwhile; None if it can be started."""
-    if is_locked(job.folder):
+    status = look(job)
+    if status.state == "elsewhere":
+        return Outcome("elsewhere", status.reason)
+    if status.state == "failed" and is_locked(job.folder):
         return Outcome("elsewhere", f"run by {holder_of(job.folder)}")
-    return ended_since(look(job), known)
+    return ended_since(status, known)

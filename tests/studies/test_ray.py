@@ -166,7 +166,7 @@ print(json.dumps([len(ray.nodes()), [o.state for o in outcomes.values()], seen])
 def documented_commands():
     """Return the commands of the recipe in docs/studies.md, up to the one that starts the sweep."""
     text = (ROOT / "docs" / "studies.md").read_text()
-    section = text[text.index("## Past one machine") : text.index("Slurm:")]
+    section = text[text.index("### Ray") : text.index("Ray within a job of Slurm:")]
     lines = [
         line for block in re.findall(r"```\n(.*?)```", section, re.DOTALL) for line in block.splitlines()
     ]
