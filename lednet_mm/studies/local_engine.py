@@ -56,8 +56,8 @@ class LocalEngine:
         self.launch = launch or run_in_process
         self._slots = list(slots)
         self._handed: SimpleQueue[tuple[Job, Status]] = SimpleQueue()
-        self._begun: deque[tuple[Job, Outcome]] = deque()
-        self._ended: SimpleQueue[tuple[Job, Outcome]] = SimpleQueue()
+        self._changes: deque[tuple[Job, Outcome]] = deque()
+        self._wake = threading.Event()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._busy: set[str] = set()
@@ -80,20 +80,20 @@ class LocalEngine:
         while True:
             job, known = self._handed.get()
             self._busy.add(job.name)
-            self._begun.append((job, Outcome("running", slot.name)))  # wakes nobody
-            self._ended.put((job, attempt(self.launch, job, slot, known, self._stop)))
+            self._changes.append((job, Outcome("running", slot.name)))
+            self._changes.append((job, attempt(self.launch, job, slot, known, self._stop)))
+            if self._handed.empty():
+                self._wake.set()
             self._busy.discard(job.name)
 
     def watch(self, seconds: float) -> list[tuple[Job, Outcome]]:
-        """Return what has changed, after waiting for the end of a job for ``seconds`` at most."""
-        ended: list[tuple[Job, Outcome]] = []
-        with suppress(Empty):
-            ended.append(self._ended.get(timeout=seconds) if seconds else self._ended.get_nowait())
-            while True:
-                ended.append(self._ended.get_nowait())
-        self._given -= len(ended)
-        begun = [self._begun.popleft() for _ in range(len(self._begun))]
-        return begun + ended
+        """Return what has changed, after waiting until a slot needs a job for ``seconds`` at most."""
+        if seconds:
+            self._wake.wait(seconds)
+        self._wake.clear()
+        changes = [self._changes.popleft() for _ in range(len(self._changes))]
+        self._given -= sum(outcome.state != "running" for _, outcome in changes)
+        return changes
 
     def stop(self) -> list[tuple[Job, Outcome]]:
         """End the processes of all jobs and wait until they are gone."""
