@@ -362,6 +362,17 @@ def test_a_folder_tells_how_long_its_processes_took(tmp_path):
     assert Attempts.read(job.folder).begun == 2
 
 
+def test_a_hopeless_trial_is_ended_and_is_no_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr("lednet_mm.studies.process.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(TinyJob, "hopeless", lambda job: "too low" if job.run.seed == 0 else "")
+    jobs = tiny_jobs(tmp_path, 2, step_seconds=0.4)
+    outcomes = execute(jobs, SLOTS)
+    assert list(outcomes.values()) == [Outcome("pruned", "too low"), Outcome("finished")]
+    assert (jobs[0].status().state, jobs[0].status().reason) == ("pruned", "too low")
+    assert execute(jobs, SLOTS, retry_failed=True) == outcomes
+    assert starts(jobs[0]) == 1
+
+
 def test_slots_share_the_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("lednet_mm.studies.local_engine.usable_cores", lambda: 8)
