@@ -22,9 +22,11 @@ from pathlib import Path
 import lednet_mm.register  # noqa: F401
 from lednet_mm.errors import run_command
 from lednet_mm.records import Run, collect_provenance, new_record, write_record
-from lednet_mm.studies.execute import Outcome, Slot, execute
-from lednet_mm.studies.jobs import Status, TrainingJob
+from lednet_mm.studies.jobs import Outcome, Status, TrainingJob
+from lednet_mm.studies.local_engine import LocalEngine
 from lednet_mm.studies.plan import make_plan
+from lednet_mm.studies.process import Slot
+from lednet_mm.studies.scheduler import run_jobs
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "lednet_streets.py"
 SLOTS = [Slot(f"slot {i}", {}) for i in range(2)]
@@ -66,9 +68,9 @@ def plan(count: int, folder: Path) -> None:
 
 def on_ray(count: int, folder: Path) -> None:
     """Schedule on Ray."""
-    from lednet_mm.studies.ray_engine import execute_on_ray
+    from lednet_mm.studies.ray_engine import RayEngine
 
-    execute_on_ray(no_ops(count, folder), launch=nothing)
+    run_jobs(no_ops(count, folder), RayEngine(launch=nothing))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -82,8 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runs = chosen.runs
     rows: list[tuple[str, int, Callable[[int, Path], object]]] = [
         ("plan", runs, plan),
-        ("schedule, local", runs, lambda n, folder: execute(no_ops(n, folder), SLOTS, launch=nothing)),
-        ("process, local", runs // 10, lambda n, folder: execute(no_ops(n, folder), SLOTS)),
+        ("schedule, local", runs, lambda n, folder: run_jobs(no_ops(n, folder), LocalEngine(SLOTS, nothing))),
+        ("process, local", runs // 10, lambda n, folder: run_jobs(no_ops(n, folder), LocalEngine(SLOTS))),
     ]
     if find_spec("ray"):
         import ray

@@ -48,7 +48,7 @@ READ = frozenset(
     | {"activation_checkpointing", "compile", "custom_imports", "efficient_conv_bn_eval"}
     | {"find_unused_parameters", "model_wrapper_cfg", "runner_type", "sync_bn"}
     # What this project reads.
-    | {"channels_last", "dataset", "network", "network_file", "recipe", "study", "tta_model"}
+    | {"channels_last", "dataset", "network", "network_file", "recipe", "study", "trial", "tta_model"}
     | {"tta_pipeline", "variant"}
 )
 """Keys at the top of a config that somebody reads. Any other is a variable of the config file alone."""
@@ -455,6 +455,7 @@ def run_of(config: Config, seed: int | None = None, study: str | None = None) ->
             variant=variant,
             seed=seed,
             study=study or config.get("study"),
+            trial=config.get("trial"),
         )
     except ValidationError as error:
         raise InputError(f"{config.filename or 'the config'}: {explain(error)}") from None

@@ -31,7 +31,7 @@ from lednet_mm import literals
 from lednet_mm.text import NAME_LENGTH, NAME_RULE, is_name
 
 SCHEMA: Literal[1] = 1
-Kind = Literal["train", "accuracy", "complexity", "latency", "benchmark", "failure"]
+Kind = Literal["train", "accuracy", "complexity", "latency", "benchmark", "failure", "tuning"]
 
 INT64 = (1 << 63) - 1
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -92,13 +92,17 @@ def one_or_several(value: Any) -> Any:
 
 
 class Run(Part):
-    """The run that a measurement belongs to; ``variant`` is ``baseline`` if the network is unchanged."""
+    """The run that a measurement belongs to; ``variant`` is ``baseline`` if the network is unchanged.
+
+    ``trial`` is the name of the trial of a tuning that the run is; a reported run has none.
+    """
 
     network: Name
     dataset: Name
     variant: Name = "baseline"
     seed: Seed | None = None
     study: Name | None = None
+    trial: Name | None = None
 
 
 class ConfigText(Part):
@@ -342,6 +346,43 @@ class FailureDetails(TypedDict):
     log_tail: NotRequired[Annotated[list[str], FailFast(), Field(max_length=10_000)]]
 
 
+# ---- what was chosen among the trials of a tuning ----
+
+
+@with_config(STRICT)
+class TuningValues(TypedDict):
+    """The budget that was spent; the mIoU is the mean of the chosen setting over the seeds, on val."""
+
+    trials: Count
+    failed_trials: Count
+    pruned_trials: Count
+    hours: NotNegative
+    val_miou_percent: Percent | None
+
+
+@with_config(STRICT)
+class TriedSetting(TypedDict):
+    """One setting that was tried: its runs' folders, how they ended, and their mIoU on val for each seed."""
+
+    trial: Count
+    setting: Annotated[dict[Word, Any], Field(max_length=100)]
+    folders: Annotated[list[FileName], Field(max_length=1000)]
+    state: Word
+    reason: Text
+    miou_percent: Annotated[list[Percent], Field(max_length=1000)] | None
+    hours: NotNegative
+
+
+@with_config(STRICT)
+class TuningDetails(TypedDict):
+    """What was searched (``tune`` of the study), every trial, and the choice; None where all have failed."""
+
+    tune: dict[Word, Any]
+    chosen_trial: Count | None
+    chosen: Annotated[dict[Word, Any], Field(max_length=100)] | None
+    trials: Annotated[list[TriedSetting], Field(max_length=10_000)]
+
+
 # ---- the record ----
 
 
@@ -424,6 +465,14 @@ class FailureRecord(Record):
     details: FailureDetails
 
 
+class TuningRecord(Record):
+    """What was chosen among the trials of a tuning."""
+
+    kind: Literal["tuning"]
+    values: TuningValues
+    details: TuningDetails
+
+
 KINDS: dict[str, type[Record]] = {
     "train": TrainRecord,
     "accuracy": AccuracyRecord,
@@ -431,11 +480,18 @@ KINDS: dict[str, type[Record]] = {
     "latency": LatencyRecord,
     "benchmark": BenchmarkRecord,
     "failure": FailureRecord,
+    "tuning": TuningRecord,
 }
 
 RECORD: TypeAdapter[Record] = TypeAdapter(
     Annotated[
-        TrainRecord | AccuracyRecord | ComplexityRecord | LatencyRecord | BenchmarkRecord | FailureRecord,
+        TrainRecord
+        | AccuracyRecord
+        | ComplexityRecord
+        | LatencyRecord
+        | BenchmarkRecord
+        | FailureRecord
+        | TuningRecord,
         Field(discriminator="kind"),
     ]
 )

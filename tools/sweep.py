@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
-from lednet_mm.errors import run_command
+from lednet_mm.errors import InputError, run_command
 from lednet_mm.files import require_writable, write_atomically
 from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
@@ -23,10 +23,11 @@ from lednet_mm.text import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lednet_mm.studies.execute import Slot
-    from lednet_mm.studies.jobs import Job
     from lednet_mm.studies.plan import Plan
+    from lednet_mm.studies.process import Slot
     from lednet_mm.studies.progress import Board
+    from lednet_mm.studies.scheduler import Engine
+    from lednet_mm.studies.slurm_engine import SlurmOptions
 
 
 def main() -> int:
@@ -41,33 +42,56 @@ def main() -> int:
     )
     parser.add_argument("study", help="study file, see configs/studies/")
     parser.add_argument("--work-dir", help="where the runs go (default work_dirs/<name of the study>)")
-    parser.add_argument("--engine", choices=["local", "ray"], default="local")
+    parser.add_argument("--engine", choices=["local", "ray", "slurm"], default="local")
     parser.add_argument(
         "--jobs",
         type=int,
-        help="runs side by side (default: one a GPU, else one a core; with ray what the cluster takes)",
+        help="number of runs side by side (default: one for each GPU, else one for each core; on a cluster "
+        "what it takes)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     parser.add_argument("--retry-failed", action="store_true", help="take up runs that failed before")
+    slurm = parser.add_argument_group("options of --engine slurm")
+    slurm.add_argument("--slurm-partition", metavar="NAME", help="partition (default: the cluster's)")
+    slurm.add_argument("--slurm-account", metavar="NAME", help="account (default: yours)")
+    slurm.add_argument(
+        "--slurm-gpus", metavar="N", type=int, help="GPUs of each run (default 1; 0 on a cluster without)"
+    )
+    slurm.add_argument("--slurm-cpus", metavar="N", type=int, help="cores of each run (default 4)")
+    slurm.add_argument(
+        "--slurm-minutes",
+        metavar="M",
+        type=int,
+        help="time limit of a job (default 240); a run that needs longer is requeued and continued",
+    )
+    slurm.add_argument(
+        "--slurm-option",
+        metavar="KEY=VALUE",
+        action="append",
+        help="another option of sbatch by its long name, as qos=high or mem=16G; may be given several times",
+    )
     arguments = parser.parse_args()
+    if arguments.engine != "slurm":
+        for name, value in vars(arguments).items():
+            if name.startswith("slurm_") and value is not None:
+                parser.error(f"--{name.replace('_', '-')} goes with --engine slurm")
     if arguments.jobs is not None and arguments.jobs < 1:
         parser.error("--jobs must be at least 1")
 
     from lednet_mm.literals import read_literals
-    from lednet_mm.studies.execute import make_slots
     from lednet_mm.studies.jobs import look
-    from lednet_mm.studies.plan import STUDY, check_work_dir, make_plan
+    from lednet_mm.studies.local_engine import make_slots
+    from lednet_mm.studies.plan import check_work_dir, make_plan
     from lednet_mm.training.on_demand import make_missing_streets
 
     console = make_console()
     plan = make_plan(arguments.study, arguments.work_dir)
     check_work_dir(plan)
-    jobs: list[Job] = [*plan.runs, *([plan.latency] if plan.latency else [])]
     if arguments.dry_run:
-        show_plan(plan, jobs, make_slots(arguments.jobs), console)
+        show_plan(plan, make_slots(arguments.jobs), console)
         return 0
     require_writable(plan.work_dir)
-    write_atomically(plan.work_dir / STUDY, json.dumps(plan.describe(), indent=1).encode())
+    write_study(plan)
     signal.signal(signal.SIGTERM, interrupt)
     unfinished = (run for run in plan.runs if look(run).state != "finished")
     make_missing_streets((read_literals(run.text) for run in unfinished), console.print)
@@ -75,7 +99,7 @@ def main() -> int:
     from lednet_mm.studies.progress import Board
 
     command = shlex.join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]])
-    board = Board(plan.study.title, jobs, console)
+    board = Board(plan.study.title, plan.jobs, console)
     try:
         with board:
             run(plan, board, arguments, command)
@@ -86,13 +110,20 @@ def main() -> int:
     return 0 if tell_end(plan, board, command) else 1
 
 
+def write_study(plan: Plan) -> None:
+    """Write ``study.json``."""
+    from lednet_mm.studies.plan import STUDY
+
+    write_atomically(plan.work_dir / STUDY, json.dumps(plan.describe(), indent=1).encode())
+
+
 def interrupt(number: int, frame: FrameType | None) -> None:
     """Treat the end that a scheduler announces like Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def run(plan: Plan, board: Board, arguments: argparse.Namespace, command: str) -> None:
-    """Run the trainings side by side, then the timing alone.
+    """Run the trials and the trainings side by side, then the timing alone.
 
     Args:
         plan: what there is to do.
@@ -100,32 +131,81 @@ def run(plan: Plan, board: Board, arguments: argparse.Namespace, command: str) -
         arguments: of the command line.
         command: the command line itself, for the records of the runs.
     """
-    from lednet_mm.studies.execute import execute, make_slots
+    from lednet_mm.studies.local_engine import LocalEngine, make_slots
+    from lednet_mm.studies.scheduler import run_jobs
+    from lednet_mm.studies.tuning import follow_searches
 
     environment = {"LEDNET_COMMAND": command}
     common = {"notify": board.notify, "retry_failed": arguments.retry_failed, "tick": board.tick}
-    if arguments.engine == "ray":
-        from lednet_mm.studies.ray_engine import execute_on_ray
-
-        execute_on_ray(plan.runs, jobs_at_once=arguments.jobs, environment=environment, **common)
-    else:
-        execute(plan.runs, make_slots(arguments.jobs, environment), **common)
+    follow = follow_searches(plan.searches, decided=lambda search: write_study(plan))
+    run_jobs(plan.first, make_engine(plan, arguments, environment), follow=follow, **common)
     if plan.latency:
-        execute([plan.latency], make_slots(1, environment), **common)
+        engine: Engine = LocalEngine(make_slots(1, environment))
+        if arguments.engine == "slurm":  # as the machine where this runs may have no GPU
+            engine = make_slurm_engine(plan, arguments, environment, exclusive=True)
+        run_jobs([plan.latency], engine, **common)
+
+
+def make_engine(plan: Plan, arguments: argparse.Namespace, environment: dict[str, str]) -> Engine:
+    """Return the engine that the command line names."""
+    if arguments.engine == "slurm":
+        return make_slurm_engine(plan, arguments, environment)
+    if arguments.engine == "ray":
+        from lednet_mm.studies.ray_engine import RayEngine
+
+        return RayEngine(arguments.jobs, environment)
+    from lednet_mm.studies.local_engine import LocalEngine, make_slots
+
+    return LocalEngine(make_slots(arguments.jobs, environment))
+
+
+def make_slurm_engine(
+    plan: Plan, arguments: argparse.Namespace, environment: dict[str, str], exclusive: bool = False
+) -> Engine:
+    """Return an engine that submits to Slurm; ``exclusive`` gives each job a machine to itself."""
+    from lednet_mm.studies.slurm_engine import SlurmEngine, make_executor
+
+    options = slurm_options(arguments)
+    executor = make_executor(plan.work_dir / "slurm", options, arguments.jobs, exclusive)
+    return SlurmEngine(executor, options.cpus, environment)
+
+
+def slurm_options(arguments: argparse.Namespace) -> SlurmOptions:
+    """Return what the command line says of Slurm.
+
+    Raises:
+        InputError: a number that is too small, or an option without a value.
+    """
+    from lednet_mm.studies.slurm_engine import SlurmOptions
+
+    chosen = {
+        name: getattr(arguments, f"slurm_{name}")
+        for name in ("partition", "account", "gpus", "cpus", "minutes")
+        if getattr(arguments, f"slurm_{name}") is not None
+    }
+    for name, least in (("gpus", 0), ("cpus", 1), ("minutes", 1)):
+        if chosen.get(name, least) < least:
+            raise InputError(f"--slurm-{name} must be at least {least}")
+    further = [text.partition("=") for text in arguments.slurm_option or ()]
+    for key, equals, _ in further:
+        if not key or not equals:
+            raise InputError(f"--slurm-option {key}: write it as KEY=VALUE, such as qos=high")
+    return SlurmOptions(**chosen, further={key.lstrip("-"): value for key, _, value in further})
 
 
 def tell_end(plan: Plan, board: Board, command: str) -> bool:
     """Say how every run ended; return whether all are finished."""
     counts = Counter(row.state for row in board.rows.values())
-    whole = counts["finished"] == len(board.rows)
+    whole = counts["finished"] + counts["pruned"] == len(board.rows)
     waiting = f", {counts['waiting']} not begun" if counts["waiting"] else ""
     board.console.print(
         f"{counts['finished']} of {len(board.rows)} finished{waiting} in {one_line(plan.work_dir)}"
     )
     for name, row in board.rows.items():
-        if row.state not in ("finished", "waiting"):
-            log = one_line(plan.work_dir / name / "log.txt")
-            print(f"{name} {row.state}: {one_line(row.reason)} (log: {log})", file=sys.stderr)
+        if row.state not in ("finished", "pruned", "waiting"):
+            log = one_line(board.jobs[name].folder / "log.txt")
+            where = "" if row.state == "blocked" else f" (log: {log})"
+            print(f"{name} {row.state}: {one_line(row.reason)}{where}", file=sys.stderr)
         for problem in row.problems:
             print(f"{name}: left out: {one_line(problem)}", file=sys.stderr)
     if counts["failed"]:
@@ -136,23 +216,45 @@ def tell_end(plan: Plan, board: Board, command: str) -> bool:
     return whole
 
 
-def show_plan(plan: Plan, jobs: list[Job], slots: list[Slot], console: Console) -> None:
-    """Print what would run."""
+def show_plan(plan: Plan, slots: list[Slot], console: Console) -> None:
+    """Print what would run, and what it costs."""
     from rich.table import Table
     from rich.text import Text
 
-    from lednet_mm.studies.jobs import look
+    from lednet_mm.studies.costs import cost_of
+    from lednet_mm.studies.jobs import LatencyJob, look
 
     table = Table(title=Text(one_line(plan.study.title)))
     for column in ("run", "config", "iterations", "state", ""):
         table.add_column(column, justify="right" if column == "iterations" else "left")
-    for job in jobs:
+    decided = {run.name for run in plan.decided}
+    for job in (*plan.trials, *plan.runs, *([plan.latency] if plan.latency else [])):
         status = look(job)
-        source = f"{len(job.runs)} networks" if job is plan.latency else str(job.source)
+        reason = status.reason
+        if isinstance(job, LatencyJob):
+            source = f"{len(job.runs)} networks"
+        else:
+            source = job.source
+            if job.run.trial is None and job.name not in decided:
+                reason = "after its tuning"
         iterations = str(job.max_iters) if job.max_iters else ""
-        cells = (job.name, source, iterations, status.state, status.reason)
+        cells = (job.name, source, iterations, status.state, reason)
         table.add_row(*(Text(one_line(cell)) for cell in cells))
     console.print(table)
+    everything = (*plan.trials, *plan.runs)
+    for search in plan.searches:
+        trials = [run for trial in search.trials for run in trial.runs]
+        later = (search.tune.budget - len(search.trials)) * len(search.tune.seeds)
+        then = f"; {later} more trials follow from these" if later else ""
+        chosen = f"; chosen: {search.chosen.setting}" if search.chosen else ""
+        line = f"tuning of {search.name}: {cost_of(trials, everything)}{then}{chosen}"
+        console.print(Text(one_line(line)), soft_wrap=True)
+    if plan.searches and plan.untuned[0].split == "val":
+        console.print(
+            "note: settings are chosen on val, which the study also reports: that flatters all networks",
+            soft_wrap=True,
+        )
+    console.print(f"reported: {cost_of(plan.runs, everything)}")
     console.print(f"in {one_line(plan.work_dir)}, on {len(slots)} slots: {', '.join(s.name for s in slots)}")
 
 

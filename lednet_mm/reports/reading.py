@@ -144,6 +144,8 @@ def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) 
                 problems[path] = result
                 continue
             record, checked = result
+            if record.run.trial is not None:  # it served the choice of a setting, and is no result
+                continue
             name = record_name(record)
             if name not in records:
                 records[name], paths[name] = _sharing(record, shared), path

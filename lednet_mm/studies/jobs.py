@@ -7,28 +7,47 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
 
+from lednet_mm.catalog import COMMON
 from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.errors import InputError, describe_error, describe_os_error, is_out_of_memory
 from lednet_mm.files import holder_of, is_locked, read_regular, write_atomically
 from lednet_mm.literals import LARGEST, differing_keys, read_literals
 from lednet_mm.records import Record, Run, collect_provenance, new_record, read_records, write_record
+from lednet_mm.studies.watching import read_curve
 from lednet_mm.text import one_line
 from lednet_mm.timing.backends import TIMED, Backend
 
 Shape = tuple[int, int]
-State = Literal["waiting", "queued", "cut off", "running", "elsewhere", "stopped", "failed", "finished"]
+State = Literal[
+    "waiting",
+    "queued",
+    "running",
+    "elsewhere",
+    "cut off",
+    "stopped",
+    "lost",
+    "blocked",
+    "pruned",
+    "failed",
+    "finished",
+]
 """``queued`` is handed to a cluster that has not begun it, ``elsewhere`` is run by a process of somebody
-else, ``stopped`` was ended together with the sweep, ``cut off`` ended without a word."""
+else, ``stopped`` was ended together with the sweep, ``lost`` was run by a machine or a worker that is gone,
+``cut off`` ended without a word, ``pruned`` is a trial that was ended because it was hopeless, ``blocked``
+cannot be run because what it needs has failed."""
 PLAN = Path("plan")
 """Where in its folder a job keeps what it was planned with."""
 CONFIG = PLAN / "config.py"
 """The resolved config of a run."""
 ATTEMPTS = PLAN / "attempts.json"
 """How often a run was begun, see :class:`Attempts`."""
+PRUNED = "pruned: "
+"""How the reason of a trial begins that was ended because it was hopeless."""
 FAILED = "failed: "
 """How the last line of a job's process begins when it says why it failed."""
 PATIENCE_MINUTES = 30.0
@@ -36,7 +55,7 @@ PATIENCE_MINUTES = 30.0
 
 
 class Attempts(BaseModel):
-    """How often a run was begun, and whether its last attempt failed.
+    """How often a run was begun, how long it took, and whether its last attempt failed.
 
     Records and checkpoints alone cannot tell whether a failure came before or after the newest checkpoint:
     clocks of machines differ and are set back.
@@ -44,12 +63,14 @@ class Attempts(BaseModel):
     Attributes:
         begun: the number of attempts.
         failure: id of the record of the last attempt's failure.
+        seconds: time that the processes of all attempts took together.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     begun: NonNegativeInt = 0
     failure: str | None = None
+    seconds: NonNegativeFloat = 0.0
 
     @classmethod
     def read(cls, folder: Path) -> Attempts | None:
@@ -81,6 +102,35 @@ class Status:
     failure: str | None = None
     miou_percent: float | None = None
     problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job stands that is being run, or how it has ended.
+
+    Attributes:
+        state: see :data:`State`.
+        reason: explanation in words, where it is not finished.
+    """
+
+    state: State
+    reason: str = ""
+
+
+ENDED = ("finished", "failed", "pruned", "blocked")
+"""The states of a job that is over until somebody asks for another attempt."""
+
+
+def ended_since(status: Status, known: Status) -> Outcome | None:
+    """Return how a job has ended since an earlier look at it; None if it has not.
+
+    Args:
+        status: of the job now.
+        known: what it was then.
+    """
+    if status.state == "finished" or (status.state in ENDED and status.failure != known.failure):
+        return Outcome(status.state, status.reason)
+    return None
 
 
 def look(job: Job) -> Status:
@@ -221,8 +271,11 @@ class TrainingJob:
         shape: (height, width) to count complexity at; None leaves that to another seed's run.
         expectation: what its variant's entry expects of it, in words; empty where there is none.
         question: what its variant's entry asks; empty where there is none.
+        recipe: name of the recipe.
         max_iters: iterations of the training; 0 where the config does not say.
         patience_minutes: how long it may make no progress until it counts as hanging.
+        rivals: folders of the other trials of its network, if it is ended where it is hopeless.
+        blocked: why it cannot be run; empty where it can.
     """
 
     run: Run
@@ -233,8 +286,11 @@ class TrainingJob:
     shape: Shape | None = None
     expectation: str = ""
     question: str = ""
+    recipe: str = COMMON
     max_iters: int = 0
     patience_minutes: float = PATIENCE_MINUTES
+    rivals: tuple[Path, ...] = ()
+    blocked: str = ""
 
     @property
     def name(self) -> str:
@@ -271,7 +327,42 @@ class TrainingJob:
     def begin(self) -> None:
         """Note in the folder that an attempt begins."""
         earlier = Attempts.read(self.folder) or Attempts()
-        Attempts(begun=earlier.begun + 1).write(self.folder)
+        earlier.model_copy(update={"begun": earlier.begun + 1, "failure": None}).write(self.folder)
+
+    def note_seconds(self, seconds: float) -> None:
+        """Add to the time that the run's processes have taken.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        earlier = Attempts.read(self.folder) or Attempts()
+        earlier.model_copy(update={"seconds": earlier.seconds + seconds}).write(self.folder)
+
+    def hopeless(self) -> str:
+        """Say why the run cannot be expected to win against its rivals; an empty text where it may.
+
+        That is the rule of median stopping (Golovin et al., KDD 2017), in the second half of the training
+        only: its best validation so far is below the median of what the rivals that have finished, two at
+        least, had reached by the same iteration.
+        """
+        curve = read_curve(self.folder) if self.rivals else []
+        if not curve or 2 * curve[-1][0] < self.max_iters:
+            return ""
+        iteration = curve[-1][0]
+        mine = max(miou for _, miou in curve)
+        theirs = []
+        for folder in self.rivals:
+            trained = [record for record in read_records([folder])[0] if record.kind == "train"]
+            points = trained[-1].details.get("validation_curve_miou_percent", []) if trained else []
+            reached = [miou for at, miou in points if at <= iteration and miou is not None]
+            if reached:
+                theirs.append(max(reached))
+        if len(theirs) < 2 or mine >= median(theirs):
+            return ""
+        return (
+            f"its best mIoU on val by iteration {iteration} is {mine:.2f}, below the median "
+            f"{median(theirs):.2f} of the {len(theirs)} trials that have finished"
+        )
 
     def status(self) -> Status:
         """Look into the folder.
@@ -279,6 +370,8 @@ class TrainingJob:
         Raises:
             OSError: the folder cannot be read.
         """
+        if self.blocked:
+            return Status("blocked", self.blocked)
         if not self.folder.is_dir():
             return Status("waiting")
         try:
@@ -307,7 +400,10 @@ class TrainingJob:
         if not missing_steps(records, digest, self.split, self.shape):
             return replace(known, state="finished")
         if failure is not None:
-            return replace(known, state="failed", reason=str(failure.values.get("reason")))
+            reason = str(failure.values.get("reason"))
+            pruned = reason.startswith(PRUNED)
+            state: State = "pruned" if pruned else "failed"
+            return replace(known, state=state, reason=reason.removeprefix(PRUNED) if pruned else reason)
         saved = checkpoints_of(self.folder)
         if saved:
             return replace(known, state="cut off", reason=f"continues from {saved[0].name}")
@@ -417,6 +513,13 @@ class LatencyJob:
         spent = details.get("machine", {}).get("seconds")
         allowed = self.seconds * (1 + len(details.get("interleaved_with", ())))
         return isinstance(spent, (int, float)) and spent >= 0.99 * allowed - 0.1  # it is rounded
+
+    def note_seconds(self, seconds: float) -> None:
+        """Nothing to note."""
+
+    def hopeless(self) -> str:
+        """Return an empty text: a timing has no rivals."""
+        return ""
 
     def record_failure(self, reason: str, exit_status: int | None, log_tail: list[str]) -> None:
         """Nothing to keep: the log says it, and every sweep tries again."""

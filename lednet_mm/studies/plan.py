@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product as product_of
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,15 +28,16 @@ from pydantic import (
 )
 
 from lednet_mm.catalog import COMMON, DEFAULT, network_files, variants_of
-from lednet_mm.config import Choice, config_text, is_card, load_config, network_changes, run_of
+from lednet_mm.config import Choice, config_text, is_card, keys_of, load_config, network_changes, run_of
 from lednet_mm.errors import InputError, describe_error, describe_os_error
 from lednet_mm.files import read_regular
 from lednet_mm.literals import read_literals
 from lednet_mm.own_networks import is_own_network
 from lednet_mm.record_format import Name, Seed, one_or_several
 from lednet_mm.records import Run
-from lednet_mm.studies.jobs import PATIENCE_MINUTES, LatencyJob, TrainingJob, planned_text, sha256
+from lednet_mm.studies.jobs import PATIENCE_MINUTES, Job, LatencyJob, TrainingJob, planned_text, sha256
 from lednet_mm.studies.jobs import differences as config_differences
+from lednet_mm.studies.tuning import FOLDER, SPLIT, Search, Tune
 from lednet_mm.text import NAME_RULE, is_name, one_line
 from lednet_mm.training.splits import data_split
 
@@ -138,6 +141,8 @@ class Study(_Part):
             say, and one network for all).
         expectations: variant (or network, where networks are compared) -> what is expected of it, in words;
             of a variant that is not there, what its file says.
+        tune: the budget with which every network is tuned before its reported runs; None leaves them as
+            the recipe has them.
     """
 
     title: str = Field(min_length=1)
@@ -147,6 +152,7 @@ class Study(_Part):
     limits: Limits = Limits()
     baseline: Annotated[tuple[Baseline, ...], BeforeValidator(one_or_several)] = (Baseline(),)
     expectations: dict[str, str] = {}
+    tune: Tune | None = None
 
 
 @dataclass(frozen=True)
@@ -157,38 +163,75 @@ class Plan:
         name: of the study: the file's.
         study: the file's content.
         work_dir: holds the folder of every job.
-        runs: the trainings in the order in which they are taken up: everything on its first seed, then on
-            its second, so that a study cut short still compares all.
+        untuned: the reported trainings as they are without tuning, in the order in which they are taken up:
+            everything on its first seed, then on its second, so that a study cut short still compares all.
         latency: the timing at the end, if any.
+        searches: for the settings of the reported trainings, where the study tunes them.
     """
 
     name: str
     study: Study
     work_dir: Path
-    runs: tuple[TrainingJob, ...]
+    untuned: tuple[TrainingJob, ...]
     latency: LatencyJob | None
+    searches: tuple[Search, ...] = ()
+
+    @property
+    def runs(self) -> tuple[TrainingJob, ...]:
+        """The reported trainings; with the chosen settings where they have been chosen."""
+        tuned = {run.name: run for search in self.searches for run in search.reported}
+        return tuple(tuned.get(run.name, run) for run in self.untuned)
+
+    @property
+    def decided(self) -> tuple[TrainingJob, ...]:
+        """Those of the reported trainings whose config is certain: all but those that wait for a choice."""
+        waiting = {run.name for s in self.searches if s.chosen is None for run in s.reported}
+        return tuple(run for run in self.runs if run.name not in waiting)
+
+    @property
+    def trials(self) -> tuple[TrainingJob, ...]:
+        """The runs of all trials that have been planned so far."""
+        return tuple(run for search in self.searches for trial in search.trials for run in trial.runs)
+
+    @property
+    def first(self) -> tuple[TrainingJob, ...]:
+        """What can be taken up at once: trials before the runs that are decided."""
+        open_searches = [search for search in self.searches if search.chosen is None]
+        return (*(run for search in open_searches for run in search.begin()), *self.decided)
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """All jobs that a sweep has to do with: those that are known, less the trials of choices made."""
+        open_searches = [search for search in self.searches if search.chosen is None]
+        trials = (run for search in open_searches for trial in search.trials for run in trial.runs)
+        return (*trials, *self.runs, *([self.latency] if self.latency else []))
 
     def describe(self) -> dict[str, Any]:
         """Return what ``study.json`` keeps: what a report must know of the study beside its records.
 
-        ``configs`` has the sha256 of each run's config by the run's folder.
+        By the run's folder, ``recipes`` has the recipe of each run, which is part of the variant's name
+        unless it is the common one, and ``configs`` the sha256 of its config; of a run that waits for the
+        choice of its setting there is none yet. ``tuning`` has the choices.
         """
-        runs = [{**run.run.model_dump(), "folder": run.name} for run in self.runs]
+        runs = [{**run.run.model_dump(exclude={"trial"}), "folder": run.name} for run in self.untuned]
         baselines = [baseline.model_dump() for baseline in self.study.baseline]
         return {
             "name": self.name,
             "title": self.study.title,
-            "split": self.runs[0].split,
+            "split": self.untuned[0].split,
             "baseline": baselines[0] if len(baselines) == 1 else baselines,
             "expectations": self._expectations(),
-            "questions": {run.run.variant: run.question for run in self.runs if run.question},
+            "questions": {run.run.variant: run.question for run in self.untuned if run.question},
             "runs": runs,
-            "configs": {run.name: sha256(run.text) for run in self.runs},
+            "recipes": {run.name: run.recipe for run in self.untuned},
+            "configs": {run.name: sha256(run.text) for run in self.decided},
+            "tune": self.study.tune.describe() if self.study.tune else None,
+            "tuning": [search.describe() for search in self.searches],
         }
 
     def _expectations(self) -> dict[str, str]:
         """Return what is expected of the variants in this study, and what the study says itself."""
-        known = {run.run.variant: run.expectation for run in self.runs if run.expectation}
+        known = {run.run.variant: run.expectation for run in self.untuned if run.expectation}
         return {**known, **self.study.expectations}
 
 
@@ -233,6 +276,7 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
     study = read_study(path)
     folder = Path(work_dir) if work_dir is not None else Path("work_dirs") / path.stem
     runs: dict[str, TrainingJob] = {}
+    searches: list[Search] = []
     order: dict[str, int] = {}
     seeds: Counter[tuple[str, str, str]] = Counter()
     missing: list[str] = []
@@ -245,6 +289,9 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
                 "variant beside it"
             )
         choices = _choices(path, product)
+        if study.tune is not None:
+            _check_tune(path, study.tune, product.seeds, options)
+            count += len(choices) * len(study.tune.seeds) * study.tune.budget
         count += len(choices) * len(product.seeds)
         if count > MOST_RUNS:
             raise InputError(f"{path}: more than {MOST_RUNS:,} runs; split the study")
@@ -252,7 +299,11 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
             if choice.is_file and not Path(choice.source).is_file():
                 missing.append(choice.source)
                 continue
-            for job in _jobs(choice, product.seeds, options, path.stem, folder, study):
+            planned = _Planned(choice, options, path.stem, folder, study)
+            jobs = planned.make({}, product.seeds, None)
+            if study.tune is not None:
+                searches.append(_search(path, planned, product.seeds, jobs, study.tune))
+            for job in jobs:
                 if job.name in runs:
                     both = f"{runs[job.name].source} and {choice}"
                     raise InputError(f"{path}: two runs of the name {job.name}: from {both}")
@@ -266,7 +317,57 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
         names = ", ".join(dict.fromkeys(missing))
         raise InputError(f"{path}: {len(set(missing))} of its configs do not exist: {names}")
     ordered = sorted(runs.values(), key=lambda job: order[job.name])
-    return Plan(path.stem, study, folder, tuple(ordered), _latency(study, folder, runs))
+    tuned = Counter(search.name for search in searches)
+    if again := [name for name, number in tuned.items() if number > 1]:
+        raise InputError(f"{path}: {again[0]} is tuned twice: name all its seeds in one entry of runs")
+    for search in searches:
+        search.open()
+    return Plan(path.stem, study, folder, tuple(ordered), _latency(study, folder, runs), tuple(searches))
+
+
+def _check_tune(path: Path, tune: Tune, seeds: Sequence[int], options: Mapping[str, Any]) -> None:
+    """Check that a study's runs can be tuned.
+
+    Raises:
+        InputError: a reported run would have a seed of the tuning, or a tuned key is set by an option.
+    """
+    if shared := sorted(set(tune.seeds) & set(seeds)):
+        raise InputError(
+            f"{path}: seed {shared[0]} is one of the tuning and of the runs: what was chosen with a seed "
+            "would look better on it than it is; give the tuning seeds of its own"
+        )
+    if both := sorted(set(tune.space) & set(options)):
+        raise InputError(f"{path}: {both[0]} is set by options and searched by tune: leave it out of one")
+
+
+def _search(
+    path: Path, planned: _Planned, seeds: tuple[int, ...], jobs: list[TrainingJob], tune: Tune
+) -> Search:
+    """Return the search for the setting of one network.
+
+    Raises:
+        InputError: the config's validation data are those of test, so that the choice would be made on it;
+            or it has no place for a key that is tuned, which would change nothing.
+    """
+    config = planned.config
+    if data_split(config, "val") == "test":
+        raise InputError(
+            f"{path}: {planned.choice}: val_dataloader has the data of test, on which nothing may be chosen"
+        )
+    known = {key for key, value in keys_of(config) if isinstance(value, (Mapping, Config))}
+    for key in tune.space:
+        section = key.rpartition(".")[0]
+        if section and section not in known:
+            raise InputError(f"{path}: tune.space: {planned.choice} has no {section}, where {key} would be")
+    load_config(planned.choice, {**planned.options, **tune.any_setting()}, imports=False)  # checks the keys
+    run = jobs[0].run
+    folder = planned.folder / FOLDER
+
+    def place(seed: int, trial: int) -> Path:
+        return folder / _folder_name(run, seed, trial)
+
+    name = f"{run.network}-{run.variant}-{run.dataset}"
+    return Search(name, tune, planned.make, place, seeds, jobs, folder)
 
 
 class _Earlier(BaseModel):
@@ -282,6 +383,7 @@ class _Earlier(BaseModel):
     expectations: dict[str, str]
     runs: list[_Planned]
     configs: dict[str, str] = {}
+    tune: dict[str, Any] | None = None
 
 
 def check_work_dir(plan: Plan) -> None:
@@ -298,7 +400,7 @@ def check_work_dir(plan: Plan) -> None:
         _compare(earlier, plan)
     recorded = earlier.configs if earlier else {}
     changed: list[tuple[Path, str]] = []
-    for run in plan.runs:
+    for run in (*plan.decided, *plan.trials):
         try:
             planned = planned_text(run.folder)
         except InputError:
@@ -341,7 +443,7 @@ def _compare(earlier: _Earlier, plan: Plan) -> None:
     ours = plan.describe()
     changed = [
         f"its {key} is {getattr(earlier, key)!r} there and {ours[key]!r} here"
-        for key in ("name", "title", "split", "baseline")
+        for key in ("name", "title", "split", "baseline", "tune")
         if getattr(earlier, key) != ours[key]
     ]
     changed += [
@@ -349,7 +451,8 @@ def _compare(earlier: _Earlier, plan: Plan) -> None:
         for key, text in earlier.expectations.items()
         if ours["expectations"].get(key) != text
     ]
-    others = [name for name in there if name not in ours["configs"]]
+    planned = {run["folder"] for run in ours["runs"]}
+    others = [name for name in there if name not in planned]
     if others:
         changed.append(f"{len(others)} of its runs are not in this study (first: {others[0]})")
     if changed:
@@ -405,56 +508,90 @@ def _shorter(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _jobs(
-    source: Choice,
-    seeds: tuple[int, ...],
-    options: Mapping[str, Any],
-    study: str,
-    folder: Path,
-    content: Study,
-) -> list[TrainingJob]:
-    """Resolve one config for each seed."""
-    measure = content.measure
-    config = load_config(source, options, imports=False)
-    if not config.get("train_dataloader"):
-        raise InputError(f"{source}: no train_dataloader in this config, so it cannot be part of a study")
-    split = _split(config, measure.accuracy, source)
-    run = run_of(config)
-    jobs: list[TrainingJob] = []
-    variants = variants_of(source.source if source.is_own_network else run.network)
-    expected = variants.get(config.get("variant", DEFAULT))
-    training = config.get("train_cfg")
-    iterations = training.get("max_iters") if isinstance(training, Mapping) else None
-    if not isinstance(config.get("randomness", {}), Mapping):
-        raise InputError(f"{source}: randomness is {config.randomness!r}, where dict(seed=...) is needed")
-    for seed in seeds:
-        variant = config.get("variant", DEFAULT)
-        config.merge_from_dict({"network": run.network, "dataset": run.dataset, "variant": variant})
-        config.merge_from_dict({"study": study, "randomness.seed": seed})
-        text = config_text(config)
-        if not jobs:  # the others differ from the first in their seed alone
-            try:
-                read_literals(text)
-            except ValueError as error:
-                raise InputError(
-                    f"{source}: with the study's options, something in it is no plain value that a file can "
-                    f"keep ({error}); objects and functions cannot be part of a config"
-                ) from None
-        jobs.append(
-            TrainingJob(
-                run=run.model_copy(update={"seed": seed, "study": study}),
-                folder=folder / _folder_name(run, seed),
-                text=text,
-                source=str(source),
-                split=split,
-                shape=measure.complexity.shape if measure.complexity else None,
-                expectation=expected.expectation if expected else "",
-                question=expected.question if expected else "",
-                max_iters=iterations if isinstance(iterations, int) else 0,
-                patience_minutes=content.limits.no_progress_minutes,
+@dataclass(frozen=True)
+class _Planned:
+    """One network of a study, of which runs are made.
+
+    Attributes:
+        choice: the config.
+        options: changes to it.
+        study: the study's name.
+        folder: of the study.
+        content: the study file's content.
+    """
+
+    choice: Choice
+    options: Mapping[str, Any]
+    study: str
+    folder: Path
+    content: Study
+
+    @cached_property
+    def config(self) -> Config:
+        """The config with the options.
+
+        Raises:
+            InputError: something is wrong with it or them.
+        """
+        return load_config(self.choice, self.options, imports=False)
+
+    def make(self, setting: Mapping[str, Any], seeds: Sequence[int], trial: int | None) -> list[TrainingJob]:
+        """Resolve one config for each seed.
+
+        Args:
+            setting: further changes to the config, whose keys have been checked.
+            seeds: of the runs.
+            trial: number of the trial that the runs belong to; None for reported runs.
+
+        Raises:
+            InputError: something is wrong with the config or the changes to it.
+        """
+        choice, measure = self.choice, self.content.measure
+        config = copy.deepcopy(self.config)
+        config.merge_from_dict(dict(setting))
+        if not config.get("train_dataloader"):
+            raise InputError(f"{choice}: no train_dataloader in this config, so it cannot be part of a study")
+        split = _split(config, measure.accuracy, choice) if trial is None else SPLIT
+        run = run_of(config)
+        jobs: list[TrainingJob] = []
+        variants = variants_of(choice.source if choice.is_own_network else run.network)
+        expected = variants.get(config.get("variant", DEFAULT))
+        training = config.get("train_cfg")
+        iterations = training.get("max_iters") if isinstance(training, Mapping) else None
+        if not isinstance(config.get("randomness", {}), Mapping):
+            raise InputError(f"{choice}: randomness is {config.randomness!r}, where dict(seed=...) is needed")
+        named = {} if trial is None else {"trial": str(trial)}
+        counted = measure.complexity.shape if measure.complexity and trial is None else None
+        for seed in seeds:
+            variant = config.get("variant", DEFAULT)
+            config.merge_from_dict({"network": run.network, "dataset": run.dataset, "variant": variant})
+            config.merge_from_dict({"study": self.study, **named, "randomness.seed": seed})
+            text = config_text(config)
+            if not jobs:  # the others differ from the first in their seed alone
+                try:
+                    read_literals(text)
+                except ValueError as error:
+                    raise InputError(
+                        f"{choice}: with the study's options, something in it is no plain value that a file "
+                        f"can keep ({error}); objects and functions cannot be part of a config"
+                    ) from None
+            place = self.folder if trial is None else self.folder / FOLDER
+            jobs.append(
+                TrainingJob(
+                    run=run.model_copy(update={"seed": seed, "study": self.study, **named}),
+                    folder=place / _folder_name(run, seed, trial),
+                    text=text,
+                    source=str(choice),
+                    split=split,
+                    shape=counted,
+                    expectation=expected.expectation if expected else "",
+                    question=expected.question if expected else "",
+                    recipe=str(config.get("recipe", COMMON)),
+                    max_iters=iterations if isinstance(iterations, int) else 0,
+                    patience_minutes=self.content.limits.no_progress_minutes,
+                )
             )
-        )
-    return jobs
+        return jobs
 
 
 def _split(config: Config, wanted: str, source: Choice) -> str:
@@ -475,13 +612,14 @@ def _split(config: Config, wanted: str, source: Choice) -> str:
     return split
 
 
-def _folder_name(run: Run, seed: int) -> str:
+def _folder_name(run: Run, seed: int, trial: int | None) -> str:
     """Return the name of a run's folder; of names too long for a file system only the beginning."""
-    name = f"{run.network}-{run.variant}-{run.dataset}-seed{seed}"
+    last = f"seed{seed}" if trial is None else f"trial{trial}-seed{seed}"
+    name = f"{run.network}-{run.variant}-{run.dataset}-{last}"
     if len(name.encode()) <= LONGEST:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    end = f"-{digest}-seed{seed}"
+    end = f"-{digest}-{last}"
     return name.encode()[: LONGEST - len(end)].decode(errors="ignore") + end
 
 

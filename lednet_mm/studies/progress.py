@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lednet_mm.studies.jobs import Job, State, look
+from lednet_mm.studies.jobs import ENDED, Job, State, look
 from lednet_mm.studies.watching import Watch
 from lednet_mm.text import one_line
 
@@ -23,6 +22,8 @@ STYLES = {
     "running": "cyan",
     "finished": "green",
     "failed": "red",
+    "blocked": "red",
+    "pruned": "yellow",
     "elsewhere": "magenta",
     "cut off": "yellow",
 }
@@ -117,7 +118,6 @@ class Board:
         self.side_by_side = 1
         self.console = console
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        self.lock = threading.Lock()
         self.last_line = time.monotonic()
         self.last_read = 0.0
 
@@ -133,42 +133,41 @@ class Board:
             self.live.stop()
 
     def notify(self, job: Job, state: State, reason: str) -> None:
-        """Take note of a change; called from several threads."""
-        with self.lock:
-            row = self.rows[job.name]
-            before, row.state, row.reason = row.state, state, reason
-            row.watch, row.quiet_seconds = None, 0.0
-            if state == "running":
-                row.started = time.monotonic()
-                row.watch = Watch(job.folder)
-                self.side_by_side = max(self.side_by_side, self._count("running"))
-            elif state in ("finished", "failed"):
-                status = look(job)
-                row.problems = status.problems
-                if state == "finished":
-                    row.progress = Progress(job.max_iters, row.progress.seconds, status.miou_percent)
-            # A run that another sweep holds is tried every few seconds: that is said once.
-            new = before in ("running", "queued") or state in ("running", "failed", "elsewhere")
-            if self.live is None and new and state not in row.said:
-                row.said.add(state)
-                took = f" after {duration(time.monotonic() - row.started)}" if before == "running" else ""
-                miou = row.progress.miou_percent if state == "finished" else None
-                score = f", mIoU {miou:.2f}" if miou is not None else ""
-                why = f": {one_line(reason)}" if reason else ""
-                earlier = " before" if state == "failed" and before == "waiting" else ""
-                done = f"[{self._count('finished')}/{len(self.jobs)}]"
-                self._line(f"{done} {job.name} {state}{earlier}{took}{score}{why}")
+        """Take note of a change, of a job that was not there before too."""
+        self.jobs[job.name] = job
+        row = self.rows.setdefault(job.name, _Row())
+        before, row.state, row.reason = row.state, state, reason
+        row.watch, row.quiet_seconds = None, 0.0
+        if state == "running":
+            row.started = time.monotonic()
+            row.watch = Watch(job.folder)
+            self.side_by_side = max(self.side_by_side, self._count("running"))
+        elif state in ENDED:
+            status = look(job)
+            row.problems = status.problems
+            if state == "finished":
+                row.progress = Progress(job.max_iters, row.progress.seconds, status.miou_percent)
+        # A run that another sweep holds is tried every few seconds: that is said once.
+        new = before in ("running", "queued") or state in ("running", "failed", "blocked", "elsewhere")
+        if self.live is None and new and state not in row.said:
+            row.said.add(state)
+            took = f" after {duration(time.monotonic() - row.started)}" if before == "running" else ""
+            miou = row.progress.miou_percent if state == "finished" else None
+            score = f", mIoU {miou:.2f}" if miou is not None else ""
+            why = f": {one_line(reason)}" if reason else ""
+            earlier = " before" if state == "failed" and before == "waiting" else ""
+            done = f"[{self._count('finished')}/{len(self.jobs)}]"
+            self._line(f"{done} {job.name} {state}{earlier}{took}{score}{why}")
 
     def tick(self) -> None:
         """Look at the logs and draw again."""
         if time.monotonic() - self.last_read < 2:
             return
-        with self.lock:
-            self._read()
-            if self.live is not None:
-                self.live.update(self._table(), refresh=True)
-            elif time.monotonic() - self.last_line > LINE_SECONDS:
-                self._line(self._summary() + self._quiet_runs())
+        self._read()
+        if self.live is not None:
+            self.live.update(self._table(), refresh=True)
+        elif time.monotonic() - self.last_line > LINE_SECONDS:
+            self._line(self._summary() + self._quiet_runs())
 
     def _line(self, text: str) -> None:
         self.console.print(Text(f"{time.strftime('%H:%M:%S')} {text}"), soft_wrap=True)
@@ -193,7 +192,7 @@ class Board:
         left = sum(
             max(0, self.jobs[name].max_iters - row.progress.iteration)
             for name, row in self.rows.items()
-            if row.state not in ("finished", "failed")
+            if row.state not in ENDED
         )
         return left * sum(speeds) / len(speeds) / self.side_by_side
 

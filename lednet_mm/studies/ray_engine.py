@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lednet_mm.errors import InputError, describe_error, describe_os_error
-from lednet_mm.files import holder_of, is_locked
-from lednet_mm.studies.execute import (
-    GRACE_SECONDS,
-    Launch,
-    Notify,
-    Outcome,
-    Slot,
-    admit,
-    attempt,
-    failed,
-    run_in_process,
-    usable_cores,
-    without_start,
-)
-from lednet_mm.studies.jobs import Job, State, Status, reason_of
+from lednet_mm.errors import InputError, describe_error
+from lednet_mm.studies.jobs import Job, Outcome, Status, reason_of
+from lednet_mm.studies.process import GRACE_SECONDS, Launch, failed, run_in_process, usable_cores
+from lednet_mm.studies.remote import Errand, LockWatch, here
 
-LOCK_SECONDS = 30.0
-"""How long a retry waits for the process of the attempt before it to be gone."""
 MOST_THREADS = 4
 """The largest number of cores that a run beside a GPU asks for."""
 
@@ -93,164 +76,90 @@ def threads_of(nodes: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
     return (max(1, min(MOST_THREADS, *shares)), 1) if shares else (1, 0)
 
 
-def execute_on_ray(
-    jobs: Sequence[Job],
-    *,
-    jobs_at_once: int | None = None,
-    threads: int | None = None,
-    environment: Mapping[str, str] | None = None,
-    notify: Notify = lambda job, state, reason: None,
-    launch: Launch | None = None,
-    retry_failed: bool = False,
-    tick: Callable[[], None] = lambda: None,
-    max_retries: int = 3,
-    poll_seconds: float = 2.0,
-) -> dict[str, Outcome]:
-    """Run the jobs that are not finished on the cluster.
+class RayEngine:
+    """Hands jobs to Ray, which places them on the machines of its cluster.
 
-    Each job asks for ``threads`` cores, and for a GPU where the cluster has any. A job whose Ray worker or
-    machine dies is placed again by Ray and continues from its last checkpoint; one that fails by itself is
-    not. A job that Ray has taken is ``queued`` until its folder is locked: then its process runs.
+    Each job asks for ``threads`` cores, and for a GPU where the cluster has any.
 
     Args:
-        jobs: in the order in which they are submitted; their folders must be the same on every machine.
-        jobs_at_once: at most; None is what the cluster takes.
-        threads: of each job; None takes one, or beside a GPU its share of the cores, four at most.
+        jobs_at_once: largest number of jobs that Ray is given; None is twice the cores of the cluster.
         environment: further variables of the jobs' processes.
-        notify: called with every change of a job.
         launch: runs one job on a worker.
-        retry_failed: take up jobs that failed before.
-        tick: called about twice a second.
-        max_retries: how often Ray places a job again.
-        poll_seconds: how often the folders of submitted jobs are looked at, and a job that another sweep
-            holds once nothing else is left.
-
-    Returns:
-        Of each job by name, how it ended.
+        poll_seconds: how often the folders of the jobs are looked at.
 
     Raises:
         InputError: Ray is not installed, or its cluster cannot be joined.
-        KeyboardInterrupt: Ctrl-C; the jobs have been cancelled by then.
     """
-    ray = import_ray()
-    connect(ray)
-    share, gpus = threads_of(ray.nodes())
-    threads = threads or share
-    place = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=max_retries)(_run_on_worker)
-    limit = jobs_at_once or max(1, 2 * int(ray.cluster_resources().get("CPU", 1)))
-    outcomes, waiting = admit(jobs, retry_failed, notify)
-    held: deque[tuple[Job, Status]] = deque()
-    submitted: dict[Any, tuple[Job, Status]] = {}
-    states = _States(notify)
-    looked = time.monotonic()
 
-    def settle(job: Job, known: Status, outcome: Outcome) -> None:
-        outcomes[job.name] = outcome
-        if outcome.state == "elsewhere":
-            held.append((job, known))
-        notify(job, outcome.state, outcome.reason)
+    def __init__(
+        self,
+        jobs_at_once: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        launch: Launch | None = None,
+        poll_seconds: float = 2.0,
+    ) -> None:
+        self.ray = import_ray()
+        connect(self.ray)
+        self.threads, gpus = threads_of(self.ray.nodes())
+        # What happens to a job whose worker dies is decided by the scheduler.
+        self.place = self.ray.remote(num_cpus=self.threads, num_gpus=gpus, max_retries=0)(_run_on_worker)
+        self.limit = jobs_at_once or max(1, 2 * int(self.ray.cluster_resources().get("CPU", 1)))
+        self.environment = dict(environment or {})
+        self.launch = launch or run_in_process
+        self.poll_seconds = poll_seconds
+        self._placed: dict[Any, Job] = {}
+        self._watch = LockWatch("on the cluster", "its worker has died")
+        self._changes: list[tuple[Job, Outcome]] = []
+        self._looked = time.monotonic()
 
-    try:
-        while waiting or submitted or held:
-            if not waiting and not submitted:
-                time.sleep(poll_seconds)
-                waiting.append(held.popleft())
-            while waiting and len(submitted) < limit:
-                job, known = waiting.popleft()
-                outcome = without_start(job, known)
-                if outcome is not None:
-                    settle(job, known, outcome)
-                    continue
-                here = (threads, str(Path.cwd()), dict(environment or {}))
-                reference = place.remote(job, known, *here, launch or run_in_process)
-                submitted[reference] = (job, known)
-                states.submitted(job)
-            ready = ray.wait(list(submitted), timeout=0.5)[0] if submitted else []
-            for reference in ready:
-                job, known = submitted.pop(reference)
-                settle(job, known, _collect(ray, reference, job))
-            if time.monotonic() - looked >= poll_seconds:
-                for job, _ in submitted.values():
-                    states.look(job)
-                looked = time.monotonic()
-            tick()
-    except BaseException:
-        for reference in submitted:
-            ray.cancel(reference, force=True)
-        if submitted:
-            ray.wait(list(submitted), num_returns=len(submitted), timeout=GRACE_SECONDS)
-        for job, _ in submitted.values():
-            states.stopped(job)
-        raise
-    return {job.name: outcomes[job.name] for job in jobs}
+    def has_room(self) -> bool:
+        """Say whether Ray may be given another job."""
+        return len(self._placed) < self.limit
 
+    def start(self, job: Job, known: Status) -> None:
+        """Give a job to Ray."""
+        errand = Errand(job, known, self.threads, here(), self.environment, self.launch, "Ray worker")
+        self._placed[self.place.remote(errand)] = job
+        self._changes.append((job, self._watch.handed_over(job)))
 
-class _States:
-    """Tells of the jobs that Ray has which are queued and which run, by the locks on their folders."""
+    def watch(self, seconds: float) -> list[tuple[Job, Outcome]]:
+        """Return what has changed, after waiting for the end of a job for ``seconds`` at most."""
+        changes, self._changes = self._changes, []
+        if not self._placed:
+            time.sleep(seconds)
+            return changes
+        ready, _ = self.ray.wait(list(self._placed), timeout=seconds)
+        for reference in ready:
+            job = self._placed.pop(reference)
+            changes.append((job, self._collect(reference, job)))
+        if time.monotonic() - self._looked >= self.poll_seconds:
+            looks = [(job, self._watch.look(job)) for job in self._placed.values()]
+            changes += [(job, outcome) for job, outcome in looks if outcome is not None]
+            self._looked = time.monotonic()
+        return changes
 
-    def __init__(self, notify: Notify) -> None:
-        self.notify = notify
-        self.state: dict[str, State] = {}
-        self.unlocked: Counter[str] = Counter()
+    def stop(self) -> list[tuple[Job, Outcome]]:
+        """Cancel all jobs."""
+        for reference in self._placed:
+            self.ray.cancel(reference, force=True)
+        if self._placed:
+            self.ray.wait(list(self._placed), num_returns=len(self._placed), timeout=GRACE_SECONDS)
+        return [(job, self._watch.stopped(job)) for job in self._placed.values()]
 
-    def submitted(self, job: Job) -> None:
-        self._tell(job, "queued", "on the cluster")
-
-    def look(self, job: Job) -> None:
-        if is_locked(job.folder):
-            self.unlocked[job.name] = 0
-            if self.state[job.name] != "running":
-                self._tell(job, "running", holder_of(job.folder))
-            return
-        # The lock of a job that has just ended is gone a moment before Ray says so: hence twice.
-        self.unlocked[job.name] += 1
-        if self.unlocked[job.name] > 1 and self.state[job.name] == "running":
-            self._tell(job, "queued", "its worker has died: Ray places it again")
-
-    def stopped(self, job: Job) -> None:
-        if self.state[job.name] == "running":
-            status = job.status()
-            self._tell(job, "stopped", status.reason or "starts anew, as it has no checkpoint yet")
-        else:
-            self._tell(job, "waiting", "")
-
-    def _tell(self, job: Job, state: State, reason: str) -> None:
-        self.state[job.name] = state
-        self.notify(job, state, reason)
+    def _collect(self, reference: Any, job: Job) -> Outcome:
+        """Return the outcome of a job that Ray says is over."""
+        exceptions = self.ray.exceptions
+        gone = (exceptions.WorkerCrashedError, exceptions.LocalRayletDiedError, exceptions.NodeDiedError)
+        try:
+            return self.ray.get(reference)
+        except exceptions.RayTaskError as error:  # Ray's wrapping of what was raised on the worker
+            return failed(job, reason_of(error.cause), None, str(error).splitlines()[-30:])
+        except gone as error:
+            return Outcome("lost", f"Ray: {reason_of(error)}")
+        except exceptions.RayError as error:
+            return failed(job, f"Ray: {reason_of(error)}", None, str(error).splitlines()[-30:])
 
 
-def _collect(ray: Any, reference: Any, job: Job) -> Outcome:
-    """Return the outcome of a job that Ray says is over."""
-    try:
-        return ray.get(reference)
-    except ray.exceptions.RayTaskError as error:  # Ray's wrapping of what was raised on the worker
-        reason = reason_of(error.cause)
-        tail = str(error)
-    except ray.exceptions.RayError as error:
-        reason = f"Ray: {reason_of(error)}"
-        tail = str(error)
-    return failed(job, reason, None, tail.splitlines()[-30:])
-
-
-def _run_on_worker(
-    job: Job, known: Status, threads: int, folder: str, environment: Mapping[str, str], launch: Launch
-) -> Outcome:
+def _run_on_worker(errand: Errand) -> Outcome:
     """Run one job on the machine where Ray has placed it."""
-    machine = socket.gethostname()
-    try:
-        os.chdir(folder)
-    except OSError as error:
-        return Outcome(
-            "failed", f"{machine}: {describe_os_error(error)}; every machine needs it under the same path"
-        )
-    os.environ.update(environment)  # for the records that this process writes itself
-    slot = Slot(
-        f"Ray worker on {machine} ({threads} thread{'s' if threads > 1 else ''})",
-        {**environment, "OMP_NUM_THREADS": str(threads)},
-    )
-    end = time.monotonic() + LOCK_SECONDS
-    while True:
-        outcome = attempt(launch, job, slot, known, threading.Event())
-        if outcome.state != "elsewhere" or time.monotonic() > end:
-            return outcome
-        time.sleep(1)
+    return errand.run(threading.Event())

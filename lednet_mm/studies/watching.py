@@ -1,13 +1,14 @@
-"""How long a run has made no progress, as its folder tells."""
+"""What a run's folder tells while it trains: how long it has made no progress, and how well it does."""
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lednet_mm.files import FolderLock
+from lednet_mm.files import FolderLock, read_regular
 
 
 class Watch:
@@ -51,3 +52,37 @@ class Watch:
         except OSError:
             pass
         return found
+
+
+LARGEST_LOG = 64 << 20
+"""The largest number of bytes of mmengine's log that is read for a curve."""
+
+
+def read_curve(folder: Path) -> list[tuple[int, float]]:
+    """Read the validations of a run that is still training from mmengine's logs.
+
+    Args:
+        folder: of the run.
+
+    Returns:
+        (iteration, mIoU in percent) of each validation in the order of the iterations; of an iteration that
+        was validated twice, after a resume, the last one.
+    """
+    points: dict[int, float] = {}
+    for path in sorted(folder.glob("*/vis_data/scalars.json")):
+        try:
+            lines = read_regular(path, LARGEST_LOG).splitlines()
+        except (OSError, ValueError):
+            continue
+        for line in lines:
+            if b'"mIoU"' not in line:
+                continue
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue  # being written
+            if isinstance(entry, dict) and isinstance(entry.get("step"), int):
+                miou = entry.get("mIoU")
+                if isinstance(miou, (int, float)):
+                    points[entry["step"]] = float(miou)
+    return sorted(points.items())

@@ -1,4 +1,4 @@
-"""The local engine on stand-ins for trainings: order, isolation, locks, kill and continue."""
+"""The scheduler and the local engine on stand-ins for trainings: order, isolation, locks, kill, continue."""
 
 import _thread
 import errno
@@ -15,9 +15,10 @@ import pytest
 
 from lednet_mm.files import FolderLock, is_locked
 from lednet_mm.records import read_records
-from lednet_mm.studies.execute import Outcome, Slot, execute, make_slots
-from lednet_mm.studies.jobs import CONFIG, look
-from tests.studies.tiny import SLOTS, TinyJob, results, starts, tiny_jobs
+from lednet_mm.studies.jobs import CONFIG, Attempts, Outcome, look
+from lednet_mm.studies.local_engine import make_slots
+from lednet_mm.studies.process import Slot
+from tests.studies.tiny import SLOTS, TinyJob, execute, results, starts, tiny_jobs
 
 
 def wait_until(condition, seconds=120.0):
@@ -322,17 +323,67 @@ def test_a_process_knows_the_command_and_leaves_nothing_behind(tmp_path):
     assert not is_locked(job.folder)
 
 
+def test_a_job_whose_worker_is_lost_is_started_again_and_recorded_when_that_does_not_help(tmp_path):
+    jobs = tiny_jobs(tmp_path, 3)
+    begun, told = [], []
+
+    def launch(job, slot, known, stop):
+        job.prepare()
+        begun.append(job.run.seed)
+        lost = job.run.seed == 1 or (job.run.seed == 2 and begun.count(2) == 1)
+        return Outcome("lost", "the worker has died") if lost else Outcome("finished")
+
+    outcomes = execute(
+        jobs, SLOTS[:1], launch, notify=lambda job, state, reason: told.append((state, reason))
+    )
+    assert [outcome.state for outcome in outcomes.values()] == ["finished", "failed", "finished"]
+    assert sorted(begun) == [0, 1, 1, 1, 1, 2, 2]
+    assert ("waiting", "the worker has died: it is started again") in told
+    assert (jobs[1].status().state, jobs[1].status().reason) == ("failed", "the worker has died, 4 times")
+
+
+def test_jobs_that_follow_are_taken_up_when_what_they_wait_for_is_over(tmp_path):
+    first, second, third = tiny_jobs(tmp_path, 3)
+    first = replace(first, behave="nan")
+    following = {first.name: [second], second.name: [third]}
+    outcomes = execute([first], SLOTS, follow=lambda job, outcome: following.get(job.name, ()))
+    assert [outcome.state for outcome in outcomes.values()] == ["failed", "finished", "finished"]
+    again = execute([first], SLOTS, follow=lambda job, outcome: following.get(job.name, ()))
+    assert again == outcomes
+    assert [starts(job) for job in (first, second, third)] == [1, 1, 1]
+
+
+def test_a_folder_tells_how_long_its_processes_took(tmp_path):
+    (job,) = tiny_jobs(tmp_path, 1, behave="kill once", step_seconds=0.2)
+    execute([job], SLOTS)
+    first = Attempts.read(job.folder).seconds
+    execute([job], SLOTS, retry_failed=True)
+    assert 0.4 < first < Attempts.read(job.folder).seconds - 0.6
+    assert Attempts.read(job.folder).begun == 2
+
+
+def test_a_hopeless_trial_is_ended_and_is_no_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr("lednet_mm.studies.process.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(TinyJob, "hopeless", lambda job: "too low" if job.run.seed == 0 else "")
+    jobs = tiny_jobs(tmp_path, 2, step_seconds=0.4)
+    outcomes = execute(jobs, SLOTS)
+    assert list(outcomes.values()) == [Outcome("pruned", "too low"), Outcome("finished")]
+    assert (jobs[0].status().state, jobs[0].status().reason) == ("pruned", "too low")
+    assert execute(jobs, SLOTS, retry_failed=True) == outcomes
+    assert starts(jobs[0]) == 1
+
+
 def test_slots_share_the_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("lednet_mm.studies.execute.usable_cores", lambda: 8)
-    monkeypatch.setattr("lednet_mm.studies.execute.count_gpus", lambda: 0)
+    monkeypatch.setattr("lednet_mm.studies.local_engine.usable_cores", lambda: 8)
+    monkeypatch.setattr("lednet_mm.studies.local_engine.count_gpus", lambda: 0)
     assert [slot.environment["OMP_NUM_THREADS"] for slot in make_slots(3)] == ["2"] * 3
     assert len(make_slots()) == 8
     assert make_slots(1, {"LEDNET_COMMAND": "python tools/sweep.py x.py"})[0].environment == {
         "LEDNET_COMMAND": "python tools/sweep.py x.py",
         "OMP_NUM_THREADS": "8",
     }
-    monkeypatch.setattr("lednet_mm.studies.execute.count_gpus", lambda: 2)
+    monkeypatch.setattr("lednet_mm.studies.local_engine.count_gpus", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
     assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in make_slots()] == ["4", "6"]
     assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in make_slots(4)] == ["4", "6", "4", "6"]

@@ -59,11 +59,25 @@ def test_a_plan_is_the_product(study, tmp_path):
         "variant": "no_apn",
         "seed": 5,
         "study": "mine",
+        "trial": None,
     }
     assert make_plan(study(PRODUCT, options, measure), tmp_path / "w").runs == plan.runs
     described = plan.describe()
     assert described["baseline"] == {"network": None, "variant": "baseline"}
     assert len(described["runs"]) == 4
+
+
+def test_networks_crossed_with_recipes_have_paired_seeds(study, tmp_path):
+    networks = 'networks=["lednet", "erfnet"], datasets=["cityscapes"]'
+    runs = f'runs = [dict({networks}, recipes=["common", "lednet_authors"], seeds=[0, 1])]'
+    plan = make_plan(study(runs), tmp_path / "w")
+    cells = {(run.run.network, run.recipe, run.run.seed) for run in plan.runs}
+    recipes = ("common", "lednet_authors")
+    assert cells == {(n, r, s) for n in ("lednet", "erfnet") for r in recipes for s in (0, 1)}
+    assert len({run.name for run in plan.runs}) == 8
+    described = plan.describe()["recipes"]
+    assert described["erfnet-lednet_authors-cityscapes-seed1"] == "lednet_authors"
+    assert described["erfnet-baseline-cityscapes-seed1"] == "common"
 
 
 def test_the_config_in_the_folder_is_the_plan(study, tmp_path):

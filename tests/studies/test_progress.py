@@ -8,10 +8,9 @@ import pytest
 from rich.console import Console
 
 from lednet_mm.studies import progress
-from lednet_mm.studies.execute import execute
 from lednet_mm.studies.progress import Board, Progress, duration, read_progress
 from lednet_mm.studies.watching import Watch
-from tests.studies.tiny import SLOTS, tiny_jobs
+from tests.studies.tiny import SLOTS, execute, tiny_jobs
 
 
 def write_log(folder, stamp, *lines):

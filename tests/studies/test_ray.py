@@ -20,10 +20,12 @@ import pytest
 from lednet_mm.errors import InputError
 from lednet_mm.files import FolderLock
 from lednet_mm.studies import ray_engine
-from lednet_mm.studies.execute import execute
-from lednet_mm.studies.ray_engine import execute_on_ray, threads_of
+from lednet_mm.studies.jobs import Outcome
+from lednet_mm.studies.ray_engine import RayEngine, threads_of
+from lednet_mm.studies.remote import LockWatch
+from lednet_mm.studies.scheduler import run_jobs
 from tests.conftest import ROOT
-from tests.studies.tiny import SLOTS, results, starts, tiny_jobs
+from tests.studies.tiny import SLOTS, execute, results, starts, tiny_jobs
 
 
 def test_without_ray_there_is_one_clear_line(monkeypatch):
@@ -47,22 +49,18 @@ def test_a_run_asks_for_what_every_machine_with_gpus_has():
 
 def test_a_job_is_queued_until_its_folder_is_locked(tmp_path):
     (job,) = tiny_jobs(tmp_path, 1)
-    seen = []
-    states = ray_engine._States(lambda job, state, reason: seen.append(state))
-    states.submitted(job)
-    states.look(job)
-    assert seen == ["queued"]
+    states = LockWatch("on the cluster", "its worker has died")
+    assert states.handed_over(job) == Outcome("queued", "on the cluster")
+    assert states.look(job) is None
     with FolderLock.take(job.folder):
-        states.look(job)
-        states.look(job)
-    states.look(job)
-    assert seen == ["queued", "running"], "a job that has just ended, before Ray says so"
-    states.look(job)
-    assert seen == ["queued", "running", "queued"], "its worker has died"
+        assert states.look(job).state == "running"
+        assert states.look(job) is None
+    assert states.look(job) is None, "a job that has just ended, before Ray says so"
+    assert states.look(job) == Outcome("queued", "its worker has died")
+    assert states.stopped(job).state == "waiting"
     with FolderLock.take(job.folder):
-        states.look(job)
-    states.stopped(job)
-    assert seen[-2:] == ["running", "stopped"]
+        assert states.look(job).state == "running"
+    assert states.stopped(job).state == "stopped"
 
 
 def test_a_cluster_that_refuses_is_one_line(monkeypatch):
@@ -110,28 +108,39 @@ def test_a_killed_worker_is_replaced_and_its_run_continued(cluster, tmp_path):
         os.kill(worker, signal.SIGKILL)
 
     threading.Thread(target=kill_one_worker).start()
-    outcomes = execute_on_ray(jobs)
+    outcomes = run_jobs(jobs, RayEngine())
     assert [outcome.state for outcome in outcomes.values()] == ["finished"] * 4 + ["failed"]
     assert outcomes["bad-run"].reason == "the loss became nan at iteration 2"
     assert starts(jobs[0]) == 2
     on_ray = results(tmp_path)
     execute(tiny_jobs(tmp_path / "local", 4), SLOTS)
     assert results(tmp_path / "local") == on_ray
-    again = execute_on_ray(jobs)
+    again = run_jobs(jobs, RayEngine())
     assert [outcome.state for outcome in again.values()] == ["finished"] * 4 + ["failed"]
     assert starts(jobs[1]) == 1
 
 
 @pytest.mark.slow
+def test_a_run_that_hangs_is_ended_and_recorded(cluster, tmp_path):
+    jobs = tiny_jobs(tmp_path, 2)
+    jobs[0] = replace(jobs[0], behave="hang", patience_minutes=0.05)
+    outcomes = run_jobs(jobs, RayEngine())
+    assert [outcome.state for outcome in outcomes.values()] == ["failed", "finished"]
+    assert outcomes[jobs[0].name].reason.startswith("no progress for 0.05 min")
+    assert jobs[0].status().reason == outcomes[jobs[0].name].reason
+
+
+@pytest.mark.slow
 def test_reasons_survive_the_way_back(cluster, tmp_path):
     (job,) = tiny_jobs(tmp_path / "input", 1)
-    outcome = execute_on_ray([job], launch=raise_input_error)[job.name]
+    outcome = run_jobs([job], RayEngine(launch=raise_input_error))[job.name]
     assert (outcome.state, outcome.reason) == ("failed", "the data are not there: prepare them")
     (job,) = tiny_jobs(tmp_path / "lost", 1)
     job.prepare()
-    outcome = execute_on_ray([job], launch=lose_the_worker, max_retries=0)[job.name]
+    outcome = run_jobs([job], RayEngine(launch=lose_the_worker))[job.name]
     assert outcome.state == "failed"
     assert outcome.reason.startswith("Ray: WorkerCrashedError: ")
+    assert outcome.reason.endswith(", 4 times")
     assert job.status().state == "failed"
 
 
@@ -139,15 +148,16 @@ DRIVER = """
 import json, sys
 from pathlib import Path
 import ray
-from lednet_mm.studies.ray_engine import connect, execute_on_ray
+from lednet_mm.studies.ray_engine import RayEngine, connect
+from lednet_mm.studies.scheduler import run_jobs
 from tests.studies.tiny import tiny_jobs
 
 connect(ray)
 seen = []
-outcomes = execute_on_ray(
+outcomes = run_jobs(
     tiny_jobs(Path(sys.argv[1]), 3, step_seconds=2.0),
+    RayEngine(poll_seconds=0.2),
     notify=lambda job, state, reason: seen.append((job.run.seed, state)),
-    poll_seconds=0.2,
 )
 print(json.dumps([len(ray.nodes()), [o.state for o in outcomes.values()], seen]))
 """
@@ -156,7 +166,7 @@ print(json.dumps([len(ray.nodes()), [o.state for o in outcomes.values()], seen])
 def documented_commands():
     """Return the commands of the recipe in docs/studies.md, up to the one that starts the sweep."""
     text = (ROOT / "docs" / "studies.md").read_text()
-    section = text[text.index("## Past one machine") : text.index("Slurm:")]
+    section = text[text.index("### Ray") : text.index("Ray within a job of Slurm:")]
     lines = [
         line for block in re.findall(r"```\n(.*?)```", section, re.DOTALL) for line in block.splitlines()
     ]

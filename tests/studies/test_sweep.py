@@ -49,6 +49,21 @@ def test_a_study_that_does_not_exist_is_one_line(tool):
     assert "no such study" in outcome.err
 
 
+def test_options_of_slurm_go_with_slurm_alone(study, tool, tmp_path):
+    place = ["--work-dir", tmp_path / "w"]
+    outcome = tool("sweep", study, *place, "--slurm-partition", "gpu")
+    assert outcome.status == 2
+    assert "--slurm-partition goes with --engine slurm" in outcome.err
+    for option, words in (
+        (["--slurm-minutes", 0], "--slurm-minutes must be at least 1"),
+        (["--slurm-option", "qos"], "--slurm-option qos: write it as KEY=VALUE"),
+    ):
+        outcome = tool("sweep", study, *place, "--engine", "slurm", *option)
+        assert outcome.status == 2
+        assert words in outcome.err
+        assert "Traceback" not in outcome.err
+
+
 def test_titles_and_reasons_are_printed_as_they_are(study, tool, tmp_path):
     study.write_text(study.read_text().replace("Two small runs", "T [/b]"))
     run = make_plan(study, tmp_path / "w").runs[0]
@@ -109,3 +124,33 @@ def test_a_real_study_of_which_one_run_fails(study, tool, tmp_path):
     again = tool("sweep", study, "--work-dir", work_dir, "--jobs", 1)
     assert again.status == 1
     assert len(read_records([work_dir])[0]) == len(records), "nothing runs a second time"
+
+
+@pytest.mark.slow
+def test_a_real_study_that_is_tuned(study, tool, tmp_path):
+    """With one learning rate the loss becomes NaN, so the other one trains the reported run."""
+    lines = study.read_text().splitlines()
+    lines = [line for line in lines if not line.startswith(("runs =", "measure ="))]
+    lednet = str(ROOT / "configs" / "lednet_streets.py")
+    space = {"optim_wrapper.optimizer.lr": [1e30, 1e-3]}
+    lines += [f"runs = [dict(configs=[{lednet!r}])]", f"tune = dict(space={space!r}, seeds=[7])"]
+    study.write_text("\n".join(lines))
+    work_dir = tmp_path / "w"
+    outcome = tool("sweep", study, "--work-dir", work_dir, "--jobs", 1)
+    assert outcome.status == 1, "a trial has failed"
+    assert "lednet-baseline-streets-trial0-seed7 failed: the loss became" in outcome.err
+    assert "2 of 3 finished" in outcome.out
+    records, problems = read_records([work_dir])
+    assert not problems
+    done = {(r.kind, r.run.trial, r.run.seed) for r in records if r.kind in ("train", "accuracy")}
+    assert done == {(kind, *run) for kind in ("train", "accuracy") for run in ((None, 0), ("1", 7))}
+    (choice,) = [record for record in records if record.kind == "tuning"]
+    assert choice.details["chosen"] == {"optim_wrapper.optimizer.lr": 1e-3}
+    assert choice.values["hours"] > 0
+    (trained,) = [record for record in records if record.kind == "train" and record.run.trial is None]
+    assert "lr': 0.001" in trained.config.text
+    described = json.loads((work_dir / "study.json").read_text())
+    assert described["tuning"][0]["chosen"] == {"optim_wrapper.optimizer.lr": 1e-3}
+    again = tool("sweep", study, "--work-dir", work_dir, "--jobs", 1)
+    assert again.status == 0, "the choice stands"
+    assert len(read_records([work_dir])[0]) == len(records)

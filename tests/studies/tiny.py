@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lednet_mm.files import write_atomically
 from lednet_mm.records import Provenance, Run, new_record, now, read_records
-from lednet_mm.studies.execute import Slot
-from lednet_mm.studies.jobs import TrainingJob
+from lednet_mm.studies.jobs import Outcome, TrainingJob
+from lednet_mm.studies.local_engine import LocalEngine
+from lednet_mm.studies.process import Launch, Slot
+from lednet_mm.studies.scheduler import run_jobs
 
 SCRIPT = Path(__file__).with_name("tiny_run.py")
 SLOTS = [Slot(f"slot {i}", {"OMP_NUM_THREADS": "1"}) for i in range(2)]
@@ -71,6 +74,13 @@ def tiny_jobs(folder: Path, count: int, **more) -> list[TinyJob]:
         )
         for seed in range(count)
     ]
+
+
+def execute(
+    jobs: Sequence[TrainingJob], slots: Sequence[Slot], launch: Launch | None = None, **more
+) -> dict[str, Outcome]:
+    """Run jobs on this machine."""
+    return run_jobs(jobs, LocalEngine(slots, launch), **more)
 
 
 def results(folder: Path) -> dict[int | None, float]:

@@ -53,7 +53,7 @@ def study(folder, config=CONFIG, **options):
 def test_a_study_works_from_nothing_and_its_plan_makes_nothing(made, tmp_path, tool, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "lednet_mm.studies.execute.execute", lambda *_, **__: seen.append((tmp_path / STREETS).is_dir())
+        "lednet_mm.studies.scheduler.run_jobs", lambda *_, **__: seen.append((tmp_path / STREETS).is_dir())
     )
     arguments = ["sweep", study(tmp_path), "--work-dir", "w"]
     assert tool(*arguments, "--dry-run").status == 0
@@ -65,7 +65,7 @@ def test_a_study_works_from_nothing_and_its_plan_makes_nothing(made, tmp_path, t
 
 
 def test_a_study_that_is_finished_needs_no_data(made, tmp_path, tool, monkeypatch):
-    monkeypatch.setattr("lednet_mm.studies.execute.execute", lambda *_, **__: None)
+    monkeypatch.setattr("lednet_mm.studies.scheduler.run_jobs", lambda *_, **__: None)
     finished = type("Finished", (), {"state": "finished"})
     monkeypatch.setattr("lednet_mm.studies.jobs.look", lambda job: finished)
     tool("sweep", study(tmp_path), "--work-dir", "w")

@@ -103,9 +103,9 @@ def _method(taken: pd.DataFrame) -> Iterator[str]:
     seeds = f"those of the seeds {widened}; " if widened else ""
     yield (
         f"The {LEVEL:.0%} interval is a paired percentile bootstrap: each of {RESAMPLES:,} resamples draws "
-        f"seeds and images with replacement, the same ones for both networks (images: {sampling}); deviations "
-        f"are widened by Student's t ({seeds}those of the images by the number of blocks). A difference whose "
-        "interval contains zero is not resolved."
+        f"seeds and images with replacement, the same ones for both networks (images: {sampling}). "
+        f"Deviations are widened by Student's t ({seeds}those of the images by the number of blocks). A "
+        "difference whose interval contains zero is not resolved."
     )
     judged = taken.dropna(subset=["p_holm"])
     if len(judged) > 1:

@@ -1,0 +1,65 @@
+"""What a study has cost so far and what is left of it, in hours of its processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import fmean
+
+from lednet_mm.studies.jobs import ENDED, TrainingJob, look
+from lednet_mm.studies.tuning import hours_of
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Hours of a number of runs.
+
+    Attributes:
+        runs: their number.
+        spent: hours that their processes have taken.
+        left: hours that those will take that are not over, as far as their speed is known.
+        unknown: number of runs that are not over and whose network has not been trained to the end here.
+    """
+
+    runs: int
+    spent: float
+    left: float
+    unknown: int
+
+    def __str__(self) -> str:
+        text = f"{self.runs} runs, {self.spent:.1f} h spent, about {self.left:.1f} h left"
+        return text + (f" and {self.unknown} runs of unknown speed" if self.unknown else "")
+
+
+def cost_of(jobs: Iterable[TrainingJob], seen: Iterable[TrainingJob]) -> Cost:
+    """Return what some runs cost.
+
+    A run that is not over takes as long as those of the same network, variant and dataset have taken on
+    average for each iteration, less what it has taken already.
+
+    Args:
+        jobs: the runs.
+        seen: runs from whose time the speed is taken.
+    """
+    speeds: dict[tuple[str, str, str], list[float]] = {}
+    for job in seen:
+        hours = hours_of(job)
+        if hours and job.max_iters and look(job).state == "finished":
+            speeds.setdefault(_network(job), []).append(hours / job.max_iters)
+    count, spent, left, unknown = 0, 0.0, 0.0, 0
+    for job in jobs:
+        count += 1
+        hours = hours_of(job)
+        spent += hours
+        if look(job).state in ENDED:
+            continue
+        known = speeds.get(_network(job))
+        if known and job.max_iters:
+            left += max(0.0, fmean(known) * job.max_iters - hours)
+        else:
+            unknown += 1
+    return Cost(count, spent, left, unknown)
+
+
+def _network(job: TrainingJob) -> tuple[str, str, str]:
+    return job.run.network, job.run.variant, job.run.dataset

@@ -1,0 +1,108 @@
+"""Running jobs on this machine: each in a process of its own, one in each slot."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+from lednet_mm.environment import count_gpus
+from lednet_mm.studies.jobs import Job, Outcome, Status
+from lednet_mm.studies.process import Launch, Slot, attempt, run_in_process, usable_cores
+
+
+def make_slots(jobs: int | None = None, environment: Mapping[str, str] | None = None) -> list[Slot]:
+    """Return the slots of this machine.
+
+    Args:
+        jobs: number of slots; None takes one for each GPU, or without a GPU one for each core (runs of one
+            thread side by side waste least). More jobs than GPUs share them in turn.
+        environment: further variables of the processes.
+
+    Threads are shared out evenly; ``OMP_NUM_THREADS`` and ``CUDA_VISIBLE_DEVICES`` of the caller hold.
+    """
+    gpus = count_gpus()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    names = visible.split(",") if visible else [str(i) for i in range(gpus)]
+    count = jobs or gpus or usable_cores()
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, usable_cores() // count))
+    slots = []
+    for i in range(count):
+        variables = {**(environment or {}), "OMP_NUM_THREADS": threads}
+        if gpus:
+            variables["CUDA_VISIBLE_DEVICES"] = names[i % gpus]
+        where = f"GPU {names[i % gpus]}" if gpus else f"CPU slot {i}"
+        slots.append(Slot(f"{where} ({threads} thread{'s' if threads != '1' else ''})", variables))
+    return slots
+
+
+BACKLOG = 16
+"""As many jobs as a slot is given ahead: threads that wake each other for every job cost more than the job's
+own start. A job that waits here is not locked, and another sweep may take it."""
+
+
+class LocalEngine:
+    """Runs one job at a time in each slot.
+
+    Args:
+        slots: see :func:`make_slots`.
+        launch: runs one job and returns when it is over.
+    """
+
+    def __init__(self, slots: Sequence[Slot], launch: Launch | None = None) -> None:
+        self.launch = launch or run_in_process
+        self._slots = list(slots)
+        self._handed: SimpleQueue[tuple[Job, Status]] = SimpleQueue()
+        self._changes: deque[tuple[Job, Outcome]] = deque()
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._busy: set[str] = set()
+        self._given = 0
+
+    def has_room(self) -> bool:
+        """Say whether a slot is free, or has few jobs yet for when it is free."""
+        return self._given < BACKLOG * len(self._slots)
+
+    def start(self, job: Job, known: Status) -> None:
+        """Run a job in the slot that is free first."""
+        self._handed.put((job, known))
+        self._given += 1
+        if len(self._threads) < min(self._given, len(self._slots)):
+            slot = self._slots[len(self._threads)]
+            self._threads.append(threading.Thread(target=self._serve, args=(slot,), daemon=True))
+            self._threads[-1].start()
+
+    def _serve(self, slot: Slot) -> None:
+        while True:
+            job, known = self._handed.get()
+            self._busy.add(job.name)
+            self._changes.append((job, Outcome("running", slot.name)))
+            self._changes.append((job, attempt(self.launch, job, slot, known, self._stop)))
+            if self._handed.empty():
+                self._wake.set()
+            self._busy.discard(job.name)
+
+    def watch(self, seconds: float) -> list[tuple[Job, Outcome]]:
+        """Return what has changed, after waiting until a slot needs a job for ``seconds`` at most."""
+        if seconds:
+            self._wake.wait(seconds)
+        self._wake.clear()
+        changes = [self._changes.popleft() for _ in range(len(self._changes))]
+        self._given -= sum(outcome.state != "running" for _, outcome in changes)
+        return changes
+
+    def stop(self) -> list[tuple[Job, Outcome]]:
+        """End the processes of all jobs and wait until they are gone."""
+        self._stop.set()
+        with suppress(Empty):
+            while True:
+                self._handed.get_nowait()
+        # Ctrl-C may have come between any two steps of the above: what counts is what the threads do.
+        changes = []
+        while self._busy:
+            changes += self.watch(0.1)
+        return changes + self.watch(0.0)

@@ -1,0 +1,113 @@
+"""What engines have in common that hand jobs to other machines, which share the file system with this one."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lednet_mm.errors import describe_os_error
+from lednet_mm.files import holder_of, is_locked
+from lednet_mm.studies.jobs import Job, Outcome, Status
+from lednet_mm.studies.process import Launch, Slot, attempt
+
+LOCK_SECONDS = 30.0
+"""How long a further attempt waits for the process of the attempt before it to be gone."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One job as it is handed to another machine.
+
+    Attributes:
+        job: to run; its folder has the same path on every machine.
+        known: its status when it was taken up.
+        threads: number of threads of its process.
+        folder: the current folder of the sweep, which the job's paths are relative to.
+        environment: further variables of its process.
+        launch: runs one job and returns when it is over.
+        kind: of the place where it runs, for people, such as ``Ray worker``.
+    """
+
+    job: Job
+    known: Status
+    threads: int
+    folder: str
+    environment: Mapping[str, str]
+    launch: Launch
+    kind: str
+
+    def run(self, stop: threading.Event) -> Outcome:
+        """Run the job on this machine.
+
+        Args:
+            stop: when set, its process is ended.
+        """
+        machine = socket.gethostname()
+        try:
+            os.chdir(self.folder)
+        except OSError as error:
+            reason = f"{machine}: {describe_os_error(error)}; every machine needs it under the same path"
+            return Outcome("failed", reason)
+        os.environ.update(self.environment)  # for the records that this process writes itself
+        slot = Slot(
+            f"{self.kind} on {machine} ({self.threads} thread{'s' if self.threads > 1 else ''})",
+            {**self.environment, "OMP_NUM_THREADS": str(self.threads)},
+        )
+        end = time.monotonic() + LOCK_SECONDS
+        while True:
+            outcome = attempt(self.launch, self.job, slot, self.known, stop)
+            if outcome.state != "elsewhere" or time.monotonic() > end:
+                return outcome
+            time.sleep(1)
+
+
+class LockWatch:
+    """Tells which of the jobs that a cluster has wait and which run, by the locks on their folders.
+
+    Args:
+        where: the jobs are queued, in words.
+        again: what the cluster does with a job whose worker has died, in words.
+    """
+
+    def __init__(self, where: str, again: str) -> None:
+        self.where = where
+        self.again = again
+        self._running: dict[str, bool] = {}
+        self._unlocked: Counter[str] = Counter()
+
+    def handed_over(self, job: Job) -> Outcome:
+        """Return the state of a job that the cluster has just been given."""
+        self._running[job.name] = False
+        return Outcome("queued", self.where)
+
+    def look(self, job: Job) -> Outcome | None:
+        """Look at a job's folder; return the job's state if it has changed."""
+        if is_locked(job.folder):
+            self._unlocked[job.name] = 0
+            if not self._running[job.name]:
+                self._running[job.name] = True
+                return Outcome("running", holder_of(job.folder))
+            return None
+        # The lock of a job that has just ended is gone a moment before the cluster says so: hence twice.
+        self._unlocked[job.name] += 1
+        if self._unlocked[job.name] > 1 and self._running[job.name]:
+            self._running[job.name] = False
+            return Outcome("queued", self.again)
+        return None
+
+    def stopped(self, job: Job) -> Outcome:
+        """Return the state of a job that was taken back from the cluster."""
+        if not self._running[job.name]:
+            return Outcome("waiting")
+        return Outcome("stopped", job.status().reason or "starts anew, as it has no checkpoint yet")
+
+
+def here() -> str:
+    """Return the current folder."""
+    return str(Path.cwd())

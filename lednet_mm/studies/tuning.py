@@ -1,0 +1,615 @@
+"""Tuning with the same budget for every network: trials, the choice among them, and what it cost.
+
+A study with ``tune`` searches, for each of its networks and variants, the setting of some keys of the config
+(a learning rate, say) that is best on ``val``. The reported runs then train with that setting, on other
+seeds. Every trial is a run like any other, with a folder of its own below ``tuning/``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product as product_of
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PositiveInt,
+    Strict,
+    Tag,
+    model_validator,
+)
+
+from lednet_mm.config import keys_of, network_changes
+from lednet_mm.errors import InputError
+from lednet_mm.literals import read_literals
+from lednet_mm.record_format import Seed
+from lednet_mm.records import Record, Run, collect_provenance, new_record, plain, read_records, write_record
+from lednet_mm.studies.jobs import (
+    Attempts,
+    Job,
+    Outcome,
+    Status,
+    TrainingJob,
+    look,
+    planned_text,
+    results_of,
+    sha256,
+)
+
+FOLDER = "tuning"
+"""The folder of the trials within a study's work folder."""
+SPLIT = "val"
+"""The only split that a setting is chosen on."""
+LARGEST_GRID = 100
+"""The largest number of settings that are all tried; a larger space needs a number of trials."""
+RANDOM_TRIALS = 10
+"""Trials of a search by Optuna that are drawn at random, and so can run side by side."""
+UNTUNED = ("val_dataloader", "val_cfg", "val_evaluator", "test_dataloader", "test_cfg", "test_evaluator")
+NAMES = ("network", "dataset", "recipe", "variant", "study", "trial", "randomness")
+
+
+class Range(BaseModel):
+    """Numbers from ``low`` to ``high``, whole ones if both are; ``log`` spreads their logarithms evenly."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    low: Annotated[int, Strict()] | float
+    high: Annotated[int, Strict()] | float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Range:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError("low must be below high, and both finite")
+        if self.log and self.low <= 0:
+            raise ValueError("log needs numbers above 0")
+        return self
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether only whole numbers are meant."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+def _check_split(split: str) -> str:
+    if split != SPLIT:
+        raise ValueError(
+            f"settings are chosen on {SPLIT} alone: what is chosen on {split} looks better there"
+        )
+    return split
+
+
+class Tune(BaseModel):
+    """The budget that every network of a study gets for its tuning.
+
+    Attributes:
+        space: key of the config -> the values that are tried, or a :class:`Range`.
+        seeds: seeds of the trials; a setting counts by its mean over them. No reported run may have them.
+        split: the split that settings are chosen on: ``val``.
+        trials: number of settings that are tried for each network, where they are not all tried.
+        prune: whether a trial is ended that is hopeless, see
+            :meth:`lednet_mm.studies.jobs.TrainingJob.hopeless`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    space: dict[
+        str,
+        Annotated[
+            Annotated[list[Any], Field(min_length=1), Tag("values")] | Annotated[Range, Tag("range")],
+            Discriminator(lambda values: "values" if isinstance(values, (list, tuple)) else "range"),
+        ],
+    ] = Field(min_length=1)
+    seeds: Annotated[tuple[Annotated[Seed, Strict()], ...], Field(min_length=1)]
+    split: Annotated[str, AfterValidator(_check_split)] = SPLIT
+    trials: PositiveInt | None = None
+    prune: bool = False
+
+    @model_validator(mode="after")
+    def _can_be_searched(self) -> Tune:
+        for key in self.space:
+            name = key.split(".")[0]
+            if name in UNTUNED:
+                raise ValueError(f"{key} changes how a trial is judged: it cannot be tuned")
+            if name in NAMES:
+                raise ValueError(f"{key} says which run it is: it cannot be tuned")
+        if changes := network_changes(self.space):
+            raise ValueError(f"{changes[0]} changes the network: compare variants instead")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("a seed is there twice")
+        if self.trials is None and self.size is None:
+            raise ValueError("a range needs a number of trials: trials=20, say")
+        if self.trials is None and (self.size or 0) > LARGEST_GRID:
+            raise ValueError(
+                f"more than {LARGEST_GRID} settings: give each network a number of trials (trials=20, say)"
+            )
+        return self
+
+    @property
+    def size(self) -> int | None:
+        """The number of settings in the space; None where a range makes it endless."""
+        sizes = [len(values) for values in self.space.values() if not isinstance(values, Range)]
+        return math.prod(sizes) if len(sizes) == len(self.space) else None
+
+    @property
+    def is_exhaustive(self) -> bool:
+        """Whether all settings are tried."""
+        return self.size is not None and (self.trials is None or self.trials >= self.size)
+
+    @property
+    def budget(self) -> int:
+        """The number of settings that are tried for each network."""
+        return self.size if self.is_exhaustive and self.size else self.trials or 0
+
+    def grid(self) -> list[dict[str, Any]]:
+        """Return all settings of a space without ranges."""
+        return [dict(zip(self.space, values, strict=True)) for values in product_of(*self.space.values())]
+
+    def any_setting(self) -> dict[str, Any]:
+        """Return one setting of the space."""
+        return {
+            key: values.low if isinstance(values, Range) else values[0] for key, values in self.space.items()
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as ``study.json`` and records keep it."""
+        return plain(self.model_dump(mode="json"))
+
+
+def import_optuna() -> Any:
+    """Import Optuna.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import optuna
+    except ImportError:
+        raise InputError(
+            "tune: a search that does not try every setting needs Optuna: pip install -e '.[tune]'"
+        ) from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def suggest(
+    tune: Tune, number: int, past: Sequence[tuple[Mapping[str, Any], float | None]]
+) -> dict[str, Any]:
+    """Return the setting that a search tries next: a function of its arguments alone.
+
+    The first ``RANDOM_TRIALS`` settings are random and the same for every network; the others follow from
+    what was seen, by Optuna's tree-structured Parzen estimator.
+
+    Args:
+        tune: the budget, with the space.
+        number: of the trial, from 0.
+        past: settings of the earlier trials, each with its mIoU on val in percent; None where it has failed
+            or was pruned.
+
+    Raises:
+        InputError: Optuna is not installed.
+    """
+    optuna = import_optuna()
+    kinds: dict[str, Any] = {}
+    for key, values in tune.space.items():
+        if not isinstance(values, Range):
+            kinds[key] = optuna.distributions.CategoricalDistribution(range(len(values)))
+        elif values.is_whole:
+            kinds[key] = optuna.distributions.IntDistribution(int(values.low), int(values.high), values.log)
+        else:
+            kinds[key] = optuna.distributions.FloatDistribution(values.low, values.high, values.log)
+
+    def as_optuna(setting: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            key: setting[key] if isinstance(values, Range) else values.index(setting[key])
+            for key, values in tune.space.items()
+        }
+
+    sampler = optuna.samplers.TPESampler(seed=number, n_startup_trials=RANDOM_TRIALS)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for setting, miou in past if number >= RANDOM_TRIALS else ():
+        state = optuna.trial.TrialState.FAIL if miou is None else optuna.trial.TrialState.COMPLETE
+        study.add_trial(
+            optuna.trial.create_trial(state=state, params=as_optuna(setting), distributions=kinds, value=miou)
+        )
+    drawn = study.ask(kinds).params
+    return {
+        key: drawn[key] if isinstance(values, Range) else values[drawn[key]]
+        for key, values in tune.space.items()
+    }
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting as it is tried.
+
+    Attributes:
+        number: from 0.
+        setting: key of the config -> value.
+        runs: one for each seed of the tuning.
+    """
+
+    number: int
+    setting: Mapping[str, Any]
+    runs: tuple[TrainingJob, ...]
+
+    def scores(self) -> list[float] | None:
+        """Return the mIoU on val of every run, in percent; None where one has not finished.
+
+        Accuracies on other splits are never looked at.
+        """
+        found = []
+        for run in self.runs:
+            if look(run).state != "finished":
+                return None
+            of_val = [
+                record.values["miou_percent"]
+                for record in results_of(read_records([run.folder])[0], sha256(run.text))
+                if record.details["split"] == SPLIT
+            ]
+            if not of_val or of_val[-1] is None:
+                return None
+            found.append(float(of_val[-1]))
+        return found
+
+    def statuses(self) -> list[Status]:
+        """Return how far the runs are."""
+        return [look(run) for run in self.runs]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a record of the choice keeps of the trial."""
+        statuses = self.statuses()
+        unfinished = [status for status in statuses if status.state != "finished"]
+        return {
+            "trial": self.number,
+            "setting": plain(self.setting),
+            "folders": [run.name for run in self.runs],
+            "state": unfinished[0].state if unfinished else "finished",
+            "reason": unfinished[0].reason if unfinished else "",
+            "miou_percent": self.scores(),
+            "hours": sum(hours_of(run) for run in self.runs),
+        }
+
+
+def hours_of(job: TrainingJob) -> float:
+    """Return how long the processes of a run have taken so far."""
+    attempts = Attempts.read(job.folder)
+    return attempts.seconds / 3600 if attempts else 0.0
+
+
+def best_of(trials: Iterable[Trial]) -> tuple[Trial, float] | None:
+    """Return the trial with the highest mean mIoU on val, of equal ones the first, and that mean in percent.
+
+    Returns:
+        None where no trial has finished on all its seeds.
+    """
+    means = [(trial, fmean(scores)) for trial in trials if (scores := trial.scores()) is not None]
+    return max(means, key=lambda pair: pair[1], default=None)
+
+
+MakeRuns = Callable[[Mapping[str, Any], Sequence[int], int | None], list[TrainingJob]]
+
+
+@dataclass
+class Search:
+    """The search for the best setting of one network and variant on one dataset.
+
+    Attributes:
+        name: of the network, the variant and the dataset.
+        tune: the budget.
+        make: plans the runs of a setting: (setting, seeds, number of the trial or None) -> runs.
+        place: returns the folder of a trial's run: (seed, number of the trial) -> folder.
+        seeds: of the reported runs.
+        reported: the reported runs; until the choice, as they would be without one.
+        folder: takes the folders of the trials and the record of the choice.
+        trials: what has been planned so far; all that are tried, unless later ones depend on earlier ones.
+        chosen: the trial whose setting the reported runs have; None until there is one.
+        record: of the choice, where it was made.
+        failed: the record of an earlier sweep, in which every trial had failed.
+        over: names of the trials' runs that are over in this sweep; one that has failed is taken up again
+            where the user asks for that.
+    """
+
+    name: str
+    tune: Tune
+    make: MakeRuns
+    place: Callable[[int, int], Path]
+    seeds: tuple[int, ...]
+    reported: list[TrainingJob]
+    folder: Path
+    trials: list[Trial] = field(default_factory=list)
+    chosen: Trial | None = None
+    record: Record | None = None
+    failed: Record | None = None
+    over: set[str] = field(default_factory=set)
+
+    def open(self) -> None:
+        """Plan the trials that can be planned, and take up a choice that was made before.
+
+        Raises:
+            InputError: a setting does not fit the config, or Optuna is needed and not installed.
+        """
+        self._plan_trials()
+        found = [
+            record
+            for record in read_records([self.folder])[0]
+            if record.kind == "tuning"
+            and record.details["tune"] == self.tune.describe()
+            and (record.run.network, record.run.variant, record.run.dataset)
+            == (self.run.network, self.run.variant, self.run.dataset)
+        ]
+        chosen = [record for record in found if record.details["chosen_trial"] is not None]
+        self.failed = found[-1] if found else None
+        if not chosen:
+            return
+        record = chosen[-1]
+        number = record.details["chosen_trial"]
+        settings = [self._exact(trial["setting"]) for trial in record.details["trials"]]
+        known = [setting for setting in settings if setting is not None]
+        if not number < len(known) == len(settings) == self.tune.budget:
+            return  # changed by hand
+        self.trials = [self._trial(k, setting) for k, setting in enumerate(known)]
+        self._choose(self.trials[number], record)
+
+    def _trial(self, number: int, setting: Mapping[str, Any]) -> Trial:
+        if number < len(self.trials) and self.trials[number].setting == setting:
+            return self.trials[number]
+        return Trial(number, setting, tuple(self.make(setting, self.tune.seeds, number)))
+
+    def _exact(self, kept: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the setting of the space that a record or a config keeps; None where it has none such.
+
+        Args:
+            kept: key of the config -> value, in which lists may stand for tuples.
+        """
+        setting = {}
+        for key, values in self.tune.space.items():
+            value: Any = kept.get(key)
+            if isinstance(values, Range):
+                is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+                fits = is_number and (isinstance(value, int) or not values.is_whole)
+                same = [value] if fits and values.low <= value <= values.high else []
+            else:
+                same = [one for one in values if plain(one) == plain(value)]
+            if not same:
+                return None
+            setting[key] = same[0]
+        return setting
+
+    @property
+    def run(self) -> Run:
+        """The first of the reported runs."""
+        return self.reported[0].run
+
+    def _plan_trials(self) -> list[Trial]:
+        """Plan the trials that do not depend on others that are still to come; return the new ones."""
+        new = []
+        while len(self.trials) < self.tune.budget:
+            number = len(self.trials)
+            if self.tune.is_exhaustive:
+                setting = self.tune.grid()[number]
+            elif number < RANDOM_TRIALS or all(self._is_over(trial) for trial in self.trials):
+                setting = self._there(number) or suggest(self.tune, number, self._past(number))
+            else:
+                break
+            trial = self._trial(number, setting)
+            self.trials.append(trial)
+            new.append(trial)
+        return new
+
+    def _past(self, number: int) -> list[tuple[Mapping[str, Any], float | None]]:
+        if number < RANDOM_TRIALS:
+            return []
+        scored = [(trial.setting, trial.scores()) for trial in self.trials]
+        return [(setting, None if scores is None else fmean(scores)) for setting, scores in scored]
+
+    def _there(self, number: int) -> dict[str, Any] | None:
+        """Return the setting that a trial was begun with: another version of Optuna may draw another one."""
+        try:
+            text = planned_text(self.place(self.tune.seeds[0], number))
+            config = read_literals(text) if text is not None else {}
+        except (InputError, ValueError):
+            return None
+        flat = dict(keys_of(config))
+        return self._exact({key: flat.get(key) for key in self.tune.space})
+
+    def _is_over(self, trial: Trial) -> bool:
+        return all(run.name in self.over for run in trial.runs)
+
+    def begin(self) -> list[TrainingJob]:
+        """Return the runs that can be taken up now."""
+        if self.chosen is not None:
+            return self.reported
+        return self._compared([run for trial in self.trials for run in trial.runs])
+
+    def _compared(self, runs: list[TrainingJob]) -> list[TrainingJob]:
+        """Let every trial know its rivals, where hopeless ones are ended."""
+        if not self.tune.prune:
+            return runs
+        everything = [run for trial in self.trials for run in trial.runs]
+        return [
+            replace(
+                run, rivals=tuple(o.folder for o in everything if o.run.seed == run.run.seed and o != run)
+            )
+            for run in runs
+        ]
+
+    def follow(self, job: Job) -> list[TrainingJob]:
+        """Return what can be taken up now that a trial's run is over: a further trial, or the reported runs.
+
+        With the last trial the choice is made and written down. Where every trial has failed, the reported
+        runs are blocked.
+
+        Raises:
+            OSError: the record of the choice cannot be written.
+        """
+        self.over.add(job.name)
+        if self.record is not None or not all(self._is_over(trial) for trial in self.trials):
+            return []
+        if new := self._plan_trials():
+            return self._compared([run for trial in new for run in trial.runs])
+        best = best_of(self.trials)
+        record = self._new_record(best)
+        if self.failed is not None and self.failed.details == record.details:
+            record = self.failed  # nothing has changed since
+        else:
+            write_record(record, self.folder)
+        if best is not None:
+            self._choose(best[0], record)
+            return self.reported
+        self.record = record
+        first = next(status.reason for trial in self.trials for status in trial.statuses() if status.reason)
+        reason = f"none of the {len(self.trials)} trials of its tuning has finished (the first: {first})"
+        self.reported = [replace(run, blocked=reason) for run in self.reported]
+        return self.reported
+
+    def _choose(self, trial: Trial, record: Record) -> None:
+        self.chosen, self.record = trial, record
+        self.reported = self.make(trial.setting, self.seeds, None)
+
+    def _new_record(self, best: tuple[Trial, float] | None) -> Record:
+        trials = [trial.describe() for trial in self.trials]
+        values = {
+            "trials": len(trials),
+            "failed_trials": sum(trial["state"] == "failed" for trial in trials),
+            "pruned_trials": sum(trial["state"] == "pruned" for trial in trials),
+            "hours": sum(trial["hours"] for trial in trials),
+            "val_miou_percent": best[1] if best else None,
+        }
+        details = {
+            "tune": self.tune.describe(),
+            "chosen_trial": best[0].number if best else None,
+            "chosen": plain(best[0].setting) if best else None,
+            "trials": trials,
+        }
+        text = self.make(best[0].setting, self.seeds[:1], None)[0].text if best else self.reported[0].text
+        run = self.run.model_copy(update={"seed": None})
+        return new_record("tuning", run, text, values, details, collect_provenance())
+
+    def describe(self) -> dict[str, Any]:
+        """Return what ``study.json`` keeps of the search."""
+        names = ("network", "variant", "dataset")
+        known = {name: getattr(self.run, name) for name in names}
+        if self.record is None:
+            return {**known, "chosen": None, "record": None}
+        details = self.record.details
+        return {
+            **known,
+            "chosen": details["chosen"],
+            "chosen_trial": details["chosen_trial"],
+            **{key: self.record.values[key] for key in ("trials", "failed_trials", "pruned_trials", "hours")},
+            "val_miou_percent": self.record.values["val_miou_percent"],
+            "folders": [name for trial in details["trials"] for name in trial["folders"]],
+            "record": f"tuning-{self.record.id}",
+        }
+
+
+def follow_searches(
+    searches: Sequence[Search], decided: Callable[[Search], None] = lambda search: None
+) -> Callable[[Job, Outcome], list[TrainingJob]]:
+    """Return what a scheduler asks about every job that is over.
+
+    Args:
+        searches: all of a study.
+        decided: called with each search whose last trial is over.
+    """
+    by_folder: dict[Path, Search] = {}
+
+    def learn(search: Search) -> None:
+        by_folder.update((run.folder, search) for trial in search.trials for run in trial.runs)
+
+    for search in searches:
+        learn(search)
+
+    def follow(job: Job, outcome: Outcome) -> list[TrainingJob]:
+        search = by_folder.get(job.folder)
+        if search is None or search.record is not None:
+            return []
+        following = search.follow(job)
+        learn(search)
+        if search.record is not None:
+            decided(search)
+        return following
+
+    return follow
+
+
+# ---- what a report shows ----
+
+
+@dataclass(frozen=True)
+class TriedSetting:
+    """One setting that was tried.
+
+    Attributes:
+        setting: key of the config -> value.
+        miou_percent: on val, of each seed of the tuning; None where the trial has not finished.
+        state: ``finished``, ``failed`` or ``pruned``.
+        reason: why it has not finished.
+        hours: time that its processes took.
+    """
+
+    setting: Mapping[str, Any]
+    miou_percent: tuple[float, ...] | None
+    state: str
+    reason: str
+    hours: float
+
+
+@dataclass(frozen=True)
+class TuningResult:
+    """What the tuning of one network and variant on one dataset came to.
+
+    Attributes:
+        record: its record; ``record.run`` says whose tuning it was.
+        chosen: key of the config -> chosen value; None where every trial failed.
+        miou_percent: mean on val of the chosen setting over the seeds of the tuning.
+        hours: time that all trials took.
+        tried: every setting, in the order of the trials.
+    """
+
+    record: Record
+    chosen: Mapping[str, Any] | None
+    miou_percent: float | None
+    hours: float
+    tried: tuple[TriedSetting, ...]
+
+
+def tuning_results(records: Iterable[Record]) -> list[TuningResult]:
+    """Return what was tuned, of several choices for one network the newest.
+
+    Args:
+        records: of any kinds, oldest first.
+    """
+    newest = {
+        (record.run.study, record.run.dataset, record.run.network, record.run.variant): record
+        for record in records
+        if record.kind == "tuning"
+    }
+    return [
+        TuningResult(
+            record,
+            record.details["chosen"],
+            record.values["val_miou_percent"],
+            record.values["hours"],
+            tuple(
+                TriedSetting(
+                    trial["setting"],
+                    None if trial["miou_percent"] is None else tuple(trial["miou_percent"]),
+                    trial["state"],
+                    trial["reason"],
+                    trial["hours"],
+                )
+                for trial in record.details["trials"]
+            ),
+        )
+        for record in newest.values()
+    ]
