@@ -32,7 +32,7 @@ from lednet_mm import literals
 from lednet_mm.text import NAME_LENGTH, NAME_RULE, is_name
 
 SCHEMA: Literal[1] = 1
-Kind = Literal["train", "accuracy", "complexity", "latency", "benchmark", "failure"]
+Kind = Literal["train", "accuracy", "corruption", "complexity", "latency", "benchmark", "failure"]
 
 INT64 = (1 << 63) - 1
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -186,12 +186,22 @@ class TrainDetails(TypedDict):
 
 @with_config(STRICT)
 class AccuracyValues(TypedDict):
-    """Scores over all images; see :func:`lednet_mm.evaluation.confusion.scores`."""
+    """Scores over all images.
+
+    See :func:`lednet_mm.evaluation.confusion.scores`, and for the measures that were asked for
+    :mod:`lednet_mm.evaluation.calibration`, ``boundary`` and ``object_size``.
+    """
 
     miou_percent: Percent | None
     mean_accuracy_percent: NotRequired[Percent | None]
     pixel_accuracy_percent: NotRequired[Percent | None]
     category_iou_percent: NotRequired[Percent | None]
+    ece_percent: NotRequired[Percent | None]
+    confidence_percent: NotRequired[Percent | None]
+    boundary_iou_percent: NotRequired[Percent | None]
+    iou_small_percent: NotRequired[Percent | None]
+    iou_medium_percent: NotRequired[Percent | None]
+    iou_large_percent: NotRequired[Percent | None]
 
 
 @with_config(STRICT)
@@ -204,8 +214,17 @@ class PackedMatrices(TypedDict):
 
 
 @with_config(STRICT)
+class PackedCounts(TypedDict):
+    """Counts (images, ...) of a measure; see :func:`lednet_mm.evaluation.confusion.pack`."""
+
+    shape: Annotated[list[Size], Field(min_length=3, max_length=4)]
+    dtype: Literal["<i4", "<f8"]
+    zlib_base64: str
+
+
+@with_config(STRICT)
 class AccuracyDetails(TypedDict):
-    """What the scores follow from: everything in ``values`` can be computed again from the matrices.
+    """What the scores follow from: everything in ``values`` can be computed again from its counts.
 
     ``differs`` says where the config differs from the one that the weights were trained under.
     """
@@ -216,9 +235,21 @@ class AccuracyDetails(TypedDict):
     absent_classes: NotRequired[Annotated[list[Word], Field(max_length=256)]]
     per_image_names: NotRequired[Words]
     per_image_confusion: NotRequired[PackedMatrices]
+    per_image_calibration: NotRequired[PackedCounts]
+    per_image_boundary: NotRequired[PackedCounts]
+    per_image_object_size: NotRequired[PackedCounts]
     checkpoint: NotRequired[FileName | None]
     tta: NotRequired[bool]
     differs: NotRequired[Annotated[list[Text], Field(max_length=1000)]]
+
+
+@with_config(STRICT)
+class CorruptionDetails(AccuracyDetails):
+    """Which corruption the images had; see :mod:`lednet_mm.evaluation.corruptions`."""
+
+    corruption: Name
+    severity: Annotated[int, Field(ge=1, le=5)]
+    library: NotRequired[Word]
 
 
 # ---- size and arithmetic of a network ----
@@ -371,6 +402,14 @@ class AccuracyRecord(Record):
     details: AccuracyDetails
 
 
+class CorruptionRecord(Record):
+    """The accuracy of one run on one split whose images are corrupted."""
+
+    kind: Literal["corruption"]
+    values: AccuracyValues
+    details: CorruptionDetails
+
+
 class ComplexityRecord(Record):
     """Size and arithmetic of a network."""
 
@@ -424,6 +463,7 @@ class FailureRecord(Record):
 KINDS: dict[str, type[Record]] = {
     "train": TrainRecord,
     "accuracy": AccuracyRecord,
+    "corruption": CorruptionRecord,
     "complexity": ComplexityRecord,
     "latency": LatencyRecord,
     "benchmark": BenchmarkRecord,
@@ -432,7 +472,13 @@ KINDS: dict[str, type[Record]] = {
 
 RECORD: TypeAdapter[Record] = TypeAdapter(
     Annotated[
-        TrainRecord | AccuracyRecord | ComplexityRecord | LatencyRecord | BenchmarkRecord | FailureRecord,
+        TrainRecord
+        | AccuracyRecord
+        | CorruptionRecord
+        | ComplexityRecord
+        | LatencyRecord
+        | BenchmarkRecord
+        | FailureRecord,
         Field(discriminator="kind"),
     ]
 )

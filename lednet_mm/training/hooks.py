@@ -19,7 +19,7 @@ from lednet_mm.datasets.reproducible import seed_iteration
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.metric import Accuracy, ConfusionMatrixMetric
 from lednet_mm.files import file_sha256
-from lednet_mm.records import Provenance, collect_provenance, new_record, now, write_record
+from lednet_mm.records import Kind, Provenance, collect_provenance, new_record, now, write_record
 from lednet_mm.training.history import Stopwatch, begin_range, epochs_of, extend_range
 from lednet_mm.training.loops import EpochLoop
 
@@ -322,11 +322,12 @@ def write_accuracy_record(
     provenance: Provenance,
     work_dir: str | Path,
     seed: int | None,
+    kind: Kind = "accuracy",
     **details: Any,
 ) -> Path:
-    """Write the accuracy record of one split and return its path."""
+    """Write the accuracy record of one split, clean or corrupted, and return its path."""
     record = new_record(
-        "accuracy",
+        kind,
         run_of(runner.cfg, seed),
         runner.config_text,
         accuracy.values,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import copy
 import os
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
+from mmengine.dist import broadcast_object_list
 from mmengine.hooks import Hook
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
@@ -21,14 +25,16 @@ from torch import Tensor
 
 from lednet_mm.checkpoints.binding import compare_with_config, seed_of
 from lednet_mm.checkpoints.files import load_model
-from lednet_mm.config import config_text
+from lednet_mm.config import config_text, innermost
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.errors import InputError, describe_error, is_out_of_memory
+from lednet_mm.evaluation.corruptions import CorruptImages, Corruption, library
+from lednet_mm.evaluation.measures import check_measures
 from lednet_mm.evaluation.metric import Accuracy, ConfusionMatrixMetric
 from lednet_mm.evaluation.registered import class_meant
 from lednet_mm.evaluation.rendering import overlay
 from lednet_mm.files import check_outputs, file_sha256, require_writable, write_atomically
-from lednet_mm.records import collect_provenance
+from lednet_mm.records import Provenance, collect_provenance, now, read_records
 from lednet_mm.training.augmentation import augment
 from lednet_mm.training.hooks import write_accuracy_record
 from lednet_mm.training.runner import ReproducibleRunner
@@ -44,6 +50,21 @@ UNUSED = (
 """Keys of a config that serve training; with them the runner would build the training data too."""
 
 
+@dataclass(frozen=True)
+class Tested:
+    """What a test found.
+
+    Attributes:
+        accuracy: on the images as they are.
+        record: its file.
+        corrupted: mIoU in percent with each corruption that was asked for, measured now or earlier.
+    """
+
+    accuracy: Accuracy
+    record: Path
+    corrupted: Mapping[Corruption, float | None] = field(default_factory=dict)
+
+
 def evaluate_checkpoint(
     config: Config,
     checkpoint: str | Path,
@@ -53,9 +74,11 @@ def evaluate_checkpoint(
     tta: bool = False,
     show_dir: str | Path | None = None,
     overwrite: bool = False,
+    measures: Sequence[str] = (),
+    corruptions: Sequence[Corruption] = (),
     announce: Callable[[Accuracy, str], None] = lambda accuracy, split: None,
-) -> tuple[Accuracy, Path] | None:
-    """Evaluate a checkpoint on one split and write an accuracy record.
+) -> Tested | None:
+    """Evaluate a checkpoint on one split and write an accuracy record, and one for each corruption.
 
     The record belongs to the seed that the checkpoint was trained with, none for weights from elsewhere. It
     names the split that the data are of (:func:`~lednet_mm.training.splits.data_split`).
@@ -68,11 +91,15 @@ def evaluate_checkpoint(
         tta: several scales and flips, averaged (:func:`~lednet_mm.training.augmentation.augment`).
         show_dir: where to write each image beside its prediction; None writes none.
         overwrite: whether pictures that are in ``show_dir`` may be replaced.
+        measures: what is measured on the images as they are beside the confusion matrices, keys of
+            :data:`~lednet_mm.evaluation.measures.MEASURES`.
+        corruptions: see :func:`~lednet_mm.evaluation.corruptions.choose_corruptions`. One that has a record
+            in ``work_dir`` already, of these weights, this config and these data, is not measured again.
         announce: called with the accuracy and the split's name after the record is written, also where it
             cannot be.
 
     Returns:
-        The accuracy and the record's path; None on all processes of a distributed test but the first.
+        What was found; None on all processes of a distributed test but the first.
 
     Raises:
         InputError: a split that the config lacks, data, checkpoint or an output place at fault, or a test
@@ -81,17 +108,25 @@ def evaluate_checkpoint(
     loader = config.get(f"{split}_dataloader")
     if not loader:
         raise InputError(f"{config.filename}: no {split}_dataloader in this config")
+    if tta and "calibration" in check_measures(measures):
+        raise InputError(
+            "calibration is of one prediction of each image: measure it without test-time augmentation"
+        )
     require_writable(work_dir)
     name = data_split(config, split)
     summary = check_dataset(loader["dataset"], quick=True)
     if summary.problems:
         raise InputError(f"{split} data: {summary.problems[0]}")
     with _told_in_one_line(f"{config.filename}: the test cannot be set up", work_dir):
-        runner: Any = ReproducibleRunner.from_cfg(_for_testing(config, split, work_dir, tta))
+        runner: Any = ReproducibleRunner.from_cfg(
+            _for_testing(config, split, work_dir, tta, bool(corruptions))
+        )
         dataset = runner.test_loop.dataloader.dataset
         metric = next(m for m in runner.test_evaluator.metrics if isinstance(m, ConfusionMatrixMetric))
         model = _within_wrappers(runner.model)
         _compare_classes(config, model, dataset.metainfo["classes"], metric)
+        metric.measures = check_measures(measures)
+        corrupting = _corrupting(dataset, config) if corruptions else CorruptImages()
         if show_dir is not None:
             pictures = _plan_pictures(dataset, Path(show_dir))
             if runner.rank == 0:
@@ -113,22 +148,107 @@ def evaluate_checkpoint(
     runner.config_text = config_text(config)
     several = loader.get("batch_size", 1) > 1
     advice = f" ({split}_dataloader.batch_size=1 takes images of several sizes)" if several else ""
-    with _told_in_one_line(f"{config.filename}: the test failed{advice}", work_dir):
+    failed = f"{config.filename}: the test failed{advice}"
+    with _told_in_one_line(failed, work_dir):
         runner.test()
     accuracy = metric.last
-    if runner.rank != 0 or accuracy is None:
-        return None
-    try:
-        provenance = collect_provenance(
-            "cuda:0" if torch.cuda.is_available() else "cpu",
-            threads=runner.threads.count,
-            dataset_fingerprint=summary.fingerprint,
-            checkpoint_sha256=sha256,
+    path = None
+    provenance = collect_provenance(
+        "cuda:0" if torch.cuda.is_available() else "cpu",
+        threads=runner.threads.count,
+        dataset_fingerprint=summary.fingerprint,
+        checkpoint_sha256=sha256,
+    )
+    if runner.rank == 0 and accuracy is not None:
+        try:
+            path = write_accuracy_record(runner, accuracy, name, provenance, work_dir, seed, **details)
+        finally:  # a reader of the output may have gone, a disk may be full: neither costs the other
+            announce(accuracy, name)
+
+    def measure(corruption: Corruption) -> float | None:
+        """Test with a corruption, and write the record."""
+        corrupting.corruption = corruption
+        with _told_in_one_line(failed, work_dir):
+            runner.test_loop.run()
+        if runner.rank != 0 or metric.last is None:
+            return None
+        which = {"corruption": corruption.name, "severity": corruption.severity, "library": library()}
+        dated = provenance.model_copy(update={"date": now()})
+        write_accuracy_record(
+            runner, metric.last, name, dated, work_dir, seed, kind="corruption", **details, **which
         )
-        path = write_accuracy_record(runner, accuracy, name, provenance, work_dir, seed, **details)
-    finally:  # a reader of the output may have gone, a disk may be full: neither costs the other
-        announce(accuracy, name)
-    return accuracy, path
+        return metric.last.values["miou_percent"]
+
+    corrupted = {}
+    if corruptions:
+        metric.measures = ()
+        runner.hooks[:] = [hook for hook in runner.hooks if not isinstance(hook, PictureHook)]
+        done = _corrupted_before(work_dir, runner.config_text, provenance, name, tta)
+        corrupted = _measure_each(corruptions, done, measure, runner.logger.info)
+    return Tested(accuracy, path, corrupted) if accuracy is not None and path is not None else None
+
+
+def _measure_each(
+    corruptions: Sequence[Corruption],
+    done: Mapping[Corruption, float | None],
+    measure: Callable[[Corruption], float | None],
+    say: Callable[[str], None],
+) -> dict[Corruption, float | None]:
+    """Measure what is not done, and say after each how it went and how long the rest will take."""
+    missing = [corruption for corruption in corruptions if corruption not in done]
+    if len(missing) < len(corruptions):
+        say(f"{len(corruptions) - len(missing)} of {len(corruptions)} corruptions have records already")
+    found = dict(done)
+    begin = time.monotonic()
+    for number, corruption in enumerate(missing, start=1):
+        miou = found[corruption] = measure(corruption)
+        left = (time.monotonic() - begin) / number * (len(missing) - number)
+        score = "no score" if miou is None or np.isnan(miou) else f"mIoU {miou:.2f}"
+        say(f"corruption {number} of {len(missing)}: {corruption}: {score}; {left / 60:.1f} minutes left")
+    return {corruption: found[corruption] for corruption in corruptions}
+
+
+def _corrupted_before(
+    work_dir: str | Path, config: str, provenance: Provenance, split: str, tta: bool
+) -> dict[Corruption, float | None]:
+    """Return the corruptions that a folder has records of, for the same weights, config, data and library.
+
+    All processes of a distributed test get what the first one finds.
+    """
+    same = {"dataset_fingerprint", "checkpoint_sha256"}
+    found = {
+        Corruption(record.details["corruption"], record.details["severity"]): record.values["miou_percent"]
+        for record in read_records([work_dir])[0]
+        if record.kind == "corruption"
+        and record.config.text == config
+        and record.provenance.model_dump(include=same) == provenance.model_dump(include=same)
+        and (record.details["split"], record.details.get("tta"), record.details.get("library"))
+        == (split, tta, library())
+    }
+    shared = [found]
+    broadcast_object_list(shared)
+    return shared[0]
+
+
+def _corrupting(dataset: Any, config: Config) -> CorruptImages:
+    """Put one step that corrupts images behind the loading of images, in every dataset within a dataset.
+
+    Raises:
+        InputError: a pipeline that loads no image.
+    """
+    step = CorruptImages()
+    waiting = [dataset]
+    while waiting:
+        part = waiting.pop()
+        if within := getattr(part, "datasets", None) or [d for d in [getattr(part, "dataset", None)] if d]:
+            waiting += within
+            continue
+        steps = part.pipeline.transforms
+        loading = [i for i, transform in enumerate(steps) if isinstance(transform, LoadImageFromFile)]
+        if not loading:
+            raise InputError(f"{config.filename}: the test pipeline has no LoadImage whose images to corrupt")
+        steps.insert(loading[-1] + 1, step)
+    return step
 
 
 @contextmanager
@@ -150,8 +270,14 @@ def _told_in_one_line(what: str, work_dir: str | Path) -> Iterator[None]:
         raise InputError(f"{what}: {describe_error(error)}; the traceback is in {kept}") from error
 
 
-def _for_testing(config: Config, split: str, work_dir: str | Path, tta: bool) -> Config:
-    """Return the config of a runner that tests one split and nothing else."""
+def _for_testing(
+    config: Config, split: str, work_dir: str | Path, tta: bool, corrupted: bool = False
+) -> Config:
+    """Return the config of a runner that tests one split and nothing else.
+
+    For corrupted images, those of the decoded cache are of no use, and a loader's processes must begin anew
+    with each corruption.
+    """
     evaluator = config.get(f"{split}_evaluator") or config.get("val_evaluator")
     config = copy.deepcopy(config)  # the runner changes what it is given
     config.test_dataloader = config[f"{split}_dataloader"]
@@ -162,6 +288,11 @@ def _for_testing(config: Config, split: str, work_dir: str | Path, tta: bool) ->
     config.custom_hooks = []
     for key in UNUSED:
         config[key] = None
+    if corrupted:
+        config.test_dataloader.persistent_workers = False
+        for dataset in innermost(config.test_dataloader.dataset):
+            if "cache_dir" in dataset:
+                dataset["cache_dir"] = None
     if tta:
         augment(config)
     return config

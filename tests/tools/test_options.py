@@ -322,6 +322,22 @@ def test_test(small_config, weights, tool, tmp_path):
     assert len(list((tmp_path / "show").rglob("*.png"))) == 2
 
 
+@exercises("test", "--calibration", "--boundary", "--object-size", "--corruptions", "--severities")
+def test_test_more_than_accuracy(small_config, weights, tool, tmp_path, monkeypatch):
+    monkeypatch.setattr("lednet_mm.evaluation.corruptions.library", lambda: "none")
+    monkeypatch.setattr("lednet_mm.training.testing.library", lambda: "none")
+    monkeypatch.setattr("lednet_mm.evaluation.corruptions.corrupt", lambda image, *_: image // 2)
+    outcome = tool(
+        *("test", small_config(), weights, "--calibration", "--boundary", "--object-size"),
+        *("--corruptions", "fog", "--severities", "2", "--work-dir", tmp_path / "w"),
+    )
+    assert outcome.status == 0, outcome.err
+    (record,) = records_in(tmp_path / "w", "accuracy")
+    assert {"ece_percent", "boundary_iou_percent", "iou_small_percent"} <= set(record.values)
+    (record,) = records_in(tmp_path / "w", "corruption")
+    assert (record.details["corruption"], record.details["severity"]) == ("fog", 2)
+
+
 # export, get_flops, benchmark
 
 
