@@ -14,7 +14,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list
@@ -37,6 +36,7 @@ from lednet_mm.files import check_outputs, file_sha256, require_writable, write_
 from lednet_mm.records import Provenance, collect_provenance, now, read_records
 from lednet_mm.training.augmentation import augment
 from lednet_mm.training.hooks import write_accuracy_record
+from lednet_mm.training.precision import precision_now
 from lednet_mm.training.runner import ReproducibleRunner
 from lednet_mm.training.splits import data_split
 
@@ -153,8 +153,10 @@ def evaluate_checkpoint(
         runner.test()
     accuracy = metric.last
     path = None
+    device = next(model.parameters()).device
     provenance = collect_provenance(
-        "cuda:0" if torch.cuda.is_available() else "cpu",
+        str(device),
+        precision_now(device, getattr(runner.test_loop, "fp16", False)),
         threads=runner.threads.count,
         dataset_fingerprint=summary.fingerprint,
         checkpoint_sha256=sha256,

@@ -260,8 +260,8 @@ def test_another_id_for_no_label_is_understood(pair):
 
 
 def test_an_unknown_measure_is_named():
-    with pytest.raises(InputError, match="did you mean boundary"):
-        check_measures(["boundry"])
+    with pytest.raises(InputError, match="did you mean object_size"):
+        check_measures(["object_sizes"])
 
 
 def test_packed_fractions_come_back_exactly_and_damage_is_found():
