@@ -338,6 +338,19 @@ def test_test_more_than_accuracy(small_config, weights, tool, tmp_path, monkeypa
     assert (record.details["corruption"], record.details["severity"]) == ("fog", 2)
 
 
+@exercises("compare", "--in", "--out", "--pictures", "--overwrite")
+def test_compare(tool, tmp_path):
+    for network, quality in (("lednet", 0.7), ("dabnet", 0.8)):
+        write_record(made.accuracy(network, quality=quality), tmp_path / network)
+    command = ("compare", "lednet", "dabnet", "--in", tmp_path, "--out", tmp_path / "out", "--pictures", "1")
+    outcome = tool(*command)
+    assert outcome.status == 0, outcome.err
+    assert "no picture" in outcome.out
+    assert (tmp_path / "out/two_groups.csv").is_file()
+    assert tool(*command).status == 2
+    assert tool(*command, "--overwrite").status == 0
+
+
 # export, get_flops, benchmark
 
 
