@@ -33,7 +33,10 @@ SCRIPTS = (
     "page.js",
 )
 LICENCES = ("tabulator/LICENSE", "chartjs/LICENSE.md")
-SHOWN = ("summary", "ablation", "class_summary", "latency", "benchmarks", "published", "failures")
+SHOWN = (
+    *("summary", "ablation", "class_summary", "measures", "robustness", "latency", "benchmarks"),
+    *("published", "failures"),
+)
 
 
 class Interned:

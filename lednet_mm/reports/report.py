@@ -18,10 +18,12 @@ from lednet_mm.reports.drawing import Plot, render
 from lednet_mm.reports.failures import collect_failures, failure_table, failures_markdown
 from lednet_mm.reports.folder import ReportFolder
 from lednet_mm.reports.latencies import latency_table
+from lednet_mm.reports.measures import collect_measures, measure_table, plot_reliability
 from lednet_mm.reports.page import write_page
 from lednet_mm.reports.pictures import PictureSet
 from lednet_mm.reports.published import published_table
 from lednet_mm.reports.reading import Evidence, read_evidence
+from lednet_mm.reports.robustness import collect_robustness, plot_robustness, robustness_table
 from lednet_mm.reports.runs import choose_runs
 from lednet_mm.reports.summary import summarise_runs, summary_table
 from lednet_mm.reports.tables import Table, to_csv, to_latex, to_markdown
@@ -94,6 +96,8 @@ def make_content(evidence: Evidence, title: str | None = None, baselines: Sequen
         summary_table(summary, comparison, differences, title),
         ablation_table(ablation, title, speed),
         *([class_summary_table(class_summary, title)] if len(class_summary) else []),
+        measure_table(collect_measures(evidence), title),
+        robustness_table(collect_robustness(evidence.records), title),
         latency_table(comparison.latencies, title),
         benchmark_table(evidence.records, title),
         published_table(summary, title),
@@ -122,6 +126,10 @@ def make_plots(content: Content) -> list[Plot]:
     drawn += plots_accuracy.plot_curves(content.curves, title)
     if len(content.class_summary):
         drawn += plots_accuracy.plot_classes(content.class_summary, title)
+    if "measures" in content.tables:
+        drawn += plot_reliability(content.tables["measures"].frame, title)
+    if "robustness" in content.tables:
+        drawn += plot_robustness(content.tables["robustness"].frame, title)
     if "published" in content.tables:
         drawn += plots_accuracy.plot_published(content.tables["published"].frame, title)
     return drawn

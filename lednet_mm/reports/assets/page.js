@@ -65,6 +65,8 @@ addTable("summary", "Results");
 addPlot();
 addTable("ablation", "Differences to the baseline");
 addTable("class_summary", "IoU by class");
+addTable("measures", "Calibration, boundaries, object sizes");
+addTable("robustness", "Corrupted images");
 addPictures();
 addTable("latency", "Latency");
 addTable("benchmarks", "Benchmarks");
