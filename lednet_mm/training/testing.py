@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,9 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list
 from mmengine.hooks import Hook
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
@@ -27,14 +24,20 @@ from lednet_mm.checkpoints.files import load_model
 from lednet_mm.config import config_text, innermost
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.errors import InputError, describe_error, is_out_of_memory
-from lednet_mm.evaluation.corruptions import CorruptImages, Corruption, library
+from lednet_mm.evaluation.corruptions import CorruptImages, Corruption
 from lednet_mm.evaluation.measures import check_measures
 from lednet_mm.evaluation.metric import Accuracy, ConfusionMatrixMetric
 from lednet_mm.evaluation.registered import class_meant
 from lednet_mm.evaluation.rendering import overlay
 from lednet_mm.files import check_outputs, file_sha256, require_writable, write_atomically
-from lednet_mm.records import Provenance, collect_provenance, now, read_records
+from lednet_mm.records import collect_provenance, now
 from lednet_mm.training.augmentation import augment
+from lednet_mm.training.corrupted import (
+    describe_corruption,
+    insert_corrupting,
+    measure_each,
+    recorded_corruptions,
+)
 from lednet_mm.training.hooks import write_accuracy_record
 from lednet_mm.training.precision import precision_now
 from lednet_mm.training.runner import ReproducibleRunner
@@ -126,7 +129,7 @@ def evaluate_checkpoint(
         model = _within_wrappers(runner.model)
         _compare_classes(config, model, dataset.metainfo["classes"], metric)
         metric.measures = check_measures(measures)
-        corrupting = _corrupting(dataset, config) if corruptions else CorruptImages()
+        corrupting = insert_corrupting(dataset, config) if corruptions else CorruptImages()
         if show_dir is not None:
             pictures = _plan_pictures(dataset, Path(show_dir))
             if runner.rank == 0:
@@ -174,10 +177,17 @@ def evaluate_checkpoint(
             runner.test_loop.run()
         if runner.rank != 0 or metric.last is None:
             return None
-        which = {"corruption": corruption.name, "severity": corruption.severity, "library": library()}
         dated = provenance.model_copy(update={"date": now()})
         write_accuracy_record(
-            runner, metric.last, name, dated, work_dir, seed, kind="corruption", **details, **which
+            runner,
+            metric.last,
+            name,
+            dated,
+            work_dir,
+            seed,
+            kind="corruption",
+            **details,
+            **describe_corruption(corruption),
         )
         return metric.last.values["miou_percent"]
 
@@ -185,72 +195,9 @@ def evaluate_checkpoint(
     if corruptions:
         metric.measures = ()
         runner.hooks[:] = [hook for hook in runner.hooks if not isinstance(hook, PictureHook)]
-        done = _corrupted_before(work_dir, runner.config_text, provenance, name, tta)
-        corrupted = _measure_each(corruptions, done, measure, runner.logger.info)
+        done = recorded_corruptions(work_dir, runner.config_text, provenance, name, tta)
+        corrupted = measure_each(corruptions, done, measure, runner.logger.info)
     return Tested(accuracy, path, corrupted) if accuracy is not None and path is not None else None
-
-
-def _measure_each(
-    corruptions: Sequence[Corruption],
-    done: Mapping[Corruption, float | None],
-    measure: Callable[[Corruption], float | None],
-    say: Callable[[str], None],
-) -> dict[Corruption, float | None]:
-    """Measure what is not done, and say after each how it went and how long the rest will take."""
-    missing = [corruption for corruption in corruptions if corruption not in done]
-    if len(missing) < len(corruptions):
-        say(f"{len(corruptions) - len(missing)} of {len(corruptions)} corruptions have records already")
-    found = dict(done)
-    begin = time.monotonic()
-    for number, corruption in enumerate(missing, start=1):
-        miou = found[corruption] = measure(corruption)
-        left = (time.monotonic() - begin) / number * (len(missing) - number)
-        score = "no score" if miou is None or np.isnan(miou) else f"mIoU {miou:.2f}"
-        say(f"corruption {number} of {len(missing)}: {corruption}: {score}; {left / 60:.1f} minutes left")
-    return {corruption: found[corruption] for corruption in corruptions}
-
-
-def _corrupted_before(
-    work_dir: str | Path, config: str, provenance: Provenance, split: str, tta: bool
-) -> dict[Corruption, float | None]:
-    """Return the corruptions that a folder has records of, for the same weights, config, data and library.
-
-    All processes of a distributed test get what the first one finds.
-    """
-    same = {"dataset_fingerprint", "checkpoint_sha256"}
-    found = {
-        Corruption(record.details["corruption"], record.details["severity"]): record.values["miou_percent"]
-        for record in read_records([work_dir])[0]
-        if record.kind == "corruption"
-        and record.config.text == config
-        and record.provenance.model_dump(include=same) == provenance.model_dump(include=same)
-        and (record.details["split"], record.details.get("tta"), record.details.get("library"))
-        == (split, tta, library())
-    }
-    shared = [found]
-    broadcast_object_list(shared)
-    return shared[0]
-
-
-def _corrupting(dataset: Any, config: Config) -> CorruptImages:
-    """Put one step that corrupts images behind the loading of images, in every dataset within a dataset.
-
-    Raises:
-        InputError: a pipeline that loads no image.
-    """
-    step = CorruptImages()
-    waiting = [dataset]
-    while waiting:
-        part = waiting.pop()
-        if within := getattr(part, "datasets", None) or [d for d in [getattr(part, "dataset", None)] if d]:
-            waiting += within
-            continue
-        steps = part.pipeline.transforms
-        loading = [i for i, transform in enumerate(steps) if isinstance(transform, LoadImageFromFile)]
-        if not loading:
-            raise InputError(f"{config.filename}: the test pipeline has no LoadImage whose images to corrupt")
-        steps.insert(loading[-1] + 1, step)
-    return step
 
 
 @contextmanager

@@ -325,7 +325,6 @@ def test_test(small_config, weights, tool, tmp_path):
 @exercises("test", "--calibration", "--boundary", "--object-size", "--corruptions", "--severities")
 def test_test_more_than_accuracy(small_config, weights, tool, tmp_path, monkeypatch):
     monkeypatch.setattr("lednet_mm.evaluation.corruptions.library", lambda: "none")
-    monkeypatch.setattr("lednet_mm.training.testing.library", lambda: "none")
     monkeypatch.setattr("lednet_mm.evaluation.corruptions.corrupt", lambda image, *_: image // 2)
     outcome = tool(
         *("test", small_config(), weights, "--calibration", "--boundary", "--object-size"),

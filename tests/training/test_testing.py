@@ -445,8 +445,7 @@ def darkening(monkeypatch) -> list:
         return image // (2 * corruption.severity)
 
     monkeypatch.setattr(corruptions, "corrupt", darken)
-    for module in (corruptions, testing):
-        monkeypatch.setattr(module, "library", lambda: "darkening 1.0")
+    monkeypatch.setattr(corruptions, "library", lambda: "darkening 1.0")
     return done
 
 
