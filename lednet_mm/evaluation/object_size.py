@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.sparse import coo_matrix
 
 SIZES = ("small", "medium", "large")
 LIMITS = (1 / 300, 3 / 100)
@@ -42,6 +41,8 @@ def size_counts(prediction: np.ndarray, label: np.ndarray, num_classes: int) -> 
 
 def _count_class(guess: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return (3, 3) counts of one class from its two masks; see :func:`size_counts`."""
+    from scipy.sparse import coo_matrix  # reports read the counts alone, and need not wait for it
+
     objects, object_at = cv2.connectedComponents(truth.view(np.uint8), connectivity=8)
     parts, part_at = cv2.connectedComponents(guess.view(np.uint8), connectivity=8)
     # Pixels of the prediction by part and object; part 0 and object 0 are what is outside of the masks.
