@@ -48,8 +48,8 @@ READ = frozenset(
     | {"activation_checkpointing", "compile", "custom_imports", "efficient_conv_bn_eval"}
     | {"find_unused_parameters", "model_wrapper_cfg", "runner_type", "sync_bn"}
     # What this project reads.
-    | {"channels_last", "dataset", "network", "network_file", "recipe", "study", "trial", "tta_model"}
-    | {"tta_pipeline", "variant"}
+    | {"channels_last", "dataset", "network", "network_file", "recipe", "study", "tf32", "trial"}
+    | {"tta_model", "tta_pipeline", "variant"}
 )
 """Keys at the top of a config that somebody reads. Any other is a variable of the config file alone."""
 

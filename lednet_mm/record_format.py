@@ -31,7 +31,7 @@ from lednet_mm import literals
 from lednet_mm.text import NAME_LENGTH, NAME_RULE, is_name
 
 SCHEMA: Literal[1] = 1
-Kind = Literal["train", "accuracy", "complexity", "latency", "benchmark", "failure", "tuning"]
+Kind = Literal["train", "accuracy", "corruption", "complexity", "latency", "benchmark", "failure", "tuning"]
 
 INT64 = (1 << 63) - 1
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -190,12 +190,22 @@ class TrainDetails(TypedDict):
 
 @with_config(STRICT)
 class AccuracyValues(TypedDict):
-    """Scores over all images; see :func:`lednet_mm.evaluation.confusion.scores`."""
+    """Scores over all images.
+
+    See :func:`lednet_mm.evaluation.confusion.scores`, and for the measures that were asked for
+    :mod:`lednet_mm.evaluation.calibration`, ``boundary`` and ``object_size``.
+    """
 
     miou_percent: Percent | None
     mean_accuracy_percent: NotRequired[Percent | None]
     pixel_accuracy_percent: NotRequired[Percent | None]
     category_iou_percent: NotRequired[Percent | None]
+    ece_percent: NotRequired[Percent | None]
+    confidence_percent: NotRequired[Percent | None]
+    boundary_iou_percent: NotRequired[Percent | None]
+    iou_small_percent: NotRequired[Percent | None]
+    iou_medium_percent: NotRequired[Percent | None]
+    iou_large_percent: NotRequired[Percent | None]
 
 
 @with_config(STRICT)
@@ -208,8 +218,17 @@ class PackedMatrices(TypedDict):
 
 
 @with_config(STRICT)
+class PackedCounts(TypedDict):
+    """Counts (images, ...) of a measure; see :func:`lednet_mm.evaluation.confusion.pack`."""
+
+    shape: Annotated[list[Size], Field(min_length=3, max_length=4)]
+    dtype: Literal["<i4", "<f8"]
+    zlib_base64: str
+
+
+@with_config(STRICT)
 class AccuracyDetails(TypedDict):
-    """The data behind the scores: everything in ``values`` can be computed again from the matrices.
+    """The data behind the scores: everything in ``values`` can be computed again from its counts.
 
     ``differs`` lists where the config differs from the one that the weights were trained under.
     ``per_image_frames`` has the sequence and the number of the frame of each image; it is empty if every
@@ -223,9 +242,21 @@ class AccuracyDetails(TypedDict):
     per_image_names: NotRequired[Words]
     per_image_frames: NotRequired[Annotated[list[Frame], FailFast()]]
     per_image_confusion: NotRequired[PackedMatrices]
+    per_image_calibration: NotRequired[PackedCounts]
+    per_image_boundary: NotRequired[PackedCounts]
+    per_image_object_size: NotRequired[PackedCounts]
     checkpoint: NotRequired[FileName | None]
     tta: NotRequired[bool]
     differs: NotRequired[Annotated[list[Text], Field(max_length=1000)]]
+
+
+@with_config(STRICT)
+class CorruptionDetails(AccuracyDetails):
+    """Which corruption the images had; see :mod:`lednet_mm.evaluation.corruptions`."""
+
+    corruption: Name
+    severity: Annotated[int, Field(ge=1, le=5)]
+    library: NotRequired[Word]
 
 
 # ---- size and arithmetic of a network ----
@@ -415,6 +446,14 @@ class AccuracyRecord(Record):
     details: AccuracyDetails
 
 
+class CorruptionRecord(Record):
+    """The accuracy of one run on one split whose images are corrupted."""
+
+    kind: Literal["corruption"]
+    values: AccuracyValues
+    details: CorruptionDetails
+
+
 class ComplexityRecord(Record):
     """The parameters and multiply-adds of a network."""
 
@@ -476,6 +515,7 @@ class TuningRecord(Record):
 KINDS: dict[str, type[Record]] = {
     "train": TrainRecord,
     "accuracy": AccuracyRecord,
+    "corruption": CorruptionRecord,
     "complexity": ComplexityRecord,
     "latency": LatencyRecord,
     "benchmark": BenchmarkRecord,
@@ -487,6 +527,7 @@ RECORD: TypeAdapter[Record] = TypeAdapter(
     Annotated[
         TrainRecord
         | AccuracyRecord
+        | CorruptionRecord
         | ComplexityRecord
         | LatencyRecord
         | BenchmarkRecord

@@ -1,4 +1,7 @@
-"""Test a checkpoint: class IoU, category IoU where the dataset has categories, accuracy; writes a record."""
+"""Test a checkpoint: class IoU, category IoU where the dataset has categories, accuracy; writes records.
+
+Asked for by name: calibration, boundary IoU, IoU by the size of objects, accuracy on corrupted images.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from lednet_mm.text import one_line
 
 if TYPE_CHECKING:
     from lednet_mm.evaluation.metric import Accuracy
+    from lednet_mm.training.testing import Tested
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -24,7 +28,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="example:\n"
-        "  python tools/test.py configs/lednet_camvid.py work_dirs/lednet_camvid/iter_10000.pth --split test",
+        "  python tools/test.py configs/lednet_camvid.py work_dirs/lednet_camvid/iter_10000.pth\n"
+        "  python tools/test.py configs/lednet_camvid.py work_dirs/lednet_camvid/iter_10000.pth \\\n"
+        "      --calibration --boundary --corruptions fog snow --severities 1 3 5",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config(parser)
@@ -33,6 +39,26 @@ def build_parser() -> argparse.ArgumentParser:
         "--split", choices=["val", "test"], default="test", help="whose loader is used (default test)"
     )
     parser.add_argument("--tta", action="store_true", help="test-time augmentation: several scales and flips")
+    parser.add_argument(
+        "--calibration", action="store_true", help="how far the network's confidence is right, in 15 bins"
+    )
+    parser.add_argument("--boundary", action="store_true", help="IoU within 2%% of the diagonal of contours")
+    parser.add_argument("--object-size", action="store_true", help="IoU of small, medium and large objects")
+    parser.add_argument(
+        "--corruptions",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="test on corrupted images too: all, or names such as gaussian_noise, motion_blur, fog",
+    )
+    parser.add_argument(
+        "--severities",
+        nargs="+",
+        type=int,
+        default=[1, 2, 3, 4, 5],
+        metavar="N",
+        help="of the corruptions, from 1 to 5 (default all five)",
+    )
     parser.add_argument("--show-dir", help="write every image beside its prediction here")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace pictures in the folder of --show-dir"
@@ -47,6 +73,10 @@ def main() -> None:
     arguments = build_parser().parse_args()
     announce_rank(arguments)
 
+    from lednet_mm.evaluation.corruptions import choose_corruptions
+    from lednet_mm.evaluation.measures import MEASURES
+
+    corruptions = choose_corruptions(arguments.corruptions, arguments.severities)
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
     from lednet_mm.config import load_config
     from lednet_mm.training.testing import evaluate_checkpoint
@@ -54,7 +84,7 @@ def main() -> None:
     choice = choice_of(arguments)
     config = load_config(choice, arguments.cfg_options)
     config.launcher = arguments.launcher
-    result = evaluate_checkpoint(
+    tested = evaluate_checkpoint(
         config,
         arguments.checkpoint,
         split=arguments.split,
@@ -62,12 +92,15 @@ def main() -> None:
         tta=arguments.tta,
         show_dir=arguments.show_dir,
         overwrite=arguments.overwrite,
+        measures=[name for name in MEASURES if getattr(arguments, name)],
+        corruptions=corruptions,
         announce=lambda accuracy, split: show(accuracy, split, arguments.split),
     )
-    if result is None:
+    if tested is None:
         return
-    _, record = result
-    print(f"record: {one_line(record)}")
+    if corruptions:
+        show_robustness(tested)
+    print(f"record: {one_line(tested.record)}")
     if arguments.show_dir is not None:
         print(f"pictures: {one_line(arguments.show_dir)}")
 
@@ -87,6 +120,29 @@ def show(accuracy: Accuracy, split: str, loader: str) -> None:
         print(f"the {loader}_dataloader of this config holds the {one_line(split)} data: so the record says")
     if not accuracy.per_image.any():
         print("nan: none of these images has a pixel with a label, so there is nothing to score")
+
+
+def show_robustness(tested: Tested) -> None:
+    """Print the mIoU with each corruption, and what is left of the accuracy."""
+    from rich.table import Table
+
+    from lednet_mm.evaluation.corruptions import Corruption, summarise_robustness
+
+    known = {corruption: miou for corruption, miou in tested.corrupted.items() if miou is not None}
+    if not known:
+        return
+    severities = sorted({corruption.severity for corruption in known})
+    summary = summarise_robustness(tested.accuracy.values["miou_percent"], known)
+    table = Table("corruption", *map(str, severities), "mean", title="mIoU (%) by corruption and severity")
+    for name, mean in summary.by_corruption.items():
+        cells = [known.get(Corruption(name, severity)) for severity in severities]
+        table.add_row(
+            name.replace("_", " "), *("" if v is None else f"{v:.2f}" for v in cells), f"{mean:.2f}"
+        )
+    make_console().print(table)
+    print(
+        f"mean mIoU on corrupted images: {summary.mean_miou:.2f}% ({summary.retention:.1f}% of the clean one)"
+    )
 
 
 if __name__ == "__main__":

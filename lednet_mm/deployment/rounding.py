@@ -21,6 +21,13 @@ def dtype_of(precision: str) -> torch.dtype:
     return getattr(torch, PRECISIONS[precision].dtype)
 
 
+def allow_tf32(tf32: bool) -> None:
+    """Choose it from now on; see :func:`float32_products`."""
+    cudnn: Any = torch.backends.cudnn
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    cudnn.allow_tf32 = tf32
+
+
 @contextmanager
 def float32_products(tf32: bool) -> Iterator[None]:
     """Choose whether a GPU may round the factors of float32 products to 10 bits (PyTorch's default mixes).
@@ -30,8 +37,7 @@ def float32_products(tf32: bool) -> Iterator[None]:
     """
     cudnn: Any = torch.backends.cudnn
     before = torch.get_float32_matmul_precision(), cudnn.allow_tf32
-    torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    cudnn.allow_tf32 = tf32
+    allow_tf32(tf32)
     try:
         yield
     finally:

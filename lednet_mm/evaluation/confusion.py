@@ -111,40 +111,41 @@ def scores(matrix: np.ndarray, categories: Mapping[str, Sequence[int]] | None = 
     return result
 
 
-def pack(matrices: np.ndarray) -> dict[str, object]:
-    """Pack confusion matrices for a record: zlib of int32, in base64.
+def pack(counts: np.ndarray) -> dict[str, object]:
+    """Pack confusion matrices, or other counts, for a record: zlib of int32 or float64, in base64.
 
     Raises:
-        ValueError: a count beyond int32.
+        ValueError: a whole number beyond int32.
     """
-    if matrices.size and matrices.max() > np.iinfo(np.int32).max:
+    dtype = "<f8" if counts.dtype.kind == "f" else "<i4"
+    if dtype == "<i4" and counts.size and counts.max() > np.iinfo(np.int32).max:
         raise ValueError("a count does not fit 32 bits")
-    data = zlib.compress(np.ascontiguousarray(matrices, dtype="<i4").tobytes(), 9)
-    return {"shape": list(matrices.shape), "dtype": "<i4", "zlib_base64": base64.b64encode(data).decode()}
+    data = zlib.compress(np.ascontiguousarray(counts, dtype=dtype).tobytes(), 9)
+    return {"shape": list(counts.shape), "dtype": dtype, "zlib_base64": base64.b64encode(data).decode()}
 
 
 def unpack(packed: Mapping) -> np.ndarray:
-    """Return the int64 matrices of :func:`pack`.
+    """Return the counts of :func:`pack`, int64 or float64.
 
     Raises:
         ValueError: not packed by :func:`pack`, or damaged. What its shape does not announce is not unpacked.
     """
     try:
         shape, dtype, text = packed["shape"], packed["dtype"], packed["zlib_base64"]
-        if dtype != "<i4" or not isinstance(text, str):
-            raise ValueError("not 32-bit numbers in base64")
+        if dtype not in ("<i4", "<f8") or not isinstance(text, str):
+            raise ValueError("neither int32 nor float64 numbers in base64")
         if not isinstance(shape, (list, tuple)) or not all(type(n) is int and n >= 0 for n in shape):
             raise ValueError("its shape is no list of numbers")
-        size = 4 * math.prod(shape)
+        size = np.dtype(dtype).itemsize * math.prod(shape)
         if size > LARGEST:
             raise ValueError(f"larger than {LARGEST >> 20} MiB")
         stream = zlib.decompressobj()
         data = stream.decompress(base64.b64decode(text, validate=True), size + 1)
         if len(data) != size or not stream.eof or stream.unused_data:
             raise ValueError("its length is not that of its shape")
-        matrices = np.frombuffer(data, dtype=dtype).reshape(shape).astype(np.int64)
-        if matrices.size and matrices.min() < 0:
-            raise ValueError("a count below 0")
-        return matrices
+        counts = np.frombuffer(data, dtype=dtype).reshape(shape)
+        if counts.size and not (counts.min() >= 0 and counts.max() < np.inf):
+            raise ValueError("a count below 0, or no number")
+        return counts.astype(np.int64 if dtype == "<i4" else np.float64)
     except (KeyError, TypeError, ValueError, zlib.error) as error:
         raise ValueError(f"damaged confusion matrices: {error}") from None

@@ -17,6 +17,7 @@ import numpy as np
 from lednet_mm.counting.counts import HEADLINE
 from lednet_mm.datasets.cityscapes_ids import CATEGORIES
 from lednet_mm.evaluation.confusion import scores, unpack
+from lednet_mm.evaluation.measures import MEASURES
 from lednet_mm.records import Record
 from lednet_mm.statistics import class_iou
 
@@ -109,7 +110,16 @@ def _accuracy(record: Record) -> Iterator[Claim]:
         if "absent_classes" in details:
             absent = [name for name, iou in zip(names, found, strict=True) if iou is None]
             yield "details.absent_classes", str(details["absent_classes"]), str(absent), 0
-    for name, value in scores(total, _categories(record.config.text)).items():
+    follows = scores(total, _categories(record.config.text))
+    for name, measure in MEASURES.items():
+        if (packed := details.get(f"per_image_{name}")) is not None:
+            counts = unpack(packed)
+            yield f"the number of images in details.per_image_{name}", len(counts), images, 0
+            try:
+                follows |= measure.scores(counts.sum(0))
+            except (IndexError, ValueError) as error:
+                raise ValueError(f"damaged counts: per_image_{name} has another shape") from error
+    for name, value in follows.items():
         if name in record.values:
             yield f"values.{name}", record.values[name], None if np.isnan(value) else value, 1e-6
 
@@ -173,6 +183,7 @@ def _benchmark(record: Record) -> Iterator[Claim]:
 CLAIMS = {
     "train": _train,
     "accuracy": _accuracy,
+    "corruption": _accuracy,
     "latency": _latency,
     "complexity": _complexity,
     "benchmark": _benchmark,

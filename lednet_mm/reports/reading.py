@@ -24,8 +24,11 @@ from lednet_mm.reports.runs import record_name
 from lednet_mm.terminal import tracked
 from lednet_mm.text import one_line
 
-BULK = ("per_image_confusion", "per_image_frames", "per_image_names")
-"""Details that are read again when they are needed: they are most of a record, and few reports need all."""
+BULK = "per_image_"
+"""How the names of details begin that are read again when they are needed.
+
+They are most of a record, and few reports need all.
+"""
 
 TITLE_LENGTH = 300
 
@@ -226,7 +229,7 @@ def _title(
 
 def _lightened(record: Record) -> Record:
     """Drop a record's bulk: 10,000 runs must fit into memory."""
-    details = {key: value for key, value in record.details.items() if key not in BULK}
+    details = {key: value for key, value in record.details.items() if not key.startswith(BULK)}
     if record.kind == "latency" and "samples_ms" in details:
         details["samples_ms"] = np.asarray(details["samples_ms"], dtype=np.float64)
     return record.model_copy(update={"details": details})

@@ -10,6 +10,7 @@ import torch
 from mmengine.dist import get_rank, is_main_process
 from mmengine.hooks import CheckpointHook, Hook, LoggerHook, RuntimeInfoHook
 from mmengine.model import is_model_wrapper
+from mmengine.optim import AmpOptimWrapper
 from mmengine.registry import HOOKS
 from torch import Tensor
 
@@ -20,9 +21,10 @@ from lednet_mm.datasets.reproducible import seed_iteration
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.metric import Accuracy, ConfusionMatrixMetric
 from lednet_mm.files import file_sha256
-from lednet_mm.records import Provenance, collect_provenance, new_record, now, write_record
+from lednet_mm.records import Kind, Provenance, collect_provenance, new_record, now, write_record
 from lednet_mm.training.history import Stopwatch, begin_range, epochs_of, extend_range
 from lednet_mm.training.loops import EpochLoop
+from lednet_mm.training.precision import precision_now
 
 APPLIES = ("commit", "dirty", "device", "threads", "precision", "dataset_fingerprint")
 """What a record tells of each range of iterations, beside their number, seed and learning rate."""
@@ -192,9 +194,11 @@ class RecordHook(Hook):
             runner.val_loop.run()
         self.first_iter = runner.iter
         # The code that runs is the one that was loaded, whatever is committed meanwhile.
+        device = next(runner.model.parameters()).device
+        wrapper = runner.optim_wrapper
         self.provenance = collect_provenance(
-            str(next(runner.model.parameters()).device),
-            "fp16" if "Amp" in type(runner.optim_wrapper).__name__ else "fp32",
+            str(device),
+            precision_now(device, isinstance(wrapper, AmpOptimWrapper), getattr(wrapper, "cast_dtype", None)),
             threads=runner.threads.count,
             dataset_fingerprint=runner.dataset_fingerprints.get("train"),
         )
@@ -290,7 +294,11 @@ class RecordHook(Hook):
             new_record("train", run, runner.config_text, values, details, provenance), runner.work_dir
         )
         if self.accuracy is not None:
-            of_val = {"dataset_fingerprint": runner.dataset_fingerprints.get("val")}
+            device = next(runner.model.parameters()).device
+            of_val = {
+                "dataset_fingerprint": runner.dataset_fingerprints.get("val"),
+                "precision": precision_now(device, getattr(runner.val_loop, "fp16", False)),
+            }
             write_accuracy_record(
                 runner,
                 self.accuracy,
@@ -324,11 +332,12 @@ def write_accuracy_record(
     provenance: Provenance,
     work_dir: str | Path,
     seed: int | None,
+    kind: Kind = "accuracy",
     **details: Any,
 ) -> Path:
-    """Write the accuracy record of one split and return its path."""
+    """Write the accuracy record of one split, clean or corrupted, and return its path."""
     record = new_record(
-        "accuracy",
+        kind,
         run_of(runner.cfg, seed),
         runner.config_text,
         accuracy.values,

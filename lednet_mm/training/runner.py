@@ -47,6 +47,7 @@ from lednet_mm.text import one_line
 from lednet_mm.training.checkpointing import read_resumable
 from lednet_mm.training.loops import EpochLoop
 from lednet_mm.training.on_demand import make_missing_streets
+from lednet_mm.training.precision import choose_tf32
 from lednet_mm.training.preflight import preflight
 from lednet_mm.training.rehearsal import rehearse
 from lednet_mm.training.resuming import check_continues, restore
@@ -136,6 +137,9 @@ class ReproducibleRunner(Runner):
     def setup_env(self, env_cfg: dict) -> None:
         """Choose the threads, and start distributed training on CPUs where there is no GPU.
 
+        ``tf32 = True`` or ``False`` in the config says whether a GPU may round float32 products to TF32;
+        without it PyTorch's default holds, which is convolutions alone.
+
         Raises:
             InputError: the launcher did not start this process, or there are fewer GPUs than processes.
         """
@@ -151,6 +155,7 @@ class ReproducibleRunner(Runner):
         if self.distributed and 0 < present < wanted:
             raise InputError(f"{wanted} GPUs asked for on this machine, which has {present}")
         super().setup_env(env_cfg)
+        choose_tf32(self.cfg.get("tf32"))
         torch.set_num_threads(self.threads.count)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:

@@ -7,12 +7,12 @@ import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmseg.evaluation import IoUMetric
@@ -21,17 +21,26 @@ from torch import Tensor
 
 from lednet_mm.checkpoints.binding import compare_with_config, seed_of
 from lednet_mm.checkpoints.files import load_model
-from lednet_mm.config import config_text
+from lednet_mm.config import config_text, innermost
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.datasets.frames import recorded_frames
 from lednet_mm.errors import InputError, describe_error, is_out_of_memory
+from lednet_mm.evaluation.corruptions import CorruptImages, Corruption
+from lednet_mm.evaluation.measures import check_measures
 from lednet_mm.evaluation.metric import Accuracy, ConfusionMatrixMetric
 from lednet_mm.evaluation.registered import class_meant
 from lednet_mm.evaluation.rendering import overlay
 from lednet_mm.files import check_outputs, file_sha256, require_writable, write_atomically
-from lednet_mm.records import collect_provenance
+from lednet_mm.records import collect_provenance, now
 from lednet_mm.training.augmentation import augment
+from lednet_mm.training.corrupted import (
+    describe_corruption,
+    insert_corrupting,
+    measure_each,
+    recorded_corruptions,
+)
 from lednet_mm.training.hooks import write_accuracy_record
+from lednet_mm.training.precision import precision_now
 from lednet_mm.training.runner import ReproducibleRunner
 from lednet_mm.training.splits import data_split
 
@@ -45,6 +54,21 @@ UNUSED = (
 """Keys of a config that serve training; with them the runner would build the training data too."""
 
 
+@dataclass(frozen=True)
+class Tested:
+    """What a test found.
+
+    Attributes:
+        accuracy: on the images as they are.
+        record: its file.
+        corrupted: mIoU in percent with each corruption that was asked for, measured now or earlier.
+    """
+
+    accuracy: Accuracy
+    record: Path
+    corrupted: Mapping[Corruption, float | None] = field(default_factory=dict)
+
+
 def evaluate_checkpoint(
     config: Config,
     checkpoint: str | Path,
@@ -54,9 +78,11 @@ def evaluate_checkpoint(
     tta: bool = False,
     show_dir: str | Path | None = None,
     overwrite: bool = False,
+    measures: Sequence[str] = (),
+    corruptions: Sequence[Corruption] = (),
     announce: Callable[[Accuracy, str], None] = lambda accuracy, split: None,
-) -> tuple[Accuracy, Path] | None:
-    """Evaluate a checkpoint on one split and write an accuracy record.
+) -> Tested | None:
+    """Evaluate a checkpoint on one split and write an accuracy record, and one for each corruption.
 
     The record belongs to the seed that the checkpoint was trained with, none for weights from elsewhere. It
     names the split that the data are of (:func:`~lednet_mm.training.splits.data_split`).
@@ -69,11 +95,15 @@ def evaluate_checkpoint(
         tta: several scales and flips, averaged (:func:`~lednet_mm.training.augmentation.augment`).
         show_dir: where to write each image beside its prediction; None writes none.
         overwrite: whether pictures that are in ``show_dir`` may be replaced.
+        measures: what is measured on the images as they are beside the confusion matrices, keys of
+            :data:`~lednet_mm.evaluation.measures.MEASURES`.
+        corruptions: see :func:`~lednet_mm.evaluation.corruptions.choose_corruptions`. One that has a record
+            in ``work_dir`` already, of these weights, this config and these data, is not measured again.
         announce: called with the accuracy and the split's name after the record is written, also where it
             cannot be.
 
     Returns:
-        The accuracy and the record's path; None on all processes of a distributed test but the first.
+        What was found; None on all processes of a distributed test but the first.
 
     Raises:
         InputError: a split that the config lacks, data, checkpoint or an output place at fault, or a test
@@ -82,17 +112,25 @@ def evaluate_checkpoint(
     loader = config.get(f"{split}_dataloader")
     if not loader:
         raise InputError(f"{config.filename}: no {split}_dataloader in this config")
+    if tta and "calibration" in check_measures(measures):
+        raise InputError(
+            "calibration is of one prediction of each image: measure it without test-time augmentation"
+        )
     require_writable(work_dir)
     name = data_split(config, split)
     summary = check_dataset(loader["dataset"], quick=True)
     if summary.problems:
         raise InputError(f"{split} data: {summary.problems[0]}")
     with _told_in_one_line(f"{config.filename}: the test cannot be set up", work_dir):
-        runner: Any = ReproducibleRunner.from_cfg(_for_testing(config, split, work_dir, tta))
+        runner: Any = ReproducibleRunner.from_cfg(
+            _for_testing(config, split, work_dir, tta, bool(corruptions))
+        )
         dataset = runner.test_loop.dataloader.dataset
         metric = next(m for m in runner.test_evaluator.metrics if isinstance(m, ConfusionMatrixMetric))
         model = _within_wrappers(runner.model)
         _compare_classes(config, model, dataset.metainfo["classes"], metric)
+        metric.measures = check_measures(measures)
+        corrupting = insert_corrupting(dataset, config) if corruptions else CorruptImages()
         if show_dir is not None:
             pictures = _plan_pictures(dataset, Path(show_dir))
             if runner.rank == 0:
@@ -114,23 +152,55 @@ def evaluate_checkpoint(
     runner.config_text = config_text(config)
     several = loader.get("batch_size", 1) > 1
     advice = f" ({split}_dataloader.batch_size=1 takes images of several sizes)" if several else ""
-    with _told_in_one_line(f"{config.filename}: the test failed{advice}", work_dir):
+    failed = f"{config.filename}: the test failed{advice}"
+    with _told_in_one_line(failed, work_dir):
         runner.test()
     accuracy = metric.last
-    if runner.rank != 0 or accuracy is None:
-        return None
-    try:
-        provenance = collect_provenance(
-            "cuda:0" if torch.cuda.is_available() else "cpu",
-            threads=runner.threads.count,
-            dataset_fingerprint=summary.fingerprint,
-            checkpoint_sha256=sha256,
-        )
+    if accuracy is not None:
         details |= recorded_frames(dataset, accuracy.images)
-        path = write_accuracy_record(runner, accuracy, name, provenance, work_dir, seed, **details)
-    finally:  # a reader of the output may have gone, a disk may be full: neither costs the other
-        announce(accuracy, name)
-    return accuracy, path
+    path = None
+    device = next(model.parameters()).device
+    provenance = collect_provenance(
+        str(device),
+        precision_now(device, getattr(runner.test_loop, "fp16", False)),
+        threads=runner.threads.count,
+        dataset_fingerprint=summary.fingerprint,
+        checkpoint_sha256=sha256,
+    )
+    if runner.rank == 0 and accuracy is not None:
+        try:
+            path = write_accuracy_record(runner, accuracy, name, provenance, work_dir, seed, **details)
+        finally:  # a reader of the output may have gone, a disk may be full: neither costs the other
+            announce(accuracy, name)
+
+    def measure(corruption: Corruption) -> float | None:
+        """Test with a corruption, and write the record."""
+        corrupting.corruption = corruption
+        with _told_in_one_line(failed, work_dir):
+            runner.test_loop.run()
+        if runner.rank != 0 or metric.last is None:
+            return None
+        dated = provenance.model_copy(update={"date": now()})
+        write_accuracy_record(
+            runner,
+            metric.last,
+            name,
+            dated,
+            work_dir,
+            seed,
+            kind="corruption",
+            **details,
+            **describe_corruption(corruption),
+        )
+        return metric.last.values["miou_percent"]
+
+    corrupted = {}
+    if corruptions:
+        metric.measures = ()
+        runner.hooks[:] = [hook for hook in runner.hooks if not isinstance(hook, PictureHook)]
+        done = recorded_corruptions(work_dir, runner.config_text, provenance, name, tta)
+        corrupted = measure_each(corruptions, done, measure, runner.logger.info)
+    return Tested(accuracy, path, corrupted) if accuracy is not None and path is not None else None
 
 
 @contextmanager
@@ -152,8 +222,14 @@ def _told_in_one_line(what: str, work_dir: str | Path) -> Iterator[None]:
         raise InputError(f"{what}: {describe_error(error)}; the traceback is in {kept}") from error
 
 
-def _for_testing(config: Config, split: str, work_dir: str | Path, tta: bool) -> Config:
-    """Return the config of a runner that tests one split and nothing else."""
+def _for_testing(
+    config: Config, split: str, work_dir: str | Path, tta: bool, corrupted: bool = False
+) -> Config:
+    """Return the config of a runner that tests one split and nothing else.
+
+    For corrupted images, those of the decoded cache are of no use, and a loader's processes must begin anew
+    with each corruption.
+    """
     evaluator = config.get(f"{split}_evaluator") or config.get("val_evaluator")
     config = copy.deepcopy(config)  # the runner changes what it is given
     config.test_dataloader = config[f"{split}_dataloader"]
@@ -164,6 +240,11 @@ def _for_testing(config: Config, split: str, work_dir: str | Path, tta: bool) ->
     config.custom_hooks = []
     for key in UNUSED:
         config[key] = None
+    if corrupted:
+        config.test_dataloader.persistent_workers = False
+        for dataset in innermost(config.test_dataloader.dataset):
+            if "cache_dir" in dataset:
+                dataset["cache_dir"] = None
     if tta:
         augment(config)
     return config

@@ -108,6 +108,11 @@ def evaluated(*options, config=Place.config):
     return words
 
 
+def compared(other):
+    """Return the command that compares LEDNet with something."""
+    return lambda p: ("compare", "lednet", other, "--in", ROOT / "reports" / "camvid_half_cpu")
+
+
 def of_val(place: Place, outcome) -> None:
     """Check that the record names the split whose images were tested."""
     (record,) = place.records()
@@ -256,6 +261,29 @@ FAULTS = [
     ),
     Fault("one bad vector of two", "G", one_of_two, 1, says=("bad.json", "equal")),
     Fault("a test with test-time augmentation", "D", evaluated("--tta"), 0, also=(recorded(1),)),
+    Fault("a corruption that is not known", "G", evaluated("--corruptions", "snwo"), says=("snwo", "snow")),
+    Fault(
+        "a severity of a corruption that is not known",
+        "G",
+        evaluated("--corruptions", "fog", "--severities", "6"),
+        says=("6", "1 to 5"),
+    ),
+    Fault(
+        "calibration of augmented predictions",
+        "G",
+        evaluated("--tta", "--calibration"),
+        says=("calibration",),
+    ),
+    Fault(
+        "measures of images without a labelled pixel",
+        "H",
+        evaluated("--split", "val", "--calibration", "--boundary", "--object-size", config=void),
+        0,
+        says=("nan",),
+        also=(recorded(1),),
+    ),
+    Fault("a comparison with a folder that is not there", "G", compared("work/none"), says=("work/none",)),
+    Fault("a comparison with a network that is not there", "G", compared("ledned"), says=("ledned",)),
     Fault("a test of a split that is the validation's", "A", evaluated(), 0, says=("val",), also=(of_val,)),
     Fault(
         "a test whose record goes below a file",

@@ -335,6 +335,34 @@ def test_test(small_config, weights, tool, tmp_path):
     assert len(list((tmp_path / "show").rglob("*.png"))) == 2
 
 
+@exercises("test", "--calibration", "--boundary", "--object-size", "--corruptions", "--severities")
+def test_test_more_than_accuracy(small_config, weights, tool, tmp_path, monkeypatch):
+    monkeypatch.setattr("lednet_mm.evaluation.corruptions.library", lambda: "none")
+    monkeypatch.setattr("lednet_mm.evaluation.corruptions.corrupt", lambda image, *_: image // 2)
+    outcome = tool(
+        *("test", small_config(), weights, "--calibration", "--boundary", "--object-size"),
+        *("--corruptions", "fog", "--severities", "2", "--work-dir", tmp_path / "w"),
+    )
+    assert outcome.status == 0, outcome.err
+    (record,) = records_in(tmp_path / "w", "accuracy")
+    assert {"ece_percent", "boundary_iou_percent", "iou_small_percent"} <= set(record.values)
+    (record,) = records_in(tmp_path / "w", "corruption")
+    assert (record.details["corruption"], record.details["severity"]) == ("fog", 2)
+
+
+@exercises("compare", "--in", "--out", "--pictures", "--overwrite")
+def test_compare(tool, tmp_path):
+    for network, quality in (("lednet", 0.7), ("dabnet", 0.8)):
+        write_record(made.accuracy(network, quality=quality), tmp_path / network)
+    command = ("compare", "lednet", "dabnet", "--in", tmp_path, "--out", tmp_path / "out", "--pictures", "1")
+    outcome = tool(*command)
+    assert outcome.status == 0, outcome.err
+    assert "no picture" in outcome.out
+    assert (tmp_path / "out/two_groups.csv").is_file()
+    assert tool(*command).status == 2
+    assert tool(*command, "--overwrite").status == 0
+
+
 # export, get_flops, benchmark
 
 

@@ -18,10 +18,13 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import MODELS
 
 from lednet_mm.config import config_text, load_config
+from lednet_mm.evaluation import corruptions
 from lednet_mm.evaluation.confusion import confusion_matrix, unpack
+from lednet_mm.evaluation.measures import MEASURES
 from lednet_mm.evaluation.metric import ConfusionMatrixMetric
 from lednet_mm.files import file_sha256
 from lednet_mm.records import read_records
+from lednet_mm.reports.alterations import find_alteration
 from lednet_mm.training import testing
 from lednet_mm.training.augmentation import SCALES, augmented
 from lednet_mm.training.runner import ReproducibleRunner
@@ -416,3 +419,99 @@ def test_a_launcher_that_did_not_start_the_process_is_one_line(launcher, small_c
     outcome = tool("test", small_config(), checkpoint, "--launcher", launcher)
     assert (outcome.status, outcome.err.count("\n")) == (2, 1)
     assert f"--launcher {launcher}: this process was not started by" in outcome.err
+
+
+def test_measures_asked_for_by_name_are_in_the_record(small_config, checkpoint, tool, tmp_path):
+    options = ("--calibration", "--boundary", "--object-size", "--work-dir", tmp_path / "w")
+    outcome = tool("test", small_config(), checkpoint, *options)
+    assert outcome.status == 0, outcome.err
+    record = only_record(tmp_path / "w")
+    assert find_alteration(record) is None
+    for name, measure in MEASURES.items():
+        counts = unpack(record.details[f"per_image_{name}"])
+        assert len(counts) == record.details["images"]
+        for key, value in measure.scores(counts.sum(0)).items():
+            assert record.values[key] == pytest.approx(value, nan_ok=True)
+            assert key.removesuffix("_percent").replace("_", " ") in outcome.out
+    pixels = unpack(record.details["per_image_calibration"])[:, 0].sum()
+    assert pixels == unpack(record.details["per_image_confusion"]).sum()
+    altered = record.model_copy(update={"values": {**record.values, "ece_percent": 1.5}})
+    assert "ece_percent is 1.5" in find_alteration(altered)
+
+
+def test_calibration_of_augmented_predictions_is_refused(small_config, checkpoint, tool, tmp_path):
+    outcome = tool("test", small_config(), checkpoint, "--tta", "--calibration", "--work-dir", tmp_path / "w")
+    assert outcome.status == 2
+    assert "measure it without test-time augmentation" in outcome.err
+    assert not (tmp_path / "w").exists()
+
+
+@pytest.fixture
+def darkening(monkeypatch) -> list:
+    """Stand in for the library: an image becomes darker with the severity. Returns what was corrupted."""
+    done = []
+
+    def darken(image, corruption, name):
+        done.append((corruption, name))
+        return image // (2 * corruption.severity)
+
+    monkeypatch.setattr(corruptions, "corrupt", darken)
+    monkeypatch.setattr(corruptions, "library", lambda: "darkening 1.0")
+    return done
+
+
+def test_each_corruption_has_a_record_and_is_measured_once(
+    small_config, checkpoint, tool, tmp_path, darkening, monkeypatch
+):
+    seen, process = [], ConfusionMatrixMetric.process
+
+    def watched(metric, batch, samples):
+        seen.extend(float(image.float().mean()) for image in batch["inputs"])
+        process(metric, batch, samples)
+
+    monkeypatch.setattr(ConfusionMatrixMetric, "process", watched)
+    work, cache = tmp_path / "w", tmp_path / "cache"
+    config = small_config(f"test_dataloader['dataset'].update(cache_dir={str(cache)!r})")
+    command = ("test", config, checkpoint, "--work-dir", work, "--corruptions", "fog", "snow")
+    options = ("--show-dir", tmp_path / "show", "--boundary")
+    outcome = tool(*command, "--severities", "1", "3", *options)
+    assert outcome.status == 0, outcome.err
+    records = read_records([work])[0]
+    (clean,) = (r for r in records if r.kind == "accuracy")
+    corrupted = {
+        (r.details["corruption"], r.details["severity"]): r for r in records if r.kind == "corruption"
+    }
+    assert sorted(corrupted) == [(name, severity) for name in ("fog", "snow") for severity in (1, 3)]
+    images = clean.details["per_image_names"]
+    assert len(darkening) == 4 * len(images)
+    assert {name for _, name in darkening} == set(images)
+    matrices = {key: unpack(r.details["per_image_confusion"]) for key, r in corrupted.items()}
+    total = unpack(clean.details["per_image_confusion"]).sum()
+    assert all(counts.sum() == total for counts in matrices.values())
+    brightness = np.reshape(seen, (5, len(images))).mean(1)  # as it is, then fog 1, fog 3, snow 1, snow 3
+    assert brightness[1:] / brightness[0] == pytest.approx([1 / 2, 1 / 6, 1 / 2, 1 / 6], rel=0.05)
+    for record in corrupted.values():
+        assert find_alteration(record) is None
+        assert record.details["library"] == "darkening 1.0"
+        assert record.provenance.checkpoint_sha256 == clean.provenance.checkpoint_sha256
+        assert "per_image_boundary" not in record.details
+    assert "boundary_iou_percent" in clean.values
+    mean = np.mean([r.values["miou_percent"] for r in corrupted.values()])
+    assert f"mean mIoU on corrupted images: {mean:.2f}%" in outcome.out
+
+    darkening.clear()
+    outcome = tool(*command, "--severities", "1", "2", "3")
+    assert outcome.status == 0, outcome.err
+    assert {(c.name, c.severity) for c, _ in darkening} == {("fog", 2), ("snow", 2)}
+    assert len([r for r in read_records([work])[0] if r.kind == "corruption"]) == 6
+
+
+def test_pictures_show_images_as_they_are(small_config, checkpoint, tool, tmp_path, darkening):
+    options = ("--work-dir", tmp_path / "w", "--show-dir")
+    for place, more in (("clean", ()), ("both", ("--corruptions", "fog", "--severities", "5"))):
+        assert tool("test", small_config(), checkpoint, *options, tmp_path / place, *more).status == 0
+    pictures = sorted((tmp_path / "clean").rglob("*.png"))
+    assert pictures
+    for picture in pictures:
+        twin = tmp_path / "both" / picture.relative_to(tmp_path / "clean")
+        assert twin.read_bytes() == picture.read_bytes()
