@@ -31,6 +31,7 @@ from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_g
 
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.text import one_line
+from lednet_mm.upstream.pytorch import module_versions, set_module_versions
 
 ZIP = b"PK\x03\x04"
 """What files of PyTorch begin with, since 1.6."""
@@ -408,8 +409,8 @@ def _settle(value: Any, done: dict[int, Any]) -> Any:
         for key, item in value.items():
             if isinstance(key, KEYS):
                 settled[key] = _settle(item, done)
-        if isinstance(versions := getattr(value, "_metadata", None), dict):
-            settled._metadata = _settle(versions, done)  # of modules, which load_state_dict looks at
+        if isinstance(versions := module_versions(value), dict):
+            set_module_versions(settled, _settle(versions, done))
     elif isinstance(value, set):
         settled = {item for item in value if isinstance(item, KEYS)}
     else:

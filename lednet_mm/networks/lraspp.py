@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lednet_mm.cards import Card
+from lednet_mm.networks.heads import AsynchronousHead
 from lednet_mm.networks.mmsegmentation import REPOSITORY
 
 CARD = Card(
@@ -40,7 +41,7 @@ class ClippedAveragePool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the averages."""
-        if torch.jit.is_tracing():  # a window cannot follow the map's size in a trace; products can
+        if torch.onnx.is_in_onnx_export():  # a window cannot follow the map's size in a trace; products can
             lengths = [torch.as_tensor(length) for length in x.shape[2:]]
             rows, columns = (self._windows(n, s).to(x) for n, s in zip(lengths, self.stride, strict=True))
             return rows @ x @ columns.transpose(0, 1)
@@ -56,7 +57,7 @@ class ClippedAveragePool(nn.Module):
 
 
 @MODELS.register_module()
-class AnySizeLRASPPHead(LRASPPHead):
+class AnySizeLRASPPHead(LRASPPHead, AsynchronousHead):
     """mmseg's ``LRASPPHead``, which fails where the deepest map is smaller than its pooling window of 49.
 
     That is CamVid at 480x360 already. Larger maps give the same result in both.
