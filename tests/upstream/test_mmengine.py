@@ -41,7 +41,7 @@ def test_weights_that_are_loaded_are_not_loaded_again(tmp_path):
     told.has_loaded = True
     told.load_or_resume()
     told.has_loaded = False
-    with pytest.raises(InputError, match="missing.pth"):
+    with pytest.raises(InputError, match=r"missing\.pth"):
         told.load_or_resume()
 
 
