@@ -118,7 +118,7 @@ def _replacement(module: nn.Module) -> nn.Module | None:
 
 @contextmanager
 def any_size(network: nn.Module) -> Iterator[None]:
-    """While this is entered, a network in evaluation mode is traced for images of any size where it can be."""
+    """While this is entered, a trace of a network in evaluation mode takes any size where it can."""
     replaced = []
     for parent in list(network.modules()):
         for name, child in parent.named_children():

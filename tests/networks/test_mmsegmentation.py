@@ -52,6 +52,12 @@ class TestPIDNet(NetworkTest):
 
     network = "pidnet_s"
 
+    def batch(self, device="cpu"):
+        images, samples = super().batch(device)
+        for sample in samples:  # labels of noise have an edge at every pixel
+            sample.gt_sem_seg.data[..., : self.size[1] // 2] = 0
+        return images, samples
+
 
 class TestSegFormer(NetworkTest):
     """As its config in this project has it."""
