@@ -57,6 +57,8 @@ class Card:
         vectors: the reference vectors of the network and of its other versions by name. The network itself is
             proven if one of them has no title.
         published: the names of its rows in ``lednet_mm/reports/published.csv``.
+        unused: the names of trainable parameters that no loss depends on, ``*`` for any text; all others get
+            a gradient in every training step.
 
     Raises:
         ValueError: a field of another type, or two vectors of the network itself.
@@ -70,6 +72,7 @@ class Card:
     deviations: Sequence[str] = ()
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     published: Sequence[str] = ()
+    unused: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name in ("name", "title", "paper", "repository"):
@@ -77,7 +80,7 @@ class Card:
                 raise ValueError(f"{name} is a text, not {value!r}")
         if not isinstance(self.commit, str | None):
             raise ValueError(f"commit is a text or None, not {self.commit!r}")
-        for name in ("deviations", "published"):
+        for name in ("deviations", "published", "unused"):
             value = getattr(self, name)
             if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
                 raise ValueError(f"{name} is a list of texts, not {value!r}")

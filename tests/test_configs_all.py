@@ -10,13 +10,14 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.structures import PixelData
+from mmseg.models.decode_heads import STDCHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
+from mmseg.structures.sampler import OHEMPixelSampler
 from torch import nn
 
 from lednet_mm.catalog import network_files
 from lednet_mm.config import Choice, load_config
-from lednet_mm.deployment.inference import build_network
 
 CLASSES = {"camvid": 11, "cityscapes": 19}
 WHEEL = Path(mmseg.__file__).parent / ".mim/configs"
@@ -78,7 +79,9 @@ def without_values(model: dict):
 
 
 def sampling(head) -> tuple | None:
-    return head.sampler and (type(head.sampler), head.sampler.thresh, head.sampler.min_kept)
+    if head.sampler is None:
+        return None
+    return isinstance(head.sampler, OHEMPixelSampler), head.sampler.thresh, head.sampler.min_kept
 
 
 def batch(size: tuple[int, int], classes: int) -> tuple[torch.Tensor, list]:
@@ -100,7 +103,7 @@ def test_config(network: str, dataset: str):
     model = without_values(config.model)
     for head in heads(model):
         # STDC's head for details tells two classes apart.
-        assert head.num_classes == (2 if type(head).__name__ == "STDCHead" else CLASSES[dataset])
+        assert head.num_classes == (2 if isinstance(head, STDCHead) else CLASSES[dataset])
         for loss in several(head.loss_decode):
             if type(loss).__name__ == "WeightedCrossEntropy":
                 assert loss.class_weight == list(config.class_weight)
@@ -112,19 +115,12 @@ def test_config(network: str, dataset: str):
 class TestNetworksFromMMSegmentation:
     """What has no test of its own in tests/networks."""
 
-    def test_it_trains_and_answers(self, network: str):
-        torch.manual_seed(0)
-        model = build_network(load_config(Choice(network, "cityscapes"))).train()
+    def test_its_losses(self, network: str):
+        model = without_values(load_config(Choice(network, "cityscapes")).model).to("meta").train()
         images, samples = batch((48, 64), 19)
-        losses = {name: value for name, value in model.loss(images, samples).items() if "loss" in name}
+        samples = [sample.to("meta") for sample in samples]
+        losses = [name for name in model.loss(images.to("meta"), samples) if "loss" in name]
         assert {name.split(".")[1] for name in losses} == LOSSES.get(network, {"loss_ce"})
-        assert all(value.isfinite() for value in losses.values())
-        sum(losses.values()).backward()
-        assert not [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
-        model.eval()
-        image = torch.randn(1, 3, 53, 70)
-        with torch.inference_mode():
-            assert model.logits(image).shape == (1, 19, 53, 70)
 
     def test_it_is_built_as_in_mmsegmentations_own_config(self, network: str):
         ours = without_values(load_config(Choice(network, "cityscapes")).model)

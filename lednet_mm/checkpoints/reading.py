@@ -32,6 +32,7 @@ from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_g
 
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.text import one_line
+from lednet_mm.upstream.pytorch import module_versions, set_module_versions
 
 ZIP = b"PK\x03\x04"
 """The first bytes of files written by PyTorch since 1.6, which are zip archives."""
@@ -416,8 +417,9 @@ def _settle(value: Any, done: dict[int, Any]) -> Any:
         for key, item in value.items():
             if isinstance(key, KEYS):
                 settled[key] = _settle(item, done)
-        if isinstance(versions := getattr(value, "_metadata", None), dict):
-            settled._metadata = _settle(versions, done)  # versions of modules, which load_state_dict uses
+        # Versions of the modules, which load_state_dict uses.
+        if isinstance(versions := module_versions(value), dict):
+            set_module_versions(settled, _settle(versions, done))
     elif isinstance(value, set):
         settled = {item for item in value if isinstance(item, KEYS)}
     else:

@@ -18,20 +18,17 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
 import torch
 from fvcore.nn import FlopCountAnalysis
-from ptflops import get_model_complexity_info
-from ptflops.aten_ops import ATEN_OPS_MAPPING
-from ptflops.pytorch_ops import FUNCTIONAL_MAPPING, MODULES_MAPPING, TENSOR_OPS_MAPPING
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from lednet_mm.counting.counts import AGAIN, BIAS, HEADLINE, Counts, kind_of
 from lednet_mm.errors import describe_error
-from lednet_mm.layers.operators import Operator, WatchOperators, tensors_in
+from lednet_mm.upstream import ptflops
+from lednet_mm.upstream.pytorch import CONVOLUTIONS, Operator, WatchOperators, tensors_in
 
 # Operators that compute nothing: they make, copy or cut tensors. Views are known by their schemas.
 # fmt: off
@@ -100,22 +97,6 @@ class _Missed(WatchOperators):
             self.operators[_plain_name(operator.name)] += 1
 
 
-class _Watched(nn.Module):
-    """Keeps the error that a counter swallows."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-        self.error: Exception | None = None
-
-    def forward(self, images: Tensor) -> Tensor:
-        try:
-            return self.network(images)
-        except Exception as error:
-            self.error = error
-            raise
-
-
 def count_by_fvcore(subject: Subject, counts: Counts) -> None:
     """Count by fvcore and add the result to ``counts``."""
     network, images = subject.network, subject.images
@@ -148,26 +129,15 @@ def count_by_ptflops_pytorch(subject: Subject, counts: Counts) -> None:
     inside: list[nn.Module] = []
     announced = [0]
 
-    def in_module(hook: Callable) -> Callable:
-        def counted(module: Any, inputs: Any, output: Any) -> None:
-            before = module.__flops__
-            hook(module, inputs, output)
-            macs = int(module.__flops__ - before)
-            is_sum = isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)) and module.bias is not None
-            bias = output.numel() if is_sum else 0
-            operators[BIAS] += bias
-            operators[type(module).__name__] += macs - bias
+    def of_module(module: nn.Module, output: Any, macs: int) -> None:
+        is_sum = isinstance(module, (*CONVOLUTIONS, nn.Linear)) and module.bias is not None
+        bias = output.numel() if is_sum else 0
+        operators[BIAS] += bias
+        operators[type(module).__name__] += macs - bias
 
-        return counted
-
-    def in_function(function: Callable, rule: Callable) -> Callable:
-        def counted(*args: Any, **kwargs: Any) -> int:
-            macs = int(rule(*args, **kwargs))
-            operators[function.__name__ + (AGAIN if inside else "")] += macs
-            announced[0] += not inside
-            return macs
-
-        return counted
+    def of_function(function: Callable, macs: int) -> None:
+        operators[function.__name__ + (AGAIN if inside else "")] += macs
+        announced[0] += not inside
 
     def counts_it(packet: Any) -> bool:
         if inside:
@@ -175,32 +145,21 @@ def count_by_ptflops_pytorch(subject: Subject, counts: Counts) -> None:
         announced[0], told = max(0, announced[0] - 1), announced[0]
         return bool(told)
 
-    watched = _Watched(network)
     missed = _Missed(counts_it)
     with ExitStack() as stack:
         for module in network.modules():
-            if type(module) in MODULES_MAPPING:
+            if ptflops.counts_module(module):
                 handles = (
                     module.register_forward_pre_hook(lambda module, inputs: inside.append(module)),
                     module.register_forward_hook(lambda *_: inside.pop() and None, always_call=True),
                 )
                 for handle in handles:
                     stack.callback(handle.remove)
-        for mapping in (FUNCTIONAL_MAPPING, TENSOR_OPS_MAPPING):
-            ours = {function: in_function(function, rule) for function, rule in mapping.items()}
-            stack.enter_context(mock.patch.dict(mapping, ours))
         stack.enter_context(missed)
-        total, _ = get_model_complexity_info(
-            watched,
-            tuple(images.shape[1:]),
-            print_per_layer_stat=False,
-            as_strings=False,
-            backend="pytorch",
-            custom_modules_hooks={kind: in_module(hook) for kind, hook in MODULES_MAPPING.items()},
+        total = ptflops.total_by_hooks(
+            network, images.shape[1:], of_module=of_module, of_function=of_function
         )
-    if total is None:
-        raise watched.error or RuntimeError("ptflops gives no reason")
-    surplus = int(total) - sum(operators.values())
+    surplus = total - sum(operators.values())
     if surplus:
         operators["modules registered in several places" + AGAIN] = surplus
     counts.counters["ptflops_pytorch"] = {name: macs for name, macs in operators.items() if macs}
@@ -212,35 +171,15 @@ def count_by_ptflops_aten(subject: Subject, counts: Counts) -> None:
     network, images = subject.shapes, subject.image_shapes
     operators: Counter[str] = Counter()
 
-    def tallied(packet: Any, rule: Callable) -> Callable:
-        def counted(inputs: Any, outputs: Any) -> int:
-            macs = int(rule(inputs, outputs))
-            name = packet.__name__
-            bias = 0
-            if (
-                name in ("convolution", "_convolution", "addmm")
-                and inputs[0 if name == "addmm" else 2] is not None
-            ):
-                bias = outputs[0].numel()
-            operators[BIAS] += bias
-            operators[name] += macs - bias
-            return macs
+    def of_operator(packet: Any, inputs: Any, outputs: Any, macs: int) -> None:
+        name = packet.__name__
+        place = {"addmm": 0, "convolution": 2, "_convolution": 2}.get(name)  # of the bias
+        bias = 0 if place is None or inputs[place] is None else outputs[0].numel()
+        operators[BIAS] += bias
+        operators[name] += macs - bias
 
-        return counted
-
-    watched = _Watched(network)
-    missed = _Missed(lambda packet: packet in ATEN_OPS_MAPPING)
-    with missed:
-        total, _ = get_model_complexity_info(
-            watched,
-            tuple(images.shape[1:]),
-            print_per_layer_stat=False,
-            as_strings=False,
-            backend="aten",
-            custom_modules_hooks={packet: tallied(packet, rule) for packet, rule in ATEN_OPS_MAPPING.items()},
-        )
-    if total is None:
-        raise watched.error or RuntimeError("ptflops gives no reason")
+    with _Missed(ptflops.counts_operator) as missed:
+        ptflops.total_by_operators(network, images.shape[1:], of_operator=of_operator)
     counts.counters["ptflops_aten"] = {name: macs for name, macs in operators.items() if macs}
     counts.missed["ptflops_aten"] = dict(missed.operators)
 
@@ -267,12 +206,9 @@ COUNTERS: Mapping[str, Callable[[Subject, Counts], None]] = {
 def _as_it_runs() -> Any:
     """Count what a plain run does, quietly.
 
-    Layers write themselves down differently for an export (a resizing for every size, pooling as matrix
-    products); a trace that only counts is none. Attention runs as the operators that it is made of, not as
-    one that no counter knows.
+    Attention runs as the operators that it is made of, not as one that no counter knows.
     """
     with (
-        mock.patch("torch.jit.is_tracing", return_value=False),
         sdpa_kernel(SDPBackend.MATH),
         warnings.catch_warnings(),
         redirect_stdout(io.StringIO()),

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import flop_registry
 
 from lednet_mm.deployment.rounding import dtype_of, fastest_algorithms, float32_products
-from lednet_mm.layers.operators import Operator, WatchOperators, tensors_in
+from lednet_mm.upstream.pytorch import Operator, WatchOperators, tensors_in
 
 
 @dataclass(frozen=True)

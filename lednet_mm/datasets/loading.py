@@ -15,12 +15,12 @@ import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform, LoadImageFromFile
 from mmengine import fileio
-from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from lednet_mm.datasets.file_kinds import AVIF, VIDEO, kind_of_image, kind_of_other
 from lednet_mm.errors import InputError
+from lednet_mm.upstream.mmseg import LabelTransform
 
 IGNORE = 255
 UNKNOWN = 254
@@ -263,7 +263,7 @@ class LoadImage(LoadImageFromFile):
 
 
 @TRANSFORMS.register_module()
-class LoadLabels(LoadAnnotations):
+class LoadLabels(LabelTransform):
     """mmseg's ``LoadAnnotations`` for semantic labels, with a check of every label.
 
     It reads these keys of ``results``: ``seg_map_path``; ``label_map``, a dict from ids in the file to class
@@ -295,7 +295,8 @@ class LoadLabels(LoadAnnotations):
         """Add ``gt_seg_map`` (H, W) uint8, and its name to ``seg_fields``."""
         return results if results.get("seg_map_path") is None else super().transform(results)
 
-    def _load_seg_map(self, results: dict) -> None:
+    def read_labels(self, results: dict) -> None:
+        """Read the labels of one image into ``results``."""
         path, num_classes = results["seg_map_path"], results.get("num_classes", 256)
         only_mapped, colors = results.get("only_mapped", False), results.get("label_colors", False)
         if colors:

@@ -18,9 +18,9 @@ from lednet_mm.deployment.inference import REFUSALS, input_channels
 from lednet_mm.deployment.rounding import float32_products
 from lednet_mm.errors import describe_error
 from lednet_mm.layers.deployment import REWRITES, replace_modules
-from lednet_mm.layers.operators import tensors_in
+from lednet_mm.upstream.pytorch import DROPOUTS, tensors_in
 
-DROPOUT = (nn.modules.dropout._DropoutNd, DropPath)
+DROPOUT = (*DROPOUTS, DropPath)
 
 SHAPES = ((128, 192), (107, 157))
 """(height, width) of the images that a network is looked at with: of even maps, and of odd ones."""

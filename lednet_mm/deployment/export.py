@@ -21,7 +21,7 @@ from mmseg.registry import DATASETS
 from torch import Tensor, nn
 
 from lednet_mm.config import innermost, run_of
-from lednet_mm.deployment.exportable import exportable
+from lednet_mm.deployment.exportable import any_size
 from lednet_mm.deployment.inference import REFUSALS, input_channels
 from lednet_mm.deployment.precisions import PRECISIONS
 from lednet_mm.deployment.rounding import output_error, tolerance_for
@@ -86,10 +86,10 @@ def trace_to_onnx(network: nn.Module, images: Tensor, *, dynamic: bool) -> bytes
     """
     axes = {0: "batch", 2: "height", 3: "width"}
     content = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), any_size(network):
         warnings.simplefilter("ignore")  # every size in Python arithmetic warns; the check decides
         torch.onnx.export(
-            exportable(network),
+            network,
             (images,),
             content,  # type: ignore[arg-type]  # the tracing exporter takes it, the annotation is the other's
             dynamo=False,

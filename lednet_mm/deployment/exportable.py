@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -115,11 +116,18 @@ def _replacement(module: nn.Module) -> nn.Module | None:
     return None
 
 
-def exportable(network: nn.Module) -> nn.Module:
-    """Return an equal copy, in evaluation mode, whose trace takes images of any size where it can."""
-    network = copy.deepcopy(network).eval()
+@contextmanager
+def any_size(network: nn.Module) -> Iterator[None]:
+    """While this is entered, a trace of a network in evaluation mode takes any size where it can."""
+    replaced = []
     for parent in list(network.modules()):
         for name, child in parent.named_children():
             if (equal := _replacement(child)) is not None:
-                setattr(parent, name, equal)
-    return network
+                replaced.append((parent, name, child, equal))
+    try:
+        for parent, name, _, equal in replaced:
+            setattr(parent, name, equal)
+        yield
+    finally:
+        for parent, name, child, _ in replaced:
+            setattr(parent, name, child)

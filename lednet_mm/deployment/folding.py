@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lednet_mm.layers.deployment import affine, replace_modules, scale_inputs, scale_outputs
-from lednet_mm.layers.operators import Operator, WatchOperators, tensors_in
+from lednet_mm.upstream.pytorch import Operator, WatchOperators, tensors_in
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.layers.deployment import replace_modules
+from lednet_mm.upstream.pytorch import CONVOLUTIONS, plain_batch_norm
 
 REFUSALS = (
     ArithmeticError,
@@ -66,17 +67,9 @@ def build_network(config: Config) -> Any:
     except REFUSALS as error:
         reason = describe_error(error)
         raise InputError(f"{config.filename}: the model cannot be built: {reason}") from error
-    replace_modules(model, {m: _plain(m) for m in model.modules() if isinstance(m, nn.SyncBatchNorm)})
+    synchronised = [module for module in model.modules() if isinstance(module, nn.SyncBatchNorm)]
+    replace_modules(model, {norm: plain_batch_norm(norm) for norm in synchronised})
     return model.eval()
-
-
-def _plain(norm: nn.SyncBatchNorm) -> nn.BatchNorm2d:
-    plain = nn.BatchNorm2d(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
-    # The synchronised one takes maps of any number of dimensions (EncNet's are one-dimensional).
-    plain._check_input_dim = lambda input: None  # type: ignore[method-assign]
-    plain.weight, plain.bias = norm.weight, norm.bias
-    plain.load_state_dict(norm.state_dict())
-    return plain
 
 
 def input_channels(network: nn.Module) -> int:
@@ -84,5 +77,5 @@ def input_channels(network: nn.Module) -> int:
     backbones = (getattr(m, "backbone", None) for m in network.modules())
     backbone = next((b for b in backbones if isinstance(b, nn.Module)), None)
     modules = backbone.modules() if backbone is not None else ()
-    first = next((m for m in modules if isinstance(m, nn.modules.conv._ConvNd)), None)
+    first = next((m for m in modules if isinstance(m, CONVOLUTIONS)), None)
     return 3 if first is None else first.in_channels

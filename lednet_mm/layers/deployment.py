@@ -8,7 +8,7 @@ A network that can compute the same outputs with less work registers a rewrite i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -73,9 +73,12 @@ def scale_inputs(module: nn.Conv2d, factor: Tensor, summand: Tensor) -> None:
     _set(module, weight * of_each_output(factor), bias)
 
 
-def replace_modules(network: nn.Module, replacements: dict[nn.Module, nn.Module]) -> None:
+def replace_modules(network: nn.Module, replacements: Mapping[nn.Module, nn.Module]) -> None:
     """Replace modules of a network by others, wherever they are registered in it."""
-    for parent in list(network.modules()):
-        for name, child in parent._modules.items():
-            if child in replacements:
-                parent._modules[name] = replacements[child]
+    places = []
+    for path, module in network.named_modules(remove_duplicate=False):
+        if path and module in replacements:
+            parent, _, name = path.rpartition(".")
+            places.append((network.get_submodule(parent), name, replacements[module]))
+    for place, name, other in places:
+        setattr(place, name, other)

@@ -50,7 +50,7 @@ def adaptive_average_pool(x: Tensor, size: tuple[int, int]) -> Tensor:
     ONNX has no adaptive pooling, so a trace records two matrix products instead, which work for maps of any
     size.
     """
-    if not torch.jit.is_tracing():
+    if not torch.onnx.is_in_onnx_export():
         return F.adaptive_avg_pool2d(x, size)
     rows, columns = (_bin_averages(*axis).to(x) for axis in zip(x.shape[2:], size, strict=True))
     return rows @ x @ columns.transpose(0, 1)

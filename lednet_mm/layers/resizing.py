@@ -17,7 +17,7 @@ def resize_like(x: Tensor, reference: Tensor, align_corners: bool) -> Tensor:
 def match_size(x: Tensor, reference: Tensor, align_corners: bool) -> Tensor:
     """Resize ``x`` bilinearly to the size of ``reference``, or return it unchanged if it has that size."""
     # A trace always resizes, so that the exported network works at any size; a plain run skips the copy.
-    if torch.jit.is_tracing() or x.shape[2:] != reference.shape[2:]:
+    if torch.onnx.is_in_onnx_export() or x.shape[2:] != reference.shape[2:]:
         return resize_like(x, reference, align_corners)
     return x
 
@@ -32,7 +32,7 @@ def pad_like(x: Tensor, reference: Tensor) -> Tensor:
     bottom = reference.shape[2] - x.shape[2]
     right = reference.shape[3] - x.shape[3]
     # A trace always pads, so that the exported network works at any size; a plain run skips the copy.
-    return F.pad(x, (0, right, 0, bottom)) if torch.jit.is_tracing() or bottom or right else x
+    return F.pad(x, (0, right, 0, bottom)) if torch.onnx.is_in_onnx_export() or bottom or right else x
 
 
 def unpool(x: Tensor, indices: Tensor, size: Sequence[int]) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -12,7 +13,38 @@ from torch import Tensor, nn
 from lednet_mm.layers import Config, match_size
 
 
-class DecodeHead(BaseDecodeHead):
+def stack_labels(samples: Sequence[Any]) -> Tensor:
+    """Return the labels of N samples as (N, 1, H, W)."""
+    return torch.stack([sample.gt_sem_seg.data for sample in samples])
+
+
+class AsynchronousHead(BaseDecodeHead):
+    """mmseg's ``BaseDecodeHead`` with a loss and an accuracy that no GPU has to wait for."""
+
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
+        """Return the losses by name, and ``acc_seg``: the labelled pixels that are right, in percent.
+
+        The same as mmseg's, whose accuracy costs more than the loss and makes a GPU wait, and which resizes
+        whatever the size.
+
+        Args:
+            seg_logits: (N, num_classes, h, w).
+            batch_data_samples: N samples with labels of one size.
+        """
+        label = stack_labels(batch_data_samples)  # (N, 1, H, W)
+        logits = match_size(seg_logits, label, self.align_corners)
+        weight = None if self.sampler is None else self.sampler.sample(logits, label)
+        label = label.squeeze(1)
+        decode = self.loss_decode
+        losses: dict[str, Tensor] = {}
+        for loss in decode if isinstance(decode, nn.ModuleList) else [decode]:
+            value = loss(logits, label, weight=weight, ignore_index=self.ignore_index)
+            name = str(loss.loss_name)
+            losses[name] = losses[name] + value if name in losses else value
+        return {**losses, "acc_seg": pixel_accuracy(logits.detach(), label, self.ignore_index)}
+
+
+class DecodeHead(AsynchronousHead):
     """mmseg's ``BaseDecodeHead`` as the heads here need it: of one map or several, and without dropout.
 
     A head makes its layers itself, and in ``forward`` the logits from ``self._transform_inputs(inputs)``,
@@ -72,26 +104,11 @@ class DecodeHead(BaseDecodeHead):
         if not self.plain_classifier:
             self.conv_seg = None
 
-    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
-        """Return the losses by name, and ``acc_seg``: the labelled pixels that are right, in percent.
-
-        The same as mmseg's, whose accuracy costs more than the loss, and which resizes whatever the size.
-
-        Args:
-            seg_logits: (N, num_classes, h, w).
-            batch_data_samples: N samples with labels of one size.
-        """
-        label = self._stack_batch_gt(batch_data_samples)  # (N, 1, H, W)
-        logits = match_size(seg_logits, label, self.align_corners)
-        weight = None if self.sampler is None else self.sampler.sample(logits, label)
-        label = label.squeeze(1)
-        decode = self.loss_decode
-        losses: dict[str, Tensor] = {}
-        for loss in decode if isinstance(decode, nn.ModuleList) else [decode]:
-            value = loss(logits, label, weight=weight, ignore_index=self.ignore_index)
-            name = str(loss.loss_name)
-            losses[name] = losses[name] + value if name in losses else value
-        return {**losses, "acc_seg": pixel_accuracy(logits.detach(), label, self.ignore_index)}
+    def _transform_inputs(self, inputs: Sequence[Tensor]) -> Any:
+        """Return the map that the head takes, or a list of those that it takes."""
+        if isinstance(self.in_index, int):
+            return inputs[self.in_index]
+        return [inputs[index] for index in self.in_index]
 
 
 def pixel_accuracy(logits: Tensor, label: Tensor, ignore_index: int = 255) -> Tensor:

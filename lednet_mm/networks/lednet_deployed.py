@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from lednet_mm.layers import ConvPoolDownsample, pad_like
 from lednet_mm.layers.deployment import affine, deployment_rewrite, replace_modules, scale_outputs
 from lednet_mm.networks.lednet import APNHead, FactorizedBranch, LEDNet, SplitShuffleBlock
+from lednet_mm.upstream.pytorch import BATCH_NORMS
 
 LONGEST_JOIN = 8
 """Concatenate a half from at most this many slices; beyond that, gather its channels by index."""
@@ -329,7 +330,7 @@ def _suits(encoder: LEDNet) -> bool:
         isinstance(block, SplitShuffleBlock)
         and block.split
         and simple(block.act)
-        and not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in block.modules())
+        and not any(isinstance(m, BATCH_NORMS) for m in block.modules())
         for stage in stages
         for block in stage[1:]
     ) and all(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lednet_mm.cards import Card
+from lednet_mm.networks.heads import AsynchronousHead
 from lednet_mm.networks.mmsegmentation import REPOSITORY
 
 CARD = Card(
@@ -39,9 +40,8 @@ class ClippedAveragePool(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        if (
-            torch.jit.is_tracing()
-        ):  # a trace fixes the size of a pooling window; matrix products follow the map's size
+        # A trace fixes the size of a pooling window; matrix products follow the map's size.
+        if torch.onnx.is_in_onnx_export():
             lengths = [torch.as_tensor(length) for length in x.shape[2:]]
             rows, columns = (self._windows(n, s).to(x) for n, s in zip(lengths, self.stride, strict=True))
             return rows @ x @ columns.transpose(0, 1)
@@ -57,7 +57,7 @@ class ClippedAveragePool(nn.Module):
 
 
 @MODELS.register_module()
-class AnySizeLRASPPHead(LRASPPHead):
+class AnySizeLRASPPHead(LRASPPHead, AsynchronousHead):
     """mmseg's ``LRASPPHead`` for maps that are smaller than its pooling window of 49, where mmseg's fails.
 
     CamVid's images of 480x360 have such maps. For larger maps both heads give the same result.

@@ -85,7 +85,7 @@ class CornerMaxPool(nn.MaxPool2d):
     def forward(self, x: Tensor) -> Tensor:
         bottom, right = x.shape[2] % 2, x.shape[3] % 2
         # PyTorch's ceil_mode drops a last window of one row, so the map is padded; a trace always pads.
-        if torch.jit.is_tracing() or bottom or right:
+        if torch.onnx.is_in_onnx_export() or bottom or right:
             x = F.pad(x, (0, right, 0, bottom), value=-torch.inf)
         return super().forward(x)
 
@@ -164,7 +164,7 @@ class MobileNetV2Plus(BaseModule):
         """Return the maps at 1/4 and 1/8."""
         if self.quarters:
             # A trace would record the result of this check as a constant.
-            if not torch.jit.is_tracing() and (x.shape[2] % 8 or x.shape[3] % 8):
+            if not torch.onnx.is_in_onnx_export() and (x.shape[2] % 8 or x.shape[3] % 8):
                 raise ValueError(f"height and width must be multiples of 8, got {x.shape[2]}x{x.shape[3]}")
             x = to_quarters(x)
         half, quarter, *eighth = self.stages(self.stem(x))

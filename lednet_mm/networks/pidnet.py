@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lednet_mm.cards import Card
+from lednet_mm.layers import resize_like
+from lednet_mm.networks.heads import pixel_accuracy, stack_labels
 from lednet_mm.networks.mmsegmentation import REPOSITORY
 
 CARD = Card(
@@ -73,6 +75,25 @@ class PIDNetHead(PIDHead):
         super().__init__(**kwargs)
         self.edge_width = edge_width
 
-    def _stack_batch_gt(self, batch_data_samples: list) -> tuple[Tensor, Tensor]:
-        labels = torch.stack([sample.gt_sem_seg.data for sample in batch_data_samples])
-        return labels, label_edges(labels, self.edge_width, self.ignore_index)
+    def loss_by_feat(self, seg_logits: tuple[Tensor, ...], batch_data_samples: list) -> dict[str, Tensor]:
+        """Return the losses by name, and ``acc_seg``: the labelled pixels that are right, in percent.
+
+        Args:
+            seg_logits: of the proportional and integral branch, each (N, num_classes, h, w), and of the
+                derivative branch, (N, 1, h, w).
+            batch_data_samples: N samples with labels of one size.
+        """
+        label = stack_labels(batch_data_samples)  # (N, 1, H, W)
+        edges = label_edges(label, self.edge_width, self.ignore_index).squeeze(1)
+        proportional, integral, derivative = (
+            resize_like(logits, label, self.align_corners) for logits in seg_logits
+        )
+        label = label.squeeze(1)
+        near_edges = label.where(derivative[:, 0].sigmoid() > 0.8, self.ignore_index)
+        return {
+            "loss_sem_p": self.loss_decode[0](proportional, label, ignore_index=self.ignore_index),
+            "loss_sem_i": self.loss_decode[1](integral, label),
+            "loss_bd": self.loss_decode[2](derivative, edges),
+            "loss_sem_bd": self.loss_decode[3](integral, near_edges),
+            "acc_seg": pixel_accuracy(integral.detach(), label, self.ignore_index),
+        }

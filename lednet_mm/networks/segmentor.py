@@ -9,10 +9,12 @@ import torch
 from mmengine.config import ConfigDict
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
+from mmseg.utils import add_prefix
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lednet_mm.layers import match_size
+from lednet_mm.networks.asynchronous import without_waiting
 
 
 @MODELS.register_module()
@@ -70,6 +72,9 @@ class WeightedCrossEntropy(nn.Module):
 class Segmentor(EncoderDecoder):
     """``EncoderDecoder`` whose heads all learn the same classes with the same class weights.
 
+    MMSegmentation's own heads, losses and sampler are replaced by equals that no GPU has to wait for
+    (:mod:`lednet_mm.networks.asynchronous`).
+
     Args:
         num_classes: given to every head that does not state its own (one for edges, say).
         class_weight: given to every :class:`WeightedCrossEntropy`; None weighs all classes alike.
@@ -108,7 +113,7 @@ class Segmentor(EncoderDecoder):
             losses = head.get("loss_decode", {"type": "WeightedCrossEntropy"})
             several = isinstance(losses, (list, tuple))
             weighted = [weigh(loss) for loss in losses] if several else weigh(losses)
-            return {"num_classes": num_classes, **head, "loss_decode": weighted}
+            return without_waiting({"num_classes": num_classes, **head, "loss_decode": weighted})
 
         if isinstance(auxiliary_head, (list, tuple)):
             auxiliary_head = [complete(head) for head in auxiliary_head]
@@ -140,12 +145,21 @@ class Segmentor(EncoderDecoder):
 
     def loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict[str, Tensor]:
         """Return the losses of the heads that learn, by name; shapes as in ``EncoderDecoder``."""
-        if self.learning == "all":
-            return super().loss(inputs, data_samples)
         maps = self.extract_feat(inputs)
-        if self.learning == "auxiliary":
-            return self._auxiliary_head_forward_train(maps, data_samples)
-        return self._decode_head_forward_train(maps, data_samples)
+        losses: dict[str, Tensor] = {}
+        if self.learning != "auxiliary":
+            found = self.decode_head.loss(maps, data_samples, self.train_cfg)
+            losses.update(add_prefix(found, "decode"))
+        if self.learning != "decode" and self.with_auxiliary_head:
+            several = isinstance(self.auxiliary_head, nn.ModuleList)
+            heads = (
+                {f"aux_{i}": head for i, head in enumerate(self.auxiliary_head)}
+                if several
+                else {"aux": self.auxiliary_head}
+            )
+            for name, head in heads.items():
+                losses.update(add_prefix(head.loss(maps, data_samples, self.train_cfg), name))
+        return losses
 
     def val_step(self, data: Any) -> list:
         """Predict a batch of validation or test; images of different sizes one after the other."""

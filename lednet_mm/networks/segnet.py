@@ -84,7 +84,7 @@ class SegNet(BaseModule):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the deepest map and the map at full resolution."""
         smallest = 2 ** len(self.encoders)
-        if not torch.jit.is_tracing() and min(x.shape[2:]) < smallest:
+        if not torch.onnx.is_in_onnx_export() and min(x.shape[2:]) < smallest:
             raise ValueError(f"height and width must be at least {smallest}, got {x.shape[2]}x{x.shape[3]}")
         pooled = []
         for encoder in self.encoders:

@@ -20,6 +20,7 @@ from lednet_mm.deployment.rounding import dtype_of, fastest_algorithms, float32_
 from lednet_mm.errors import describe_error
 from lednet_mm.timing.backends import ENGINES
 from lednet_mm.timing.runtimes import UnavailableError
+from lednet_mm.upstream.pytorch import compile_any_number_of_versions
 
 Call = Callable[[], Any]
 
@@ -63,17 +64,10 @@ def compiled(network: nn.Module, images: Tensor, precision: str, threads: int) -
     Raises:
         UnavailableError: no C++ compiler, which Inductor needs on a CPU.
     """
-    from torch._dynamo import config as dynamo
-
     if not images.is_cuda and not any(map(shutil.which, ("c++", "g++", "clang++", "cl"))):
         raise UnavailableError("torch.compile needs a C++ compiler (g++)")
     network, images = _converted(network, images, precision, torch.contiguous_format)
-    # Several networks share the code of their outermost class, and Dynamo stops compiling a piece of code
-    # after 8 versions of it, with a warning only: every version here is wanted.
-    for limit in ("recompile_limit", "cache_size_limit"):
-        if hasattr(dynamo, limit):
-            setattr(dynamo, limit, 1_000_000)
-            break
+    compile_any_number_of_versions()  # every network here is a version of the same code
     options: dict[str, Any] = {"triton.cudagraphs": True} if images.is_cuda else {"freezing": True}
     compiled_network = torch.compile(network, fullgraph=True, dynamic=False, options=options)
 

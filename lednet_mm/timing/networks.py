@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 
 from lednet_mm.checkpoints.files import load_model
@@ -34,6 +33,7 @@ from lednet_mm.timing.device import Monitor, energy_per_call, summarise_readings
 from lednet_mm.timing.engines import Call, prepare_engine
 from lednet_mm.timing.latency import Timing, instability_reasons, measure, summarise
 from lednet_mm.timing.runtimes import UnavailableError
+from lednet_mm.upstream.pytorch import BATCH_NORMS
 
 LEAST_FOR_ENERGY = 2.0
 """Seconds for each row below which a GPU's energy is not measured: its counter would be too coarse."""
@@ -60,7 +60,7 @@ def settle_statistics(network: nn.Module) -> None:
     With PyTorch's initial statistics the maps of a deep network fade to constants, and any engine would
     agree with any other on them.
     """
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    norms = [module for module in network.modules() if isinstance(module, BATCH_NORMS)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.train()

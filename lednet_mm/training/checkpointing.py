@@ -58,13 +58,16 @@ def _message_hub(runtime_info: Any) -> dict[str, Any]:
 class SafeCheckpointHook(CheckpointHook):
     """Checkpoints of plain values only; an old one is deleted after the new one is whole.
 
-    ``max_keep_ckpts`` counts the checkpoints of this training that can be read. Files with a higher number
-    than the current iteration, which an earlier run left, are never touched, nor are unreadable ones.
+    Settings and names of files are those of mmengine's ``CheckpointHook``. ``max_keep_ckpts`` counts the
+    checkpoints of this training that can be read. Files with a higher number than the current iteration,
+    which an earlier run left, are never touched, nor are unreadable ones.
     """
 
     max_keep_ckpts: int
     out_dir: str
     filename_tmpl: str
+    rules: list[str]
+    key_indicators: list[str]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,36 +80,71 @@ class SafeCheckpointHook(CheckpointHook):
         path = Path(self.out_dir) / self.filename_tmpl.format(self._step(runner))
         self._saved = self._step(runner) if path.is_file() and self._is_whole(path) else None
 
+    def after_train_iter(self, runner: Any, *unused: Any, **unused_too: Any) -> None:
+        """Save the checkpoint that is due after an iteration."""
+        due = self.every_n_train_iters(runner, self.interval, self.save_begin)
+        if not self.by_epoch and (due or (self.save_last and self.is_last_train_iter(runner))):
+            runner.logger.info(f"Saving checkpoint at {runner.iter + 1} iterations")
+            self._save(runner, runner.iter + 1, epoch=runner.epoch, iteration=runner.iter + 1)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Save the checkpoint that is due after an epoch."""
+        due = self.every_n_epochs(runner, self.interval, self.save_begin)
+        if self.by_epoch and (due or (self.save_last and self.is_last_train_epoch(runner))):
+            runner.logger.info(f"Saving checkpoint at {runner.epoch + 1} epochs")
+            self._save(runner, runner.epoch + 1, epoch=runner.epoch + 1, iteration=runner.iter)
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """Save the checkpoint with the best value so far, of each metric that ``save_best`` names."""
+        if not self.save_best or not metrics:
+            return
+        if "auto" in self.key_indicators:
+            self._choose_metric(next(iter(metrics)))
+        better = [key for key in self.key_indicators if self._save_if_best(runner, key, metrics[key])]
+        if better and self.last_ckpt is not None:  # which does not know yet of the best ones
+            self._save(runner, self._step(runner), epoch=runner.epoch, iteration=runner.iter)
+
     def after_train(self, runner: Any) -> None:
         """Save the last weights if they have no checkpoint yet: a run may end before its last iteration."""
         step = self._step(runner)
         if self.save_last and step != self._saved:
             runner.logger.info(f"Saving checkpoint at the end of the run, after iteration {runner.iter}")
-            self._save_checkpoint_with_step(runner, step, {"epoch": runner.epoch, "iter": runner.iter})
+            self._save(runner, step, epoch=runner.epoch, iteration=runner.iter)
         super().after_train(runner)
-
-    def _step(self, runner: Any) -> int:
-        """Return the number that a checkpoint has between two iterations."""
-        return runner.epoch if self.by_epoch else runner.iter
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Keep what a reader can load without executing code."""
         checkpoint["message_hub"] = _message_hub(checkpoint["message_hub"]["runtime_info"])
 
-    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
-        keep: int = self.max_keep_ckpts
-        self.max_keep_ckpts = -1
-        noted = Path(runner.work_dir) / "last_checkpoint"
-        if is_main_process() and noted.is_symlink():  # mmengine would write to the file that it leads to
-            noted.unlink()
-        try:
-            super()._save_checkpoint_with_step(runner, step, meta)
-        finally:
-            self.max_keep_ckpts = keep
+    def _step(self, runner: Any) -> int:
+        """Return the number that a checkpoint has between two iterations."""
+        return runner.epoch if self.by_epoch else runner.iter
+
+    def _save(self, runner: Any, step: int, *, epoch: int, iteration: int) -> None:
+        """Save a checkpoint under a number, note it as the last one, and delete those that are too many."""
+        name = self.filename_tmpl.format(step)
+        runner.save_checkpoint(
+            self.out_dir,
+            name,
+            self.file_client_args,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta={"epoch": epoch, "iter": iteration},
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
         self._saved = step
-        if keep > 0 and is_main_process():
+        self.last_ckpt = str(Path(self.out_dir) / name)
+        if not is_main_process():
+            return
+        noted = Path(runner.work_dir) / "last_checkpoint"
+        if noted.is_symlink():  # what is written would go to the file that it leads to
+            noted.unlink()
+        noted.write_text(self.last_ckpt)
+        if self.max_keep_ckpts > 0:
             whole = [p for p in checkpoints_of(self.out_dir) if self._is_mine(p, step) and self._is_whole(p)]
-            for path in whole[keep:]:
+            for path in whole[self.max_keep_ckpts :]:
                 path.unlink(missing_ok=True)
 
     def _is_mine(self, path: Path, step: int) -> bool:
@@ -126,30 +164,58 @@ class SafeCheckpointHook(CheckpointHook):
             self._whole[path] = state
         return True
 
-    def _save_best_checkpoint(self, runner: Any, metrics: dict) -> None:
-        """Delete the best checkpoint so far after the better one is whole, not before."""
-        before = self._best_paths()
-        self._set_best_paths(dict.fromkeys(before))
-        super()._save_best_checkpoint(runner, metrics)
-        after = self._best_paths()
-        self._set_best_paths({key: after[key] or before[key] for key in before})
-        for key, path in before.items():
-            # The path may come from a checkpoint, which could name any file.
-            old = Path(self.out_dir) / Path(path).name if isinstance(path, str) else None
-            replaced = old and after[key] and Path(after[key]) != old and old.name.startswith("best_")
-            if old and replaced and is_main_process():
-                old.unlink(missing_ok=True)
+    def _choose_metric(self, name: str) -> None:
+        """Let ``save_best="auto"`` mean the first metric of the first validation."""
+        chosen = CheckpointHook(
+            save_best=name,
+            rule=self.rules[0],
+            greater_keys=self.greater_keys,
+            less_keys=self.less_keys,
+        )
+        self.rules, self.key_indicators = chosen.rules, chosen.key_indicators
+        self.is_better_than = chosen.is_better_than
 
-    def _best_paths(self) -> dict[str, Any]:
-        if not self.save_best:
-            return {}
-        return dict(self.best_ckpt_path_dict if len(self.key_indicators) > 1 else {"": self.best_ckpt_path})
+    def _save_if_best(self, runner: Any, key: str, score: float | None) -> bool:
+        """Save a checkpoint if a metric's value is the best so far; then delete the one that was.
 
-    def _set_best_paths(self, paths: dict[str, Any]) -> None:
-        if len(paths) > 1:
-            self.best_ckpt_path_dict = paths
-        elif paths:
-            (self.best_ckpt_path,) = paths.values()
+        Returns:
+            Whether it is the best.
+        """
+        suffix = f"_{key}" if len(self.key_indicators) > 1 else ""
+        so_far = runner.message_hub.runtime_info
+        rule = self.rules[self.key_indicators.index(key)]
+        best = so_far.get(f"best_score{suffix}", self.init_value_map[rule])
+        if score is None or not self.is_better_than[key](score, best):
+            return False
+        before = so_far.get(f"best_ckpt{suffix}")
+        name = f"best_{key}_{self.filename_tmpl.format(self._step(runner))}".replace("/", "_")
+        path = str(Path(self.out_dir) / name)
+        runner.message_hub.update_info(f"best_score{suffix}", score)
+        runner.message_hub.update_info(f"best_ckpt{suffix}", path)
+        if suffix:
+            self.best_ckpt_path_dict[key] = path
+        else:
+            self.best_ckpt_path = path
+        runner.save_checkpoint(
+            self.out_dir,
+            filename=name,
+            file_client_args=self.file_client_args,
+            save_optimizer=False,
+            save_param_scheduler=False,
+            meta={"epoch": runner.epoch, "iter": runner.iter},
+            by_epoch=False,
+            backend_args=self.backend_args,
+        )
+        unit = "epoch" if self.by_epoch else "iter"
+        step = self._step(runner)
+        runner.logger.info(
+            f"The best checkpoint with {score:0.4f} {key} at {step} {unit} is saved to {name}."
+        )
+        # The path may come from a checkpoint, which could name any file.
+        old = Path(self.out_dir) / Path(before).name if isinstance(before, str) else None
+        if old and old != Path(path) and old.name.startswith("best_") and is_main_process():
+            old.unlink(missing_ok=True)
+        return True
 
 
 def read_resumable(path: Path, model: nn.Module, optim_wrapper: Any, param_schedulers: Any) -> dict[str, Any]:

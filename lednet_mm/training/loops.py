@@ -8,6 +8,8 @@ from typing import Any
 
 from mmengine.runner import EpochBasedTrainLoop
 
+from lednet_mm.upstream.mmengine import set_progress
+
 
 class EpochLoop(EpochBasedTrainLoop):
     """mmengine's loop over epochs of ``len(dataloader)`` iterations each; its arguments are the same.
@@ -21,17 +23,17 @@ class EpochLoop(EpochBasedTrainLoop):
 
     def run(self) -> Any:
         """Train the epochs that are left."""
-        self._epoch = self._iter // len(self.dataloader)
+        set_progress(self, self.iter, self.iter // len(self.dataloader))
         return super().run()
 
     def run_epoch(self) -> None:
         """Train the iterations that are left of one epoch."""
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
-        for index, batch in self._batches(self._iter % len(self.dataloader)):
+        for index, batch in self._batches(self.iter % len(self.dataloader)):
             self.run_iter(index, batch)
         self.runner.call_hook("after_train_epoch")
-        self._epoch += 1
+        set_progress(self, self.iter, self.epoch + 1)
 
     def _batches(self, begin: int) -> Iterator[tuple[int, Any]]:
         """Return the batches of this epoch from one on, with their numbers."""
@@ -39,6 +41,6 @@ class EpochLoop(EpochBasedTrainLoop):
         if not hasattr(sampler, "skip"):  # it ends with the epoch, and mmengine shuffles it by the epoch
             return islice(enumerate(self.dataloader), begin, None)
         if self._stream is None:
-            sampler.skip(self._iter * (self.dataloader.batch_size or 1))
+            sampler.skip(self.iter * (self.dataloader.batch_size or 1))
             self._stream = iter(self.dataloader)
         return zip(range(begin, len(self.dataloader)), self._stream, strict=False)

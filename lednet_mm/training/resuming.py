@@ -18,6 +18,7 @@ from lednet_mm.errors import InputError, describe_error
 from lednet_mm.literals import LARGEST, differing_keys, read_literals
 from lednet_mm.text import one_line
 from lednet_mm.training.loops import EpochLoop
+from lednet_mm.upstream.mmengine import set_progress
 
 MAY_CHANGE = (
     # how long, and how often it is looked at
@@ -190,7 +191,7 @@ def restore(runner: Any, path: str, checkpoint: Mapping[str, Any]) -> None:
     loop = runner.train_loop
     length = len(runner.train_dataloader) if isinstance(loop, EpochLoop) else None
     epoch = checkpoint["meta"].get("epoch", 0)
-    loop._iter, loop._epoch = done, epoch
+    set_progress(loop, done, epoch)
     runner.message_hub.load_state_dict(dict(checkpoint["message_hub"]))
     states = _listed(checkpoint.get("param_schedulers") or [])
     schedules = _listed(runner.param_schedulers or [])

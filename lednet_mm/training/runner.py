@@ -22,7 +22,7 @@ from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, MMDistributedDataParallel, is_model_wrapper
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import LOOPS, RUNNERS
-from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 from mmengine.structures import PixelData
 from torch import Tensor, distributed, nn
 
@@ -51,6 +51,7 @@ from lednet_mm.training.precision import choose_tf32
 from lednet_mm.training.preflight import preflight
 from lednet_mm.training.rehearsal import rehearse
 from lednet_mm.training.resuming import check_continues, restore
+from lednet_mm.upstream.mmengine import OpenRunner
 
 FILE_ONLY = (
     "----",  # the environment, a page
@@ -90,7 +91,7 @@ def _go_on(record: logging.LogRecord) -> None:
 
 
 @RUNNERS.register_module()
-class ReproducibleRunner(Runner):
+class ReproducibleRunner(OpenRunner):
     """mmengine's ``Runner`` whose interrupted runs end with the weights of uninterrupted ones.
 
     Exact on a CPU with a fixed seed and number of threads, with ``ReproducibleSampler``,
@@ -196,13 +197,13 @@ class ReproducibleRunner(Runner):
                 loop.pop("by_epoch", None)
         return super().build_train_loop(loop)
 
-    def _maybe_compile(self, target: str) -> None:
-        """Try what is built and loaded by now; mmengine calls this right before a loop begins.
+    def before_loop(self, step: str) -> None:
+        """Try what is built and loaded by now.
 
         ``compile = True`` (or a dict of options) in the config compiles the losses, forward and backward.
         mmengine would compile the whole step, whose bookkeeping PyTorch's compiler does not get through.
         """
-        if target == "train_step":
+        if step == "train_step":
             rehearse(self)
             self.started = True
             self._write_config()
@@ -264,13 +265,13 @@ class ReproducibleRunner(Runner):
         Raises:
             InputError: checkpoints lie there that are whole, and none of them can be continued.
         """
-        if self._has_loaded:
+        if self.has_loaded:
             return
-        if not isinstance(self._train_loop, BaseLoop):  # weights are tested
-            if self._load_from is not None:
-                self.load_checkpoint(self._load_from)
-        elif not (self._resume and self._resume_newest()) and self._load_from is not None:
-            self.load_what_fits(self._load_from)
+        if not self.is_training:  # weights are tested
+            if self.first_weights is not None:
+                self.load_checkpoint(self.first_weights)
+        elif not (self.is_resumed and self._resume_newest()) and self.first_weights is not None:
+            self.load_what_fits(self.first_weights)
 
     def _resume_newest(self) -> bool:
         """Continue from the newest usable checkpoint of the work folder; say whether there is one."""
@@ -319,7 +320,7 @@ class ReproducibleRunner(Runner):
         checkpoint["state_dict"] = weights_of(checkpoint, filename, model.state_dict())
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         load_state(model, checkpoint["state_dict"], filename)
-        self._has_loaded = True
+        self.has_loaded = True
         # MMEngine's resume, which this returns to, executes the text under "config" as Python.
         meta = meta_of(checkpoint, filename)
         return {**checkpoint, "meta": {key: value for key, value in meta.items() if key != "config"}}
@@ -342,7 +343,7 @@ class ReproducibleRunner(Runner):
         self.logger.info(f"initial weights from {line}")
         file = {"file": one_line(path.name)[:300], "sha256": file_sha256(path)}
         self.message_hub.update_info("began_from", {**file, **told})
-        self._has_loaded = True
+        self.has_loaded = True
 
     def save_checkpoint(
         self, out_dir: str, filename: str, *args: Any, meta: dict | None = None, **kwargs: Any

@@ -14,8 +14,9 @@ import pytest
 import lednet_mm.register  # noqa: F401
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.datasets.cityscapes import TO_TRAIN_ID
-from lednet_mm.datasets.streets import FEATURED, StreetsDataset, generate_streets
-from lednet_mm.datasets.streets_scene import draw_scene
+from lednet_mm.datasets.streets import StreetsDataset, generate_streets
+from lednet_mm.datasets.streets.generation import FEATURED
+from lednet_mm.datasets.streets.scene import draw_scene
 from lednet_mm.errors import InputError
 from lednet_mm.files import FolderLock
 from tests.datasets.small_sets import make_camvid
@@ -67,7 +68,7 @@ def test_same_bytes_for_any_number_of_workers(tmp_path: Path) -> None:
 
 
 def test_drawing_is_the_one_of_this_version() -> None:
-    """Fails with any change of a pixel: then raise VERSION in streets.py and put the new digest here."""
+    """Fails with any change of a pixel: then raise VERSION in generation.py and put the new digest here."""
     digest = hashlib.sha256()
     for index, featured in enumerate(FEATURED):
         for array in draw_scene(np.random.default_rng(index), SIZE, featured):
@@ -118,7 +119,7 @@ def test_an_interruption_leaves_the_old_set(tmp_path: Path, monkeypatch: pytest.
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lednet_mm.datasets.streets.draw_scene", interrupted)
+    monkeypatch.setattr("lednet_mm.datasets.streets.generation.draw_scene", interrupted)
     next(root.rglob("*_leftImg8bit.png")).rename(tmp_path / "kept.png")
     with pytest.raises(KeyboardInterrupt):
         generate_streets(root, **SMALL)

@@ -1,16 +1,20 @@
-"""Tests that every network must pass; a network's own file inherits them and names its reference vector."""
+"""Tests that every network must pass; a network's test class names its reference vector or the network."""
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from torch import nn
+from torch import Tensor, nn
 
+from lednet_mm.cards import Card, card_of_vector, network_cards
+from lednet_mm.catalog import file_of, network_files
 from lednet_mm.checkpoints.authors import authors_model
 from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
 from lednet_mm.deployment.export import export_onnx
@@ -20,10 +24,11 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 
 
 class NetworkTest:
-    """Inherited by ``Test<Network>`` classes.
+    """Inherited by ``Test<Network>`` classes, which name a reference vector or, without one, a network.
 
     Attributes:
-        vector: name of the reference vector in tests/data.
+        vector: name of the reference vector in tests/data; None if nobody has the authors' figures.
+        network: name of the network; needed if there is no vector.
         size: (height, width) of the small test image.
         largest: largest number of pixels of a vector's case that runs here; ``tools/verify_parity.py`` runs
             all.
@@ -31,7 +36,8 @@ class NetworkTest:
             runs here, and ``tools/verify_parity.py`` runs the others.
     """
 
-    vector: str
+    vector: str | None = None
+    network: str | None = None
     size: tuple[int, int] = (64, 96)
     largest: int = 4 * 128 * 128
     giant: bool = False
@@ -40,11 +46,29 @@ class NetworkTest:
     @pytest.fixture(scope="class")
     @classmethod
     def facts(cls) -> dict:
+        if cls.vector is None:
+            pytest.skip(f"{cls.network} has no reference vector: there are no authors' figures")
         return read_vector(DATA / f"{cls.vector}.json")
 
+    def card(self) -> Card:
+        """Return the network's card."""
+        return card_of_vector(self.vector) if self.vector else network_cards()[self.network]
+
     def build(self) -> nn.Module:
-        """Build the model for all tests but parity; giants override this and build a narrow version."""
-        return build_model(authors_model(self.vector), self.num_classes)
+        """Build the model of all tests but parity; a giant builds a narrow version of itself."""
+        if self.vector:
+            return build_model(authors_model(self.vector), self.num_classes)
+        file = file_of("network", network_files(), self.network)
+        config = Config.fromfile(str(file), import_custom_modules=False)
+        return build_model(config.to_dict()["model"], self.num_classes)
+
+    def batch(self, device: str = "cpu") -> tuple[Tensor, list]:
+        """Return two images and their labels, which follow from the images."""
+        generator = torch.Generator().manual_seed(0)
+        images = torch.randn(2, 3, *self.size, generator=generator)
+        labels = (images.mean(1, keepdim=True) > 0).long()
+        samples = [SegDataSample(gt_sem_seg=PixelData(data=label.to(device))) for label in labels]
+        return images.to(device), samples
 
     @pytest.fixture
     def model(self) -> nn.Module:
@@ -74,20 +98,49 @@ class NetworkTest:
         assert check_parity({**facts, "cases": [tampered]}).misses
 
     def test_it_learns(self, model):
-        height, width = self.size
-        images = torch.randn(2, 3, height, width)
-        # The target follows from the image, so that a few steps on one batch must lower the loss.
-        labels = (images.mean(1, keepdim=True) > 0).long()
-        samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
+        images, samples = self.batch()
         optimizer = torch.optim.Adam(model.parameters(), 2e-3)
         losses = []
         for _ in range(3):
-            loss = sum(value for name, value in model.loss(images, samples).items() if "loss" in name)
+            loss = total_loss(model, images, samples)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
         assert losses[-1] < losses[0]
+
+    def test_every_parameter_gets_a_gradient(self, model):
+        unused = self.card().unused
+        silent: set[str] = set()
+        for seed in range(3):  # the ReLUs behind a parameter may all be off in one random model
+            if seed:
+                torch.manual_seed(seed)
+                model = self.build()
+            total_loss(model, *self.batch()).backward()
+            zero = set()
+            for name, parameter in model.named_parameters():
+                gradient = parameter.grad
+                if not parameter.requires_grad:
+                    continue
+                if any(fnmatchcase(name, pattern) for pattern in unused):
+                    assert gradient is None or not gradient.any(), f"{name} is used: see the card"
+                    continue
+                assert gradient is not None, f"{name} gets no gradient"
+                assert gradient.isfinite().all(), f"the gradient of {name} is not finite"
+                if not gradient.any():
+                    zero.add(name)
+            silent = zero & silent if seed else zero
+            if not silent:
+                return
+        raise AssertionError(f"the gradient of {', '.join(sorted(silent))} is 0")
+
+    def test_every_tensor_is_made_on_the_device_of_the_images(self, model):
+        """A rehearsal for GPUs: the meta device takes no tensor of the CPU, and has no values to wait for."""
+        model = model.to("meta")
+        images, samples = self.batch("meta")
+        with torch.inference_mode():
+            assert total_loss(model, images, samples).device.type == "meta"
+            assert model.eval().logits(images).shape == (2, self.num_classes, *self.size)
 
     def test_odd_sizes(self, model):
         height, width = self.size[0] + 11, self.size[1] + 5
@@ -110,6 +163,28 @@ class NetworkTest:
         exported = export_onnx(Inference(model.eval()), shape=self.size)
         assert exported.dynamic, exported.obstacle
         assert exported.error <= 1e-4
+
+    @pytest.mark.slow
+    @torch.no_grad()
+    def test_it_compiles(self, model):
+        network = Inference(model.eval())
+        image = torch.randn(1, 3, *self.size)
+        torch._dynamo.reset()
+        compiled = torch.compile(network, backend="eager", fullgraph=True, dynamic=False)
+        torch.testing.assert_close(compiled(image), network(image))
+
+    @pytest.mark.slow
+    @torch.no_grad()
+    def test_it_is_captured_by_torch_export(self, model):
+        network = Inference(model.eval())
+        image = torch.randn(1, 3, *self.size)
+        captured = torch.export.export(network, (image,)).module()
+        torch.testing.assert_close(captured(image), network(image))
+
+
+def total_loss(model: nn.Module, images: Tensor, samples: list) -> Tensor:
+    """Return the sum of all losses of a batch, in training mode."""
+    return sum(value for name, value in model.train().loss(images, samples).items() if "loss" in name)
 
 
 def _pixels(case: dict) -> int:

@@ -11,7 +11,6 @@ from lednet_mm.reports.sections.published import Published
 from lednet_mm.reports.sections.results import Results
 from lednet_mm.reports.sections.runs import Runs
 from lednet_mm.reports.tables import to_markdown
-from lednet_mm.statistics import mean_iou
 from tests.reports.made import CONFIG, accuracy, complexity, content_of, latency, matrices, train
 
 
@@ -184,7 +183,15 @@ def test_differences_are_of_matching_images():
 
 
 def test_the_matrices_are_what_the_scores_are_of():
-    assert accuracy().values["miou_percent"] == pytest.approx(100 * mean_iou(matrices(0.8).sum(0)))
+    counted = matrices(0.8).sum(0).tolist()
+    ious = []
+    for c in range(3):
+        hits, truth, found = counted[c][c], sum(counted[c]), sum(row[c] for row in counted)
+        ious.append(hits / (truth + found - hits))
+    record = accuracy()
+    assert record.values["miou_percent"] == pytest.approx(100 * sum(ious) / 3)
+    assert list(record.details["class_iou_percent"].values()) == pytest.approx([100 * iou for iou in ious])
+    assert 60 < record.values["miou_percent"] < 75  # of 80% of the pixels right, two thirds in the union
 
 
 @pytest.mark.parametrize("order", [1, -1])

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.hooks import CheckpointHook
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper, PolyLR
 from torch import nn
@@ -148,23 +149,40 @@ def test_another_network_and_weights_that_are_not_finite(path):
             training.read(save(content, path))
 
 
+def runner_of(folder, hub: str, **state):
+    """A training of which only the checkpoints are real."""
+
+    def write(out_dir, filename, *args, meta, **kwargs):
+        runner.written.append((filename, meta["iter"]))
+        torch.save({"state_dict": {"a": torch.ones(3)}}, folder / filename)
+
+    runner = SimpleNamespace(
+        work_dir=str(folder),
+        message_hub=MessageHub.get_instance(f"{hub} {folder}"),
+        save_checkpoint=write,
+        logger=logging.getLogger(hub),
+        train_loop=None,
+        max_iters=100,
+        epoch=0,
+        iter=0,
+        written=[],
+        **state,
+    )
+    return runner
+
+
 @pytest.fixture
 def hook(tmp_path):
-    """A hook, and a function that saves with it at an iteration."""
+    """A function that ends a training iteration with a hook that keeps two checkpoints."""
     hook = SafeCheckpointHook(by_epoch=False, interval=1, max_keep_ckpts=2)
-    hub = MessageHub.get_instance("retention")
-
-    def write(out_dir, filename, *args, **kwargs):
-        torch.save({"state_dict": {"a": torch.ones(3)}}, tmp_path / filename)
-
-    runner = SimpleNamespace(work_dir=str(tmp_path), message_hub=hub, save_checkpoint=write)
+    runner = runner_of(tmp_path, "retention")
     hook.out_dir = str(tmp_path)
 
-    class Backend:
-        join_path = staticmethod(lambda *parts: "/".join(parts))
+    def end_of(iteration: int) -> None:
+        runner.iter = iteration - 1
+        hook.after_train_iter(runner, runner.iter)
 
-    hook.file_backend = Backend
-    return lambda step: hook._save_checkpoint_with_step(runner, step, {})
+    return end_of
 
 
 def names(folder):
@@ -195,49 +213,83 @@ def test_a_checkpoint_that_is_damaged_later_no_longer_counts(hook, tmp_path):
     assert "a" in read_checkpoint(checkpoints_of(tmp_path)[0])["state_dict"]
 
 
-def test_a_better_checkpoint_takes_the_place_of_the_best_after_it_is_whole(tmp_path, monkeypatch):
+def test_a_better_checkpoint_takes_the_place_of_the_best_after_it_is_whole(tmp_path):
     hook = SafeCheckpointHook(by_epoch=False, save_best="miou", rule="greater")
     hook.out_dir = str(tmp_path)
     elsewhere = tmp_path / "elsewhere" / "best_miou_iter_1.pth"
     elsewhere.parent.mkdir()
     for old in (elsewhere, tmp_path / elsewhere.name):
         old.touch()
-    seen = []
+    runner = runner_of(tmp_path, "better")
+    save = runner.save_checkpoint
 
-    def better(self, runner, metrics):
-        seen.append(self.best_ckpt_path)
+    def watched(*args, **kwargs):
         assert (tmp_path / elsewhere.name).exists(), "the old one is gone before the new one is whole"
-        (tmp_path / "best_miou_iter_2.pth").touch()
-        self.best_ckpt_path = str(tmp_path / "best_miou_iter_2.pth")
+        save(*args, **kwargs)
 
-    monkeypatch.setattr(SafeCheckpointHook.__mro__[1], "_save_best_checkpoint", better)
-    hook.best_ckpt_path = str(elsewhere)  # as a checkpoint of a copied folder says
-    hook._save_best_checkpoint(None, {})
-    assert seen == [None]
+    runner.save_checkpoint = watched
+    runner.message_hub.update_info("best_score", 40.0)
+    runner.message_hub.update_info("best_ckpt", str(elsewhere))  # as a checkpoint of a copied folder says
+    runner.iter = 2
+    hook.after_val_epoch(runner, {"miou": 30.0})
+    assert (runner.written, hook.best_ckpt_path) == ([], None)
+    hook.after_val_epoch(runner, {"miou": 50.0})
+    assert runner.written == [("best_miou_iter_2.pth", 2)]
     assert hook.best_ckpt_path == str(tmp_path / "best_miou_iter_2.pth")
+    assert runner.message_hub.get_info("best_score") == 50.0
     assert elsewhere.exists()
     assert not (tmp_path / elsewhere.name).exists()
+
+
+@pytest.mark.parametrize(("save_best", "rule"), [("auto", None), (["miou", "loss"], ["greater", "less"])])
+def test_the_best_of_several_metrics_and_of_the_first_one(tmp_path, save_best, rule):
+    hook = SafeCheckpointHook(
+        by_epoch=False, interval=2, save_best=save_best, rule=rule, greater_keys=["miou"]
+    )
+    runner = runner_of(tmp_path, "several")
+    hook.before_train(runner)
+    for runner.iter, miou, loss in ((2, 10.0, 3.0), (4, 20.0, 4.0), (6, 15.0, 1.0)):
+        hook.after_train_iter(SimpleNamespace(**{**vars(runner), "iter": runner.iter - 1}), 0)
+        hook.after_val_epoch(runner, {"miou": miou, "loss": loss})
+    best = {name for name in names(tmp_path) if name.startswith("best_")}
+    several = {"best_miou_iter_4.pth", "best_loss_iter_6.pth"}
+    assert best == ({"best_miou_iter_4.pth"} if save_best == "auto" else several)
+    # A checkpoint is written again when it does not know of the best one yet.
+    assert runner.written.count(("iter_4.pth", 4)) == 2
+    assert runner.written.count(("iter_6.pth", 6)) == (1 if save_best == "auto" else 2)
+    assert (tmp_path / "last_checkpoint").read_text() == str(tmp_path / "iter_6.pth")
+
+
+@pytest.mark.parametrize("by_epoch", [False, True])
+def test_files_are_those_of_mmengines_hook(tmp_path, by_epoch):
+    settings = {"by_epoch": by_epoch, "interval": 2, "save_begin": 2, "save_best": "miou", "rule": "greater"}
+    left = []
+    for kind in (CheckpointHook, SafeCheckpointHook):
+        folder = tmp_path / kind.__name__
+        folder.mkdir()
+        runner = runner_of(folder, "compared", max_epochs=5)
+        runner.max_iters = 5
+        hook = kind(**settings)
+        hook.before_train(runner)
+        for done in range(5):
+            runner.iter = runner.epoch = done
+            hook.after_train_iter(runner, done)
+            if by_epoch:
+                hook.after_train_epoch(runner)
+            runner.iter = runner.epoch = done + 1
+            hook.after_val_epoch(runner, {"miou": [1.0, 3.0, 2.0, 4.0, 5.0][done]})
+        hook.after_train(runner)
+        last = (folder / "last_checkpoint").read_text().replace(str(folder), "")
+        left.append((runner.written, names(folder), last))
+    assert left[0] == left[1]
 
 
 @pytest.mark.parametrize("stopped", [3, 4, 5])
 def test_a_run_that_stops_early_keeps_its_last_weights(tmp_path, stopped):
     hook = SafeCheckpointHook(by_epoch=False, interval=4)
 
-    def write(out_dir, filename, *args, meta, **kwargs):
-        written.append((filename, meta["iter"]))
-        torch.save({"state_dict": {"a": torch.ones(3)}}, tmp_path / filename)
-
-    written = []
-    runner = SimpleNamespace(
-        work_dir=str(tmp_path),
-        message_hub=MessageHub.get_instance("stopped"),
-        save_checkpoint=write,
-        logger=logging.getLogger("stopped"),
-        train_loop=None,
-        max_iters=100,
-        epoch=0,
-        iter=0,
-    )
+    runner = runner_of(tmp_path, "stopped")
+    written = runner.written
     hook.before_train(runner)
     for runner.iter in range(stopped):
         hook.after_train_iter(runner, runner.iter)

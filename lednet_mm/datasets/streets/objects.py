@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lednet_mm.datasets.streets_artwork import (
+from lednet_mm.datasets.streets.artwork import (
     BICYCLE,
     BICYCLE_SIDE,
     BOARD,
@@ -35,7 +35,7 @@ from lednet_mm.datasets.streets_artwork import (
     end_of,
     side_of,
 )
-from lednet_mm.datasets.streets_canvas import Point, Scene, shaded
+from lednet_mm.datasets.streets.canvas import Point, Scene, shaded
 
 
 def draw_objects(scene: Scene) -> None:

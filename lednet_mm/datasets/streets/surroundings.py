@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from lednet_mm.datasets.streets_artwork import (
+from lednet_mm.datasets.streets.artwork import (
     BUILDING,
     FENCE,
     GLASS,
@@ -19,8 +19,8 @@ from lednet_mm.datasets.streets_artwork import (
     Colour,
     box,
 )
-from lednet_mm.datasets.streets_canvas import Scene, bgr, fraction, sampled, shaded
-from lednet_mm.datasets.streets_objects import draw_tree
+from lednet_mm.datasets.streets.canvas import Scene, bgr, fraction, sampled, shaded
+from lednet_mm.datasets.streets.objects import draw_tree
 
 
 def draw_sky(scene: Scene) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from lednet_mm.datasets.streets_artwork import GROWTH, PAINTS, Colour
+from lednet_mm.datasets.streets.artwork import GROWTH, PAINTS, Colour
 
 Point = tuple[float, float, float]
 

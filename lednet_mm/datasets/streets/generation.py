@@ -1,4 +1,4 @@
-"""The generated street scenes: a small set in Cityscapes' layout that any machine makes in seconds."""
+"""Making the set of street scenes: which files it has, and how several processes share the work."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmseg.registry import DATASETS
 
-from lednet_mm.datasets.cityscapes import TO_TRAIN_ID, Cityscapes
-from lednet_mm.datasets.frames import SEQUENCES
-from lednet_mm.datasets.streets_artwork import BICYCLE, BUS, CAR, MOTORCYCLE, TRAIN, TRUCK
-from lednet_mm.datasets.streets_scene import draw_scene
+from lednet_mm.datasets.cityscapes import TO_TRAIN_ID
+from lednet_mm.datasets.streets.artwork import BICYCLE, BUS, CAR, MOTORCYCLE, TRAIN, TRUCK
+from lednet_mm.datasets.streets.scene import draw_scene
 from lednet_mm.errors import InputError
 from lednet_mm.files import FolderLock, require_writable
 from lednet_mm.terminal import tracked
@@ -32,23 +30,6 @@ CITY = "generated"
 FACTS = "streets.json"
 """The file in which a set says how it was made."""
 FEATURED = (CAR, TRAIN, BUS, TRUCK, MOTORCYCLE, BICYCLE)
-
-
-@DATASETS.register_module()
-class StreetsDataset(Cityscapes):
-    """The generated street scenes, with the classes, ids and layout of Cityscapes.
-
-    Args:
-        data_root: the folder given to :func:`generate_streets`.
-        split: ``train`` or ``val``.
-        **kwargs: as in :class:`~lednet_mm.datasets.cityscapes.Cityscapes`.
-    """
-
-    FRAMES = SEQUENCES["StreetsDataset"]
-    HOW_TO_GET = "`python tools/prepare_dataset.py streets`"
-
-    def __init__(self, data_root: str = "data/streets", split: str = "train", **kwargs: Any) -> None:
-        super().__init__(data_root=data_root, split=split, **kwargs)
 
 
 def generate_streets(

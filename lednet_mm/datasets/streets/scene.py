@@ -14,10 +14,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from lednet_mm.datasets.streets_artwork import CAR
-from lednet_mm.datasets.streets_canvas import Scene
-from lednet_mm.datasets.streets_objects import draw_objects
-from lednet_mm.datasets.streets_surroundings import draw_ground, draw_side, draw_sky
+from lednet_mm.datasets.streets.artwork import CAR
+from lednet_mm.datasets.streets.canvas import Scene
+from lednet_mm.datasets.streets.objects import draw_objects
+from lednet_mm.datasets.streets.surroundings import draw_ground, draw_side, draw_sky
 
 
 def draw_scene(

@@ -1,0 +1,51 @@
+"""MMEngine: what a runner knows of its own state, and where a loop over the training data stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.runner import BaseLoop, Runner
+
+
+class OpenRunner(Runner):
+    """mmengine's ``Runner`` with documented names for what it keeps to itself."""
+
+    @property
+    def has_loaded(self) -> bool:
+        """Whether weights are loaded: mmengine loads none a second time."""
+        return self._has_loaded
+
+    @has_loaded.setter
+    def has_loaded(self, loaded: bool) -> None:
+        self._has_loaded = loaded
+
+    @property
+    def first_weights(self) -> str | None:
+        """The checkpoint that ``load_from`` names; None if it names none."""
+        return None if self._load_from is None else str(self._load_from)
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether an earlier training is to be continued."""
+        return self._resume
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the loop of the training has been built: else weights are validated or tested."""
+        return isinstance(self._train_loop, BaseLoop)
+
+    def before_loop(self, step: str) -> None:
+        """Do what is due once everything is built and loaded, right before a loop begins.
+
+        Args:
+            step: the model's method that the loop calls: ``train_step``, ``val_step`` or ``test_step``.
+        """
+        super()._maybe_compile(step)
+
+    def _maybe_compile(self, target: str) -> None:
+        self.before_loop(target)
+
+
+def set_progress(loop: Any, iterations: int, epochs: int) -> None:
+    """Tell a training loop how many iterations and epochs are done."""
+    loop._iter, loop._epoch = iterations, epochs

@@ -1,0 +1,27 @@
+"""What is touched of MMSegmentation's transforms, by what it does."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lednet_mm.upstream.mmseg import LabelTransform
+
+
+@pytest.fixture
+def results(tmp_path):
+    Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3)).save(tmp_path / "label.png")
+    return {"seg_map_path": str(tmp_path / "label.png"), "reduce_zero_label": False, "seg_fields": []}
+
+
+def test_labels_are_read_by_the_method_with_a_documented_name(results):
+    class Own(LabelTransform):
+        def read_labels(self, results):
+            results["gt_seg_map"] = "read here"
+
+    assert Own().transform(results)["gt_seg_map"] == "read here"
+
+
+def test_without_a_change_it_reads_as_mmsegmentation_does(results):
+    found = LabelTransform(imdecode_backend="pillow").transform(results)
+    assert found["gt_seg_map"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert found["seg_fields"] == ["gt_seg_map"]
