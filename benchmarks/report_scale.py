@@ -78,7 +78,7 @@ def write_runs(folder: Path, count: int) -> int:
         run = {
             "network": f"network{network:03}",
             "dataset": "synthetic",
-            "variant": f"variant{variant}" if variant else "baseline",
+            "variant": f"variant{variant}" if variant else "default",
             "seed": seed,
             "study": None,
         }

@@ -11,11 +11,10 @@ from typing import Any
 
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.own_networks import is_own_network, read_own_network
+from lednet_mm.text import DEFAULT
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
-DEFAULT = "baseline"
-"""The variant of a network that changes nothing."""
 COMMON = "common"
 """The recipe that all networks share unless another one is named."""
 

@@ -19,7 +19,6 @@ from pydantic import ValidationError
 
 from lednet_mm.catalog import (
     COMMON,
-    DEFAULT,
     dataset_files,
     file_of,
     network_files,
@@ -29,7 +28,7 @@ from lednet_mm.catalog import (
 from lednet_mm.errors import InputError, describe_error, suggest
 from lednet_mm.own_networks import import_own_network, is_own_network, read_own_network
 from lednet_mm.records import Run, explain
-from lednet_mm.text import for_file_name, is_name
+from lednet_mm.text import DEFAULT, for_file_name, is_name, variant_name
 
 WHERE = ("work_dir", "resume", "launcher")
 """Keys that say where and how a config is run, and so are not part of what it describes."""
@@ -445,7 +444,7 @@ def run_of(config: Config, seed: int | None = None, study: str | None = None) ->
         InputError: one of them cannot be part of a path, or the seed is out of range.
     """
     stem = Path(config.filename or "config").stem
-    variant, recipe = config.get("variant", DEFAULT), config.get("recipe", COMMON)
+    variant, recipe = variant_name(config.get("variant", DEFAULT)), config.get("recipe", COMMON)
     if isinstance(variant, str) and isinstance(recipe, str) and recipe != COMMON:
         variant = recipe if variant == DEFAULT else f"{variant}+{recipe}"
     try:

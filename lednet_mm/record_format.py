@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     FailFast,
     Field,
@@ -28,7 +29,7 @@ from pydantic import (
 from typing_extensions import NotRequired, TypedDict
 
 from lednet_mm import literals
-from lednet_mm.text import NAME_LENGTH, NAME_RULE, is_name
+from lednet_mm.text import DEFAULT, NAME_LENGTH, NAME_RULE, is_name, variant_name
 
 SCHEMA: Literal[1] = 1
 Kind = Literal["train", "accuracy", "corruption", "complexity", "latency", "benchmark", "failure", "tuning"]
@@ -80,6 +81,9 @@ Frame = Annotated[tuple[Text, Count], Field(strict=False)]
 Point = Annotated[tuple[Count, Percent | None], Field(strict=False)]  # a list in JSON
 
 
+Variant = Annotated[Name, BeforeValidator(variant_name)]
+
+
 class Part(BaseModel):
     """A part of a record, which is immutable and refuses unknown keys."""
 
@@ -92,14 +96,14 @@ def one_or_several(value: Any) -> Any:
 
 
 class Run(Part):
-    """The run that a measurement belongs to; ``variant`` is ``baseline`` if the network is unchanged.
+    """The run that a measurement belongs to; ``variant`` is ``default`` if the network is unchanged.
 
     ``trial`` is the name of the trial of a tuning that the run is; a reported run has none.
     """
 
     network: Name
     dataset: Name
-    variant: Name = "baseline"
+    variant: Variant = DEFAULT
     seed: Seed | None = None
     study: Name | None = None
     trial: Name | None = None

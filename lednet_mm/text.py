@@ -20,6 +20,9 @@ NAME_RULE = (
 )
 """The rule that :func:`is_name` checks, in words."""
 
+DEFAULT = "default"
+"""The variant of a network that changes nothing."""
+
 _LATEX = str.maketrans(
     {
         **{c: f"\\{c}" for c in "&%$#_{}"},
@@ -82,6 +85,11 @@ def for_csv(value: Any) -> Any:
 def for_plot(value: Any) -> str:
     r"""Escape text for Matplotlib, which would typeset text between two ``$`` as mathematics."""
     return one_line(value).replace("$", r"\$")
+
+
+def variant_name(name: Any) -> Any:
+    """Return a variant's name as it is today; records of earlier versions call the default "baseline"."""
+    return DEFAULT if name == "baseline" else name
 
 
 def is_name(value: str) -> bool:

@@ -79,13 +79,13 @@ def test_a_variant_is_one_entry(configs, card, tool, tmp_path):
     with (configs / "ablations" / "lednet.py").open("a") as file:
         file.write(ENTRY)
     assert "wide_first_stage" in tool("list", "variants").out
-    records, ablation = sweep(tool, tmp_path, "lednet", ["baseline", "wide_first_stage"])
+    records, ablation = sweep(tool, tmp_path, "lednet", ["default", "wide_first_stage"])
     assert {(r.run.variant, r.run.dataset) for r in records} == {
-        ("baseline", "potholes"),
+        ("default", "potholes"),
         ("wide_first_stage", "potholes"),
     }
     sizes = {r.run.variant: r.values["params"] for r in records if r.kind == "complexity"}
-    assert sizes["wide_first_stage"] > sizes["baseline"]
+    assert sizes["wide_first_stage"] > sizes["default"]
     assert "wide_first_stage" in ablation
     assert "slightly better" in ablation
 
@@ -93,11 +93,11 @@ def test_a_variant_is_one_entry(configs, card, tool, tmp_path):
 def test_a_network_is_one_file(own_network, card, tool, tmp_path):
     planned = tool("get_flops", f"{own_network}:wide", "--dataset", card, "--work-dir", tmp_path / "counted")
     assert planned.status == 0, planned.err
-    records, ablation = sweep(tool, tmp_path, own_network.name, ["baseline", "wide"])
+    records, ablation = sweep(tool, tmp_path, own_network.name, ["default", "wide"])
     assert {(r.kind, r.run.network, r.run.variant) for r in records} == {
         (kind, "toy", variant)
         for kind in ("train", "accuracy", "complexity")
-        for variant in ("baseline", "wide")
+        for variant in ("default", "wide")
     }
     digest = hashlib.sha256(OWN_NETWORK.encode()).hexdigest()
     assert {r.provenance.versions["toynet.py"] for r in records} == {f"sha256:{digest}"}

@@ -108,15 +108,15 @@ def test_options_that_change_the_network_make_a_variant(small_config):
 
     assert (
         variant(optim_wrapper__optimizer__lr=0.1, model__decode_head__loss_decode__loss_weight=2.0)
-        == "baseline"
+        == "default"
     )
     assert variant(model__backbone__shuffle=False, variant="no_shuffle") == "no_shuffle"
-    assert variant(model__backbone__shuffle=False) == "baseline+backbone.shuffle=False"
-    assert variant(model__backbone__type="LEDNet") == "baseline"  # as it is anyway
+    assert variant(model__backbone__shuffle=False) == "default+backbone.shuffle=False"
+    assert variant(model__backbone__type="LEDNet") == "default"  # as it is anyway
     long = variant(model__backbone__init_cfg=None, model__backbone__act_cfg={"type": "x" * 90})
-    assert re.fullmatch(r"baseline\+[0-9a-f]{8}", long)
+    assert re.fullmatch(r"default\+[0-9a-f]{8}", long)
     other = variant(model__backbone__act_cfg={"type": "y" * 90})
-    assert re.fullmatch(r"baseline\+[0-9a-f]{8}", other)
+    assert re.fullmatch(r"default\+[0-9a-f]{8}", other)
     assert other != long
 
 

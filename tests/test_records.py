@@ -261,3 +261,9 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
+
+
+def test_the_default_variant_of_earlier_records_keeps_its_meaning():
+    assert Run(network="lednet", dataset="camvid", variant="baseline").variant == "default"
+    assert Run(network="lednet", dataset="camvid").variant == "default"
+    assert Run(network="lednet", dataset="camvid", variant="no_apn").variant == "no_apn"

@@ -13,7 +13,7 @@ runs = [
     dict(
         networks=["lednet"],
         datasets=["camvid"],
-        variants=["baseline", "no_apn", "no_shuffle", "no_bn", "prelu", "no_dilation"],
+        variants=["default", "no_apn", "no_shuffle", "no_bn", "prelu", "no_dilation"],
         seeds=[0, 1, 2],
     ),
     dict(

@@ -9,7 +9,7 @@ runs = [
         networks=["lednet"],
         datasets=["camvid"],
         variants=[
-            *("baseline", "no_apn", "apn128", "no_global_pooling"),
+            *("default", "no_apn", "apn128", "no_global_pooling"),
             *("no_shuffle", "no_split", "no_dilation"),
             *("no_bn", "prelu", "prelu_encoder", "no_dropout", "no_bias"),
             *("transposed_upsampling", "unweighted_loss", "encoder_first"),

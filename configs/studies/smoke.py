@@ -5,7 +5,7 @@ The streets are generated if they are missing. The trainings are too short to sa
 
 title = "Smoke test: generated streets at 64x128, 24 iterations of 2 images"
 runs = [
-    dict(networks=["lednet"], datasets=["streets"], variants=["baseline", "no_apn"], seeds=[0, 1]),
+    dict(networks=["lednet"], datasets=["streets"], variants=["default", "no_apn"], seeds=[0, 1]),
     dict(networks=["erfnet"], datasets=["streets"], seeds=[0, 1]),
 ]
 options = {

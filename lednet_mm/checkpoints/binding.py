@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from lednet_mm.errors import InputError
 from lednet_mm.literals import differing_keys, read_literals
-from lednet_mm.text import one_line
+from lednet_mm.text import DEFAULT, one_line, variant_name
 
 TRAINING_ONLY = (
     "init_cfg",
@@ -97,7 +97,10 @@ def compare_with_config(
         return []
     ours = config.to_dict() if isinstance(config, Config) else dict(config)
     if "network" in theirs and "network" in ours:
-        names = [f"{one.get('network')}, variant {one.get('variant', 'baseline')}" for one in (theirs, ours)]
+        names = [
+            f"{one.get('network')}, variant {variant_name(one.get('variant', DEFAULT))}"
+            for one in (theirs, ours)
+        ]
         if names[0] != names[1]:
             raise InputError(
                 f"{where}: these are weights of {one_line(names[0])}, and the config is that of "

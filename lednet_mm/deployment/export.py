@@ -21,12 +21,12 @@ from mmseg.registry import DATASETS
 from torch import Tensor, nn
 
 from lednet_mm.config import innermost, run_of
+from lednet_mm.datasets.registered import class_meant
 from lednet_mm.deployment.exportable import any_size
 from lednet_mm.deployment.inference import REFUSALS, input_channels
 from lednet_mm.deployment.precisions import PRECISIONS
 from lednet_mm.deployment.rounding import output_error, tolerance_for
 from lednet_mm.errors import InputError, describe_error
-from lednet_mm.evaluation.registered import class_meant
 from lednet_mm.files import file_sha256
 from lednet_mm.records import collect_provenance
 

@@ -20,8 +20,8 @@ from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
 from lednet_mm.checkpoints.files import load_model
 from lednet_mm.datasets.file_kinds import IMAGE_ENDINGS
+from lednet_mm.datasets.registered import class_meant
 from lednet_mm.errors import InputError, is_out_of_memory
-from lednet_mm.evaluation.registered import class_meant
 from lednet_mm.files import find_files
 
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 128)

@@ -20,6 +20,7 @@ from lednet_mm.evaluation.confusion import scores, unpack
 from lednet_mm.evaluation.measures import MEASURES
 from lednet_mm.records import Record
 from lednet_mm.statistics import class_iou
+from lednet_mm.text import variant_name
 
 ROUNDED_MS = 1e-4
 """Samples are kept to four decimals."""
@@ -71,6 +72,7 @@ def _run(record: Record) -> Iterator[Claim]:
     for name, value in known.items():
         said = getattr(record.run, name)
         kind = int if name == "seed" else str
+        value = variant_name(value) if name == "variant" else value
         if isinstance(value, kind) and not (name == "seed" and said is None):  # a network needs no seed
             yield f"run.{name}", str(said), str(value), 0
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from lednet_mm.catalog import DEFAULT
 from lednet_mm.reports.differences import Differences, adjust_family
 from lednet_mm.reports.reading import Baseline, StudyFacts
 from lednet_mm.reports.tables import is_missing, rows_of
+from lednet_mm.text import DEFAULT
 
 COLUMNS = [
     *("study", "dataset", "split", "network", "variant", "baseline", "seeds"),

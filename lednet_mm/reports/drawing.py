@@ -18,8 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from lednet_mm.catalog import DEFAULT
-from lednet_mm.text import for_file_name, for_plot, one_line
+from lednet_mm.text import DEFAULT, for_file_name, for_plot, one_line
 
 # Okabe and Ito's colours (2008), distinguishable with every kind of colour vision, with grey for their black:
 # the page shows them on a dark ground too.

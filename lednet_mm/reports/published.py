@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lednet_mm.cards import network_cards
-from lednet_mm.catalog import DEFAULT
+from lednet_mm.text import DEFAULT
 
 MIOU = {
     ("cityscapes", "val"): "cityscapes_val_miou",

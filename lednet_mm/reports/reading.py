@@ -13,16 +13,15 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 
-from lednet_mm.catalog import DEFAULT
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import read_regular
-from lednet_mm.record_format import Name, Record, Run, one_or_several
+from lednet_mm.record_format import Name, Record, Run, Variant, one_or_several
 from lednet_mm.records import explain, find_records, read_record, sort_records
 from lednet_mm.reports.alterations import find_alteration
 from lednet_mm.reports.differences import TestedImages, read_images
 from lednet_mm.reports.runs import record_name
 from lednet_mm.terminal import tracked
-from lednet_mm.text import one_line
+from lednet_mm.text import DEFAULT, one_line
 
 BULK = "per_image_"
 """How the names of details begin that are read again when they are needed.
@@ -45,7 +44,7 @@ class Baseline(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True)
 
     network: Name | None = None
-    variant: Name = DEFAULT
+    variant: Variant = DEFAULT
 
     @classmethod
     def parse(cls, text: str) -> Baseline:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lednet_mm.catalog import DEFAULT
 from lednet_mm.reports.joining import ACCURACIES
 from lednet_mm.reports.latencies import LatencyCollection
 from lednet_mm.reports.published import published_beside
 from lednet_mm.reports.tables import is_missing, rows_of
 from lednet_mm.statistics import mean_interval, sample_std
+from lednet_mm.text import DEFAULT
 
 SUMMARY_KEY = ["study", "dataset", "network", "variant", "split", "recipe"]
 """Runs that agree in these and differ in their seeds have one row."""

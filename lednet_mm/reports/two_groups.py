@@ -23,6 +23,7 @@ from lednet_mm.reports.runs import choose_runs, record_name
 from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import Column, Table
 from lednet_mm.studies.statistics import RESAMPLES, hits_and_unions, paired_interval, resample_weights
+from lednet_mm.text import DEFAULT
 
 WORST = 0.05
 """The share of images that are the worst ones."""
@@ -128,7 +129,7 @@ def _group_in(evidence: Evidence, folder: str) -> Group:
 def _group_named(evidence: Evidence, name: str, folders: Sequence[str]) -> Group:
     network, _, variant = name.partition(":")
     found = _by_network(evidence)
-    key = (network, variant or "baseline")
+    key = (network, variant or DEFAULT)
     if key not in found:
         known = [f"{n}:{v}" for n, v in sorted(found)]
         raise InputError(

@@ -27,18 +27,18 @@ from pydantic import (
     model_validator,
 )
 
-from lednet_mm.catalog import COMMON, DEFAULT, network_files, variants_of
+from lednet_mm.catalog import COMMON, network_files, variants_of
 from lednet_mm.config import Choice, config_text, is_card, keys_of, load_config, network_changes, run_of
 from lednet_mm.errors import InputError, describe_error, describe_os_error
 from lednet_mm.files import read_regular
 from lednet_mm.literals import read_literals
 from lednet_mm.own_networks import is_own_network
-from lednet_mm.record_format import Name, Seed, one_or_several
+from lednet_mm.record_format import Seed, Variant, one_or_several
 from lednet_mm.records import Run
 from lednet_mm.studies.jobs import PATIENCE_MINUTES, Job, LatencyJob, TrainingJob, planned_text, sha256
 from lednet_mm.studies.jobs import differences as config_differences
 from lednet_mm.studies.tuning import FOLDER, SPLIT, Search, Tune
-from lednet_mm.text import NAME_RULE, is_name, one_line
+from lednet_mm.text import DEFAULT, NAME_RULE, is_name, one_line
 from lednet_mm.training.splits import data_split
 
 STUDY = "study.json"
@@ -82,7 +82,7 @@ class Runs(_Part):
     datasets: tuple[str, ...] = ()
     recipes: tuple[str, ...] = Field((COMMON,), min_length=1)
     configs: tuple[str, ...] = ()
-    variants: tuple[Name, ...] = Field((DEFAULT,), min_length=1)
+    variants: tuple[Variant, ...] = Field((DEFAULT,), min_length=1)
     seeds: Annotated[tuple[Annotated[Seed, Strict()], ...], AfterValidator(_once)] = Field((0,), min_length=1)
     options: dict[str, Any] = {}
 
@@ -125,7 +125,7 @@ class Baseline(_Part):
     """What every run is compared with on its dataset and seed; no ``network`` means the run's own."""
 
     network: str | None = None
-    variant: str = DEFAULT
+    variant: Variant = DEFAULT
 
 
 class Study(_Part):

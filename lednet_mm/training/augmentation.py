@@ -11,7 +11,7 @@ from mmseg.datasets.transforms import PackSegInputs
 from mmseg.registry import TRANSFORMS
 
 from lednet_mm.config import innermost
-from lednet_mm.evaluation.registered import class_meant
+from lednet_mm.datasets.registered import class_meant
 
 SCALES = (1.0, 0.5, 0.75, 1.25, 1.5, 1.75)
 """MMSegmentation's own; the image as it is comes first."""

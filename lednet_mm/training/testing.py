@@ -24,11 +24,11 @@ from lednet_mm.checkpoints.files import load_model
 from lednet_mm.config import config_text, innermost
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.datasets.frames import recorded_frames
+from lednet_mm.datasets.registered import class_meant
 from lednet_mm.errors import InputError, describe_error, is_out_of_memory
 from lednet_mm.evaluation.corruptions import CorruptImages, Corruption
 from lednet_mm.evaluation.measures import check_measures
 from lednet_mm.evaluation.metric import Accuracy, ConfusionMatrixMetric
-from lednet_mm.evaluation.registered import class_meant
 from lednet_mm.evaluation.rendering import overlay
 from lednet_mm.files import check_outputs, file_sha256, require_writable, write_atomically
 from lednet_mm.records import collect_provenance, now

@@ -50,7 +50,7 @@ def test_it_is_checked_trained_tested_predicted_planned_and_reported(tmp_path: P
     )
     planned = tool("sweep", tmp_path / "mine.py", "--dry-run", "--work-dir", tmp_path / "sweep")
     assert planned.status == 0, planned.err
-    assert "enet-baseline-potholes-seed0" in planned.out
+    assert "enet-default-potholes-seed0" in planned.out
     report = tool("report", run, tmp_path / "tested", "--out", tmp_path / "report")
     assert report.status == 0, report.err
     assert "potholes" in (tmp_path / "report" / "summary.md").read_text()

@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tests.faults.place import WEIGHTS, Fault, Place
 
 STUDY = ROOT / "reports" / "camvid_half_cpu"
-CHOSEN = {("lednet", "baseline"), ("lednet", "no_apn")}
+CHOSEN = {("lednet", "default"), ("lednet", "no_apn")}
 
 
 def committed() -> list[dict[str, Any]]:

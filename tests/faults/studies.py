@@ -6,7 +6,7 @@ import json
 
 from tests.faults.place import Fault, Place
 
-RUN = "lednet-baseline-streets-seed0"
+RUN = "lednet-default-streets-seed0"
 
 
 def study(
@@ -60,14 +60,14 @@ def another_study(place: Place):
             "name": "other",
             "title": "O",
             "split": "val",
-            "baseline": {"network": None, "variant": "baseline"},
+            "baseline": {"network": None, "variant": "default"},
         },
         "expectations": {},
         "runs": [
             {
                 "network": "x",
                 "dataset": "y",
-                "variant": "baseline",
+                "variant": "default",
                 "seed": 0,
                 "study": "other",
                 "folder": "x",

@@ -165,7 +165,7 @@ WORK_DIRS = [
     of_work_dir(
         "another option",
         nothing,
-        "w/lednet-baseline-streets-seed0",
+        "w/lednet-default-streets-seed0",
         "train_cfg.max_iters is",
         second=['options = {"train_cfg.max_iters": 9}'],
         dry_run=False,
@@ -191,7 +191,7 @@ def of_run(what, damage, *says):
         "G",
         arrange,
         1,
-        ("lednet-baseline-streets-seed0 failed: ", *says),
+        ("lednet-default-streets-seed0 failed: ", *says),
         ("w/**",),
     )
 

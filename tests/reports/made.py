@@ -52,7 +52,7 @@ def matrices(quality: float, seed: int = 0, images: int = 20) -> np.ndarray:
 
 def accuracy(
     network="lednet",
-    variant="baseline",
+    variant="default",
     seed=0,
     split="test",
     quality=0.8,
@@ -79,13 +79,13 @@ def accuracy(
     return new_record("accuracy", run, text, scores(found.sum(0)), details, at(minute))
 
 
-def train(network="lednet", variant="baseline", seed=0, curve=(), minute=0, study=None) -> Record:
+def train(network="lednet", variant="default", seed=0, curve=(), minute=0, study=None) -> Record:
     run = Run(network=network, dataset="camvid", variant=variant, seed=seed, study=study)
     details = {"validation_curve_miou_percent": list(curve)}
     return new_record("train", run, CONFIG, {"iterations": 100}, details, at(minute))
 
 
-def complexity(network="lednet", variant="baseline", params=920_000, shape=(360, 480)) -> Record:
+def complexity(network="lednet", variant="default", params=920_000, shape=(360, 480)) -> Record:
     run = Run(network=network, dataset="camvid", variant=variant)
     details = {"shape": shape, "counters": {}, "missed": {}}
     values = {"params": params, "params_train": params, "macs": 10_000 * params}
@@ -93,7 +93,7 @@ def complexity(network="lednet", variant="baseline", params=920_000, shape=(360,
 
 
 def latency(
-    network="lednet", variant="baseline", fps=10.0, device="CPU A", spread=0.02, unstable=False, **details
+    network="lednet", variant="default", fps=10.0, device="CPU A", spread=0.02, unstable=False, **details
 ) -> Record:
     samples = 1000 / fps * (1 + spread * np.random.default_rng(0).standard_normal(50))
     p50, p90, p99 = np.percentile(samples, [50, 90, 99])
@@ -118,7 +118,7 @@ def failure(variant="no_bn", seed=0, minute=0, study=None, log=("iter 6", "faile
     return new_record("failure", run, CONFIG, values, {"log_tail": list(log)}, at(minute))
 
 
-def write_study(folder: Path, variants=("baseline", "no_apn"), seeds=(0, 1), **more) -> None:
+def write_study(folder: Path, variants=("default", "no_apn"), seeds=(0, 1), **more) -> None:
     """Leave the ``study.json`` of a study called ``parts``."""
     runs = [
         {
@@ -132,7 +132,7 @@ def write_study(folder: Path, variants=("baseline", "no_apn"), seeds=(0, 1), **m
         "name": "parts",
         "title": "The parts of LEDNet",
         "split": "test",
-        "baseline": {"network": "lednet", "variant": "baseline"},
+        "baseline": {"network": "lednet", "variant": "default"},
         "expectations": {"no_apn": "1 to 3 points worse"},
         "runs": runs,
         **more,

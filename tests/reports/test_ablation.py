@@ -37,7 +37,7 @@ def write_runs(folder, *records):
 
 
 def test_the_interval_is_that_of_the_statistics(tmp_path):
-    quality = {"baseline": 0.8, "no_apn": 0.7}
+    quality = {"default": 0.8, "no_apn": 0.7}
     records = [accuracy(variant=v, seed=s, quality=q) for v, q in quality.items() for s in (0, 1, 2)]
     # A seed without its baseline is no pair.
     write_runs(tmp_path, *records, accuracy(variant="no_apn", seed=7))
@@ -45,7 +45,7 @@ def test_the_interval_is_that_of_the_statistics(tmp_path):
     stacks = {v: np.stack([matrices(q, s) for s in (0, 1, 2)]) for v, q in quality.items()}
     frames = single_images(20)
     found = {v: [resampled_scores(run, frames)["miou_percent"] for run in runs] for v, runs in stacks.items()}
-    pairs = list(zip(found["no_apn"], found["baseline"], strict=True))
+    pairs = list(zip(found["no_apn"], found["default"], strict=True))
     by_seed = np.array([ours[0] - theirs[0] for ours, theirs in pairs])
     draws = np.stack([ours[1] - theirs[1] for ours, theirs in pairs], axis=1)
     expected = paired_interval(spread_over_seeds(by_seed, draws, choose_blocks(frames)))
@@ -58,7 +58,7 @@ def test_the_interval_is_that_of_the_statistics(tmp_path):
 def test_what_is_compared_with_one_baseline_is_judged_together(tmp_path):
     """A difference that its own interval resolves need not hold among many."""
     weak = {f"weak{i}": 0.8 for i in range(6)}
-    quality = {"baseline": 0.8, "strong": 0.5, "slight": 0.78, **weak}
+    quality = {"default": 0.8, "strong": 0.5, "slight": 0.78, **weak}
     write_runs(
         tmp_path, *(accuracy(variant=v, seed=s, quality=q) for v, q in quality.items() for s in range(4))
     )
@@ -72,7 +72,7 @@ def test_what_is_compared_with_one_baseline_is_judged_together(tmp_path):
 
 
 def test_the_note_says_how_the_interval_is_made(tmp_path):
-    write_runs(tmp_path, *(accuracy(variant=v, seed=s) for v in ("baseline", "no_apn") for s in (0, 1, 2)))
+    write_runs(tmp_path, *(accuracy(variant=v, seed=s) for v in ("default", "no_apn") for s in (0, 1, 2)))
     note = next(iter(section_of(tmp_path).notes()))
     # Student's t with 2 degrees of freedom over the normal quantile, times the root of 3 / 2.
     factor = stats.t.ppf(0.975, 2) / stats.norm.ppf(0.975) * np.sqrt(3 / 2)
@@ -81,22 +81,22 @@ def test_the_note_says_how_the_interval_is_made(tmp_path):
 
 
 def test_a_difference_whose_interval_contains_zero_is_not_resolved(tmp_path):
-    write_runs(tmp_path, *(accuracy(variant=v, seed=s) for v in ("baseline", "no_shuffle") for s in (0, 1)))
+    write_runs(tmp_path, *(accuracy(variant=v, seed=s) for v in ("default", "no_shuffle") for s in (0, 1)))
     # The same quality: the same matrices, so the difference is exactly zero.
     (row,) = table_of(tmp_path).to_dict("records")
     assert (row["difference_points"], row["verdict"]) == (0, "not resolved")
 
 
 def test_runs_are_compared_with_each_of_several_baselines(tmp_path):
-    quality = {("lednet", "baseline"): 0.8, ("lednet", "no_apn"): 0.7, ("erfnet", "baseline"): 0.6}
+    quality = {("lednet", "default"): 0.8, ("lednet", "no_apn"): 0.7, ("erfnet", "default"): 0.6}
     more = {("erfnet", "no_dropout"): 0.5}
     runs = {**quality, **more}.items()
     write_runs(tmp_path, *(accuracy(network=n, variant=v, quality=q, study="parts") for (n, v), q in runs))
-    both = [{"network": None, "variant": "baseline"}, {"network": "lednet", "variant": "baseline"}]
+    both = [{"network": None, "variant": "default"}, {"network": "lednet", "variant": "default"}]
     write_study(tmp_path, baseline=both)
     frame = table_of(tmp_path)
     assert frame[["network", "variant", "baseline"]].to_numpy().tolist() == [
-        ["erfnet", "baseline", "lednet"],
+        ["erfnet", "default", "lednet"],
         ["erfnet", "no_dropout", "erfnet"],
         ["erfnet", "no_dropout", "lednet"],
         ["lednet", "no_apn", "lednet"],
@@ -125,8 +125,8 @@ def test_cost_changes_stand_beside(tmp_path):
 
 
 def test_expectations_stand_beside_results_and_what_is_missing_has_a_row(tmp_path):
-    write_study(tmp_path, variants=("baseline", "no_apn", "no_bn"))
-    records = [accuracy(variant=v, seed=s, study="parts") for v in ("baseline", "no_apn") for s in (0, 1)]
+    write_study(tmp_path, variants=("default", "no_apn", "no_bn"))
+    records = [accuracy(variant=v, seed=s, study="parts") for v in ("default", "no_apn") for s in (0, 1)]
     write_runs(tmp_path, *records, failure(study="parts"))
     rows = {row["variant"]: row for row in table_of(tmp_path).to_dict("records")}
     assert rows["no_apn"]["expectation"] == "1 to 3 points worse"
@@ -142,7 +142,7 @@ def test_the_baseline_can_be_chosen(tmp_path):
     rows = table_of(tmp_path, Baseline.parse("erfnet"))
     assert rows["baseline"].tolist() == ["erfnet", "erfnet"]
     rows = table_of(tmp_path, Baseline.parse("lednet:no_apn"))
-    assert rows["variant"].tolist() == ["baseline", "baseline"]
+    assert rows["variant"].tolist() == ["default", "default"]
     assert Baseline.parse("lednet:no_apn") == Baseline(network="lednet", variant="no_apn")
 
 
@@ -165,7 +165,7 @@ def test_failures_stand_until_a_newer_record(tmp_path):
 
 def test_planned_runs_without_accuracy_are_unfinished(tmp_path):
     write_study(tmp_path)
-    done = [(v, s) for v in ("baseline", "no_apn") for s in (0, 1)][:3]
+    done = [(v, s) for v in ("default", "no_apn") for s in (0, 1)][:3]
     write_runs(tmp_path, *(accuracy(variant=v, seed=s, study="parts") for v, s in done))
     evidence = read_evidence([tmp_path])
     frame = collect_failures(evidence.records, evidence.studies)

@@ -14,7 +14,7 @@ from lednet_mm.reports.tables import to_markdown
 from lednet_mm.statistics import SCORES, score_images
 from tests.reports.made import accuracy, matrices
 
-QUALITY = {"baseline": 0.8, "no_apn": 0.7, "no_bn": 0.5}
+QUALITY = {"default": 0.8, "no_apn": 0.7, "no_bn": 0.5}
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_scores_are_means_over_seeds_of_what_the_matrices_give(content):
             assert rows[variant][score] == pytest.approx(np.mean(found))
             assert rows[variant][f"{score}_std"] == pytest.approx(np.std(found, ddof=1))
     assert [rows[variant]["rank"] for variant in QUALITY] == [1, 2, 3]
-    assert rows["baseline"]["first_percent"] > 95
+    assert rows["default"]["first_percent"] > 95
     text = section.files()["image_scores.md"].decode()
     assert "| worst 5% (%) |" in text
     assert "1 (1 to 1)" in text
@@ -72,7 +72,7 @@ def test_every_score_is_compared_on_the_same_pairs(content):
         variant: np.mean([score_images(matrices(quality, s))["miou_c_percent"] for s in range(3)])
         for variant, quality in QUALITY.items()
     }
-    expected = [means[variant] - means["baseline"] for variant in ("no_apn", "no_bn")]
+    expected = [means[variant] - means["default"] for variant in ("no_apn", "no_bn")]
     np.testing.assert_allclose(frame["miou_c_percent_difference"], expected)
     assert (frame["miou_c_percent_low"] < frame["miou_c_percent_difference"]).all()
     assert "mIoU-C (points)" in section.files()["image_score_differences.md"].decode()
@@ -101,7 +101,7 @@ def frame_width(ablation: pd.DataFrame) -> pd.Series:
 
 
 def test_one_seed_tells_nothing_of_others(tmp_path):
-    for variant in ("baseline", "no_apn"):
+    for variant in ("default", "no_apn"):
         write_record(accuracy(variant=variant, quality=QUALITY[variant]), tmp_path / "run")
     (row,) = plan_seeds([tmp_path], 50.0).rows()
     assert row["why"] == "one seed says nothing of others"

@@ -37,11 +37,11 @@ def page(tmp_path_factory):
     """Write the page of a small study, with a picture."""
     folder = tmp_path_factory.mktemp("page")
     runs = folder / "runs"
-    write_study(runs, variants=("baseline", "no_apn", "no_bn"))
+    write_study(runs, variants=("default", "no_apn", "no_bn"))
     for name, variant, quality in (
-        ("lednet", "baseline", 0.8),
+        ("lednet", "default", 0.8),
         ("lednet", "no_apn", 0.7),
-        ("erfnet", "baseline", 0.9),
+        ("erfnet", "default", 0.9),
     ):
         for seed in (0, 1) if name == "lednet" else (0,):
             record = accuracy(name, variant, seed, quality=quality, study="parts")
@@ -49,7 +49,7 @@ def page(tmp_path_factory):
             curve = [[10, 40 * quality], [20, 50 * quality + seed]]
             trained = train(name, variant, seed, curve=curve, study="parts")
             write_record(trained, runs / f"{name}-{variant}-{seed}")
-        fps = {"baseline": 10, "no_apn": 12}[variant] * (2 if name == "erfnet" else 1)
+        fps = {"default": 10, "no_apn": 12}[variant] * (2 if name == "erfnet" else 1)
         write_record(complexity(name, variant, params=int(1e6 * quality)), runs / f"{name}-{variant}-0")
         write_record(latency(name, variant, fps=fps), runs / "latency")
     write_record(benchmark(), runs / "benchmarks")
@@ -344,7 +344,7 @@ def hostile(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     classes = (HOSTILE, "=sky", "car")
     for network in ("lednet", HOSTILE):
-        for variant, quality in (("baseline", 0.8), (HOSTILE, 0.7)):
+        for variant, quality in (("default", 0.8), (HOSTILE, 0.7)):
             write_record(accuracy(network, variant, quality=quality, classes=classes), folder / "run")
             write_record(complexity(network, variant), folder / "run")
             for device in ("CPU A", HOSTILE):

@@ -46,7 +46,7 @@ def counters(content):
 
 
 def of_run():
-    names = "network = 'lednet'\ndataset = 'camvid'\nvariant = 'baseline'\nstudy = 'parts'\n"
+    names = "network = 'lednet'\ndataset = 'camvid'\nvariant = 'default'\nstudy = 'parts'\n"
     return accuracy(text=f"{names}randomness = {{'seed': 0}}\n{CONFIG}", study="parts")
 
 

@@ -33,8 +33,8 @@ from tests.reports.made import accuracy, complexity, failure, latency, train, wr
 def runs(tmp_path):
     """Write a small study: a baseline and a variant on two seeds, another network, a failure."""
     folder = tmp_path / "runs"
-    write_study(folder, variants=("baseline", "no_apn", "no_bn"), seeds=(0, 1))
-    for variant, quality in (("baseline", 0.8), ("no_apn", 0.7)):
+    write_study(folder, variants=("default", "no_apn", "no_bn"), seeds=(0, 1))
+    for variant, quality in (("default", 0.8), ("no_apn", 0.7)):
         for seed in (0, 1):
             run = folder / f"lednet-{variant}-seed{seed}"
             for split in ("val", "test"):
@@ -135,7 +135,7 @@ def test_damaged_and_foreign_files_are_named_and_left_out(runs, tmp_path):
 
 HOSTILE = "a$b$ |*x*| <b>`[y](z) & % _ # ^ ~ {"
 CLASSES = ("=road", "study", "_sky")
-CELL = {"baseline": "=1+1", "no_apn": "_hidden"}
+CELL = {"default": "=1+1", "no_apn": "_hidden"}
 
 
 def test_text_of_records_is_text_in_every_file(tmp_path, recwarn):
@@ -205,7 +205,7 @@ def test_one_run_without_labels_is_compared_with_nothing(tmp_path):
 
 
 def test_an_edited_record_is_in_no_table(tmp_path):
-    for variant, quality in (("baseline", 0.8), ("no_apn", 0.7)):
+    for variant, quality in (("default", 0.8), ("no_apn", 0.7)):
         for seed in (0, 1):
             path = write_record(accuracy(variant=variant, seed=seed, quality=quality), tmp_path / "run")
     record = json.loads(path.read_text())
@@ -255,14 +255,14 @@ def test_labels_do_not_overlap():
     rows = [
         {
             **{"study": None, "dataset": "camvid", "split": "test", "network": f"network{i}"},
-            **{"variant": "baseline", "recipe": None, "seeds": 1, "miou_percent_std": None},
+            **{"variant": "default", "recipe": None, "seeds": 1, "miou_percent_std": None},
             **{"miou_percent": 60 + rng.normal(), "params": 10 ** rng.uniform(5, 7), "macs": None},
             **{"macs_shape": None},
         }
         for i in range(40)
     ]
     (plot,) = plot_tradeoffs(
-        pd.DataFrame(rows), "Title", "", Looks((f"network{i}", "baseline") for i in range(40))
+        pd.DataFrame(rows), "Title", "", Looks((f"network{i}", "default") for i in range(40))
     )
     canvas = FigureCanvasAgg(plot.figure)
     canvas.draw()
@@ -282,7 +282,7 @@ def test_a_roofline_where_records_carry_it():
     roofline = {"operations": 2_000_000, "minimum_bytes": 100_000, "ceilings": ceilings}
     record = latency(roofline=roofline)
     record.values["gflop_per_s"] = 40.0
-    looks = Looks([("lednet", "baseline")])
+    looks = Looks([("lednet", "default")])
     (plot,) = plot_rooflines(collect_latencies([record]), "Title", looks)
     axes = plot.figure.axes[0]
     assert axes.get_lines()[0].get_ydata().max() == 100
@@ -313,7 +313,7 @@ def test_a_table_in_three_forms():
 def test_large_tables_name_all_and_plots_the_largest(tmp_path):
     folder = tmp_path / "runs"
     for i in range(45):
-        write_record(accuracy(variant=f"v{i}" if i else "baseline", quality=0.5 + i / 100), folder / str(i))
+        write_record(accuracy(variant=f"v{i}" if i else "default", quality=0.5 + i / 100), folder / str(i))
     section = Ablation(Content(read_evidence([folder])))
     assert len(section.table.frame) == 44
     (plot,) = section.plots()

@@ -107,7 +107,7 @@ def everything(tmp_path):
     """Return the page's data of records of every kind."""
     runs = tmp_path / "runs"
     write_study(runs, questions={"no_apn": "Is it needed?"})
-    for variant, quality in (("baseline", 0.8), ("no_apn", 0.7)):
+    for variant, quality in (("default", 0.8), ("no_apn", 0.7)):
         for seed in (0, 1):
             run = runs / f"lednet-{variant}-seed{seed}"
             write_record(accuracy(variant=variant, seed=seed, quality=quality, study="parts"), run)
@@ -178,7 +178,7 @@ def test_a_network_has_one_colour_in_all_plots():
     records = [complexity(n) for n in ("lednet", "erfnet", "dabnet", "cgnet")]
     records += [accuracy("lednet"), accuracy("dabnet"), accuracy("lednet", "no_apn"), latency("dabnet")]
     looks = content_of(records).looks
-    row = {"network": "lednet", "variant": "baseline"}
+    row = {"network": "lednet", "variant": "default"}
     assert looks.of(row).color == looks.of({**row, "variant": "no_apn"}).color
     assert looks.of({**row, "variant": "no_apn"}).is_variant
     found = {(look.color, look.marker) for look in map(looks.of, (r.run.model_dump() for r in records))}
@@ -196,8 +196,8 @@ def test_a_network_has_one_colour_in_all_plots():
 
 
 def test_looks_come_again_only_after_49_networks():
-    looks = Looks((f"network{i:02}", "baseline") for i in range(60))
-    found = [looks.of({"network": f"network{i:02}", "variant": "baseline"}) for i in range(60)]
+    looks = Looks((f"network{i:02}", "default") for i in range(60))
+    found = [looks.of({"network": f"network{i:02}", "variant": "default"}) for i in range(60)]
     assert len({(look.color, look.marker) for look in found[:49]}) == 49
     assert found[49] == found[0]
 

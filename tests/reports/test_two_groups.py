@@ -158,9 +158,9 @@ def test_two_runs_of_different_seeds_are_a_pair(tmp_path):
 
 def test_what_cannot_be_compared_is_one_line(study, tmp_path_factory):
     folder, _ = study
-    with pytest.raises(InputError, match="several networks: name one of dabnet:baseline, lednet:baseline"):
+    with pytest.raises(InputError, match="several networks: name one of dabnet:default, lednet:default"):
         find_groups([str(folder), "lednet"], [str(folder)])
-    with pytest.raises(InputError, match="did you mean lednet:baseline"):
+    with pytest.raises(InputError, match="did you mean lednet:default"):
         find_groups(["ledned", "lednet"], [str(folder)])
     with pytest.raises(InputError, match="no such folder"):
         find_groups(["work_dirs/none", "lednet"], [str(folder)])

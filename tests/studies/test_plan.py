@@ -33,7 +33,7 @@ def study(tmp_path):
 
 LEDNET = str(ROOT / "configs" / "lednet_streets.py")
 ERFNET = 'dict(networks=["erfnet"], datasets=["streets"])'
-PRODUCT = f'runs = [dict(configs=[{LEDNET!r}], variants=["baseline", "no_apn"], seeds=[0, 5])]'
+PRODUCT = f'runs = [dict(configs=[{LEDNET!r}], variants=["default", "no_apn"], seeds=[0, 5])]'
 
 
 def test_a_plan_is_the_product(study, tmp_path):
@@ -43,9 +43,9 @@ def test_a_plan_is_the_product(study, tmp_path):
     )
     plan = make_plan(study(PRODUCT, options, measure), tmp_path / "w")
     assert [run.name for run in plan.runs] == [
-        "lednet-baseline-streets-seed0",
+        "lednet-default-streets-seed0",
         "lednet-no_apn-streets-seed0",
-        "lednet-baseline-streets-seed5",
+        "lednet-default-streets-seed5",
         "lednet-no_apn-streets-seed5",
     ]
     assert [run.shape for run in plan.runs] == [(64, 128), (64, 128), None, None]
@@ -63,7 +63,7 @@ def test_a_plan_is_the_product(study, tmp_path):
     }
     assert make_plan(study(PRODUCT, options, measure), tmp_path / "w").runs == plan.runs
     described = plan.describe()
-    assert described["baseline"] == {"network": None, "variant": "baseline"}
+    assert described["baseline"] == {"network": None, "variant": "default"}
     assert len(described["runs"]) == 4
 
 
@@ -77,7 +77,7 @@ def test_networks_crossed_with_recipes_have_paired_seeds(study, tmp_path):
     assert len({run.name for run in plan.runs}) == 8
     described = plan.describe()["recipes"]
     assert described["erfnet-lednet_authors-cityscapes-seed1"] == "lednet_authors"
-    assert described["erfnet-baseline-cityscapes-seed1"] == "common"
+    assert described["erfnet-default-cityscapes-seed1"] == "common"
 
 
 def test_the_config_in_the_folder_is_the_plan(study, tmp_path):
@@ -104,11 +104,11 @@ def test_options_of_a_product_come_after_those_of_the_study(study, tmp_path):
         (['runs = [dict(configs=["nowhere.py"])]'], "1 of its configs do not exist: .*nowhere.py"),
         (
             [f'runs = [dict(configs=[{LEDNET!r}], variants=["upside_down", "no_apn", "inside_out"])]'],
-            "lednet has no variant 'upside_down': there are baseline, ",
+            "lednet has no variant 'upside_down': there are default, ",
         ),
         (
             [f"runs = [dict(configs=[{LEDNET!r}, {LEDNET!r}])]"],
-            "two runs of the name lednet-baseline-streets-seed0",
+            "two runs of the name lednet-default-streets-seed0",
         ),
         ([PRODUCT, "measures = 3"], "measures: Extra inputs"),
         ([PRODUCT, 'measure = dict(accuracy="train")'], "measure.accuracy: "),
@@ -328,7 +328,7 @@ def began(plan):
 
 def test_more_seeds_and_variants_are_the_same_study(study, tmp_path):
     began(make_plan(study(PRODUCT, 'expectations = dict(no_apn="worse")'), tmp_path / "w"))
-    more = f'runs = [dict(configs=[{LEDNET!r}], variants=["baseline", "no_apn", "no_bn"], seeds=[0, 5, 6])]'
+    more = f'runs = [dict(configs=[{LEDNET!r}], variants=["default", "no_apn", "no_bn"], seeds=[0, 5, 6])]'
     expected = 'expectations = dict(no_apn="worse", no_bn="far worse")'
     check_work_dir(make_plan(study(more, expected, "limits = dict(no_progress_minutes=5)"), tmp_path / "w"))
 
@@ -415,7 +415,7 @@ def test_the_studies_of_the_project_plan(path, tmp_path):
 def test_a_pattern_stands_for_what_matches(study, tmp_path):
     pattern = str(ROOT / "configs" / "lednet_str*.py")
     plan = make_plan(study(f"runs = [dict(configs=[{pattern!r}])]"), tmp_path / "w")
-    assert [run.name for run in plan.runs] == ["lednet-baseline-streets-seed0"]
+    assert [run.name for run in plan.runs] == ["lednet-default-streets-seed0"]
     with pytest.raises(InputError, match=r"no config matches \.\./\*_moon.py"):
         make_plan(study('runs = [dict(configs=["../*_moon.py"])]'), tmp_path / "w")
     plan = make_plan(study('runs = [dict(networks=["[ef]??net"], datasets=["streets"])]'), tmp_path / "w")
@@ -430,18 +430,16 @@ def test_recipes_are_crossed_with_networks(study, tmp_path):
     )
     plan = make_plan(study(f"runs = [{product}]"), tmp_path / "w")
     assert [run.name for run in plan.runs] == [
-        "lednet-baseline-streets-seed0",
+        "lednet-default-streets-seed0",
         "lednet-lednet_authors-streets-seed0",
-        "dabnet-baseline-streets-seed0",
+        "dabnet-default-streets-seed0",
         "dabnet-lednet_authors-streets-seed0",
     ]
     assert [run.max_iters for run in plan.runs] == [2000, 300 * 200 // 8] * 2
 
 
 def test_what_is_expected_of_variants_stands_in_their_file(study, tmp_path):
-    runs = (
-        'runs = [dict(networks=["lednet"], datasets=["streets"], variants=["baseline", "no_apn", "prelu"])]'
-    )
+    runs = 'runs = [dict(networks=["lednet"], datasets=["streets"], variants=["default", "no_apn", "prelu"])]'
     own = 'expectations = dict(prelu="nothing in so short a time")'
     described = make_plan(study(runs, own), tmp_path / "w").describe()
     known = variants_of("lednet")

@@ -114,11 +114,11 @@ def test_a_real_study_of_which_one_run_fails(study, tool, tmp_path):
     for record in records:
         kinds.setdefault(record.run.variant, []).append(record.kind)
     # The images that streets' test_dataloader loads are those of val: one accuracy is all there is.
-    assert sorted(kinds["baseline"]) == ["accuracy", "complexity", "latency", "train"]
+    assert sorted(kinds["default"]) == ["accuracy", "complexity", "latency", "train"]
     assert sorted(kinds["diverging"]) == ["complexity", "failure", "latency"]
-    assert len({r.config.sha256 for r in records if r.run.variant == "baseline"}) == 1
+    assert len({r.config.sha256 for r in records if r.run.variant == "default"}) == 1
     described = json.loads((work_dir / "study.json").read_text())
-    assert [run["variant"] for run in described["runs"]] == ["baseline", "diverging"]
+    assert [run["variant"] for run in described["runs"]] == ["default", "diverging"]
     assert described["split"] == "val"
 
     again = tool("sweep", study, "--work-dir", work_dir, "--jobs", 1)
@@ -138,7 +138,7 @@ def test_a_real_study_that_is_tuned(study, tool, tmp_path):
     work_dir = tmp_path / "w"
     outcome = tool("sweep", study, "--work-dir", work_dir, "--jobs", 1)
     assert outcome.status == 1, "a trial has failed"
-    assert "lednet-baseline-streets-trial0-seed7 failed: the loss became" in outcome.err
+    assert "lednet-default-streets-trial0-seed7 failed: the loss became" in outcome.err
     assert "2 of 3 finished" in outcome.out
     records, problems = read_records([work_dir])
     assert not problems

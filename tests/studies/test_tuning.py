@@ -87,8 +87,8 @@ def test_each_network_trains_its_reported_runs_with_its_own_best_value(write, tm
     path = write(RUNS, TUNE)
     plan = make_plan(path, tmp_path / "w")
     assert [run.name for run in plan.trials][:2] == [
-        "lednet-baseline-camvid-trial0-seed100",
-        "lednet-baseline-camvid-trial1-seed100",
+        "lednet-default-camvid-trial0-seed100",
+        "lednet-default-camvid-trial1-seed100",
     ]
     assert (len(plan.trials), len(plan.runs), plan.decided) == (6, 4, ())
     assert {run.split for run in plan.trials} == {"val"}
@@ -96,7 +96,7 @@ def test_each_network_trains_its_reported_runs_with_its_own_best_value(write, tm
     trainer = Trainer()
     outcomes, decided = sweep(plan, trainer)
     assert {outcome.state for outcome in outcomes.values()} == {"finished"}
-    assert sorted(search.name for search in decided) == ["erfnet-baseline-camvid", "lednet-baseline-camvid"]
+    assert sorted(search.name for search in decided) == ["erfnet-default-camvid", "lednet-default-camvid"]
     assert len(trainer.begun) == 10
     for run in plan.runs:
         assert learning_rate(run) == BEST[run.run.network]
@@ -129,7 +129,7 @@ def test_each_network_trains_its_reported_runs_with_its_own_best_value(write, tm
     assert len(described["configs"]) == 4
     kept = {one["network"]: one for one in described["tuning"]}
     assert kept["erfnet"]["chosen"] == {LR: 8e-3}
-    assert kept["erfnet"]["folders"][0] == "erfnet-baseline-camvid-trial0-seed100"
+    assert kept["erfnet"]["folders"][0] == "erfnet-default-camvid-trial0-seed100"
     assert (tmp_path / "w" / "tuning" / "records" / f"{kept['erfnet']['record']}.json").is_file()
 
 
@@ -147,7 +147,7 @@ def test_a_choice_stands_and_nothing_runs_twice(write, tmp_path):
     assert [outcome.state for outcome in outcomes.values()] == ["finished"] * 4
     more = write(RUNS.replace("[0, 1]", "[0, 1, 2]"), TUNE)
     outcomes, _ = sweep(make_plan(more, tmp_path / "w"), trainer)
-    assert sorted(trainer.begun) == ["erfnet-baseline-camvid-seed2", "lednet-baseline-camvid-seed2"]
+    assert sorted(trainer.begun) == ["erfnet-default-camvid-seed2", "lednet-default-camvid-seed2"]
 
 
 def test_a_sweep_cut_off_among_its_trials_goes_on_with_the_others(write, tmp_path):
@@ -179,12 +179,12 @@ def test_a_network_whose_trials_all_fail_is_shown_and_its_runs_are_not_started(w
     trainer = Trainer(lambda job: job.run.network == "erfnet")
     with Board("A study", plan.jobs, Console(file=out, width=250)) as board:
         outcomes, _ = sweep(plan, trainer, notify=board.notify)
-    assert outcomes["erfnet-baseline-camvid-seed0"] == Outcome(
+    assert outcomes["erfnet-default-camvid-seed0"] == Outcome(
         "blocked", "none of the 3 trials of its tuning has finished (the first: the loss became nan)"
     )
-    assert outcomes["lednet-baseline-camvid-seed0"].state == "finished"
-    assert not [name for name in trainer.begun if name.startswith("erfnet-baseline-camvid-seed")]
-    assert "erfnet-baseline-camvid-seed1 blocked: none of the 3 trials" in out.getvalue()
+    assert outcomes["lednet-default-camvid-seed0"].state == "finished"
+    assert not [name for name in trainer.begun if name.startswith("erfnet-default-camvid-seed")]
+    assert "erfnet-default-camvid-seed1 blocked: none of the 3 trials" in out.getvalue()
     results = {r.record.run.network: r for r in tuning_results(read_records([tmp_path / "w"])[0])}
     assert (results["erfnet"].chosen, results["erfnet"].miou_percent) == (None, None)
     assert [tried.state for tried in results["erfnet"].tried] == ["failed"] * 3
@@ -194,7 +194,7 @@ def test_a_network_whose_trials_all_fail_is_shown_and_its_runs_are_not_started(w
     # It stays so until somebody asks; then the trials run again, and the choice is made.
     trainer = Trainer()
     outcomes, _ = sweep(make_plan(path, tmp_path / "w"), trainer)
-    assert (trainer.begun, outcomes["erfnet-baseline-camvid-seed0"].state) == ([], "blocked")
+    assert (trainer.begun, outcomes["erfnet-default-camvid-seed0"].state) == ([], "blocked")
     assert len([r for r in read_records([tmp_path / "w"])[0] if r.kind == "tuning"]) == 2
     plan = make_plan(path, tmp_path / "w")
     outcomes, _ = sweep(plan, trainer, retry_failed=True)
@@ -250,7 +250,7 @@ def test_a_setting_counts_by_its_mean_over_the_seeds_and_not_without_one_of_them
         (
             'runs = [dict(networks=["lednet"], datasets=["camvid"], seeds=[i]) for i in (0, 1)]',
             TUNE,
-            "lednet-baseline-camvid is tuned twice",
+            "lednet-default-camvid is tuned twice",
         ),
     ],
 )
@@ -398,7 +398,7 @@ def test_a_pruned_trial_stays_so_and_cannot_be_chosen(write, tmp_path):
     trainer = Trainer()
     plan = make_plan(path, tmp_path / "w")
     outcomes, _ = sweep(plan, prune, retry_failed=True)
-    assert outcomes["lednet-baseline-camvid-trial1-seed100"].state == "pruned"
+    assert outcomes["lednet-default-camvid-trial1-seed100"].state == "pruned"
     assert {run.run.network: learning_rate(run) for run in plan.runs} == {"lednet": 5e-4, "erfnet": 8e-3}
     results = {r.record.run.network: r for r in tuning_results(read_records([tmp_path / "w"])[0])}
     assert results["lednet"].record.values["pruned_trials"] == 1
@@ -430,14 +430,14 @@ def test_the_plan_of_a_tuned_study_is_printed_with_its_cost(write, tmp_path, too
     path = write(RUNS, TUNE)
     outcome = tool("sweep", path, "--dry-run", "--work-dir", tmp_path / "w")
     assert outcome.status == 0, outcome.err
-    assert "lednet-baseline-camvid-trial2-seed100" in outcome.out
+    assert "lednet-default-camvid-trial2-seed100" in outcome.out
     assert "after its tuning" in outcome.out
-    assert "tuning of erfnet-baseline-camvid: 3 runs, 0.0 h spent" in outcome.out
+    assert "tuning of erfnet-default-camvid: 3 runs, 0.0 h spent" in outcome.out
     assert "reported: 4 runs, 0.0 h spent, about 0.0 h left and 4 runs of unknown speed" in outcome.out
     assert not (tmp_path / "w").exists()
     sweep(make_plan(path, tmp_path / "w"), Trainer())
     outcome = tool("sweep", path, "--dry-run", "--work-dir", tmp_path / "w")
-    spent = "tuning of erfnet-baseline-camvid: 3 runs, 0.3 h spent, about 0.0 h left; chosen: "
+    spent = "tuning of erfnet-default-camvid: 3 runs, 0.3 h spent, about 0.0 h left; chosen: "
     assert f"{spent}{{'{LR}': 0.008}}" in outcome.out
     assert "note:" not in outcome.out
     on_val = write(RUNS, TUNE, 'measure = dict(accuracy="val")')

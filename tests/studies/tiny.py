@@ -65,7 +65,7 @@ def tiny_jobs(folder: Path, count: int, **more) -> list[TinyJob]:
     return [
         TinyJob(
             run=Run(network="tiny", dataset="none", seed=seed, study="test"),
-            folder=folder / f"tiny-baseline-none-seed{seed}",
+            folder=folder / f"tiny-default-none-seed{seed}",
             text=f"seed = {seed}\n",
             source=Path("tiny.py"),
             split="val",

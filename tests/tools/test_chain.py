@@ -50,7 +50,7 @@ def test_the_chain(trained, tool, tmp_path, small_streets):
     table = pd.read_csv(tmp_path / "report" / "comparison.csv")
     assert len(table) == 1
     line = table.iloc[0]
-    assert (line.network, line.variant, line.seed) == ("lednet", "baseline", 3)
+    assert (line.network, line.variant, line.seed) == ("lednet", "default", 3)
     assert line.miou_percent == pytest.approx(test.values["miou_percent"], abs=1e-4)
     assert line.params == row["params"]
     assert line.macs == row["macs"]

@@ -20,7 +20,7 @@ def test_several_networks_side_by_side(tool, tmp_path):
     assert outcome.status == 0, outcome.err
     rows = json.loads(out.read_text())
     assert [row["network"] for row in rows] == ["lednet", "segformer_b0", "lednet"]
-    assert [row["variant"] for row in rows] == ["baseline", "baseline", "apn128"]
+    assert [row["variant"] for row in rows] == ["default", "default", "apn128"]
     lednet, segformer, _ = rows
     assert lednet["shape"] == [64, 96]
     assert lednet["macs"] == sum(lednet["counters"]["fvcore"].values())

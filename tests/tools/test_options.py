@@ -251,8 +251,8 @@ def test_measure_networks_by_their_names(name, tool, tmp_path):
     assert tool(name, *named, "--shape", 64, 128, "--work-dir", tmp_path / "a", *more).status == 0
     records, _ = read_records([tmp_path / "a"])
     assert sorted((r.run.network, r.run.variant) for r in records) == [
-        ("enet", "baseline"),
-        ("lednet", "baseline"),
+        ("enet", "default"),
+        ("lednet", "default"),
         ("lednet", "no_apn"),
     ]
     every = ["lednet", "--dataset", "streets", "--variant", "no_apn", "--shape", 64, 128]
@@ -573,7 +573,7 @@ def test_sweep(tool, tmp_path):
     arguments = ["sweep", study, "--work-dir", work_dir, "--engine", "local", "--jobs", 1]
     planned = tool(*arguments, "--dry-run")
     assert planned.status == 0
-    assert "lednet-baseline-streets-seed0" in planned.out
+    assert "lednet-default-streets-seed0" in planned.out
     assert not work_dir.exists()
 
     run = make_plan(study, work_dir).runs[0]

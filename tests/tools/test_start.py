@@ -67,7 +67,7 @@ def test_a_plan_needs_no_pytorch(tmp_path):
         ("torch", "mmseg", "mmcv"), "tools/sweep.py", study, "--dry-run", "--work-dir", tmp_path
     )
     assert done.returncode == 0, done.stderr
-    assert "lednet-baseline-streets-seed0" in done.stdout
+    assert "lednet-default-streets-seed0" in done.stdout
 
 
 def test_a_checkout_needs_no_installation(tmp_path):

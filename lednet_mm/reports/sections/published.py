@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lednet_mm.catalog import DEFAULT
 from lednet_mm.reports.drawing import MARKER_SIZE, Looks, Plot, label_points, set_note, set_title
 from lednet_mm.reports.published import MIOU, published_rows, size_of
 from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.tables import Column, names, rows_of
+from lednet_mm.text import DEFAULT
 
 COLUMNS = (
     *names("network", "dataset", "split"),

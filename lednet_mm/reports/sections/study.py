@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from lednet_mm.catalog import DEFAULT
 from lednet_mm.reports.parts import Part, Sources, facts_part, table_part
 from lednet_mm.reports.reading import StudyFacts
 from lednet_mm.reports.sections.section import Section
 from lednet_mm.reports.tables import Column, Table, is_missing, names, rows_of
+from lednet_mm.text import DEFAULT
 
 
 class Study(Section):
