@@ -1,14 +1,14 @@
-"""LEDNet, DABNet and EDANet on generated streets in what a CPU core affords in an hour, for a first look.
+"""LEDNet, DABNet and EDANet on generated streets in what a CPU core affords in half an hour, for a first look.
 
 python tools/sweep.py configs/studies/streets_cpu.py
 """
 
-title = "Generated streets at 256x128, 1000 iterations on a CPU, one seed"
+title = "Generated streets at 256x128, 400 iterations on a CPU, one seed"
 runs = [dict(networks=["lednet", "dabnet", "edanet"], datasets=["streets"])]
 options = {
-    "train_cfg.max_iters": 1000,
-    "train_cfg.val_interval": 1000,
-    "default_hooks.checkpoint.interval": 100,
+    "train_cfg.max_iters": 400,
+    "train_cfg.val_interval": 400,
+    "default_hooks.checkpoint.interval": 50,
 }
 measure = dict(
     accuracy="val",
