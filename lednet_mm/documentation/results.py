@@ -1,26 +1,35 @@
-"""Tables of committed reports inside Markdown pages, between markers, made by a command and not by hand.
+"""Parts of Markdown pages between markers, made by a command and not by hand.
 
 ``<!-- table: reports/NAME/TABLE -->`` begins a part that holds that report's table, its notes and a link to
-it; ``<!-- end of table -->`` ends it. ``reports/NAME/records`` holds the records that it is made from, and
-``study.json`` or ``title.txt`` beside it what it is called.
+it; ``<!-- end of table -->`` ends it. With ``(network, verdict)`` after the table's name, it holds these
+columns alone, without the notes. ``reports/NAME/records`` has the records that the table is made from, and
+``study.json`` or ``title.txt`` beside it has the title. ``<!-- networks -->`` to ``<!-- end of networks -->``
+is the list of all networks.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from lednet_mm.cards import network_cards
 from lednet_mm.errors import InputError
 from lednet_mm.reports.content import Content
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.report import write_report
 from lednet_mm.reports.sections import make_sections
 from lednet_mm.reports.sections.section import TableSection
-from lednet_mm.reports.tables import to_markdown
+from lednet_mm.reports.tables import Table, to_markdown
 from lednet_mm.text import for_markdown
 
-PART = re.compile(r"(<!-- table: (\S+)/(\w+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
+PART = re.compile(
+    r"(<!-- table: (\S+)/(\w+)(?: \(([\w, ]+)\))? -->\n)(.*?)(<!-- end of table -->)", re.DOTALL
+)
+LIST = re.compile(r"(<!-- networks -->\n)(.*?)(<!-- end of networks -->)", re.DOTALL)
 
 
 def committed_reports(root: Path) -> list[Path]:
@@ -52,7 +61,7 @@ def fill_tables(page: Path, root: Path) -> str:
     sections: dict[Path, dict[str, TableSection]] = {}
 
     def fill(found: re.Match) -> str:
-        begin, place, name, _, end = found.groups()
+        begin, place, name, columns, _, end = found.groups()
         folder = root / place
         if folder not in committed_reports(root):
             raise InputError(f"{page}: {place} is no committed report (reports/NAME with a folder records)")
@@ -64,8 +73,39 @@ def fill_tables(page: Path, root: Path) -> str:
             known = ", ".join(sorted(one.name for one in sections[folder].values() if one.table))
             raise InputError(f"{page}: {place} has no table {name}, but {known}")
         table = section.table
+        if columns:
+            table = _with_columns(table, columns.split(", "), page)
         where = Path(os.path.relpath(folder, page.parent)).as_posix()
         link = f"[{for_markdown(table.title)}]({where}/{name}.md), with its records."
         return f"{begin}\n{to_markdown(table, level=0)}\n{link}\n\n{end}"
 
-    return PART.sub(fill, page.read_text())
+    return LIST.sub(_list_networks, PART.sub(fill, page.read_text()))
+
+
+def _with_columns(table: Table, keys: Sequence[str], page: Path) -> Table:
+    """Return a table with some of its columns, without its notes."""
+    known = {column.key: column for column in table.shown()}
+    for key in keys:
+        if key not in known:
+            raise InputError(f"{page}: {table.name} has no column {key}, but {', '.join(known)}")
+    return replace(table, columns=tuple(known[key] for key in keys), notes=())
+
+
+def _list_networks(found: re.Match) -> str:
+    """Return the list of all networks, by whose code each is proven to equal; those without proof last."""
+    groups: dict[str, list[str]] = {}
+    for card in sorted(network_cards().values(), key=lambda card: card.title.lower()):
+        title, _, note = card.title.removesuffix(")").partition(" (")
+        if card.vector is None:
+            group = "Taken from MMSegmentation, not proven"
+            title = card.title.removesuffix(" (MMSegmentation's)")
+        elif note.startswith("re-implementation"):
+            group = f"Proven equal to a {note}"
+        else:
+            group, title = "Proven equal to the code that their cards name", card.title
+        groups.setdefault(group, []).append(for_markdown(title))
+    lines = []
+    for group in sorted(groups):
+        line = f"{group} ({len(groups[group])}): {', '.join(groups[group])}."
+        lines += [textwrap.fill(line, 100, break_on_hyphens=False), ""]
+    return "\n".join([found[1], *lines, found[3]])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from matplotlib.testing.compare import compare_images
 
+from lednet_mm.cards import network_cards
 from lednet_mm.documentation.results import PART, committed_reports, fill_tables, rewrite_report
 from lednet_mm.errors import InputError
 from lednet_mm.reports.published import read_published
@@ -93,3 +94,25 @@ def test_a_table_is_put_between_its_markers(tmp_path):
     page.write_text(f"<!-- table: reports/{name}/guesses -->\n<!-- end of table -->\n")
     with pytest.raises(InputError, match="has no table guesses, but"):
         fill_tables(page, ROOT)
+
+
+def test_chosen_columns_stand_alone_and_an_unknown_one_is_named(tmp_path):
+    page = tmp_path / "page.md"
+    table = "reports/camvid_half_cpu/ablation"
+    page.write_text(f"<!-- table: {table} (variant, verdict) -->\n<!-- end of table -->\n")
+    lines = fill_tables(page, ROOT).splitlines()
+    assert [cell.strip() for cell in lines[2].strip("|").split("|")] == ["variant", "result"]
+    assert "bootstrap" not in "".join(lines)
+    page.write_text(f"<!-- table: {table} (variant, colour) -->\n<!-- end of table -->\n")
+    with pytest.raises(InputError, match="ablation has no column colour, but network, variant, "):
+        fill_tables(page, ROOT)
+
+
+def test_the_list_of_networks_has_every_one(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- networks -->\nold\n<!-- end of networks -->\n")
+    text = " ".join(fill_tables(page, ROOT).split())
+    assert "old" not in text
+    assert sum(map(int, re.findall(r"\((\d+)\):", text))) == len(network_cards())
+    for title in ("DABNet", "MiniNet-v2", "SegFormer-B0", "LEDNet (unofficial)"):
+        assert title in text
