@@ -1,4 +1,4 @@
-"""Measure every network and write docs/networks.md (a quarter of an hour on one CPU core)."""
+"""Measure every network and write docs/networks.md (minutes on one CPU core)."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ def main() -> None:
     arguments = build_parser().parse_args()
     check_outputs([arguments.out], overwrite=arguments.overwrite or arguments.out.resolve() == PAGE)
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
-    from lednet_mm.documentation.networks import measure_networks, render
+    from lednet_mm.documentation.networks import measure_networks, recorded_sizes, render
 
     with make_console(stderr=True).status("") as status:
         networks = measure_networks(
             network_cards(),
             ROOT / "tests/data",
+            recorded_sizes(ROOT / "reports/networks"),
             lambda name: status.update(for_markup(f"{name}: size and parity")),
         )
     write_atomically(arguments.out, render(networks).encode())

@@ -1,4 +1,4 @@
-"""LEDNet, DABNet and EDANet on generated streets in what a CPU core affords in half an hour, for a first look.
+"""LEDNet, DABNet and EDANet on generated streets, for a first look: half an hour on one CPU core.
 
 python tools/sweep.py configs/studies/streets_cpu.py
 """

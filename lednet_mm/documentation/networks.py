@@ -19,7 +19,11 @@ from lednet_mm.config import load_config
 from lednet_mm.counting.complexity import count_complexity, trainable_parameters
 from lednet_mm.deployment.inference import build_network
 from lednet_mm.errors import InputError
+from lednet_mm.literals import read_literals
+from lednet_mm.record_format import Record
+from lednet_mm.records import read_records
 from lednet_mm.reports.published import published_rows
+from lednet_mm.text import DEFAULT
 
 CLASSES = 19
 SHAPE = (512, 1024)
@@ -99,13 +103,17 @@ class NetworkFacts:
 
 
 def measure_networks(
-    cards: Mapping[str, Card], vectors: str | Path, advance: Callable[[str], None] = lambda name: None
+    cards: Mapping[str, Card],
+    vectors: str | Path,
+    sizes: Mapping[str, Record],
+    advance: Callable[[str], None] = lambda name: None,
 ) -> list[NetworkFacts]:
     """Measure networks, and the other versions of them that are proven.
 
     Args:
         cards: the networks' cards by name.
         vectors: the folder with the reference vectors.
+        sizes: complexity records by network, see :func:`recorded_sizes`; what has none is counted.
         advance: called with the name of each network or vector before it is measured.
 
     Returns:
@@ -119,11 +127,24 @@ def measure_networks(
         own = [] if card.vector else [None]
         for vector in [*own, *card.vectors]:
             advance(vector or card.name)
-            facts.append(_measure(card, vector, Path(vectors)))
+            facts.append(_measure(card, vector, Path(vectors), sizes.get(card.name)))
     return sorted(facts, key=lambda network: (network.vector is None, network.card.title.lower()))
 
 
-def _measure(card: Card, vector: str | None, vectors: Path) -> NetworkFacts:
+def recorded_sizes(folder: Path) -> dict[str, Record]:
+    """Return the complexity records in a folder by network: those of the page's classes and image size."""
+    records, _ = read_records([folder])
+    return {
+        record.run.network: record
+        for record in records
+        if record.kind == "complexity"
+        and record.run.variant == DEFAULT
+        and list(record.details["shape"]) == list(SHAPE)
+        and read_literals(record.config.text).get("num_classes") == CLASSES
+    }
+
+
+def _measure(card: Card, vector: str | None, vectors: Path, recorded: Record | None) -> NetworkFacts:
     error = training_error = None
     cases = 0
     if vector and (path := vectors / f"{vector}.json").is_file():
@@ -140,8 +161,9 @@ def _measure(card: Card, vector: str | None, vectors: Path) -> NetworkFacts:
         note, config = "", Config({"model": authors_model(str(vector))})
     if config.model.type == "Segmentor":
         config.model.num_classes = CLASSES
-        counted = count_complexity(config, SHAPE)
-        params, params_train, macs = counted.params, counted.params_train, counted.macs
+        own = recorded if vector == card.vector else None
+        counted = own.values if own else count_complexity(config, SHAPE).values()
+        params, params_train, macs = (int(counted[key]) for key in ("params", "params_train", "macs"))
         sizes = _accepted_sizes(config)
     else:  # a classifier of images
         params = params_train = trainable_parameters(build_model(config.model, 1000))

@@ -91,8 +91,12 @@ def test_another_version_of_a_network_has_a_section_of_its_own():
 
 def test_networks_are_measured(monkeypatch):
     monkeypatch.setattr("lednet_mm.documentation.networks.SHAPE", (64, 128))
-    (measured,) = measure_networks({"dabnet": network_cards()["dabnet"]}, ROOT / "tests/data")
+    (measured,) = measure_networks({"dabnet": network_cards()["dabnet"]}, ROOT / "tests/data", {})
     assert (measured.name, measured.vector, measured.sizes) == ("dabnet", "dabnet", "any")
     assert 0.7e6 < measured.params < 0.8e6
+    sizes = {"dabnet": complexity(network="dabnet", params=7)}
+    (recorded,) = measure_networks({"dabnet": network_cards()["dabnet"]}, ROOT / "tests/data", sizes)
+    assert (recorded.params, recorded.macs) == (7, 70_000)
+    assert (recorded.error, recorded.cases) == (measured.error, measured.cases)
     assert measured.error < 1e-10
     assert measured.cases > 2
