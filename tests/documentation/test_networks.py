@@ -9,6 +9,7 @@ import pytest
 from lednet_mm.cards import network_cards
 from lednet_mm.documentation.networks import HEADER, NetworkFacts, measure_networks, render
 from lednet_mm.reports.published import published_rows, read_published
+from tests.reports.made import complexity
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/networks.md"
