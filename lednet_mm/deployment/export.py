@@ -96,7 +96,7 @@ def trace_to_onnx(network: nn.Module, images: Tensor, *, dynamic: bool) -> bytes
             opset_version=OPSET,
             input_names=[IMAGES],
             output_names=[LOGITS],
-            dynamic_axes={IMAGES: axes, LOGITS: axes} if dynamic else None,
+            dynamic_axes={IMAGES: axes, LOGITS: {**axes, 1: "classes"}} if dynamic else None,
         )
     return content.getvalue()
 

@@ -67,6 +67,15 @@ def test_an_export_that_is_wrong_or_impossible_says_why(network, reason):
         export_onnx(network, shape=(16, 24))
 
 
+def test_dimensions_have_names_of_their_own():
+    graph = onnx.load_from_string(export_onnx(nn.Conv2d(3, 5, 1), shape=(16, 24)).content).graph
+    names = [
+        [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.output)
+    ]
+    assert names == [["batch", 3, "height", "width"], ["batch", "classes", "height", "width"]]
+
+
 def test_a_graph_with_normalisation_takes_rgb():
     weights = torch.tensor([1.0, 10.0, 100.0]).reshape(1, 3, 1, 1)
 
