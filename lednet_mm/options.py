@@ -89,7 +89,7 @@ class _Settings(argparse.Action):
             key, equals, value = setting.partition("=")
             if not equals or not key.strip():
                 parser.error(
-                    f"{option_string}: {setting!r} is not KEY=VALUE (for example train_cfg.max_iters=2000)"
+                    f"{option_string}: {setting!r} is not KEY=VALUE (such as train_cfg.max_iters=2000)"
                 )
             try:
                 settings[key.strip()] = parse_value(value)

@@ -100,7 +100,7 @@ class EdgeLoss(BoundaryLoss):
 
 
 class SigmoidCrossEntropy(CrossEntropyLoss):
-    """mmseg's ``CrossEntropyLoss``, in which the mean binary cross entropy of several classes needs no wait."""
+    """mmseg's ``CrossEntropyLoss``, whose mean binary cross entropy of several classes needs no wait here."""
 
     def forward(
         self,
