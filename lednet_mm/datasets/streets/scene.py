@@ -28,8 +28,8 @@ def draw_scene(
     Args:
         rng: generator of all random numbers.
         size: (height, width) in pixels.
-        featured: labelId of a vehicle (bicycles have riders) that is placed in the street nearby, so that every
-            dataset contains the rare classes.
+        featured: labelId of a vehicle that is placed in the street nearby (bicycles with a rider), so that
+            every dataset contains the rare classes.
 
     Returns:
         The image (H, W, 3) uint8 BGR and the labelIds (H, W) uint8.
