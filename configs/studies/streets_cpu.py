@@ -1,4 +1,4 @@
-"""LEDNet, DABNet and EDANet on generated streets in what a CPU core affords in an hour, for a first look.
+"""LEDNet, DABNet and EDANet on generated streets, in an hour on a CPU core, for a first look.
 
 python tools/sweep.py configs/studies/streets_cpu.py
 """
