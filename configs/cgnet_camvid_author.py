@@ -7,5 +7,5 @@ _base_ = ["_base_/networks/cgnet.py", "_base_/datasets/camvid.py", "_base_/recip
 variant = "author"
 model = dict(num_classes=_base_.num_classes, class_weight=_base_.class_weight)
 model.update(data_preprocessor=_base_.data_preprocessor)
-# The authors subtract the means of blue, green, red from red, green, blue; put right, the score is 52.67 %.
+# The authors subtract the means of blue, green, red from red, green, blue; in the right order it is 52.67 %.
 model["data_preprocessor"].update(mean=[105.65772, 103.329765, 99.6254], std=[1.0, 1.0, 1.0])

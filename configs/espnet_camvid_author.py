@@ -1,6 +1,6 @@
 """ESPNet with its authors' weights for CamVid: 57.17 % mIoU on test.
 
-Their README's 55.64 is a mean of values of single batches.
+The 55.64 in their README is a mean over values of single batches.
 tools/convert_checkpoint.py espnet espnet_p_2_q_8_camvid.pth espnet_camvid.pth. The twelfth output is void.
 """
 

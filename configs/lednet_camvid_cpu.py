@@ -1,6 +1,6 @@
-"""LEDNet on CamVid in what one CPU core affords in an hour and a half: crops of 320x240, batches of 4.
+"""LEDNet on CamVid in an hour and a half on one CPU core: crops of 320x240, batches of 4.
 
-Tested like every other run: whole images at 480x360. Scores of this setting are not those of the recipe.
+It is tested like every other run, on whole images at 480x360. Its scores are not those of the full recipe.
 """
 
 _base_ = "lednet_camvid.py"

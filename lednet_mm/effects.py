@@ -1,14 +1,14 @@
-"""Main effects and interaction of two factors, as networks and recipes, with paired intervals.
+"""Main effects and interaction of two factors, such as networks and recipes, with paired intervals.
 
-A study that trains every network with every recipe on the same seeds asks how much of a difference is the
-network, how much the recipe, and whether a recipe helps some networks more than others. Its scores are a
-table with a cell for each pair of levels and seed. A seed draws the data order and the augmentation of all
-cells alike, so it is a block: every contrast is computed within each seed, and only how it varies from seed
-to seed makes its interval. This is the analysis of a randomised complete block design (Montgomery, Design and
-Analysis of Experiments, chapters 4 and 5), with each contrast's own error term, as for repeated measures, so
-that cells may have different variances.
+A study that trains every network with every recipe on the same seeds asks how much of a difference comes from
+the network, how much from the recipe, and whether a recipe helps some networks more than others. Its scores
+form a table with a cell for each pair of levels and each seed. All cells with the same seed use the same data
+order and augmentation, so a seed is a block: every contrast is computed within each seed, and its interval
+depends only on its variation between seeds. This is the analysis of a randomised complete block design
+(Montgomery, Design and Analysis of Experiments, chapters 4 and 5), with a separate error term for each
+contrast, as for repeated measures, so that cells may have different variances.
 
-The intervals speak about other seeds on the same images.
+The intervals describe the variation over seeds on the same images.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Estimate:
-    """One contrast.
+    """The estimate of one contrast.
 
     Attributes:
         value: mean over the seeds, in the unit of the scores.
-        low: lower end of its interval; None with one seed, which tells nothing about others.
-        high: upper end.
-        p: probability of a mean this far from 0 where there is no effect; None with one seed.
+        low: lower end of the interval; None with one seed, which gives no interval.
+        high: upper end of the interval; None with one seed.
+        p: probability of a mean at least this far from 0 if there is no effect; None with one seed.
     """
 
     value: float
@@ -40,21 +40,21 @@ class Estimate:
 
     @property
     def is_resolved(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True)
 class FactorTest:
-    """Whether the levels of a factor differ at all, or the interaction is there at all.
+    """The test whether the levels of a factor differ at all, or whether there is any interaction.
 
     Attributes:
-        share: part of the variation among the means of the cells that it explains, 0 to 1; the shares of both
-            factors and of the interaction add up to 1. None where all cells have one mean.
-        f: ratio of its mean square to that of its own interaction with the seeds; None with one seed, or
-            where that is 0.
-        degrees: degrees of freedom of both.
-        p: probability of so large a ratio where there is no effect; None as ``f``.
+        share: share of the variation between the cells' means that it explains, 0 to 1; the shares of both
+            factors and of the interaction add up to 1. None if all cells have the same mean.
+        f: ratio of its mean square to the mean square of its own interaction with the seeds; None with one
+            seed, or if the latter is 0.
+        degrees: degrees of freedom of the numerator and the denominator.
+        p: probability of at least this ratio if there is no effect; None whenever ``f`` is.
     """
 
     share: float | None
@@ -65,17 +65,17 @@ class FactorTest:
 
 @dataclass(frozen=True)
 class Effects:
-    """What two factors do.
+    """The effects of two factors on a score.
 
     Attributes:
-        rows: of each level of the first factor the effect: its mean over the second factor, less that of all
-            levels.
-        columns: the same of the second factor.
-        interaction: of each pair of levels what is left of its mean when both effects are taken off;
-            ``interaction[i][j]``.
-        row_test: of the first factor.
-        column_test: of the second factor.
-        interaction_test: of the interaction.
+        rows: effect of each level of the first factor: its mean over the second factor minus the mean over
+            all levels.
+        columns: the same for the second factor.
+        interaction: ``interaction[i][j]`` is the rest of a cell's mean after the mean over all cells and both
+            main effects are subtracted.
+        row_test: test of the first factor.
+        column_test: test of the second factor.
+        interaction_test: test of the interaction.
     """
 
     rows: tuple[Estimate, ...]
@@ -93,8 +93,8 @@ class Table:
     Attributes:
         rows: names of the levels of the first factor.
         columns: names of the levels of the second factor.
-        seeds: those that every cell has.
-        scores: (R, C, S) in these orders.
+        seeds: seeds that every cell has.
+        scores: (R, C, S) scores in the order of these lists.
     """
 
     rows: tuple[str, ...]
@@ -104,14 +104,14 @@ class Table:
 
 
 def cross(scores: Mapping[tuple[str, str], Mapping[int, float]]) -> Table:
-    """Arrange the scores of runs by two factors, on the seeds that all cells have.
+    """Arrange the scores of runs by two factors, with the seeds that all cells have.
 
     Args:
-        scores: (level of the first factor, level of the second) -> seed -> score.
+        scores: (level of the first factor, level of the second factor) -> seed -> score.
 
     Raises:
-        ValueError: two levels of each factor are not there, a cell has no runs, or no seed is in all cells;
-            the message names the cell.
+        ValueError: a factor has fewer than two levels, a cell has no runs (the message names it), or no seed
+            is in all cells.
     """
     rows = tuple(dict.fromkeys(row for row, _ in scores))
     columns = tuple(dict.fromkeys(column for _, column in scores))
@@ -129,15 +129,15 @@ def cross(scores: Mapping[tuple[str, str], Mapping[int, float]]) -> Table:
 
 
 def effects(scores: ArrayLike, level: float = 0.95) -> Effects:
-    """Return main effects and interaction.
+    """Return the main effects and the interaction of two factors.
 
     Args:
-        scores: (R, C, S) of R levels of the first factor (networks), C of the second (recipes) and S seeds,
-            the same seeds in every cell.
-        level: of the intervals.
+        scores: (R, C, S) scores of R levels of the first factor (networks), C levels of the second (recipes)
+            and S seeds, which are the same in every cell.
+        level: level of the intervals.
 
     Raises:
-        ValueError: fewer than two levels of a factor, no seed, or a score that is missing or not finite.
+        ValueError: a factor has fewer than two levels, there is no seed, or a score is missing or not finite.
     """
     table = _checked(scores)
     rows, columns, _ = table.shape
@@ -148,7 +148,7 @@ def effects(scores: ArrayLike, level: float = 0.95) -> Effects:
         "both": np.square(of_both.mean(-1)).sum(),
     }
     whole = sum(between.values())
-    # Two means that differ by rounding alone have no share.
+    # Means that differ only by rounding have no share.
     shares = {
         name: float(part / whole) if whole > np.square(1e-12 * np.abs(table).max()) * table.size else None
         for name, part in between.items()
@@ -164,13 +164,13 @@ def effects(scores: ArrayLike, level: float = 0.95) -> Effects:
 
 
 def difference(scores: ArrayLike, one: int, other: int, level: float = 0.95) -> Estimate:
-    """Return the main effect of a level of the first factor less that of another, paired by seed.
+    """Return the main effect of one level of the first factor minus that of another, paired by seed.
 
     Args:
-        scores: as for :func:`effects`; the axes swapped give differences of the second factor.
+        scores: as for :func:`effects`; with the first two axes swapped, the second factor is compared.
         one: index of a level.
-        other: index of the level it is compared with.
-        level: of the interval.
+        other: index of the level that is subtracted.
+        level: level of the interval.
 
     Raises:
         ValueError: as for :func:`effects`.
@@ -182,16 +182,16 @@ def difference(scores: ArrayLike, one: int, other: int, level: float = 0.95) -> 
 def interaction_contrast(
     scores: ArrayLike, rows: tuple[int, int], columns: tuple[int, int], level: float = 0.95
 ) -> Estimate:
-    """Return how much more one level of the second factor gives than another, on one row than on another.
+    """Return how much more one row gains than another from one column instead of another.
 
-    That is the difference of differences ``(r0, c0) - (r0, c1) - ((r1, c0) - (r1, c1))``: how much more a
-    network gains by a recipe than another network does. It is 0 where there is no interaction.
+    This is the difference of differences ``(r0, c0) - (r0, c1) - ((r1, c0) - (r1, c1))``: how much more one
+    network gains from a recipe than another network does. It is 0 if there is no interaction.
 
     Args:
         scores: as for :func:`effects`.
         rows: indices of two levels of the first factor.
         columns: indices of two levels of the second factor.
-        level: of the interval.
+        level: level of the interval.
 
     Raises:
         ValueError: as for :func:`effects`.
@@ -205,7 +205,7 @@ def _checked(scores: ArrayLike) -> np.ndarray:
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim != 3 or table.shape[0] < 2 or table.shape[1] < 2 or table.shape[2] < 1:
         raise ValueError(
-            f"scores of the shape {table.shape}: needed are two levels of each factor and a seed, (R, C, S)"
+            f"scores have the shape {table.shape}: (R, C, S) needs two levels of each factor and a seed"
         )
     if not np.isfinite(table).all():
         raise ValueError("a score is missing or not finite: every cell needs every seed")
@@ -221,7 +221,7 @@ def _contrasts(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _estimate(values: np.ndarray, level: float) -> Estimate:
-    """Return the mean of a contrast over the seeds with Student's interval."""
+    """Return the mean of a contrast over the seeds with Student's t interval."""
     seeds, mean = len(values), float(values.mean())
     if seeds < 2:
         return Estimate(mean, None, None, None)
@@ -233,7 +233,7 @@ def _estimate(values: np.ndarray, level: float) -> Estimate:
 
 
 def _test(contrasts: np.ndarray, freedom: int, share: float | None) -> FactorTest:
-    """Return the F test of contrasts (..., S) against how they vary from seed to seed."""
+    """Return the F test of contrasts (..., S) against their variation between seeds."""
     seeds = contrasts.shape[-1]
     degrees = freedom, freedom * (seeds - 1)
     means = contrasts.mean(-1, keepdims=True)

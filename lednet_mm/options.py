@@ -20,14 +20,14 @@ STARTED_BY = {
     "slurm": ("srun", ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_NODELIST")),
     "mpi": ("mpirun", ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK")),
 }
-"""Launcher -> what starts its processes, and the environment variables that it then sets."""
+"""Launcher -> the program that starts its processes, and the environment variables that this program sets."""
 
 
 def parse_value(text: str) -> Any:
     """Read the value of a ``--cfg-options`` setting.
 
-    ``1``, ``0.5``, ``true``, ``none`` and quoted text are what they look like; ``a,b``, ``[a,b]`` and
-    ``(a,b)`` are lists and a tuple, which can be nested; anything else is text, with its spaces.
+    ``1``, ``0.5``, ``true``, ``none`` and quoted text have their usual meaning; ``a,b`` and ``[a,b]`` are
+    lists and ``(a,b)`` is a tuple, which can be nested; anything else is text, with its spaces.
 
     Raises:
         ValueError: brackets or quotation marks do not match.
@@ -41,7 +41,7 @@ def parse_value(text: str) -> Any:
     except ValueError:
         if stripped[:1] in ("[", "(", "{"):
             raise
-        return text  # an odd bracket in a path, say
+        return text  # for example an unmatched bracket in a path
     if len(parts) > 1:
         return [parse_value(part) for part in parts if part.strip()]
     try:
@@ -55,7 +55,7 @@ def parse_value(text: str) -> Any:
 
 
 def _split(text: str) -> list[str]:
-    """Split text at the commas that stand outside of brackets and quotation marks."""
+    """Split text at the commas outside brackets and quotation marks."""
     parts, open_brackets, quote, begin = [], [], "", 0
     for i, character in enumerate(text):
         if quote:
@@ -88,7 +88,9 @@ class _Settings(argparse.Action):
         for setting in values or ():
             key, equals, value = setting.partition("=")
             if not equals or not key.strip():
-                parser.error(f"{option_string}: {setting!r} is no KEY=VALUE (train_cfg.max_iters=2000, say)")
+                parser.error(
+                    f"{option_string}: {setting!r} is not KEY=VALUE (such as train_cfg.max_iters=2000)"
+                )
             try:
                 settings[key.strip()] = parse_value(value)
             except ValueError as error:
@@ -100,8 +102,8 @@ def add_config(parser: argparse.ArgumentParser, *, several: bool = False) -> Non
     """Add CONFIG and the options that belong to it; :func:`choices_of` reads them.
 
     Args:
-        parser: the command's parser.
-        several: whether the command takes several at once.
+        parser: parser of the command.
+        several: whether the command takes several configs at once.
     """
     more: dict[str, Any] = {"nargs": "+"} if several else {}
     parser.add_argument(
@@ -149,7 +151,7 @@ def choice_of(arguments: argparse.Namespace) -> Choice:
 
 
 def add_launcher(parser: argparse.ArgumentParser) -> None:
-    """Add ``--launcher`` and the option that PyTorch's old launcher appends."""
+    """Add ``--launcher`` and the option that PyTorch's old launcher appends to a command."""
     parser.add_argument(
         "--launcher", choices=LAUNCHERS, default="none", help="what started the processes (default none)"
     )
@@ -157,10 +159,10 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
 
 
 def announce_rank(arguments: argparse.Namespace) -> None:
-    """Tell mmengine this process's number on its machine, where the launcher passes it as an option.
+    """Pass this process's number on its machine to mmengine, if the launcher gave it as an option.
 
     Raises:
-        InputError: a launcher is named that did not start this process.
+        InputError: the named launcher did not start this process.
     """
     started_by, needed = STARTED_BY.get(arguments.launcher, ("", ()))
     if missing := [name for name in needed if name not in os.environ]:

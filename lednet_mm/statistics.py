@@ -1,18 +1,19 @@
-"""IoU from confusion matrices, and what a study's numbers say: intervals, resampling, ranks, power.
+"""IoU from confusion matrices, and the statistics of studies: intervals, resampling, ranks, power.
 
-Pure functions of arrays that need NumPy and SciPy alone. S is the number of seeds, I of images, C of
-classes, P of a network's outputs (P >= C), R of resamples, N of networks.
+All functions are pure functions of arrays and need only NumPy and SciPy. S is the number of seeds, I of
+images, C of classes, P of a network's outputs (P >= C), R of resamples, and N of networks.
 
-**IoU.** TP / (TP + FP + FN). Outputs of a network that are no class of the dataset are columns after the C
-classes: a pixel in one of them is a miss of its true class and a false alarm of none.
+**IoU.** TP / (TP + FP + FN). Outputs of a network that are not classes of the dataset are columns after the C
+classes: a pixel in one of them is a miss of its true class and not a false alarm of any class.
 
 **Scores of images** (Wang et al., Revisiting Evaluation Metrics for Semantic Segmentation, NeurIPS 2023,
-arXiv:2310.19252; the authors' ``metrics/miouic_metric.py``). The IoU of an image and a class counts only
-where the class is in the image's *truth*; images without a labelled pixel count nowhere. mIoU-I is the mean
-over images of the mean over their classes, mIoU-C the mean over classes of the mean over the images that show
-them, and the worst 5% are the ``max(1, int(0.05 * images))`` images of lowest mean, of whose means the mean
-is taken. The authors treat datasets of exactly two classes apart (the second class alone counts, and an
-image in which it neither is nor is predicted has an IoU of 1); here two classes are treated as any number.
+arXiv:2310.19252; the authors' ``metrics/miouic_metric.py``). The IoU of an image and a class counts only if
+the class is in the image's *truth*; images without a labelled pixel do not count. mIoU-I is the mean over
+images of the mean over their classes. mIoU-C is the mean over classes of the mean over the images that
+contain them. The score of the worst 5% is the mean over the ``max(1, int(0.05 * images))`` images with the
+lowest means. The authors treat datasets of exactly two classes differently (only the second class counts, and
+an image in which it is neither present nor predicted has an IoU of 1); here, two classes are treated like any
+other number.
 """
 
 from __future__ import annotations
@@ -28,25 +29,25 @@ from scipy import special, stats
 RESAMPLES = 2000
 LEVEL = 0.95
 WORST = 0.05
-"""The share of images that are the worst."""
+"""The share of images that count as the worst."""
 
 Frames = tuple[tuple[str, int], ...]
-"""Of each image the name of its sequence, and the number of its frame there."""
+"""For each image, the name of its sequence and the number of its frame in the sequence."""
 
 SMALLEST_P = 1e-9
 
 SCORES = ("miou_percent", "miou_i_percent", "miou_c_percent", "miou_worst_percent")
-"""What :func:`score_counts` and :func:`resampled_scores` compute."""
+"""Scores that :func:`score_counts` and :func:`resampled_scores` compute."""
 
 
 # ---- IoU ----
 
 
 def class_counts(matrices: np.ndarray) -> np.ndarray:
-    """Return what IoU needs of confusion matrices, in a form that adds up over images.
+    """Return the counts that the IoU needs from confusion matrices, in a form that adds up over images.
 
     Args:
-        matrices: (..., C, P), rows truth, columns prediction.
+        matrices: (..., C, P) counts; rows are the truth, columns the prediction.
 
     Returns:
         (..., 3, C) float64: TP; TP + FP + FN; TP + FN, which are the pixels of the truth.
@@ -75,13 +76,13 @@ def mean_iou(matrices: np.ndarray) -> np.ndarray:
 
 
 def _iou(counts: np.ndarray) -> np.ndarray:
-    """Return TP / (TP + FP + FN): (..., 3, C) -> (..., C); NaN where a class does not occur."""
+    """Return TP / (TP + FP + FN): (..., 3, C) -> (..., C); NaN for a class that does not occur."""
     hits, union = counts[..., 0, :], counts[..., 1, :]
     return np.divide(hits, union, out=np.full(hits.shape, np.nan), where=union > 0)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Return the mean over the last axis of what is no NaN: (..., C) -> (...); NaN where nothing is."""
+    """Return the mean of the values along the last axis that are not NaN, else NaN: (..., C) -> (...)."""
     missing = np.isnan(values)
     count = values.shape[-1] - missing.sum(-1)
     total = np.where(missing, 0, values).sum(-1)
@@ -89,10 +90,10 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 
 def score_images(matrices: np.ndarray) -> dict[str, float]:
-    """Return the scores that weigh images alike, in percent: mIoU-I, mIoU-C and that of the worst images.
+    """Return the scores that weigh all images equally, in percent: mIoU-I, mIoU-C and the worst images'.
 
     Args:
-        matrices: (I, C, P).
+        matrices: (I, C, P) counts.
 
     Returns:
         ``miou_i_percent``, ``miou_c_percent`` and ``miou_worst_percent``; NaN without a labelled pixel.
@@ -103,15 +104,15 @@ def score_images(matrices: np.ndarray) -> dict[str, float]:
 
 
 def _weighted(scores: Sequence[str], counts: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Return scores in percent of one run with images that count as often as their weights say.
+    """Return scores of one run in percent, with images counted as often as their weights say.
 
     Args:
         scores: some of ``SCORES``.
-        counts: (I, 3, C).
-        weights: (I, R) whole numbers; what is computed has their precision.
+        counts: (I, 3, C) result of :func:`class_counts`.
+        weights: (I, R) whole numbers, whose precision is that of the results.
 
     Returns:
-        Score -> (R,); NaN where no image of any weight has a label.
+        Score -> (R,); NaN if no image with a weight has a label.
     """
     kind = weights.dtype
     shown = counts[:, 2] > 0  # (I, C)
@@ -119,7 +120,7 @@ def _weighted(scores: Sequence[str], counts: np.ndarray, weights: np.ndarray) ->
     classes = shown.sum(1)
     values = iou.sum(1) / np.maximum(classes, 1)  # (I,)
     labelled = classes > 0
-    parts = {  # score -> what is added up over images, and how much there is of it
+    parts = {  # score -> its sum over images, and the number of summands
         "miou_percent": (counts[:, 0], counts[:, 1]),
         "miou_c_percent": (iou, shown),
         "miou_i_percent": (values[:, None], labelled[:, None]),
@@ -135,12 +136,12 @@ def _weighted(scores: Sequence[str], counts: np.ndarray, weights: np.ndarray) ->
 
 
 def _worst(values: np.ndarray, labelled: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sum of the worst images' values, (1, R), and how many they are, (1, R).
+    """Return the sum of the worst images' values, (1, R), and the number of these images, (1, R).
 
     Args:
-        values: (I,).
-        labelled: (I,) whether an image has any.
-        weights: (I, R).
+        values: (I,) values of the images.
+        labelled: (I,) whether each image has a labelled pixel.
+        weights: (I, R) how often each image counts.
     """
     images = labelled.astype(weights.dtype) @ weights
     left = np.where(images > 0, np.maximum(1, np.floor(WORST * images + 1e-6)), 0).astype(weights.dtype)
@@ -156,9 +157,9 @@ def _worst(values: np.ndarray, labelled: np.ndarray, weights: np.ndarray) -> tup
 
 
 def _mean_of_shares(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
-    """Return the mean share over the classes that have any: (C, R) and (C, R) -> (R,); else NaN.
+    """Return the mean over classes of part / whole, (C, R) and (C, R) -> (R,), without classes of whole 0.
 
-    Wholes are whole numbers, and no part is more than its whole.
+    It is NaN if all wholes are 0. Wholes are whole numbers, and no part is greater than its whole.
     """
     count = (wholes > 0).sum(0, dtype=parts.dtype)
     total = (parts / np.maximum(wholes, 1)).sum(0)
@@ -169,7 +170,7 @@ def _mean_of_shares(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
 
 
 def sample_std(values: np.ndarray) -> np.ndarray:
-    """Return the standard deviation over seeds, divisor S - 1: (..., S) -> (...); NaN for one seed."""
+    """Return the standard deviation over seeds with divisor S - 1: (..., S) -> (...); NaN for one seed."""
     values = np.asarray(values, dtype=np.float64)
     if values.shape[-1] < 2:
         return np.full(values.shape[:-1], np.nan)
@@ -177,14 +178,14 @@ def sample_std(values: np.ndarray) -> np.ndarray:
 
 
 def mean_interval(percents: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
-    """Return the interval of the mean over seeds by Student's t, within the 0 to 100 that percents have.
+    """Return the interval of the mean over seeds by Student's t, clipped to the range 0 to 100.
 
     Args:
-        percents: (S,).
-        level: of the interval.
+        percents: (S,) values in percent.
+        level: level of the interval.
 
     Returns:
-        Its ends; NaN for one seed.
+        The ends of the interval; NaN for one seed.
     """
     percents = np.asarray(percents, dtype=np.float64)
     if len(percents) < 2:
@@ -196,14 +197,14 @@ def mean_interval(percents: np.ndarray, level: float = LEVEL) -> tuple[float, fl
 def median_interval(samples: np.ndarray) -> tuple[float, float]:
     """Return a 95% interval of the median from order statistics.
 
-    How many samples lie below the median is binomial, whatever their distribution. SciPy's ``quantile_test``
-    has the same interval and takes twenty times as long, which a report of many latencies notices.
+    The number of samples below the median is binomial for any distribution. SciPy's ``quantile_test`` gives
+    the same interval but takes twenty times as long, which matters in a report with many latencies.
 
     Args:
-        samples: (n,) values, independent.
+        samples: (n,) independent values.
 
     Returns:
-        Its ends; NaN for fewer than 6 values, of which no two hold the median at 95%.
+        The ends of the interval; NaN for fewer than 6 values, among which no interval has a level of 95%.
     """
     ordered = np.sort(np.asarray(samples, dtype=np.float64))
     below = int(stats.binom.ppf(0.025, len(ordered), 0.5)) if len(ordered) else 0
@@ -222,13 +223,14 @@ def _student(tail: float, degrees: float) -> float:
 
 @dataclass(frozen=True)
 class Blocks:
-    """How images are resampled: in circular blocks of consecutive frames.
+    """The way in which images are resampled: in circular blocks of consecutive frames.
 
     Attributes:
-        length: frames of a block; 1 resamples single images.
-        sequences: how many there are.
-        longest: frames of the longest sequence.
-        count: how many blocks the images make, the sum over sequences of frames / block; no whole number.
+        length: number of frames in a block; 1 resamples single images.
+        sequences: number of sequences.
+        longest: number of frames of the longest sequence.
+        count: number of blocks that the images make: the sum over sequences of frames / block length, which
+            need not be a whole number.
     """
 
     length: int
@@ -246,18 +248,18 @@ class Blocks:
 
 
 def single_images(images: int) -> Frames:
-    """Return the frames of images that do not depend on each other: each is a sequence of its own."""
+    """Return the frames of independent images, each of which is a sequence of its own."""
     return tuple((str(i), 0) for i in range(images))
 
 
 def number_frames(frames: Iterable[Sequence]) -> Frames:
-    """Return sequences and frames by number, in whatever way they were named.
+    """Return sequences and frames as numbers, whatever their names are.
 
     Args:
-        frames: of each image the name of its sequence, and a number that grows with time.
+        frames: name of the sequence of each image, and a number that grows with time.
 
     Returns:
-        Of each image the number of its sequence, in the order of their first images, and its place there.
+        For each image the number of its sequence, in the order of their first images, and its position there.
     """
     known = tuple((str(sequence), int(frame)) for sequence, frame in frames)
     numbered: list[tuple[str, int]] = [("", 0)] * len(known)
@@ -271,18 +273,19 @@ def number_frames(frames: Iterable[Sequence]) -> Frames:
 def choose_blocks(frames: Frames) -> Blocks:
     """Return the blocks in which images are resampled.
 
-    A block has ``1.3 * sqrt(I)`` frames, rounded up: the length of Lazarus, Lewis, Stock and Watson, HAR
-    inference, Journal of Business & Economic Statistics 36 (2018), for the variance that circular blocks
-    estimate (Bartlett's, or Newey and West's). It is meant for intervals that hold, and with it goes the
-    widening of :func:`image_widening`. The length that estimates the variance best (Politis and White, 2004)
-    is shorter, depends on the noise of the series, and gave intervals that hold 92% of the time with frames
-    as here and 85 to 91% with 60 frames (simulated: autoregressive series, lag-1 correlation 0.4 to 0.7).
+    A block has ``1.3 * sqrt(I)`` frames, rounded up. This length is by Lazarus, Lewis, Stock and Watson, HAR
+    inference, Journal of Business & Economic Statistics 36 (2018), for the variance estimate of circular
+    blocks (that of Bartlett, or Newey and West). It is chosen for the coverage of intervals and belongs
+    together with the widening of :func:`image_widening`. The length that estimates the variance best (Politis
+    and White, 2004) is shorter and depends on the noise of the series. Its intervals had a coverage of 92%
+    with frames as here and 85 to 91% with 60 frames (simulated: autoregressive series, lag-1 correlation 0.4
+    to 0.7).
 
-    A block is no longer than its sequence, so that many short sequences are resampled whole, and no longer
-    than a third of all images. Where no sequence has two frames, it is one image.
+    A block is never longer than its sequence, so many short sequences are resampled as a whole, and never
+    longer than a third of all images. If no sequence has two frames, a block is one image.
 
     Args:
-        frames: of each image.
+        frames: sequence and frame of each image.
     """
     lengths = [len(members) for members in _sequences(frames)]
     longest, images = max(lengths), len(frames)
@@ -302,14 +305,14 @@ def _sequences(frames: Frames) -> list[np.ndarray]:
 def image_weights(frames: Frames, resamples: int, random_seed: int) -> np.ndarray:
     """Return how often each image is drawn in circular blocks of consecutive frames.
 
-    As many blocks are drawn as the images make, rounded up. Each image is equally likely to be in a block; a
-    block that reaches the end of its sequence goes on at the sequence's start and never in another one
+    The number of blocks is ``Blocks.count``, rounded up. Each image is equally likely to be in a block. A
+    block that reaches the end of its sequence continues at the sequence's start and never in another sequence
     (Politis and Romano, A circular block-resampling procedure for stationary data, 1992).
 
     Args:
-        frames: of each image.
-        resamples: R.
-        random_seed: the same gives the same draws.
+        frames: sequence and frame of each image.
+        resamples: number R of resamples.
+        random_seed: seed; the same seed gives the same draws.
 
     Returns:
         (I, R) whole numbers, float32.
@@ -342,22 +345,22 @@ def _seed_weights(seeds: int, resamples: int, random_seed: int) -> np.ndarray:
 
 
 def seed_widening(seeds: int, level: float = LEVEL) -> float:
-    """Return by how much deviations of resampled seeds are stretched, lest few seeds give false confidence.
+    """Return the factor for the deviations of resampled seeds, so that few seeds give no false confidence.
 
-    Resampling S values understates the variance of their mean by (S - 1) / S, and its quantiles are those of
-    a normal distribution where Student's t with S - 1 degrees of freedom is due.
+    Resampling S values underestimates the variance of their mean by the factor (S - 1) / S. Its quantiles are
+    those of a normal distribution, but Student's t with S - 1 degrees of freedom is needed.
 
     Args:
-        seeds: at least 1; one seed has no deviations, and the factor is 1.
-        level: of the interval.
+        seeds: number of seeds, at least 1; one seed has no deviations, and the factor is 1.
+        level: level of the interval.
     """
     return _widening(seeds, seeds, level)
 
 
 def image_widening(blocks: Blocks, level: float = LEVEL) -> float:
-    """Return by how much deviations of resampled images are stretched, as few blocks are few draws.
+    """Return the factor for the deviations of resampled images, as few blocks are few draws.
 
-    The same as :func:`seed_widening` with blocks as draws, of which one in part is drawn as a whole.
+    It is computed like :func:`seed_widening` with blocks as draws; a block in part is drawn as a whole block.
     """
     return _widening(blocks.count, math.ceil(blocks.count), level)
 
@@ -377,10 +380,10 @@ class Interval:
     """A difference with its interval, in the unit of what was compared.
 
     Attributes:
-        difference: on all seeds and images as they are.
-        low: lower end.
-        high: upper end.
-        blocks: how images were resampled.
+        difference: difference on all seeds and images, without resampling.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        blocks: blocks in which images were resampled.
     """
 
     difference: float
@@ -390,7 +393,7 @@ class Interval:
 
     @property
     def resolved(self) -> bool:
-        """Whether the interval leaves zero out."""
+        """Whether the interval excludes zero."""
         return self.low > 0 or self.high < 0
 
 
@@ -402,19 +405,19 @@ def resampled_scores(
     resamples: int = RESAMPLES,
     random_seed: int = 0,
 ) -> dict[str, tuple[float, np.ndarray]]:
-    """Return scores of a run in percent, as they are and with its images resampled.
+    """Return scores of a run in percent, without resampling and with resampled images.
 
-    Runs tested on the same images are resampled alike, so that their differences are paired.
+    Runs that were tested on the same images use the same resamples, so that their differences are paired.
 
     Args:
         matrices: (I, C, P) confusion matrices.
-        frames: of each image.
+        frames: sequence and frame of each image.
         scores: some of ``SCORES``.
-        resamples: R.
-        random_seed: the same gives the same resamples.
+        resamples: number R of resamples.
+        random_seed: seed; the same seed gives the same resamples.
 
     Returns:
-        Score -> its value, and (R,) float32 of resamples; NaN where nothing drawn has a label.
+        Score -> its value, and (R,) float32 values with resampled images; NaN if no drawn image has a label.
     """
     counts = class_counts(matrices)
     weights = image_weights(frames, resamples, random_seed)
@@ -425,14 +428,14 @@ def resampled_scores(
 
 @dataclass(frozen=True)
 class Spread:
-    """How a mean over seeds varies with images and seeds.
+    """The variation of a mean over seeds with images and seeds.
 
     Attributes:
-        center: the mean over seeds on all images.
-        images: (R,) deviations of the mean over seeds, with images resampled.
-        seeds: (R,) deviations with seeds resampled on the same resampled images.
-        seed_count: S.
-        blocks: in which images were resampled.
+        center: mean over seeds on all images.
+        images: (R,) deviations of this mean with resampled images.
+        seeds: (R,) deviations with resampled seeds, on the same resampled images.
+        seed_count: number S of seeds.
+        blocks: blocks in which images were resampled.
     """
 
     center: float
@@ -442,14 +445,15 @@ class Spread:
     blocks: Blocks
 
     def draws(self, level: float = LEVEL) -> np.ndarray:
-        """Return the means of resampled seeds and images, stretched for an interval of a level: (R,)."""
+        """Return the means with resampled seeds and images, stretched for an interval of this level: (R,)."""
         by_images = image_widening(self.blocks, level) * self.images
         return self.center + by_images + seed_widening(self.seed_count, level) * self.seeds
 
     def quantile(self, tail: float) -> float:
-        """Return an end of the interval of level ``1 - 2 * min(tail, 1 - tail)``.
+        """Return one end of the interval of level ``1 - 2 * min(tail, 1 - tail)``.
 
-        Beyond the hundredth at either end, where resamples are few, the tail is a normal one.
+        Beyond the first and last hundredth, where resamples are few, the tail is that of a normal
+        distribution.
         """
         outer = min(tail, 1 - tail)
         draws = self.draws(1 - 2 * outer)
@@ -462,7 +466,7 @@ class Spread:
 
 
 def _quantile(values: np.ndarray, share: float) -> float:
-    """Return what ``np.quantile`` does, in a tenth of its time, which many intervals notice."""
+    """Return the same as ``np.quantile`` in a tenth of its time, which matters for many intervals."""
     if not len(values):
         return float("nan")
     place = share * (len(values) - 1)
@@ -478,10 +482,10 @@ def spread_over_seeds(
     """Cross resampled images with resampled seeds.
 
     Args:
-        by_seed: (S,) a score, or the paired differences of one.
-        resampled: (R, S) the same with the images resampled.
-        blocks: in which they were.
-        random_seed: of the resampling of seeds.
+        by_seed: (S,) values of a score, or paired differences of it.
+        resampled: (R, S) the same with resampled images.
+        blocks: blocks in which the images were resampled.
+        random_seed: seed for resampling the seeds.
     """
     resamples, seeds = resampled.shape
     center = float(by_seed.mean())
@@ -492,18 +496,19 @@ def spread_over_seeds(
 def paired_interval(spread: Spread, *, level: float = LEVEL) -> Interval:
     """Return the mean over seeds of paired differences, with its bootstrap interval over seeds and images.
 
-    Every resample draws seeds with replacement and blocks of images (:func:`image_weights`), the same ones
-    for both networks. Deviations of images and of seeds are stretched by :func:`image_widening` and
-    :func:`seed_widening` before the ends of the interval are read off as percentiles.
+    Every resample draws seeds with replacement, and blocks of images (:func:`image_weights`), in the same way
+    for both networks. The deviations of images and of seeds are stretched by :func:`image_widening` and
+    :func:`seed_widening` before the ends of the interval are taken as percentiles.
 
     Args:
-        spread: of the differences.
-        level: of the interval.
+        spread: the spread of the differences.
+        level: level of the interval.
 
-    How often the 95% interval of a difference of mIoU holds the true difference, in percent of 400 simulated
-    studies of 3 classes (tests/test_statistics.py repeats it in short). What frames show, how hard they are
-    and the errors of each training are autoregressions with the given correlation of neighbours; in brackets
-    with single images resampled:
+    The table shows the coverage of the 95% interval for a difference of mIoU: how often it holds the true
+    difference, in percent of 400 simulated studies with 3 classes (tests/test_statistics.py has a short
+    version). The content of frames, their difficulty and the errors of each training are autoregressive
+    series with the given correlation of neighbours. The coverage in brackets is that of resampling single
+    images:
 
     ================  ===========  ===========  ===========  ===========  ===========
     videos            correlation  1 seed       2 seeds      3 seeds      5 seeds
@@ -518,11 +523,12 @@ def paired_interval(spread: Spread, *, level: float = LEVEL) -> Interval:
                       0.7          91.2 (65.5)  99.8 (98.8)  98.8 (88.5)  97.8 (79.8)
     ================  ===========  ===========  ===========  ===========  ===========
 
-    The standard error of these figures is 1 point. So two seeds resolve only gross differences, and with
-    three the interval is a little wider than it need be: both stretches apply where either would do.
+    The standard error of these figures is 1 point. So two seeds resolve only large differences, and with
+    three the interval is a little wider than necessary: both factors are applied where either one would do.
 
-    With one seed only the images are resampled: the interval then says how sure the difference between
-    these two trainings is, and nothing about other seeds. It never speaks of other videos than those tested.
+    With one seed, only the images are resampled. The interval then describes the difference between these two
+    trainings, and says nothing about other seeds. It never says anything about other videos than those
+    tested.
     """
     tail = (1 - level) / 2
     low, high = spread.quantile(tail), spread.quantile(1 - tail)
@@ -530,13 +536,13 @@ def paired_interval(spread: Spread, *, level: float = LEVEL) -> Interval:
 
 
 def p_value(spread: Spread) -> float:
-    """Return the smallest error level at which :func:`paired_interval` leaves zero out.
+    """Return the smallest error level at which :func:`paired_interval` excludes zero.
 
-    It is found by bisection, so that a value below 0.05 and a 95% interval without zero are the same thing.
-    At least ``SMALLEST_P``; beyond a hundredth the tails are :meth:`Spread.quantile`'s.
+    It is found by bisection, so a p-value below 0.05 is equivalent to a 95% interval without zero. It is at
+    least ``SMALLEST_P``; beyond the last hundredth, the tails are those of :meth:`Spread.quantile`.
 
     Args:
-        spread: of the differences.
+        spread: the spread of the differences.
     """
     upper = spread.center < 0
     low, high = math.log(SMALLEST_P / 2), math.log(0.5)
@@ -552,13 +558,13 @@ def p_value(spread: Spread) -> float:
 
 
 def adjust_holm(p_values: np.ndarray) -> np.ndarray:
-    """Return p-values adjusted for how many there are, by Holm's step-down method.
+    """Return p-values adjusted for the number of comparisons by Holm's step-down method.
 
-    Of a family whose adjusted values below 0.05 are called differences, none is false in at least 95% of
-    cases, however the comparisons depend on each other (Holm, Scandinavian Journal of Statistics 6, 1979).
+    If the comparisons whose adjusted values are below 0.05 are called differences, then in at least 95% of
+    cases none of them is false, whatever their dependence (Holm, Scandinavian Journal of Statistics 6, 1979).
 
     Args:
-        p_values: (N,); NaN is left out of the family.
+        p_values: (N,) p-values; NaN values are not counted as comparisons.
     """
     p_values = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p_values)  # NaN last
@@ -574,13 +580,13 @@ def adjust_holm(p_values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Rank:
-    """The place of a network among others; 1 is best, ties share their mean rank.
+    """The rank of a network among others; 1 is the best, and ties share their mean rank.
 
     Attributes:
-        rank: on all seeds and images as they are.
-        low: best rank of its 95% interval.
-        high: worst.
-        first: share of resamples in which it is the best, or one of the best.
+        rank: rank on all seeds and images, without resampling.
+        low: best rank in the interval.
+        high: worst rank in the interval.
+        first: share of resamples in which the network is the best, or one of the best.
     """
 
     rank: float
@@ -590,13 +596,13 @@ class Rank:
 
 
 def rank_networks(spreads: Sequence[Spread], level: float = LEVEL) -> list[Rank]:
-    """Rank networks by a score, higher is better, with the uncertainty of seeds and images.
+    """Rank networks by a score of which higher is better, with the uncertainty from seeds and images.
 
-    In each resample all networks have the same images, and those of as many seeds the same seeds.
+    In each resample, all networks use the same images, and networks with equally many seeds the same seeds.
 
     Args:
-        spreads: of the networks' scores, on the same images, with the same R.
-        level: of the intervals.
+        spreads: spreads of the networks' scores, on the same images and with the same R.
+        level: level of the intervals.
     """
     draws = np.stack([spread.draws(level) for spread in spreads], axis=1)  # (R, N)
     draws = draws[~np.isnan(draws).any(1)]
@@ -612,12 +618,12 @@ def rank_networks(spreads: Sequence[Spread], level: float = LEVEL) -> list[Rank]
 
 @dataclass(frozen=True)
 class Power:
-    """How many seeds a difference needs.
+    """The number of seeds that a difference needs.
 
     Attributes:
-        half_width: of the interval with the seeds that there are.
-        seeds: so many give the wished half-width; None where no number does, or none can be told.
-        limit: half-width that no number of seeds can fall below, as the images are what they are.
+        half_width: half width of the interval with the present seeds.
+        seeds: number of seeds that gives the desired half width; None if no number does, or if it is unknown.
+        limit: half width that no number of seeds can go below, because of the given images.
     """
 
     half_width: float
@@ -633,18 +639,19 @@ def seeds_needed(
     level: float = LEVEL,
     most: int = 1000,
 ) -> Power:
-    """Say how many seeds an interval of a wished half-width needs, from what the seeds so far have shown.
+    """Return how many seeds an interval of a desired half width needs, estimated from the present seeds.
 
-    The variance over images is split into what all seeds share, which stays, and what each seed has of its
-    own, which shrinks with their number, as does the variance between seeds. Few seeds tell the latter
-    roughly only: from three it may be off by a factor of two, and with it the number.
+    The variance over images is split into a part that all seeds share, which remains, and a part of each
+    seed, which decreases with the number of seeds, as does the variance between seeds. Few seeds give only a
+    rough estimate of the latter: with three it can be wrong by a factor of two, and so can the number of
+    seeds.
 
     Args:
-        resampled: (R, S) paired differences with the images resampled.
-        blocks: in which they were.
-        wished: half the width of the interval.
-        level: of the interval.
-        most: seeds; more are not considered.
+        resampled: (R, S) paired differences with resampled images.
+        blocks: blocks in which the images were resampled.
+        wished: desired half width of the interval.
+        level: level of the interval.
+        most: largest number of seeds to consider.
     """
     seeds = resampled.shape[1]
     tail = (1 + level) / 2
@@ -655,7 +662,7 @@ def seeds_needed(
         only = math.sqrt(images * mean_variance)
         return Power(only, None, only)
     own *= seeds / (seeds - 1)
-    between = float(np.nanmean(sample_std(resampled) ** 2))  # on resampled images, as in the interval
+    between = float(np.nanmean(sample_std(resampled) ** 2))  # on resampled images, as for the interval
     shared = max(0.0, mean_variance - own / seeds)
 
     def half(count: int) -> float:

@@ -1,4 +1,4 @@
-"""What every run shares: the runner, logging, checkpoints, guards and records."""
+"""The common settings of every run: the runner, logging, checkpoints, checks and records."""
 
 custom_imports = dict(imports=["lednet_mm.register"])
 default_scope = "mmseg"

@@ -19,7 +19,7 @@ encoder_first = dict(
             dict(type="RecordHook"),
             dict(type="EncoderFirstHook", share=0.5),
         ],
-        "find_unused_parameters": True,  # of one head, in distributed training
+        "find_unused_parameters": True,  # in distributed training, as only one head is trained at a time
     },
 )
 no_apn = dict(

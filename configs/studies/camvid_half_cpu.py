@@ -1,11 +1,11 @@
-"""LEDNet's parts and five other networks in what two CPU cores afford in an afternoon.
+"""LEDNet's parts and five other networks, in an afternoon on two CPU cores.
 
 CamVid at half resolution (240x180), 1000 iterations of 4 images (10.9 epochs) of the common recipe, scaled
 down with the images; accuracy on all of test at 480x360. 33 runs. About 4 hours on two cores, two
 single-thread runs side by side (`python tools/sweep.py configs/studies/camvid_half_cpu.py --jobs 2`): 0.9 s
 per iteration for LEDNet, 0.25 (Fast-SCNN) to 1.1 s (ERFNet) for the others, and a minute per run for tests.
 
-A training this short resolves gross effects and large classes only; what it found is in docs/results.md.
+A training this short resolves large effects and large classes only; docs/results.md has the findings.
 """
 
 title = "CamVid at half resolution (240x180), 11 epochs on a CPU: LEDNet's parts, and five networks"
@@ -38,7 +38,7 @@ options = {
         dict(type="LoadImage"),
         dict(type="LoadLabels"),
         dict(type="RandomResize", scale=(240, 180), ratio_range=(0.75, 2.0), keep_ratio=True),
-        dict(type="Pad", size=(240, 180), pad_val=dict(img=0, seg=255)),  # what was scaled down
+        dict(type="Pad", size=(240, 180), pad_val=dict(img=0, seg=255)),  # images that were scaled down
         dict(type="RandomCrop", crop_size=(180, 240)),
         dict(type="RandomFlip", prob=0.5),
         dict(type="PackSegInputs"),

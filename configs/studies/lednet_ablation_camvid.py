@@ -1,6 +1,6 @@
 """Which parts of LEDNet carry its accuracy? Every ablation on CamVid at 480x360, 218 epochs, three seeds.
 
-Made for a GPU; a run that was cut off continues. On a CPU: camvid_half_cpu.py.
+This study needs a GPU; an interrupted run continues. camvid_half_cpu.py is a version for CPUs.
 """
 
 title = "LEDNet and its ablations: CamVid, 480x360, 218 epochs"

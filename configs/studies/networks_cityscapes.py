@@ -1,6 +1,6 @@
-"""How do all networks compare on Cityscapes at 1024x512? One seed each, made for several GPUs.
+"""How do all networks compare on Cityscapes at 1024x512? One seed for each network, on several GPUs.
 
-All by the common recipe; LEDNet by its authors' recipe too.
+All use the common recipe; LEDNet also uses its authors' recipe.
 """
 
 title = "Networks on Cityscapes: 1024x512, labels at 2048x1024"

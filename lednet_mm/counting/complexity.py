@@ -1,8 +1,9 @@
 """Parameters and multiply-adds of a network.
 
-Parameters are trainable ones, counted once if shared: in inference (without auxiliary heads) and in training.
-Multiply-adds (MACs, not 2x) are fvcore's total, as MMSegmentation's own tool reports, with the final
-upsampling to the input's size included where there is one; other counters stand beside it.
+Parameters are the trainable ones; a shared parameter counts once. They are counted for inference (without
+auxiliary heads) and for training. Multiply-adds (MACs; 1 MAC is 2 FLOPs) are fvcore's total, as in
+MMSegmentation's own tool, and include the final upsampling to the input's size if there is one. The counts of
+other counters stand beside it.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from lednet_mm.records import Record, collect_provenance, new_record
 
 @dataclass(frozen=True)
 class Complexity:
-    """Size and arithmetic of a network.
+    """Parameters and multiply-adds of a network.
 
     Attributes:
-        params: trainable values in inference.
-        params_train: trainable values in training, auxiliary heads included.
+        params: number of trainable values in inference.
+        params_train: number of trainable values in training, with auxiliary heads.
         counts: multiply-adds of one image by every counter.
         shape: (height, width) of the image.
-        channels: of the image.
+        channels: number of channels of the image.
     """
 
     params: int
@@ -46,7 +47,7 @@ class Complexity:
         return self.counts.total(HEADLINE)
 
     def values(self) -> dict[str, int]:
-        """Return the numbers of a complexity record."""
+        """Return the values of a complexity record."""
         return {"params": self.params, "params_train": self.params_train, "macs": self.macs}
 
     def details(self) -> dict[str, Any]:
@@ -61,19 +62,19 @@ class Complexity:
 
 
 def trainable_parameters(module: nn.Module) -> int:
-    """Count trainable values, shared ones once."""
+    """Count trainable values; shared ones count once."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
 def count_complexity(config: Config, shape: tuple[int, int] = (512, 1024)) -> Complexity:
-    """Count a config's network.
+    """Count the parameters and multiply-adds of a config's network.
 
     Args:
-        config: of the network.
-        shape: (height, width) of the one image.
+        config: config of the network.
+        shape: (height, width) of the image that the network runs on.
 
     Raises:
-        InputError: the network cannot be built, or does not take this shape.
+        InputError: the network cannot be built, or does not accept this shape.
     """
     if min(shape) < 1:
         raise InputError(f"--shape {shape[0]} {shape[1]}: height and width are whole numbers above 0")
@@ -85,12 +86,14 @@ def count_complexity(config: Config, shape: tuple[int, int] = (512, 1024)) -> Co
         counts = count_operators(network, torch.zeros(1, channels, *shape))
     except REFUSALS as error:
         size = f"{channels}x{shape[0]}x{shape[1]}"
-        raise InputError(f"{config.filename}: takes no image of {size}: {describe_error(error)}") from error
+        raise InputError(
+            f"{config.filename}: it accepts no images of {size}: {describe_error(error)}"
+        ) from error
     return Complexity(params, params_train, counts, shape, channels)
 
 
 def complexity_record(config: Config, counted: Complexity) -> Record:
-    """Return the record of what was counted of a config's network."""
+    """Return the complexity record of a config's network."""
     return new_record(
         "complexity",
         run_of(config),

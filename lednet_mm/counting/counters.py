@@ -1,9 +1,10 @@
-"""Multiply-adds of a network by independent counters, by operator, and why the counters differ.
+"""Multiply-adds of a network from independent counters, by operator, and the reasons why they differ.
 
-Four programs count here: fvcore (over a trace; what MMSegmentation's own tool uses), ptflops with both of its
+Four programs count here: fvcore (from a trace; MMSegmentation's own tool uses it), ptflops with both of its
 backends (``pytorch`` hooks modules and functions, ``aten`` watches operators) and PyTorch's
-``FlopCounterMode``. Their sums are never merged: each keeps its own rules, and what separates them is read
-off their tables. All numbers are multiply-adds (MACs); ``FlopCounterMode`` counts two for one and is halved.
+``FlopCounterMode``. Their sums are never merged, as each follows its own rules; tables by operator explain
+the differences. All numbers are multiply-adds (MACs); ``FlopCounterMode`` counts each as two operations and
+is halved.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from lednet_mm.errors import describe_error
 from lednet_mm.upstream import ptflops
 from lednet_mm.upstream.pytorch import CONVOLUTIONS, Operator, WatchOperators, tensors_in
 
-# Operators that compute nothing: they make, copy or cut tensors. Views are known by their schemas.
+# Operators without arithmetic, which create, copy or slice tensors. Views are recognised by their schemas.
 # fmt: off
 MOVES = frozenset({
     "_to_copy", "_unsafe_view", "alias", "arange", "cat", "clone", "constant_pad_nd", "copy_",
@@ -41,24 +42,25 @@ MOVES = frozenset({
 })
 # fmt: on
 
-# fvcore takes these for free without naming them among the operators that it has no rule for.
+# fvcore does not count these, nor does it list them among the operators without a rule.
 SILENT_IN_FVCORE = {"relu", "clamp", "max"}
 
 
 def _plain_name(operator: str) -> str:
-    """Return an operator's name without what tells its versions apart (in place, native)."""
+    """Return an operator's name without the parts that name its version (in place, native)."""
     return re.sub(r"^aten::|^_?native_|_legit.*$|_with_indices$", "", operator).strip("_")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is counted.
+    """The network to count and its input.
 
     Attributes:
-        network: in evaluation mode.
-        images: its input.
-        shapes: the network without values, on PyTorch's meta device, where it runs there; else the network.
-        image_shapes: its input.
+        network: the network, in evaluation mode.
+        images: input of the network.
+        shapes: copy of the network without values, on PyTorch's meta device; the network itself if it cannot
+            run there.
+        image_shapes: input of ``shapes``.
     """
 
     network: nn.Module
@@ -68,20 +70,21 @@ class Subject:
 
     @classmethod
     def of(cls, network: nn.Module, images: Tensor) -> Subject:
-        """See whether a network runs without values."""
+        """Try whether the network runs without values, on the meta device."""
         shapes, image_shapes = copy.deepcopy(network).to("meta"), images.to("meta")
         try:
             shapes(image_shapes)
-        except RuntimeError:  # it looks at values, or keeps tensors that are no buffers
+        except RuntimeError:  # it reads values, or has tensors that are not buffers
             return cls(network, images, network, images)
         return cls(network, images, shapes, image_shapes)
 
 
 class _Missed(WatchOperators):
-    """Counts how often each operator runs that computes something and that a counter takes for free.
+    """Counts how often each operator runs that computes something and that a counter ignores.
 
     Args:
-        counts: whether the counter counts an operator, by PyTorch's object for all its overloads.
+        counts: function that says whether the counter counts an operator, given PyTorch's object for all its
+            overloads.
     """
 
     def __init__(self, counts: Callable[[Any], bool]) -> None:
@@ -92,7 +95,7 @@ class _Missed(WatchOperators):
     def _note(self, operator: Operator) -> None:
         computes = any(tensor.is_floating_point() for tensor in tensors_in(operator.result))
         free = operator.is_view or operator.name in MOVES or not computes
-        # A counter is asked only of what computes: ptflops' hooks are told apart by the order of questions.
+        # Ask only about operators with arithmetic: for ptflops' hooks, the answer depends on the order.
         if not free and not self.counts(operator.packet):
             self.operators[_plain_name(operator.name)] += 1
 
@@ -106,7 +109,7 @@ def count_by_fvcore(subject: Subject, counts: Counts) -> None:
     analysis.uncalled_modules_warnings(False).unsupported_ops_warnings(False)
     operators = {name: round(macs) for name, macs in analysis.by_operator().items() if macs}
     counts.counters["fvcore"] = operators
-    # The trace also has operators that only handle sizes: those that ran on tensors are kept.
+    # The trace also has operators that only compute sizes; only those that ran on tensors are kept.
     unknown = {_plain_name(name): times for name, times in analysis.unsupported_ops().items()}
     silent = {
         name: n
@@ -120,9 +123,9 @@ def count_by_fvcore(subject: Subject, counts: Counts) -> None:
 def count_by_ptflops_pytorch(subject: Subject, counts: Counts) -> None:
     """Count by ptflops' hooks on modules and functions and add the result to ``counts``.
 
-    Functions that run inside a counted module are counted by ptflops a second time, as is a module for every
-    place where it is registered; the table says so. On the meta device its patched functions would also count
-    what works out shapes there.
+    ptflops counts functions inside a counted module a second time, and counts a module once for every place
+    where it is registered; the table shows both. It does not run on the meta device, because there its
+    patched functions would also count the computation of shapes.
     """
     network, images = subject.network, subject.images
     operators: Counter[str] = Counter()
@@ -167,13 +170,13 @@ def count_by_ptflops_pytorch(subject: Subject, counts: Counts) -> None:
 
 
 def count_by_ptflops_aten(subject: Subject, counts: Counts) -> None:
-    """Count by ptflops' watch over operators and add the result to ``counts``."""
+    """Count by ptflops' operator-based backend and add the result to ``counts``."""
     network, images = subject.shapes, subject.image_shapes
     operators: Counter[str] = Counter()
 
     def of_operator(packet: Any, inputs: Any, outputs: Any, macs: int) -> None:
         name = packet.__name__
-        place = {"addmm": 0, "convolution": 2, "_convolution": 2}.get(name)  # of the bias
+        place = {"addmm": 0, "convolution": 2, "_convolution": 2}.get(name)  # position of the bias
         bias = 0 if place is None or inputs[place] is None else outputs[0].numel()
         operators[BIAS] += bias
         operators[name] += macs - bias
@@ -204,9 +207,9 @@ COUNTERS: Mapping[str, Callable[[Subject, Counts], None]] = {
 
 @contextmanager
 def _as_it_runs() -> Any:
-    """Count what a plain run does, quietly.
+    """Count the operators of a plain run, without warnings and logs.
 
-    Attention runs as the operators that it is made of, not as one that no counter knows.
+    Attention runs as its elementary operators and not as a fused one, which no counter knows.
     """
     with (
         sdpa_kernel(SDPBackend.MATH),
@@ -227,18 +230,18 @@ def _as_it_runs() -> Any:
 
 
 def count_operators(network: nn.Module, images: Tensor) -> Counts:
-    """Count one run of a network by every counter.
+    """Count one forward pass of a network by every counter.
 
-    fvcore and ptflops' pytorch backend run it. The others only see shapes, on PyTorch's meta device, where
-    the network can run there.
+    fvcore and ptflops' pytorch backend execute it. The others only need shapes and run on PyTorch's meta
+    device if the network can run there.
 
     Args:
-        network: in evaluation mode. Counters leave hooks in it: it is used up.
-        images: its input, of one image, (1, C, H, W).
+        network: the network, in evaluation mode. Counters leave hooks in it, so use it for nothing else.
+        images: input of one image, (1, C, H, W).
 
     Raises:
-        Exception: whatever the network raises for this input. A counter that fails where the network runs is
-            named in the result instead; for the headline's counter that is an error too.
+        Exception: any exception that the network raises for this input. If a counter fails although the
+            network runs, the result names it; if it is the headline's counter, its exception is raised.
     """
     counts = Counts()
     with _as_it_runs():

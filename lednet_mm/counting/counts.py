@@ -1,4 +1,4 @@
-"""What counters of multiply-adds say of a network, and what separates them."""
+"""Multiply-add counts of a network from several counters, and the operators on which they disagree."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 HEADLINE = "fvcore"
-"""The counter whose total is quoted; the others stand beside it."""
+"""The counter whose total is quoted; the totals of the others stand beside it."""
 
 AGAIN = " again"
-"""Ends the name of an operator that a counter has counted already, inside a module it counts as a whole."""
+"""End of the name of an operator that the counter has already counted as part of a module."""
 
 BIAS = "bias"
 
@@ -25,17 +25,17 @@ KINDS = {
     "activation": r"elu|gelu|silu|sigmoid|softmax|tanh|swish",
     "other arithmetic": r"",
 }
-"""Kind of work -> pattern of the operators' names in any counter; the first that fits."""
+"""Kind of work -> pattern for the names that counters give its operators; the first match counts."""
 
 
 @dataclass
 class Counts:
-    """What the counters say of one network.
+    """The counts of a network by all counters.
 
     Attributes:
-        counters: counter -> operator, by that counter's name -> MACs.
-        missed: counter -> operator that it takes for free -> how often it runs.
-        failed: counter that could not count this network -> why.
+        counters: counter -> operator, as the counter names it -> MACs.
+        missed: counter -> operator that it ignores -> how often the operator runs.
+        failed: counter that could not count this network -> reason.
     """
 
     counters: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Counts:
     failed: dict[str, str] = field(default_factory=dict)
 
     def total(self, counter: str) -> int:
-        """Return a counter's sum over all operators."""
+        """Return a counter's total over all operators."""
         return sum(self.counters[counter].values())
 
     def by_kind(self, counter: str) -> Counter[str]:
@@ -54,18 +54,18 @@ class Counts:
         return kinds
 
     def spread(self) -> float:
-        """Return the largest total less the smallest, as a share of the headline."""
+        """Return the difference of the largest and smallest total as a share of the headline."""
         totals = [self.total(counter) for counter in self.counters]
         return (max(totals) - min(totals)) / self.total(HEADLINE) if self.total(HEADLINE) else 0.0
 
     def explain(self, threshold: float = 0.001) -> dict[str, str]:
-        """Say why each counter's total is not the headline's, from the tables.
+        """Explain from the tables why each counter's total differs from the headline.
 
         Args:
-            threshold: differences below this share of the headline are summed up in one word.
+            threshold: differences below this share of the headline are summed up without naming them.
 
         Returns:
-            counter -> one line; every difference between the totals is in it.
+            counter -> one line that contains every difference between the totals.
         """
         base, whole = self.by_kind(HEADLINE), self.total(HEADLINE)
         lines = {}
@@ -99,5 +99,5 @@ def _giga(macs: int) -> str:
 
 
 def kind_of(operator: str) -> str:
-    """Return the kind of work of an operator, whichever counter named it."""
+    """Return the kind of work of an operator, under the name that any counter gives it."""
     return next(kind for kind, pattern in KINDS.items() if re.search(pattern, operator.lower()))

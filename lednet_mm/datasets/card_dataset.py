@@ -18,19 +18,19 @@ from lednet_mm.text import one_line
 
 @DATASETS.register_module()
 class CardDataset(SegDataset):
-    """Images and labels as a YAML file describes them; its arguments hold all of the file's content.
+    """Images and labels as a YAML file describes them; the arguments hold the whole content of the file.
 
     Args:
         metainfo: dict with ``classes`` (names in the order of the network's outputs) and ``palette`` (red,
             green and blue of each class).
         images: folder of the images below ``data_root``; None if ``ann_file`` lists pairs.
         labels: folder of the labels.
-        image_suffix: what the stems of images have after the name that image and label share.
+        image_suffix: part of the stems of images after the name that an image shares with its label.
         label_suffix: the same for labels.
-        ids: ids in label files of each class; None for labels painted in the palette's colours.
-        ignore: ids, or colours, of pixels that are ignored. A label with a value of neither a class nor this
-            list is refused.
-        unit: what is statistically independent: ``"image"``, or ``{"sequence": regular expression}`` as
+        ids: ids in label files for each class; None for labels painted in the palette's colours.
+        ignore: ids, or colours, of pixels that are ignored. A label with any other value that is not a class
+            is refused.
+        unit: the independent unit: ``"image"``, or ``{"sequence": regular expression}`` as
             :meth:`sequence_and_frame` describes.
         **kwargs: further arguments of :class:`~lednet_mm.datasets.base.SegDataset`. ``ann_file`` is a list of
             image names or, without folders, of pairs (the paths of an image and its label per line, below
@@ -86,7 +86,7 @@ class CardDataset(SegDataset):
         return samples
 
     def sequence_and_frame(self, index: int) -> tuple[str, int]:
-        """Return the sequence that an image belongs to and the number of its frame there.
+        """Return the sequence to which an image belongs and the number of its frame there.
 
         The groups of ``unit``'s regular expression find both in the image's path below the root. If the
         expression has only one group, it finds the sequence, and the sample's index in the split is the

@@ -1,4 +1,4 @@
-"""Cityscapes: its 19 evaluated classes, 7 categories, both numberings, fine and coarse labels."""
+"""Cityscapes: its 19 evaluated classes and 7 categories, both kinds of ids, fine and coarse labels."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ from lednet_mm.files import find_files, write_atomically
 
 MAX_LABEL_ID = 33
 LABEL_IDS, TRAIN_IDS = "labelIds.png", "labelTrainIds.png"
-"""How the names of the two kinds of label files end."""
+"""The endings of the names of both kinds of label files."""
 
 TO_TRAIN_ID = np.full(256, 255, np.uint8)
-"""Lookup table (256,) from labelId to train id; 255 for what is not evaluated."""
+"""Lookup table (256,) from labelId to train id; 255 for ids that are not evaluated."""
 TO_TRAIN_ID[list(LABEL_ID_OF_TRAIN_ID)] = np.arange(19, dtype=np.uint8)
 
 TO_LABEL_ID = np.zeros(256, np.uint8)
-"""Lookup table (256,) from train id to labelId; 0 (unlabelled) for what is no train id."""
+"""Lookup table (256,) from train id to labelId; 0 (unlabelled) for values that are not train ids."""
 TO_LABEL_ID[:19] = LABEL_ID_OF_TRAIN_ID
 
 
 @DATASETS.register_module()
 class Cityscapes(SegDataset):
-    """Cityscapes in its standard layout, by train ids.
+    """Cityscapes in its standard layout, with train ids.
 
     Layout: ``leftImg8bit/<split>/<city>/*_leftImg8bit.png`` (2048x1024) and
-    ``<labels>/<split>/<city>/*_<labels>_labelTrainIds.png``. Where there is none of the latter,
+    ``<labels>/<split>/<city>/*_<labels>_labelTrainIds.png``. If there are no such label files,
     ``*_<labels>_labelIds.png`` are read and their ids are translated, so that nothing has to be prepared.
 
     Paper: Cordts et al., The Cityscapes dataset for semantic urban scene understanding, CVPR 2016,
-    https://github.com/mcordts/cityscapesScripts. mmseg has ``CityscapesDataset``; this one adds the
-    categories, the coarse labels and errors that say what to do.
+    https://github.com/mcordts/cityscapesScripts. Compared with mmseg's ``CityscapesDataset``, this class adds
+    the categories, the coarse labels and errors that say what to do.
 
     The images of a city are one sequence, in the order of drive and frame, which
     :mod:`lednet_mm.datasets.frames` reads from the names.
 
     Args:
-        data_root: the folder of Cityscapes.
-        split: ``train``, ``val``, ``test`` or (coarse labels only) ``train_extra``.
+        data_root: folder of Cityscapes.
+        split: ``train``, ``val``, ``test`` or (for coarse labels only) ``train_extra``.
         labels: ``gtFine`` or ``gtCoarse``.
-        **kwargs: as in mmseg's ``BaseSegDataset``; what is given there (``img_suffix``, ``data_prefix``, ...)
-            replaces the layout above.
+        **kwargs: further arguments of mmseg's ``BaseSegDataset``, which replace those of the layout above
+            (``img_suffix``, ``data_prefix``, ...).
     """
 
     METAINFO: ClassVar[dict] = {
@@ -78,7 +78,7 @@ class Cityscapes(SegDataset):
         super().__init__(layout, data_root=data_root, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """List the samples, by labelIds where the folder has no labelTrainIds at all."""
+        """List the samples; labelIds are read if the folder has no labelTrainIds at all."""
         labels = self.data_prefix["seg_map_path"]
         if self.seg_map_suffix.endswith(TRAIN_IDS) and Path(labels).is_dir():
             published = self.seg_map_suffix.removesuffix(TRAIN_IDS) + LABEL_IDS
@@ -119,7 +119,7 @@ def write_train_ids(label_files: Iterable[Path]) -> int:
         label_files: paths of ``*_labelIds.png``.
 
     Returns:
-        How many files were written.
+        The number of files written.
 
     Raises:
         InputError: a label is unreadable or holds an id above 33, or the folder cannot be written.
@@ -132,7 +132,7 @@ def write_train_ids(label_files: Iterable[Path]) -> int:
         ids = read_ids(path)
         if ids.max() > MAX_LABEL_ID:
             raise InputError(
-                f"{path}: id {ids.max()} is no Cityscapes labelId (0 to {MAX_LABEL_ID}): restore the file"
+                f"{path}: id {ids.max()} is not a Cityscapes labelId (0 to {MAX_LABEL_ID}): restore the file"
             )
         try:
             write_atomically(target, cv2.imencode(".png", TO_TRAIN_ID[ids])[1].tobytes())
@@ -140,7 +140,7 @@ def write_train_ids(label_files: Iterable[Path]) -> int:
             if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
                 raise
             raise InputError(
-                f"{target} cannot be written ({error.strerror}): nothing needs to be, the Cityscapes dataset "
+                f"{target} cannot be written ({error.strerror}): it need not be, as the Cityscapes dataset "
                 "reads labelIds where there are no labelTrainIds; train with this folder as it is"
             ) from None
         written += 1

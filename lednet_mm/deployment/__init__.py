@@ -1,1 +1,1 @@
-"""Deployment: what is left of a network when it is only used, and how it is exported."""
+"""Deployment: the form of a network that is used for inference only, and its export."""

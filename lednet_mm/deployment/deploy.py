@@ -1,7 +1,7 @@
-"""The deployment form of a network: the same function of an image, with less work.
+"""The deployment form of a network, which computes the same function of an image with less work.
 
-Batch normalisation is folded into convolutions, dropout and what serves training only are gone, and a network
-is rewritten as its own file says (:func:`~lednet_mm.layers.deployment.deployment_rewrite`).
+Batch normalisation is folded into convolutions, dropout and parts that serve training only are removed, and a
+network may be rewritten by its own file (:func:`~lednet_mm.layers.deployment.deployment_rewrite`).
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from lednet_mm.upstream.pytorch import DROPOUTS, tensors_in
 DROPOUT = (*DROPOUTS, DropPath)
 
 SHAPES = ((128, 192), (107, 157))
-"""(height, width) of the images that a network is looked at with: of even maps, and of odd ones."""
+"""(height, width) of the images on which a network is observed: one with even maps and one with odd maps."""
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-3}
-"""Largest accepted difference of a value, relative to the spread of the output; 0.1 in half precision."""
+"""Largest accepted difference of an output, relative to its spread; with half-precision weights it is 0.1."""
 
 
 class Deployed(nn.Module):
     """A network in its deployment form.
 
     Attributes:
-        kept_norms: name of each batch normalisation that could not be folded -> why.
+        kept_norms: name of each batch normalisation that could not be folded -> reason.
 
     Shapes: images (N, C, H, W) -> logits (N, num_classes, H, W).
     """
@@ -49,20 +49,20 @@ class Deployed(nn.Module):
 
 
 def deploy(network: nn.Module, shapes: Sequence[tuple[int, int]] = SHAPES) -> Deployed:
-    """Return a network's deployment form; the network itself stays as it is.
+    """Return a network's deployment form; the network itself is not changed.
 
-    It takes any size that the network takes, exports and compiles like it, and is checked against it here.
+    It accepts every size that the network accepts, exports and compiles like it, and is checked against it.
 
     Args:
-        network: images (N, C, H, W) -> logits, as :class:`~lednet_mm.deployment.inference.Inference` is.
-        shapes: (height, width) of the images that it is looked at with; those that it refuses are left out.
+        network: images (N, C, H, W) -> logits, like :class:`~lednet_mm.deployment.inference.Inference`.
+        shapes: (height, width) of the images on which it is observed; sizes that it refuses are left out.
 
     Returns:
         A new module in evaluation mode whose parameters need no gradient.
 
     Raises:
-        ValueError: the network takes none of the shapes.
-        RuntimeError: the form does not answer as the network does.
+        ValueError: the network accepts none of the shapes.
+        RuntimeError: the outputs of the form and the network differ.
     """
     network = network.eval()
     images = list(_accepted(network, shapes))
@@ -83,7 +83,7 @@ def deploy(network: nn.Module, shapes: Sequence[tuple[int, int]] = SHAPES) -> De
 
 
 def drop_unused(network: nn.Module, images: Sequence[Tensor]) -> None:
-    """Replace by identities, in place, the parts with values of which no run uses any (for training only)."""
+    """Replace by identities, in place, the parts whose values no run uses, as they serve training only."""
     runs = [observe(network, image)[0] for image in images]
 
     def is_used(module: nn.Module) -> bool:
@@ -95,7 +95,7 @@ def drop_unused(network: nn.Module, images: Sequence[Tensor]) -> None:
 
 @torch.no_grad()
 def difference(network: nn.Module, other: nn.Module, images: Tensor) -> float:
-    """Return the largest difference of two networks' outputs, relative to the spread of the first's."""
+    """Return the largest difference of two networks' outputs, relative to the spread of the first output."""
     worst = 0.0
     for expected, answer in zip(tensors_in(network(images)), tensors_in(other(images)), strict=True):
         spread = expected.std(correction=0).item() or 1.0
@@ -104,7 +104,7 @@ def difference(network: nn.Module, other: nn.Module, images: Tensor) -> float:
 
 
 def _accepted(network: nn.Module, shapes: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
-    """Make images of those shapes that the network takes."""
+    """Yield random images of those shapes that the network accepts."""
     like = next(network.parameters())
     generator = torch.Generator().manual_seed(0)
     refused = ""
@@ -113,10 +113,10 @@ def _accepted(network: nn.Module, shapes: Sequence[tuple[int, int]]) -> Iterator
         image = torch.randn(1, input_channels(network), *shape, generator=generator).to(like)
         try:
             observe(network, image)
-        except REFUSALS as error:  # it needs a multiple of something
+        except REFUSALS as error:  # it needs sizes of another multiple
             refused = describe_error(error)
         else:
             accepted += 1
             yield image.detach()
     if not accepted:
-        raise ValueError(f"the network takes no image of {list(shapes)}: {refused}")
+        raise ValueError(f"the network accepts no image of {list(shapes)}: {refused}")

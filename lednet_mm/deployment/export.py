@@ -1,7 +1,7 @@
-"""ONNX: a network as one file that other runtimes take, checked against PyTorch before it is kept.
+"""ONNX export: a network as one file for other runtimes, checked against PyTorch before it is kept.
 
-The exporter is PyTorch's tracing one: it takes seconds and makes one file, where the newer one takes
-most of a minute and keeps the weights beside the file.
+The exporter is PyTorch's tracing one. It takes seconds and makes one file; the newer exporter takes most of a
+minute and keeps the weights beside the file.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ IMAGES, LOGITS = "images", "logits"
 
 
 class Normalised(nn.Module):
-    """A network that takes images as they are decoded, and normalises them itself.
+    """A network that takes decoded images and normalises them itself.
 
     Args:
-        network: takes normalised images.
-        preprocessor: a config's ``data_preprocessor``: ``mean`` and ``std`` in the order that the network
-            takes, ``bgr_to_rgb`` if that is RGB.
-        channels: that the network takes. Three are RGB; others pass in their order.
+        network: network that takes normalised images.
+        preprocessor: a config's ``data_preprocessor``: ``mean`` and ``std`` in the network's order of
+            channels, and ``bgr_to_rgb`` if this order is RGB.
+        channels: number of channels that the network takes. Three channels are RGB; others keep their order.
 
-    Shapes: images (N, C, H, W), float32 in 0 to 255 -> what the network gives.
+    Shapes: images (N, C, H, W), float32 in 0 to 255 -> output of the network.
 
     Raises:
-        InputError: a mean or standard deviation for another number of channels.
+        InputError: the number of means or standard deviations differs from the number of channels.
     """
 
     mean: Tensor
@@ -55,8 +55,8 @@ class Normalised(nn.Module):
     def __init__(self, network: nn.Module, preprocessor: Mapping[str, Any], channels: int = 3) -> None:
         super().__init__()
         self.network = network
-        # MMSegmentation decodes BGR, and both settings exchange red and blue; a network that is given BGR as
-        # it is needs RGB turned round.
+        # MMSegmentation decodes to BGR, and both settings swap red and blue. A network that takes BGR needs
+        # RGB images to be reversed.
         exchanged = preprocessor.get("bgr_to_rgb") or preprocessor.get("rgb_to_bgr")
         self.reverse = channels == 3 and not exchanged
         for name, default in (("mean", 0.0), ("std", 1.0)):
@@ -68,30 +68,30 @@ class Normalised(nn.Module):
             self.register_buffer(name, torch.tensor(values).float().reshape(1, -1, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the network's answer."""
+        """Return the network's output."""
         images = images.flip(1) if self.reverse else images
         return self.network((images - self.mean) / self.std)
 
 
 def trace_to_onnx(network: nn.Module, images: Tensor, *, dynamic: bool) -> bytes:
-    """Return a network as an ONNX file's content, unchecked.
+    """Return a network as the content of an ONNX file, unchecked.
 
     Args:
-        network: in evaluation mode.
-        images: (N, C, H, W) that the trace runs on.
-        dynamic: whether batch, height and width are free; else they are those of ``images``.
+        network: the network, in evaluation mode.
+        images: (N, C, H, W), input of the traced run.
+        dynamic: whether batch size, height and width are free; otherwise they are those of ``images``.
 
     Raises:
-        RuntimeError: an operator does not export; the message names it.
+        RuntimeError: an operator cannot be exported; the message names it.
     """
     axes = {0: "batch", 2: "height", 3: "width"}
     content = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad(), any_size(network):
-        warnings.simplefilter("ignore")  # every size in Python arithmetic warns; the check decides
+        warnings.simplefilter("ignore")  # sizes in Python arithmetic cause warnings; the check decides
         torch.onnx.export(
             network,
             (images,),
-            content,  # type: ignore[arg-type]  # the tracing exporter takes it, the annotation is the other's
+            content,  # type: ignore[arg-type]  # the annotation belongs to the newer exporter
             dynamo=False,
             opset_version=OPSET,
             input_names=[IMAGES],
@@ -103,14 +103,14 @@ def trace_to_onnx(network: nn.Module, images: Tensor, *, dynamic: bool) -> bytes
 
 @dataclass(frozen=True)
 class Export:
-    """What was exported.
+    """The result of an export.
 
     Attributes:
-        content: of the ONNX file.
-        dynamic: whether any batch size, height and width is accepted.
-        error: the larger ``rounding.output_error`` found.
+        content: content of the ONNX file.
+        dynamic: whether it accepts any batch size, height and width.
+        error: the largest ``rounding.output_error`` found.
         sizes: (N, H, W) of the inputs that were compared.
-        obstacle: why height and width are fixed; None where they are not.
+        obstacle: why height and width are fixed; None if they are free.
     """
 
     content: bytes
@@ -121,10 +121,10 @@ class Export:
 
 
 def require_onnx() -> None:
-    """Find out whether the packages that an export needs are there.
+    """Check that the packages for an export are installed.
 
     Raises:
-        InputError: one is not.
+        InputError: one of them is missing.
     """
     if missing := [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]:
         needed = " and ".join(missing)
@@ -138,22 +138,22 @@ def export_onnx(
     scale: float = 1.0,
     metadata: Mapping[str, str] | None = None,
 ) -> Export:
-    """Make an ONNX file of a network that has been run by ONNX Runtime and equals PyTorch.
+    """Make an ONNX file of a network, and check that ONNX Runtime gives PyTorch's output for it.
 
-    Batch size, height and width are free where a second run, of another size and two images, is equal too;
-    otherwise they are fixed.
+    Batch size, height and width are free if this also holds for two images of another size; otherwise they
+    are fixed.
 
     Args:
         network: images (N, C, H, W) -> logits (N, classes, H, W).
         shape: (height, width) of the first comparison, and of a fixed export.
-        scale: of the random images it is compared on, 255 for a network that normalises them.
-        metadata: kept in the file's ``metadata_props``.
+        scale: factor of the random images for the comparison, 255 for a network that normalises them.
+        metadata: entries of the file's ``metadata_props``.
 
     Returns:
-        The file's content and what was found about it.
+        The file's content and the results of the check.
 
     Raises:
-        InputError: an operator does not export, or the outputs differ.
+        InputError: an operator cannot be exported, or the outputs differ.
     """
     network = network.eval()
     obstacle = None
@@ -161,7 +161,7 @@ def export_onnx(
         first, other = _comparisons(network, shape, scale)
     except REFUSALS as fault:
         raise InputError(
-            f"the network takes no image of {shape[0]}x{shape[1]}: {describe_error(fault)}"
+            f"the network accepts no image of {shape[0]}x{shape[1]}: {describe_error(fault)}"
         ) from None
     for dynamic in (True, False):
         compared = [first, other] if dynamic else [first]
@@ -169,7 +169,7 @@ def export_onnx(
             content = trace_to_onnx(network, first, dynamic=dynamic)
             session = _session(content)
             errors = [_error(network, session, images) for images in compared]
-        except Exception as fault:  # the exporter's and the runtime's own classes, as many as versions
+        except Exception as fault:  # exporter and runtime raise classes that depend on their versions
             obstacle = describe_error(fault)
             continue
         worst, tolerance = max(errors, key=lambda error: error[0] / error[1])
@@ -182,7 +182,7 @@ def export_onnx(
 
 
 def _comparisons(network: nn.Module, shape: tuple[int, int], scale: float) -> tuple[Tensor, Tensor]:
-    """Return one image of the shape, and two of another size that the network accepts."""
+    """Return one image of the shape, and two images of another size that the network accepts."""
     height, width = shape
     generator = torch.Generator().manual_seed(0)
 
@@ -191,7 +191,7 @@ def _comparisons(network: nn.Module, shape: tuple[int, int], scale: float) -> tu
         return scale * draw(n, input_channels(network), h, w, generator=generator)
 
     odd = random(2, height + 11, width + 5)
-    # Turned round, a size keeps the multiples that some networks demand.
+    # Swapping height and width keeps the multiples that some networks require.
     turned = random(2, width, height) if height != width else random(2, 2 * height, 2 * width)
     first = random(1, height, width)
     with torch.no_grad():
@@ -207,19 +207,19 @@ def _session(content: bytes) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised as well
+    options.log_severity_level = 4  # errors are raised anyway
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _error(network: nn.Module, session: Any, images: Tensor) -> tuple[float, float]:
-    """Return how far an ONNX file's output is from a network's, and how far it may be."""
+    """Return the error of an ONNX file's output against the network's, and the largest accepted error."""
     (answer,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
     with torch.no_grad():
         expected = network(images)
     if answer.shape != tuple(expected.shape):
         raise ValueError(f"the output has shape {answer.shape}, PyTorch's {tuple(expected.shape)}")
     error, tolerance = output_error(answer, expected), PRECISIONS["fp32"].tolerance
-    # A network that amplifies rounding may be further off; to find out takes a run in float64.
+    # A network that amplifies rounding may have a larger error; a run in float64 shows by how much.
     return error, tolerance if error <= tolerance else tolerance_for("fp32", network, images, expected)
 
 
@@ -233,7 +233,7 @@ def _annotated(content: bytes, metadata: Mapping[str, str]) -> bytes:
 
 
 def _classes(config: Config) -> tuple[str, ...]:
-    """Return the names of a config's classes, of the dataset within any wrappers; none where it has none."""
+    """Return the class names of a config's dataset, also within wrappers; empty if it has none."""
     dataset = next(innermost((config.get("test_dataloader") or {}).get("dataset") or {}))
     stated = (dataset.get("metainfo") or {}).get("classes")
     known = class_meant(DATASETS, dataset)
@@ -241,7 +241,7 @@ def _classes(config: Config) -> tuple[str, ...]:
 
 
 def _input(channels: int, normalised: bool) -> str:
-    """Return what a graph takes, in words."""
+    """Return a description of a graph's input."""
     kind = {1: "grey images", 3: "RGB images"}.get(
         channels, f"images of {channels} channels in the training's order"
     )
@@ -250,15 +250,15 @@ def _input(channels: int, normalised: bool) -> str:
 
 
 def describe(config: Config, checkpoint: str | Path, *, channels: int, deployed: bool) -> dict[str, str]:
-    """Return what an exported file says of itself, beside whether its size is free.
+    """Return the description of an exported file, except whether its size is free.
 
-    Network, dataset, variant, class names in the order of the logits, what input and output are, commit,
-    checkpoint's sha256.
+    It holds network, dataset, variant, class names in the order of the logits, input and output, commit, and
+    the checkpoint's sha256.
 
     Args:
-        config: of the network; its dataset names the classes.
-        checkpoint: whose weights are exported.
-        channels: of the images.
+        config: config of the network; its dataset gives the class names.
+        checkpoint: checkpoint whose weights are exported.
+        channels: number of channels of the images.
         deployed: whether the network is in its deployment form.
     """
     preprocessor = config.model.get("data_preprocessor") or {}

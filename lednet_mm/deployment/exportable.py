@@ -1,4 +1,4 @@
-"""Layers of PyTorch and MMSegmentation that a trace ties to one size, and their equals that take any."""
+"""Size-independent replacements for layers whose trace would fix the input size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lednet_mm.layers import adaptive_average_pool
 
 
 class Average(nn.Module):
-    """``nn.AdaptiveAvgPool2d`` to more than one bin, in operators that ONNX has.
+    """``nn.AdaptiveAvgPool2d`` to more than one bin, from operators that ONNX has.
 
     Shapes: (N, C, H, W) -> (N, C, *size).
     """
@@ -31,7 +31,7 @@ class Average(nn.Module):
 
 
 class Enlarged(nn.Module):
-    """MMSegmentation's ``Upsample`` by a whole factor, which computes the new size in Python's numbers.
+    """MMSegmentation's ``Upsample`` by an integer factor, which computes the new size from Python numbers.
 
     Shapes: (N, C, H, W) -> (N, C, factor * H, factor * W).
     """
@@ -48,7 +48,7 @@ class Enlarged(nn.Module):
 
 
 class SamePadded(nn.Module):
-    """mmcv's ``Conv2dAdaptivePadding``, which computes its padding in Python's numbers.
+    """mmcv's ``Conv2dAdaptivePadding``, which computes its padding from Python numbers.
 
     Shapes: (N, C, H, W) -> (N, D, ceil(H / stride), ceil(W / stride)).
     """
@@ -61,7 +61,7 @@ class SamePadded(nn.Module):
         """Return the convolved map."""
         conv = self.conv
         padding: list[Tensor] = []
-        for axis in (1, 0):  # F.pad begins with the last one
+        for axis in (1, 0):  # F.pad begins with the last axis
             length, stride = torch.as_tensor(x.shape[2 + axis]), conv.stride[axis]
             reach = conv.dilation[axis] * (conv.kernel_size[axis] - 1) + 1
             total = (((length + stride - 1) // stride - 1) * stride + reach - length).clamp(min=0)
@@ -81,7 +81,7 @@ class Attention(nn.Module):
         self.attention = attention
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, None]:
-        """Return the attended values; no attention weights."""
+        """Return the attended values, and None in the place of attention weights."""
         attention = self.attention
         weights = attention.in_proj_weight.chunk(3)
         bias = attention.in_proj_bias
@@ -102,7 +102,7 @@ def _replacement(module: nn.Module) -> nn.Module | None:
     if type(module) is nn.AdaptiveAvgPool2d:
         size: Any = module.output_size
         height, width = size if isinstance(size, tuple) else (size, size)
-        # One bin is ONNX's GlobalAveragePool; None keeps the size of the map.
+        # One bin becomes ONNX's GlobalAveragePool; None keeps the size of the map.
         if height and width and (height, width) != (1, 1):
             return Average((height, width))
     if type(module) is Upsample and not module.size:
@@ -118,7 +118,7 @@ def _replacement(module: nn.Module) -> nn.Module | None:
 
 @contextmanager
 def any_size(network: nn.Module) -> Iterator[None]:
-    """While this is entered, a trace of a network in evaluation mode takes any size where it can."""
+    """While this context is entered, a trace of a network in evaluation mode accepts any size if possible."""
     replaced = []
     for parent in list(network.modules()):
         for name, child in parent.named_children():

@@ -1,9 +1,9 @@
-"""Batch normalisation folded into the convolutions beside it, wherever a network's own data flow allows it.
+"""Fold batch normalisation into neighbouring convolutions, wherever the network's data flow allows it.
 
-A network is run on small images while every operator is noted with the tensors that it takes and makes.
-Nothing is assumed of how a network is written: two layers are neighbours if a tensor passes from one to the
-other and nowhere else, in every run. Its Python code stays as it is; only weights change and layers become
-identities, so control flow on sizes, ONNX export and compilation are those of the network itself.
+The network runs on small images while every operator is recorded with its input and output tensors. No
+assumption is made about how a network is written: two layers are neighbours if a tensor passes from one to
+the other and nowhere else, in every run. The network's Python code stays the same; only weights change and
+layers become identities. So control flow that depends on sizes, ONNX export and compilation still work.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from lednet_mm.upstream.pytorch import Operator, WatchOperators, tensors_in
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
-# One factor and one summand per channel pass through these: weights of a resizing sum up to one.
+# These operators pass on one factor and one summand per channel: the weights of a resizing sum to one.
 PER_CHANNEL = {"upsample_bilinear2d", "upsample_nearest2d", "_upsample_nearest_exact2d", "slice", "clone"}
 
 
 @dataclass
 class _Event:
-    """One operator that ran.
+    """One operator that has run.
 
     Attributes:
-        name: of the operator.
-        args: its positional arguments.
-        options: its arguments by name.
-        makes: id of the tensor that it made.
+        name: name of the operator.
+        args: positional arguments.
+        options: keyword arguments.
+        makes: id of the tensor that it returned.
     """
 
     name: str
@@ -44,14 +44,14 @@ class _Event:
 
 
 class _Run(WatchOperators):
-    """The operators of one run, and what each tensor was made by and used for."""
+    """The operators of one run, with the operator that made each tensor and those that used it."""
 
     def __init__(self) -> None:
         super().__init__(self._note)
         self.events: list[_Event] = []
         self.made_by: dict[int, _Event] = {}
         self.uses: Counter[int] = Counter()
-        self._alive: list[Operator] = []  # an id names one tensor only while that tensor lives
+        self._alive: list[Operator] = []  # an id is unique only while its tensor exists
 
     def _note(self, operator: Operator) -> None:
         self._alive.append(operator)
@@ -62,18 +62,18 @@ class _Run(WatchOperators):
             self.events.append(event)
             self.made_by[id(tensor)] = event
             if "batch_norm" in event.name:
-                break  # what follows are its statistics
+                break  # the remaining results are its statistics
 
 
 class _UnfoldableError(Exception):
-    """Why a normalisation stays."""
+    """The reason why a normalisation cannot be folded."""
 
 
 @dataclass(frozen=True)
 class _Fold:
-    """A convolution whose output channels are the normalisation's from ``start`` on.
+    """A convolution whose output channels are the normalisation's channels from ``start`` on.
 
-    Of convolutions that are added up, one takes in the summand.
+    Of several convolutions that are added up, only one takes the summand.
     """
 
     convolution: Any
@@ -82,7 +82,7 @@ class _Fold:
 
 
 class _Network:
-    """A network's layers by the tensors that they own."""
+    """A network's layers, found by the tensors that belong to them."""
 
     def __init__(self, network: nn.Module) -> None:
         self.names: dict[nn.Module, str] = {}
@@ -96,7 +96,7 @@ class _Network:
                 self.norms[id(module.running_mean)] = module
 
     def convolution(self, event: _Event) -> Any:
-        """Return the layer that an event is a call of, or raise."""
+        """Return the layer whose call the event records, or raise."""
         module = self.convolutions.get(id(event.args[1])) if event.name == "convolution" else None
         if module is None:
             raise _UnfoldableError(f"it follows {event.name}")
@@ -106,14 +106,14 @@ class _Network:
         return module
 
     def norm(self, event: _Event) -> Any:
-        """Return the normalisation that an event is a call of, or None."""
+        """Return the normalisation whose call the event records, or None."""
         if "batch_norm" not in event.name:
             return None
         return self.norms.get(id(event.args[3]))
 
 
 def observe(network: nn.Module, images: Tensor) -> tuple[_Run, Any]:
-    """Run a network and note its operators; return them and its output."""
+    """Run a network and record its operators; return the record and the network's output."""
     run = _Run()
     with torch.no_grad(), run:
         output = network(images)
@@ -123,7 +123,7 @@ def observe(network: nn.Module, images: Tensor) -> tuple[_Run, Any]:
 
 
 def _before(run: _Run, network: _Network, tensor: Tensor, start: int = 0, adds: bool = True) -> list[_Fold]:
-    """Return the convolutions that made a tensor's channels and that nothing else uses, or raise."""
+    """Return the convolutions that made a tensor's channels, if nothing else uses their outputs, or raise."""
     event = run.made_by.get(id(tensor))
     if event is None:
         raise _UnfoldableError("it follows the input")
@@ -149,7 +149,7 @@ def _before(run: _Run, network: _Network, tensor: Tensor, start: int = 0, adds: 
 
 
 def _neighbours(run: _Run, network: _Network) -> tuple[dict[Any, set[_Fold]], dict[Any, str]]:
-    """Return normalisation -> convolutions before it that take it in, and normalisation -> why it stays."""
+    """Return normalisation -> preceding convolutions that can take it, and normalisation -> why it stays."""
     folds: dict[Any, set[_Fold]] = defaultdict(set)
     reasons: dict[Any, str] = {}
     calls: Counter[Any] = Counter()
@@ -176,7 +176,7 @@ def _neighbours(run: _Run, network: _Network) -> tuple[dict[Any, set[_Fold]], di
 
 
 def _followers(run: _Run, network: _Network) -> dict[Any, set[Any]]:
-    """Return normalisation -> convolutions without padding that are all that use it, for those it has."""
+    """Return normalisation -> convolutions without padding that are its only users, if it has such."""
     users: dict[int, list[_Event]] = defaultdict(list)
     for event in run.events:
         if event.name == "convolution":
@@ -197,23 +197,23 @@ def _followers(run: _Run, network: _Network) -> dict[Any, set[Any]]:
             not any(user.args[4]) and not user.args[6] and calls[id(user.args[1])] == 1 for user in after
         ]
         if not after or not all(plain) or run.uses[event.makes] != len(after) or norm in found:
-            refused.add(norm)  # a padding of zeros is no padding of shifted zeros
+            refused.add(norm)  # after a shift, padding with zeros would be wrong
         found[norm] = modules
     return {norm: modules for norm, modules in found.items() if norm not in refused and modules}
 
 
 def fold_batch_norms(network: nn.Module, images: Sequence[Tensor]) -> dict[str, str]:
-    """Fold batch normalisations into convolutions before or after them, in place.
+    """Fold batch normalisations in place into the convolutions before or after them.
 
-    Exact but for rounding: through concatenations, sums, resizing and cropping between the two, and into a
-    convolution after it only where that does not pad.
+    The result is exact except for rounding. Concatenations, sums, resizing and cropping may stand in between.
+    A normalisation is folded into the convolution after it only if this one does not pad.
 
     Args:
-        network: in evaluation mode.
-        images: one run is noted for each; what holds in all of them is done.
+        network: the network, in evaluation mode.
+        images: images of several sizes, each for one recorded run; a fold must be possible in all runs.
 
     Returns:
-        Name of each normalisation that ran and stays -> why.
+        Name of each normalisation that ran and could not be folded -> reason.
     """
     while True:
         layers = _Network(network)
@@ -229,7 +229,7 @@ def fold_batch_norms(network: nn.Module, images: Sequence[Tensor]) -> dict[str, 
             if takers[0] and all(taker == takers[0] for taker in takers):
                 modules: set[Any] = {fold.convolution for fold in takers[0]}
                 if modules & busy:
-                    continue  # in the next round
+                    continue  # it is folded in the next round
                 factor, summand = affine(norm)
                 for fold in takers[0]:
                     part = slice(fold.start, fold.start + fold.convolution.out_channels)

@@ -1,4 +1,4 @@
-"""What is measured and deployed of a config's model: images in, logits out."""
+"""The part of a config's model that is measured and deployed: images in, logits out."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ REFUSALS = (
     TypeError,
     ValueError,
 )
-"""What a model raises on a setting that does not fit, or on images of a size that it does not take."""
+"""Exceptions that a model raises for settings that do not fit, or for images of a size that it refuses."""
 
 
 class Inference(nn.Module):
-    """What is measured and deployed of a segmentor: normalised images to logits at their resolution.
+    """The part of a segmentor that is measured and deployed: normalised images to logits of their size.
 
-    Auxiliary heads are not part of it. It sees images whole, also where a config tests by sliding windows.
+    Auxiliary heads do not belong to it. It takes whole images, even if the config tests by sliding windows.
 
     Args:
-        model: a segmentor of this project, which has ``logits``, or any other of MMSegmentation.
+        model: a segmentor of this project, which has ``logits``, or any other segmentor of MMSegmentation.
 
     Shapes: (N, C, H, W) -> (N, num_classes, H, W); C is 3 unless the config says otherwise.
     """
@@ -48,7 +48,7 @@ class Inference(nn.Module):
         """Return the logits."""
         if hasattr(self.model, "logits"):
             return self.model.logits(images)
-        # A torch.Size as the image's shape: heads then resize to it, as they do for a sliding window.
+        # The image's shape is a torch.Size, so heads resize to it as they do for a sliding window.
         size = images.shape[2:]
         facts = {"img_shape": size, "ori_shape": size, "pad_shape": size}
         return self.model.encode_decode(images, [facts] * images.shape[0])
@@ -57,13 +57,13 @@ class Inference(nn.Module):
 def build_network(config: Config) -> Any:
     """Build a config's model in evaluation mode.
 
-    Synchronised batch normalisation becomes batch normalisation, of which it is one in a single process.
+    Synchronised batch normalisation is replaced by plain batch normalisation.
 
     Raises:
         InputError: the config's model cannot be built.
     """
     try:
-        model = MODELS.build(copy.deepcopy(config.model))  # MMSegmentation's own write into it
+        model = MODELS.build(copy.deepcopy(config.model))  # MMSegmentation's classes change their configs
     except REFUSALS as error:
         reason = describe_error(error)
         raise InputError(f"{config.filename}: the model cannot be built: {reason}") from error
@@ -73,7 +73,7 @@ def build_network(config: Config) -> Any:
 
 
 def input_channels(network: nn.Module) -> int:
-    """Return how many channels a network's images have: those that its backbone takes, else 3."""
+    """Return the number of channels of a network's images: that of its backbone if known, else 3."""
     backbones = (getattr(m, "backbone", None) for m in network.modules())
     backbone = next((b for b in backbones if isinstance(b, nn.Module)), None)
     modules = backbone.modules() if backbone is not None else ()

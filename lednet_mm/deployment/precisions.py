@@ -1,4 +1,4 @@
-"""Number formats by name, and how far from float32 each may be.
+"""Number formats by name, and the largest accepted difference of each from float32.
 
 Commands offer these names as choices, so this module does not import PyTorch.
 """
@@ -13,9 +13,9 @@ class Precision:
     """A number format.
 
     Attributes:
-        dtype: PyTorch's name of the type of weights and activations.
+        dtype: PyTorch's name for the type of weights and activations.
         rounding: largest relative error of rounding one number.
-        tolerance: largest ``rounding.output_error`` of a network that does not amplify rounding much.
+        tolerance: largest accepted ``rounding.output_error`` of a network that hardly amplifies rounding.
     """
 
     dtype: str

@@ -1,4 +1,4 @@
-"""Number formats: what they round, and how far an output may be from float32's."""
+"""The rounding errors of number formats, and the differences from float32's output that they explain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lednet_mm.deployment.precisions import PRECISIONS
 
 MAX_TOLERANCE = 0.5
-"""No tolerance is larger: an output as far from the right one is no evidence of anything."""
+"""No tolerance is larger than this: an output with a larger error may as well be wrong."""
 
 
 def dtype_of(precision: str) -> torch.dtype:
@@ -22,7 +22,7 @@ def dtype_of(precision: str) -> torch.dtype:
 
 
 def allow_tf32(tf32: bool) -> None:
-    """Choose it from now on; see :func:`float32_products`."""
+    """Allow or forbid TF32 from now on; see :func:`float32_products`."""
     cudnn: Any = torch.backends.cudnn
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     cudnn.allow_tf32 = tf32
@@ -30,10 +30,10 @@ def allow_tf32(tf32: bool) -> None:
 
 @contextmanager
 def float32_products(tf32: bool) -> Iterator[None]:
-    """Choose whether a GPU may round the factors of float32 products to 10 bits (PyTorch's default mixes).
+    """Choose whether a GPU may round the factors of float32 products to 10 bits; PyTorch's default is mixed.
 
-    PyTorch 2.9 has newer settings beside these two. They are left alone: once they are used, everything that
-    asks for the older ones, such as its own compiler, raises a RuntimeError.
+    PyTorch 2.9 has newer settings beside the two that are used here. Once the newer ones are used, all code
+    that reads the older ones raises a RuntimeError, such as PyTorch's own compiler.
     """
     cudnn: Any = torch.backends.cudnn
     before = torch.get_float32_matmul_precision(), cudnn.allow_tf32
@@ -47,7 +47,7 @@ def float32_products(tf32: bool) -> Iterator[None]:
 
 @contextmanager
 def fastest_algorithms() -> Iterator[None]:
-    """Let cuDNN try its algorithms for every size that it meets, and keep the fastest."""
+    """Let cuDNN try its algorithms for every new size and keep the fastest."""
     before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
     try:
         yield
@@ -56,16 +56,16 @@ def fastest_algorithms() -> Iterator[None]:
 
 
 def output_error(answer: Any, expected: Tensor) -> float:
-    """Return how far an engine's answer is from eager fp32's logits: RMS of the error over their spread.
+    """Return the error of an engine's output against eager fp32 logits: its RMS relative to their spread.
 
     Args:
-        answer: logits of the shape of ``expected``; or class ids (N, H, W), whose error is how much lower the
-            logit of the class chosen is than the highest: near ties may fall either way.
-        expected: (N, C, H, W) float32.
+        answer: logits of the shape of ``expected``; or class ids (N, H, W), whose error is the difference
+            between the highest logit and that of the chosen class, because near ties may go either way.
+        expected: (N, C, H, W) float32 logits.
 
     Returns:
-        Root mean square of the error over the standard deviation of ``expected``; infinite where something is
-        no number or of another shape.
+        Root mean square of the error divided by the standard deviation of ``expected``; infinite if the
+            output has another shape or values that are not finite.
     """
     found, expected = torch.as_tensor(answer).detach().cpu(), expected.cpu()
     logits = found.is_floating_point()
@@ -80,17 +80,17 @@ def output_error(answer: Any, expected: Tensor) -> float:
 
 
 def tolerance_for(precision: str, network: nn.Module, images: Tensor, expected: Tensor) -> float:
-    """Return the largest :func:`output_error` that rounding explains.
+    """Return the largest :func:`output_error` that rounding can explain.
 
-    Some networks amplify an error from layer to layer, untrained ones most. How much this one does is seen
-    from float32's own error, by a run in float64; for a coarser precision from a run in float32 with every
-    weight and pixel off by a rounding error of it. Ten times what comes out is allowed.
+    Some networks amplify an error from layer to layer, especially untrained ones. A run in float64 shows how
+    much float32's own error is amplified. For a coarser precision, a run in float32 shows it, with a rounding
+    error added to every weight and pixel. Ten times the resulting error is accepted.
 
     Args:
         precision: key of ``precisions.PRECISIONS``.
-        network: in evaluation mode, float32; it is not changed.
+        network: the network, in evaluation mode and float32; it is not changed.
         images: (N, C, H, W) float32.
-        expected: (N, classes, H, W), its logits.
+        expected: (N, classes, H, W), the network's logits for these images.
     """
     changed = copy.deepcopy(network)
     generator = torch.Generator().manual_seed(0)

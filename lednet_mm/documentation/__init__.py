@@ -1,1 +1,1 @@
-"""Pages of docs/ and README.md that are made from measurements and records."""
+"""Generate the pages of docs/ and the parts of README.md that come from measurements and records."""

@@ -1,4 +1,4 @@
-"""The page of all networks, docs/networks.md: size, proof, published numbers, known deviations."""
+"""Generate docs/networks.md: size, proof, published numbers and known deviations of each network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from lednet_mm.text import DEFAULT
 
 CLASSES = 19
 SHAPE = (512, 1024)
-ODD_SHAPE = (107, 157)  # a multiple of nothing
+ODD_SHAPE = (107, 157)  # both are prime numbers
 
 HEADER = f"""\
 # The networks
@@ -70,19 +70,19 @@ of LEDNet: convert them, and give the file to `tools/train.py` of any of its con
 
 @dataclass(frozen=True)
 class NetworkFacts:
-    """What the page says of one network.
+    """The page's facts about one network.
 
     Attributes:
-        card: the network's, or that of another version of it.
-        vector: name of the reference vector; None where nothing is proven.
-        note: the docstring of the network's config; empty for another version, which has none.
-        params: in inference, trainable.
-        params_train: with auxiliary heads.
-        macs: at 512x1024; None where that is no input (a classifier).
+        card: card of the network, or of another version of it.
+        vector: name of the reference vector; None if nothing is proven.
+        note: docstring of the network's config; empty for another version, which has no config.
+        params: number of trainable parameters in inference.
+        params_train: number of trainable parameters with auxiliary heads.
+        macs: multiply-adds at 512x1024; None for an image classifier.
         sizes: accepted input sizes, in words.
         cases: number of cases of the reference vector.
-        error: worst relative error in evaluation mode; None without a vector.
-        training_error: the same in training mode, gradients included.
+        error: largest relative error in evaluation mode; None without a vector.
+        training_error: largest relative error in training mode, including gradients; None without a vector.
     """
 
     card: Card
@@ -98,7 +98,7 @@ class NetworkFacts:
 
     @property
     def name(self) -> str:
-        """The name of the network; of another version of it, the vector's."""
+        """The name of the network; for another version of it, the name of its vector."""
         return self.card.name if self.vector == self.card.vector else str(self.vector)
 
 
@@ -108,7 +108,7 @@ def measure_networks(
     sizes: Mapping[str, Record],
     advance: Callable[[str], None] = lambda name: None,
 ) -> list[NetworkFacts]:
-    """Measure networks, and the other versions of them that are proven.
+    """Measure all networks and the other versions of them that are proven.
 
     Args:
         cards: the networks' cards by name.
@@ -117,10 +117,10 @@ def measure_networks(
         advance: called with the name of each network or vector before it is measured.
 
     Returns:
-        What is proven by title, then the rest by title.
+        First the proven networks, then the others, each sorted by title.
 
     Raises:
-        InputError: a network misses its vector: the page would say what does not hold.
+        InputError: a network does not reproduce its vector, so the page would be wrong.
     """
     facts = []
     for card in cards.values():
@@ -165,7 +165,7 @@ def _measure(card: Card, vector: str | None, vectors: Path, recorded: Record | N
         counted = own.values if own else count_complexity(config, SHAPE).values()
         params, params_train, macs = (int(counted[key]) for key in ("params", "params_train", "macs"))
         sizes = _accepted_sizes(config)
-    else:  # a classifier of images
+    else:  # an image classifier
         params = params_train = trainable_parameters(build_model(config.model, 1000))
         macs, sizes = None, "any"
     return NetworkFacts(
@@ -200,7 +200,7 @@ def _docstring(path: Path) -> str:
 
 
 def render(networks: Sequence[NetworkFacts]) -> str:
-    """Return the page as Markdown: what is stated once, one table, one section a network."""
+    """Return the page as Markdown: the header, one table, and a section for each network."""
     lines = [HEADER, "## All networks", ""]
     lines += [
         "| network | name | parameters (M) | MACs (G) | parity error below | in training |",
@@ -227,7 +227,7 @@ def _anchor(heading: str) -> str:
 
 
 def _below(error: float | None) -> str:
-    """Round up to a power of ten: one digit that another machine's rounding does not move."""
+    """Round up to a power of ten, which is the same for the rounding errors of all machines."""
     if error is None:
         return "–"
     return f"1e{math.ceil(math.log10(error)):03d}" if error > 0 else "0"
@@ -264,7 +264,7 @@ def _section(network: NetworkFacts) -> list[str]:
 
 
 def _published(row: Mapping[str, str]) -> str:
-    """Return a row's filled cells as one sentence, and its source."""
+    """Return the filled cells of a row of published numbers as one sentence, with the source."""
 
     def at(*columns: str) -> str:
         where = ", ".join(row[column] for column in columns if row[column])

@@ -33,27 +33,27 @@ LIST = re.compile(r"(<!-- networks -->\n)(.*?)(<!-- end of networks -->)", re.DO
 
 
 def committed_reports(root: Path) -> list[Path]:
-    """Return the folders of the committed reports: those with records of their own."""
+    """Return the folders of the committed reports, which are those with records of their own."""
     return sorted(path.parent for path in (root / "reports").glob("*/records"))
 
 
 def rewrite_report(folder: Path, out: Path) -> None:
-    """Make a committed report again from its records; a study's with its page, which is large.
+    """Make a committed report again from its records; the large page is made for studies only.
 
     Args:
-        folder: the committed report.
-        out: the folder to write to; the report's own folder brings it up to date.
+        folder: folder of the committed report.
+        out: folder for the result; the report's own folder updates the report.
     """
     is_study = (folder / "study.json").is_file()
     write_report([folder], out, page=is_study, overwrite=True, keep_list=False)
 
 
 def fill_tables(page: Path, root: Path) -> str:
-    """Return the text of a Markdown page with each of its tables as the records are now.
+    """Return the text of a Markdown page with its tables made from the present records.
 
     Args:
-        page: the page's file.
-        root: the project's folder.
+        page: file of the page.
+        root: folder of the project.
 
     Raises:
         InputError: a marker names a report or a table that does not exist.
@@ -64,14 +64,14 @@ def fill_tables(page: Path, root: Path) -> str:
         begin, place, name, columns, _, end = found.groups()
         folder = root / place
         if folder not in committed_reports(root):
-            raise InputError(f"{page}: {place} is no committed report (reports/NAME with a folder records)")
+            raise InputError(f"{page}: {place} is not a committed report (reports/NAME with records)")
         if folder not in sections:
             made = make_sections(Content(read_evidence([folder])))
             sections[folder] = {one.name: one for one in made if isinstance(one, TableSection)}
         section = sections[folder].get(name)
         if section is None or section.table is None:
             known = ", ".join(sorted(one.name for one in sections[folder].values() if one.table))
-            raise InputError(f"{page}: {place} has no table {name}, but {known}")
+            raise InputError(f"{page}: {place} has no table {name}; its tables are {known}")
         table = section.table
         if columns:
             table = _with_columns(table, columns.split(", "), page)

@@ -1,1 +1,1 @@
-"""Accuracy: class and category IoU from one confusion matrix."""
+"""Accuracy: scores from confusion matrices, further measures, robustness, and predictions as pictures."""

@@ -1,11 +1,11 @@
-"""Boundary IoU: the IoU of what lies within a short distance of the contours of prediction and truth.
+"""Boundary IoU: the IoU of the pixels near the contours of prediction and truth.
 
 Cheng et al., Boundary IoU: Improving Object-Centric Image Segmentation Evaluation, CVPR 2021
-(arXiv:2103.16562), and the authors' ``boundary_iou/utils/boundary_utils.py``: the distance is 2% of the
-image's diagonal, at least one pixel; a mask that the image's border cuts off has a contour there.
+(arXiv:2103.16562), and the authors' ``boundary_iou/utils/boundary_utils.py``. The distance is 2% of the
+image's diagonal, at least one pixel; a mask that touches the image's border has a contour there.
 
-Pixels without a label are taken out of the prediction first; then both masks of a class go through the
-authors' definition as they are. So a perfect prediction scores 100.
+Pixels without a label are first removed from the prediction. Then the authors' definition applies to both
+masks of a class without changes, so a perfect prediction scores 100.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 VOID = 255
-"""The id of pixels without a label in what this module takes."""
+"""The id of pixels without a label in this module's inputs."""
 
 SHARE_OF_DIAGONAL = 0.02
 
@@ -25,18 +25,18 @@ def boundary_width(height: int, width: int) -> int:
 
 
 def near_contour(ids: np.ndarray, distance: int) -> np.ndarray:
-    """Say of each pixel whether it belongs to the inner contour of its own class's mask.
+    """Return for each pixel whether it belongs to the inner contour of its own class's mask.
 
-    The authors erode the mask of each class ``distance`` times by 3x3 pixels. What is left of a mask are the
-    pixels around which a square of ``2 * distance + 1`` pixels holds one id alone, and none beyond the
-    border: lowest and highest id there are equal. That serves all classes at once.
+    The authors erode the mask of each class ``distance`` times by 3x3 pixels. A pixel remains in an eroded
+    mask if the square of ``2 * distance + 1`` pixels around it has a single id and lies within the image, so
+    if the lowest and the highest id of the square are equal. This treats all classes at once.
 
     Args:
-        ids: (H, W) uint8.
-        distance: see :func:`boundary_width`.
+        ids: (H, W) uint8 class ids.
+        distance: the contour's width in pixels, see :func:`boundary_width`.
 
     Returns:
-        (H, W) bool; without meaning where ``ids`` is ``VOID``.
+        (H, W) bool; meaningless where ``ids`` is ``VOID``.
     """
     square = np.ones((2 * distance + 1, 2 * distance + 1), np.uint8)
     lowest = cv2.erode(ids, square, borderType=cv2.BORDER_CONSTANT, borderValue=VOID)
@@ -45,15 +45,16 @@ def near_contour(ids: np.ndarray, distance: int) -> np.ndarray:
 
 
 def boundary_counts(prediction: np.ndarray, label: np.ndarray, num_classes: int) -> np.ndarray:
-    """Count the pixels of the contours of each class.
+    """Count the pixels of each class's contours.
 
     Args:
-        prediction: (H, W) uint8 ids; those from ``num_classes`` on are no class. ``VOID`` where ``label`` is.
+        prediction: (H, W) uint8 ids; ids from ``num_classes`` on are not classes. It is ``VOID`` where
+            ``label`` is.
         label: (H, W) uint8 ids, ``VOID`` where there is no label.
-        num_classes: of the dataset.
+        num_classes: number of classes of the dataset.
 
     Returns:
-        (2, num_classes) int64: pixels in both contours, and in either.
+        (2, num_classes) int64: pixels in both contours, and pixels in either contour.
     """
     distance = boundary_width(*label.shape)
     ours = np.where(near_contour(prediction, distance), prediction, VOID)
@@ -64,13 +65,13 @@ def boundary_counts(prediction: np.ndarray, label: np.ndarray, num_classes: int)
 
 
 def boundary_scores(counts: np.ndarray) -> dict[str, float]:
-    """Return the mean over the classes that occur, in percent.
+    """Return the mean boundary IoU over the classes that occur, in percent.
 
     Args:
-        counts: (2, C) of :func:`boundary_counts`, summed over images.
+        counts: (2, C), the sum of :func:`boundary_counts` over images.
 
     Returns:
-        ``boundary_iou_percent``; NaN where no class occurs.
+        ``boundary_iou_percent``; NaN if no class occurs.
     """
     both, either = counts[:, counts[1] > 0].astype(np.float64)
     return {"boundary_iou_percent": float(100 * np.mean(both / either)) if len(either) else float("nan")}

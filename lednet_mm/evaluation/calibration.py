@@ -1,8 +1,8 @@
 """Calibration: whether a network that is 80% sure is right in 80% of the pixels.
 
-Guo et al., On Calibration of Modern Neural Networks, ICML 2017 (arXiv:1706.04599). Pixels are sorted into 15
-bins of equal width by their confidence, the probability of the class that was chosen. What is counted adds up
-over images, so nothing is sampled, and any set of images can be scored later.
+Guo et al., On Calibration of Modern Neural Networks, ICML 2017 (arXiv:1706.04599). Pixels are sorted by their
+confidence, the probability of the predicted class, into 15 bins of equal width. The counts add up over
+images, so no pixels need to be sampled, and any set of images can be scored later.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from __future__ import annotations
 import numpy as np
 
 BINS = 15
-"""Bins of confidence; bin i holds confidences above i / 15, up to (i + 1) / 15."""
+"""Number of confidence bins; bin i holds confidences above i / 15, up to (i + 1) / 15."""
 
 
 def calibration_counts(confidence: np.ndarray, hits: np.ndarray) -> np.ndarray:
     """Count labelled pixels by their confidence.
 
     Args:
-        confidence: (N,) in [0, 1].
+        confidence: (N,) confidences in [0, 1].
         hits: (N,) bool, whether the prediction is right.
 
     Returns:
-        (3, 15) float64: pixels, sum of their confidence, and hits, of each bin.
+        (3, 15) float64: number of pixels, sum of their confidences, and number of hits, for each bin.
 
     Raises:
-        ValueError: a confidence outside [0, 1], or none at all.
+        ValueError: a confidence is outside [0, 1] or NaN.
     """
     if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1 + 1e-5):
-        raise ValueError(f"confidences from {confidence.min()} to {confidence.max()}; they are 0 to 1")
+        raise ValueError(f"confidences are {confidence.min()} to {confidence.max()}; they must be 0 to 1")
     exact = np.minimum(confidence.astype(np.float64), 1)
     bins = np.clip(np.ceil(exact * BINS).astype(np.int64) - 1, 0, BINS - 1)
     return np.stack(
@@ -38,13 +38,13 @@ def calibration_counts(confidence: np.ndarray, hits: np.ndarray) -> np.ndarray:
 def calibration_scores(counts: np.ndarray) -> dict[str, float]:
     """Return the expected calibration error and the mean confidence in percent.
 
-    The error is the mean over all pixels of |accuracy - mean confidence| of the pixel's bin.
+    The error is the mean of |accuracy - mean confidence| of a pixel's bin over all pixels.
 
     Args:
-        counts: (3, 15) of :func:`calibration_counts`, summed over images.
+        counts: (3, 15), the sum of :func:`calibration_counts` over images.
 
     Returns:
-        ``ece_percent`` and ``confidence_percent``; NaN without a pixel.
+        ``ece_percent`` and ``confidence_percent``; NaN if there are no pixels.
     """
     pixels, confidence, hits = counts
     if not pixels.sum():

@@ -1,8 +1,8 @@
 """Confusion matrices (rows: truth, columns: prediction), and scores as cityscapesScripts defines them.
 
-The mean IoU goes over the classes that occur in truth or prediction. Pixels without a label count nowhere.
-Integers throughout, so that images can be added in any order. Matrices are (C, P) with P >= C:
-:mod:`lednet_mm.statistics` has the IoU, and says what outputs beyond the C classes count as.
+The mean IoU is over the classes that occur in truth or prediction. Pixels without a label do not count. All
+counts are integers, so images can be added in any order. Matrices are (C, P) with P >= C;
+:mod:`lednet_mm.statistics` computes the IoU and explains outputs beyond the C classes.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import numpy as np
 from lednet_mm.statistics import mean_iou
 
 EXACT = 1 << 24
-"""OpenCV counts in float32, which is exact up to here."""
+"""OpenCV counts in float32, which is exact up to this number."""
 
 LARGEST = 1 << 30
-"""The largest size in bytes of matrices that are unpacked: 50,000 images of 70 classes."""
+"""The largest size in bytes of matrices to unpack, enough for 50,000 images of 70 classes."""
 
 
 def confusion_matrix(
@@ -36,15 +36,15 @@ def confusion_matrix(
     Args:
         prediction: (H, W) class ids in [0, num_outputs).
         label: (H, W) class ids in [0, num_classes), ``ignore_index`` where there is no label.
-        num_classes: of the dataset.
+        num_classes: number of classes of the dataset.
         ignore_index: see ``label``.
-        num_outputs: of the network, if it has more than the dataset has classes (one for void, say).
+        num_outputs: number of outputs of a network with more outputs than classes (for example one for void).
 
     Returns:
-        (num_classes, num_outputs) int64, rows truth, columns prediction.
+        (num_classes, num_outputs) int64; rows are the truth, columns the prediction.
 
     Raises:
-        ValueError: another shape, or an id out of range or no integer.
+        ValueError: the shapes differ, or an id is out of range or not an integer.
     """
     if prediction.shape != label.shape:
         raise ValueError(f"prediction {prediction.shape} and label {label.shape} differ in shape")
@@ -53,7 +53,7 @@ def confusion_matrix(
     counts = np.zeros((256, 256), dtype=np.int64)
     for start in range(0, truth.shape[1], EXACT):
         part = [ids[:, start : start + EXACT] for ids in (truth, answer)]
-        channels = [0, truth.shape[2]]  # the first of each
+        channels = [0, truth.shape[2]]  # the first channel of each picture
         counts += cv2.calcHist(part, channels, None, [256, 256], [0, 256, 0, 256]).astype(np.int64)
     if 0 <= ignore_index < 256:
         counts[ignore_index] = 0
@@ -65,12 +65,12 @@ def confusion_matrix(
 
 
 def _as_bytes(name: str, ids: np.ndarray) -> np.ndarray:
-    """Return ids as a picture of one row, (1, pixels, bytes), whose first channel holds them; no copy."""
+    """View ids as a picture with one row, (1, pixels, bytes), whose first channel holds them."""
     if ids.dtype.kind not in "iub":
-        raise ValueError(f"{name} holds numbers of type {ids.dtype}; class ids are whole numbers")
+        raise ValueError(f"{name} holds numbers of type {ids.dtype}; class ids must be whole numbers")
     if np.bitwise_or.reduce(ids, axis=None) & ~np.int64(0xFF):  # a negative number, or one beyond 8 bits
-        raise ValueError(f"{name} ids {ids.min()} to {ids.max()}; class ids are 0 to 255")
-    # What costs time here is memory traffic: narrowing 64-bit ids would take as long as counting them.
+        raise ValueError(f"{name} ids are from {ids.min()} to {ids.max()}; class ids must be from 0 to 255")
+    # Memory traffic takes most of the time here: narrowing 64-bit ids would take as long as counting them.
     little = np.ascontiguousarray(ids, dtype=ids.dtype.newbyteorder("<"))
     return little.reshape(-1).view(np.uint8).reshape(1, -1, ids.dtype.itemsize)
 
@@ -90,12 +90,12 @@ def scores(matrix: np.ndarray, categories: Mapping[str, Sequence[int]] | None = 
 
     Args:
         matrix: (C, P) counts over all images.
-        categories: name -> class ids, where the dataset has categories.
+        categories: name -> class ids, if the dataset has categories.
 
     Returns:
         ``miou_percent``, ``mean_accuracy_percent`` (over classes that occur in the truth),
-        ``pixel_accuracy_percent`` and, with categories, ``category_iou_percent``. NaN where
-        nothing is defined.
+        ``pixel_accuracy_percent`` and, with categories, ``category_iou_percent``. A score without any defined
+        value is NaN.
     """
     hits, truth = np.diagonal(matrix).astype(np.float64), matrix.sum(1)
     recall = hits[truth > 0] / truth[truth > 0]
@@ -112,10 +112,10 @@ def scores(matrix: np.ndarray, categories: Mapping[str, Sequence[int]] | None = 
 
 
 def pack(counts: np.ndarray) -> dict[str, object]:
-    """Pack confusion matrices, or other counts, for a record: zlib of int32 or float64, in base64.
+    """Pack confusion matrices, or other counts, for a record: int32 or float64 by zlib, in base64.
 
     Raises:
-        ValueError: a whole number beyond int32.
+        ValueError: a whole number does not fit int32.
     """
     dtype = "<f8" if counts.dtype.kind == "f" else "<i4"
     if dtype == "<i4" and counts.size and counts.max() > np.iinfo(np.int32).max:
@@ -125,17 +125,18 @@ def pack(counts: np.ndarray) -> dict[str, object]:
 
 
 def unpack(packed: Mapping) -> np.ndarray:
-    """Return the counts of :func:`pack`, int64 or float64.
+    """Return the counts that :func:`pack` has packed, as int64 or float64.
 
     Raises:
-        ValueError: not packed by :func:`pack`, or damaged. What its shape does not announce is not unpacked.
+        ValueError: the value was not made by :func:`pack`, or is damaged. Not more is unpacked than its shape
+            announces.
     """
     try:
         shape, dtype, text = packed["shape"], packed["dtype"], packed["zlib_base64"]
         if dtype not in ("<i4", "<f8") or not isinstance(text, str):
             raise ValueError("neither int32 nor float64 numbers in base64")
         if not isinstance(shape, (list, tuple)) or not all(type(n) is int and n >= 0 for n in shape):
-            raise ValueError("its shape is no list of numbers")
+            raise ValueError("its shape is not a list of numbers")
         size = np.dtype(dtype).itemsize * math.prod(shape)
         if size > LARGEST:
             raise ValueError(f"larger than {LARGEST >> 20} MiB")
@@ -145,7 +146,7 @@ def unpack(packed: Mapping) -> np.ndarray:
             raise ValueError("its length is not that of its shape")
         counts = np.frombuffer(data, dtype=dtype).reshape(shape)
         if counts.size and not (counts.min() >= 0 and counts.max() < np.inf):
-            raise ValueError("a count below 0, or no number")
+            raise ValueError("a count is below 0 or not a number")
         return counts.astype(np.int64 if dtype == "<i4" else np.float64)
     except (KeyError, TypeError, ValueError, zlib.error) as error:
         raise ValueError(f"damaged confusion matrices: {error}") from None

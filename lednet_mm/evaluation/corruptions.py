@@ -1,10 +1,10 @@
-"""Robustness: the accuracy on images with the fifteen corruptions of Hendrycks and Dietterich.
+"""Robustness: accuracy on images with the fifteen corruptions of Hendrycks and Dietterich.
 
-Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019 (arXiv:1903.12261);
-five severities of each. The library ``imagecorruptions-imaug`` makes them, which takes images of any size
-from 32x32 on. Where the authors call ImageMagick (motion blur, snow), it has a replacement of its own.
+Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019 (arXiv:1903.12261).
+There are five severities of each corruption. The library ``imagecorruptions-imaug`` applies them to images of
+any size from 32x32 on. Where the authors call ImageMagick (motion blur, snow), it has its own replacement.
 
-What is random in a corruption follows from the image's file name, the corruption and the severity, so that
+The randomness of a corruption is seeded by the image's file name, the corruption and the severity, so that
 all networks see the same images.
 """
 
@@ -29,12 +29,12 @@ NAMES = (
     *("snow", "frost", "fog", "brightness"),
     *("contrast", "elastic_transform", "pixelate", "jpeg_compression"),
 )
-"""As the library calls them, in the paper's order."""
+"""The names of the corruptions in the library, in the paper's order."""
 
 SEVERITIES = (1, 2, 3, 4, 5)
 DISTRIBUTION = "imagecorruptions-imaug"
 SEEDED = ("impulse_noise", "glass_blur")
-"""Corruptions that take a seed; without one they differ each time, even where NumPy was seeded."""
+"""Corruptions that take a seed; without one they differ each time, even if NumPy has been seeded."""
 
 
 @dataclass(frozen=True, order=True)
@@ -54,28 +54,28 @@ def choose_corruptions(
     """Return every corruption at every severity.
 
     Args:
-        names: of corruptions, or ``all`` alone.
-        severities: from 1 to 5.
+        names: names of corruptions, or ``all`` alone.
+        severities: severities from 1 to 5.
 
     Raises:
-        InputError: no such corruption or severity, or the library is not installed.
+        InputError: a corruption or severity does not exist, or the library is not installed.
     """
     wanted = NAMES if list(names) == ["all"] else tuple(dict.fromkeys(names))
     for name in wanted:
         if name not in NAMES:
             raise InputError(
-                f"no corruption {name!r}; there are all, {', '.join(NAMES)}{suggest(name, NAMES)}"
+                f"there is no corruption {name!r}, but all, {', '.join(NAMES)}{suggest(name, NAMES)}"
             )
     for severity in severities:
         if severity not in SEVERITIES:
-            raise InputError(f"no severity {severity} of a corruption: severities are 1 to 5")
+            raise InputError(f"there is no severity {severity} of a corruption: severities are 1 to 5")
     if wanted:
         library()
     return tuple(Corruption(name, severity) for name in wanted for severity in sorted(set(severities)))
 
 
 def library() -> str:
-    """Return name and version of the library that makes the corruptions.
+    """Return the name and version of the library that corrupts images.
 
     Raises:
         InputError: it is not installed.
@@ -89,18 +89,18 @@ def library() -> str:
 
 
 def corrupt(image: np.ndarray, corruption: Corruption, image_name: str) -> np.ndarray:
-    """Return an image with a corruption.
+    """Return a corrupted image.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        corruption: which one.
-        image_name: what is random follows from it.
+        corruption: corruption to apply.
+        image_name: name of the image, which seeds the randomness of the corruption.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: no such image, or one with a side below 32 pixels.
+        ValueError: the image has another type or shape, or a side below 32 pixels.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or min(image.shape[:2]) < 32:
         raise ValueError(
@@ -112,7 +112,7 @@ def corrupt(image: np.ndarray, corruption: Corruption, image_name: str) -> np.nd
     drawn_from = f"{image_name}\0{corruption.name}\0{corruption.severity}"
     seed = zlib.crc32(drawn_from.encode(errors="surrogateescape"))
     own = {"seed": seed} if corruption.name in SEEDED else {}
-    with _seeded(seed), redirect_stdout(io.StringIO()):  # it prints where it makes up for an odd size
+    with _seeded(seed), redirect_stdout(io.StringIO()):  # it prints a line when it adjusts an odd size
         return imagecorruptions.corrupt(
             image, corruption_name=corruption.name, severity=corruption.severity, **own
         )
@@ -120,7 +120,7 @@ def corrupt(image: np.ndarray, corruption: Corruption, image_name: str) -> np.nd
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Seed NumPy's global generator, and leave it as it was."""
+    """Seed NumPy's global generator, and restore its state on exit."""
     before = np.random.get_state()
     np.random.seed(seed)
     try:
@@ -130,10 +130,10 @@ def _seeded(seed: int) -> Iterator[None]:
 
 
 class CorruptImages:
-    """A step of a pipeline that corrupts the image that was loaded before.
+    """A step of a pipeline that corrupts the image that an earlier step has loaded.
 
     Attributes:
-        corruption: what is done to images from now on; None leaves them as they are.
+        corruption: corruption to apply to images from now on; None leaves them unchanged.
     """
 
     def __init__(self) -> None:
@@ -143,7 +143,7 @@ class CorruptImages:
         """Corrupt ``img``, (H, W, 3) BGR in [0, 255].
 
         Raises:
-            InputError: an image that cannot be corrupted.
+            InputError: the image cannot be corrupted.
         """
         if self.corruption is None:
             return results
@@ -161,12 +161,12 @@ class CorruptImages:
 
 @dataclass(frozen=True)
 class Robustness:
-    """How a network's accuracy stands up to corruptions.
+    """A network's accuracy on corrupted images.
 
     Attributes:
         mean_miou: mIoU in percent, averaged over the severities of each corruption, then over corruptions.
         retention: ``mean_miou`` in percent of the mIoU on clean images.
-        by_corruption: name -> mIoU averaged over its severities.
+        by_corruption: name of a corruption -> mIoU in percent averaged over its severities.
     """
 
     mean_miou: float
@@ -175,10 +175,10 @@ class Robustness:
 
 
 def summarise_robustness(clean: float, corrupted: Mapping[Corruption, float]) -> Robustness:
-    """Summarise accuracies of one network.
+    """Summarise one network's accuracies on clean and corrupted images.
 
     Args:
-        clean: mIoU in percent on the images as they are.
+        clean: mIoU in percent on the clean images.
         corrupted: mIoU in percent on the same images with each corruption; at least one.
     """
     by_name: dict[str, list[float]] = {}

@@ -1,7 +1,7 @@
-"""What a test can measure beside the confusion matrices, each asked for by name because it costs time.
+"""Measures that a test can compute beside the confusion matrices, each on request because it takes time.
 
-A measure counts each image by itself, and its scores follow from the sum over images. The counts of all
-images are kept in the record, so that differences between networks can have paired intervals.
+A measure counts each image separately, and its scores follow from the sum of the counts. The record keeps the
+counts of all images, so that differences between networks can have paired intervals.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Answer:
     """A network's prediction of one image, and the truth.
 
     Attributes:
-        prediction: (H, W) uint8 ids; those from ``num_classes`` on are no class of the dataset, ``VOID``
-            where there is no label.
+        prediction: (H, W) uint8 ids; ids from ``num_classes`` on are not classes of the dataset, ``VOID``
+            marks pixels without a label.
         label: (H, W) uint8 ids, ``VOID`` where there is no label.
-        confidence: (H, W) the probability of the predicted class; None where it is not known.
-        num_classes: of the dataset.
+        confidence: (H, W) probability of the predicted class; None if it is unknown.
+        num_classes: number of classes of the dataset.
     """
 
     prediction: np.ndarray
@@ -43,13 +43,13 @@ class Answer:
         num_classes: int,
         ignore_index: int,
     ) -> Answer:
-        """Take the pixels without a label out.
+        """Make an answer in which pixels without a label are ``VOID`` in the prediction too.
 
         Raises:
-            ValueError: a dataset of more than 255 classes, which leave no id for them.
+            ValueError: the dataset has more than 255 classes, so no id is left for these pixels.
         """
         if num_classes > VOID:
-            raise ValueError(f"{num_classes} classes; these measures take up to {VOID}")
+            raise ValueError(f"the dataset has {num_classes} classes; these measures take at most {VOID}")
         unlabelled = label == ignore_index
         known, answered = (np.where(unlabelled, VOID, ids).astype(np.uint8) for ids in (label, prediction))
         return cls(answered, known, confidence, num_classes)
@@ -57,11 +57,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure.
+    """The functions of one measure.
 
     Attributes:
-        count: counts of one image.
-        scores: their sum over images -> scores in percent, by the name that a record's values have.
+        count: function that returns the counts of one image.
+        scores: function from the sum of the counts to scores in percent, by their names in a record.
         needs_confidence: whether ``count`` needs the probability of the predicted class.
     """
 
@@ -86,18 +86,18 @@ MEASURES = {
         lambda answer: size_counts(answer.prediction, answer.label, answer.num_classes), size_scores
     ),
 }
-"""Name of a measure -> how it is made. A record keeps its counts as ``per_image_<name>``."""
+"""Name of a measure -> the measure. A record keeps its counts as ``per_image_<name>``."""
 
 
 def check_measures(names: Iterable[str]) -> tuple[str, ...]:
-    """Return names of measures, each once.
+    """Return names of measures without duplicates.
 
     Raises:
-        InputError: no such measure.
+        InputError: a measure does not exist.
     """
     for name in names:
         if name not in MEASURES:
             raise InputError(
-                f"no measure {name!r}; there are {', '.join(MEASURES)}{suggest(str(name), MEASURES)}"
+                f"there is no measure {name!r}, but {', '.join(MEASURES)}{suggest(str(name), MEASURES)}"
             )
     return tuple(dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""The metric of every config here: one confusion matrix per image, added up once."""
+"""The metric of every config here: a confusion matrix for each image, and their sum."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class Accuracy:
     Attributes:
         values: scores in percent, see :func:`lednet_mm.evaluation.confusion.scores`, and those of the
             measures.
-        classes: names in the order of the matrices.
-        images: file names in the order of ``per_image``; bytes that are not UTF-8 are shown as ``\xff``.
-        per_image: (images, C, P) int64, rows truth, columns prediction (P > C: see ``num_outputs`` below).
+        classes: names of the classes, in the order of the matrices.
+        images: file names, in the order of ``per_image``; bytes that are not UTF-8 are shown as ``\xff``.
+        per_image: (images, C, P) int64; rows are the truth, columns the prediction (P > C: see
+            ``num_outputs`` below).
         measured: name of a measure -> its counts, (images, ...).
     """
 
@@ -38,7 +39,7 @@ class Accuracy:
     measured: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def details(self) -> dict:
-        """Return what an accuracy record keeps beside the values."""
+        """Return the details of an accuracy record."""
         iou = 100 * class_iou(self.per_image.sum(0))
         return {
             "images": len(self.images),
@@ -54,16 +55,16 @@ class Accuracy:
 class ConfusionMatrixMetric(BaseMetric):
     """Class IoU, category IoU where the dataset names categories, and accuracy.
 
-    ``last`` holds the :class:`Accuracy` of the last evaluation, for records.
+    ``last`` holds the :class:`Accuracy` of the last evaluation, from which records are made.
 
     Args:
-        ignore_index: label of pixels that count nowhere.
-        num_outputs: of a network with more outputs than the dataset has classes (one for void, say). A
-            labelled pixel in one of those is a miss of its true class and a false alarm of none.
-        measures: what is measured beside the confusion matrices, keys of
-            :data:`lednet_mm.evaluation.measures.MEASURES`.
-        collect_device: mmengine's, ``cpu`` or ``gpu``.
-        prefix: of the names in the log.
+        ignore_index: label of pixels that do not count.
+        num_outputs: number of outputs of a network with more outputs than classes (for example one for void).
+            A labelled pixel in an extra output is a miss of its true class, and not a false alarm of any
+            class.
+        measures: further measures, keys of :data:`lednet_mm.evaluation.measures.MEASURES`.
+        collect_device: mmengine's argument, ``cpu`` or ``gpu``.
+        prefix: prefix of the names in the log.
     """
 
     def __init__(
@@ -81,10 +82,10 @@ class ConfusionMatrixMetric(BaseMetric):
         self.last: Accuracy | None = None
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Count the pixels of a batch; predictions must have their labels' size.
+        """Count the pixels of a batch; predictions must have the size of their labels.
 
         Raises:
-            InputError: they have not, or an id is out of range.
+            InputError: the sizes differ, or an id is out of range.
         """
         num_classes = len(self.dataset_meta["classes"])
         for sample in data_samples:
@@ -103,7 +104,7 @@ class ConfusionMatrixMetric(BaseMetric):
                     f"{num_classes} (outputs that are no class: num_outputs of ConfusionMatrixMetric)"
                 ) from error
             counts = self._measure(sample, prediction, label, num_classes)
-            # A record is UTF-8, which a file's name need not be.
+            # A record is UTF-8, but a file's name need not be.
             name = os.fsencode(Path(sample["img_path"]).name).decode(errors="backslashreplace")
             self.results.append((name, matrix, counts))
 
@@ -147,17 +148,17 @@ def _confidence(sample: Mapping) -> np.ndarray:
         InputError: the network gives no logits.
     """
     if "seg_logits" not in sample:
-        raise InputError("calibration needs the logits of the network, and this one gives class ids alone")
+        raise InputError("calibration needs logits, but this network gives class ids only")
     logits = sample["seg_logits"]["data"].float()
-    if len(logits) == 1:  # MMSegmentation has made it the probability of class 1 already
+    if len(logits) == 1:  # MMSegmentation has already made it the probability of class 1
         chosen = sample["pred_sem_seg"]["data"].to(logits.device).reshape(logits.shape)
         return torch.where(chosen > 0, logits, 1 - logits)[0].cpu().numpy()
-    # The softmax of the highest logit, without the others' quotients.
+    # This is the softmax of the highest logit, without computing the softmax of the others.
     return (1 / (logits - logits.amax(0)).exp_().sum(0)).cpu().numpy()
 
 
 def _whole(ids: np.ndarray) -> np.ndarray:
-    """Return ids as integers: where a network has one output, MMSegmentation thresholds it to floats."""
+    """Return ids as integers, because MMSegmentation thresholds a single output to floating-point ids."""
     if ids.dtype.kind != "f" or not np.array_equal(ids, np.rint(ids)):
         return ids
     return ids.astype(np.int64)

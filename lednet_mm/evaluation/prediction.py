@@ -49,7 +49,7 @@ def find_images(path: str | Path, leave_out: Iterable[str | Path] = ()) -> tuple
     files = find_files(path, leave_out=leave_out)
     images = [file for file in files if file.suffix.lower() in IMAGE_ENDINGS]
     if not images:
-        raise InputError(f"{path}: no image in this folder (looked for {', '.join(IMAGE_ENDINGS)})")
+        raise InputError(f"{path}: there is no image in this folder (looked for {', '.join(IMAGE_ENDINGS)})")
     return images, [file for file in files if file.suffix.lower() not in IMAGE_ENDINGS]
 
 

@@ -14,8 +14,8 @@ def colorize(ids: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
     """Paint class ids in the dataset's colours; pixels without a label are black.
 
     Args:
-        ids: (H, W) class ids, 255 where there is none.
-        palette: (C, 3) RGB in [0, 255].
+        ids: (H, W) class ids, 255 where there is no label.
+        palette: (C, 3) RGB colours in [0, 255].
 
     Returns:
         (H, W, 3) uint8 RGB.

@@ -1,9 +1,9 @@
-"""MMSegmentation's heads, losses and sampler, without anything that a GPU would have to wait for.
+"""MMSegmentation's heads, losses and sampler without operations that make the CPU wait for the GPU.
 
-MMSegmentation indexes by masks and asks for values of tensors in every training step. A GPU then stops until
-the processor has read the answer. The classes here compute the same numbers from whole maps.
-:class:`~lednet_mm.networks.segmentor.Segmentor` takes them in the place of MMSegmentation's, so a config
-names MMSegmentation's classes.
+In every training step, MMSegmentation indexes by masks and reads the values of tensors, and the processor
+then waits until the GPU has computed them. The classes here compute the same numbers from whole maps.
+:class:`~lednet_mm.networks.segmentor.Segmentor` uses them instead of MMSegmentation's, so configs still name
+MMSegmentation's classes.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from lednet_mm.networks.heads import AsynchronousHead, pixel_accuracy, stack_lab
 def hardest_pixels(logits: Tensor, label: Tensor, ignore_index: int, threshold: float, kept: int) -> Tensor:
     """Find the labelled pixels whose own class has a probability below a threshold.
 
-    The threshold rises where fewer than ``kept`` pixels would be found.
+    The threshold is raised if fewer than ``kept`` pixels would be found.
 
     Args:
         logits: (N, classes, H, W).
         label: (N, H, W), class ids; ``ignore_index`` marks pixels without a label.
         ignore_index: see ``label``.
-        threshold: probability of a pixel's own class.
-        kept: number of pixels that are found at least, ties and missing labels aside.
+        threshold: threshold for the probability of a pixel's own class.
+        kept: least number of pixels to find; ties and missing labels may change it.
 
     Returns:
-        (N, H, W) of truth values.
+        (N, H, W) bool.
     """
     labelled = label != ignore_index
     own = F.softmax(logits, dim=1).gather(1, label.where(labelled, 0).unsqueeze(1)).squeeze(1)
@@ -48,11 +48,11 @@ class HardestPixelSampler(OHEMPixelSampler):
     """mmseg's ``OHEMPixelSampler``."""
 
     def sample(self, seg_logit: Tensor, seg_label: Tensor) -> Tensor:
-        """Return 1 for every pixel that is learned from, else 0: (N, H, W).
+        """Return 1 for every pixel from which the network learns, else 0: (N, H, W).
 
         Args:
-            seg_logit: (N, classes, H, W).
-            seg_label: (N, 1, H, W), class ids.
+            seg_logit: (N, classes, H, W) logits.
+            seg_label: (N, 1, H, W) class ids.
         """
         if self.thresh is None:
             return super().sample(seg_logit, seg_label)
@@ -64,14 +64,14 @@ class HardestPixelSampler(OHEMPixelSampler):
 
 
 class HardestPixelsCrossEntropy(OhemCrossEntropy):
-    """mmseg's ``OhemCrossEntropy``; of a batch without such pixels it is 0."""
+    """mmseg's ``OhemCrossEntropy``, except that its value is 0 for a batch without such pixels."""
 
     def forward(self, score: Tensor, target: Tensor) -> Tensor:
         """Return the mean over the hardest pixels.
 
         Args:
-            score: (N, classes, H, W), logits.
-            target: (N, H, W), class ids.
+            score: (N, classes, H, W) logits.
+            target: (N, H, W) class ids.
         """
         weights = None if self.class_weight is None else score.new_tensor(self.class_weight)
         losses = F.cross_entropy(score, target, weights, ignore_index=self.ignore_label, reduction="none")
@@ -84,11 +84,11 @@ class EdgeLoss(BoundaryLoss):
     """mmseg's ``BoundaryLoss``."""
 
     def forward(self, bd_pre: Tensor, bd_gt: Tensor) -> Tensor:
-        """Return the binary cross entropy in which edges weigh as much as all other pixels.
+        """Return the binary cross entropy in which the edges together weigh as much as all other pixels.
 
         Args:
-            bd_pre: (N, 1, H, W), logits.
-            bd_gt: (N, H, W), 1 at edges, 0 elsewhere, anything else for pixels that do not count.
+            bd_pre: (N, 1, H, W) logits.
+            bd_gt: (N, H, W), 1 at edges, 0 elsewhere, and any other value at pixels that do not count.
         """
         logits = bd_pre.permute(0, 2, 3, 1).reshape(1, -1)
         target = bd_gt.reshape(1, -1).float()
@@ -100,7 +100,7 @@ class EdgeLoss(BoundaryLoss):
 
 
 class SigmoidCrossEntropy(CrossEntropyLoss):
-    """mmseg's ``CrossEntropyLoss``; the mean binary cross entropy of several classes needs no wait."""
+    """mmseg's ``CrossEntropyLoss``, whose mean binary cross entropy of several classes needs no wait here."""
 
     def forward(
         self,
@@ -115,13 +115,13 @@ class SigmoidCrossEntropy(CrossEntropyLoss):
         """Return the loss.
 
         Args:
-            cls_score: (N, classes, H, W), logits.
-            label: (N, H, W), class ids; ``ignore_index`` marks pixels without a label.
-            weight: (N, H, W), one factor for each pixel; None weighs all alike.
-            avg_factor: what the sum is divided by; None is the number of values.
-            reduction_override: takes the place of ``reduction``.
+            cls_score: (N, classes, H, W) logits.
+            label: (N, H, W) class ids; ``ignore_index`` marks pixels without a label.
+            weight: (N, H, W) factors of the pixels; None weighs all pixels equally.
+            avg_factor: number by which the sum is divided; None is the number of values.
+            reduction_override: reduction that replaces ``reduction``.
             ignore_index: see ``label``.
-            kwargs: of ``CrossEntropyLoss``.
+            kwargs: further arguments of ``CrossEntropyLoss``.
         """
         maps_of_classes = cls_score.dim() == 4 and cls_score.shape[1] > 1 and label.dim() == 3
         is_mean = (reduction_override or self.reduction) == "mean" and avg_factor is None
@@ -151,18 +151,18 @@ class TransformerHead(SegformerHead, AsynchronousHead):
 
 
 class DetailHead(STDCHead, AsynchronousHead):
-    """mmseg's ``STDCHead``, which makes its target and leaves the loss to the next class."""
+    """mmseg's ``STDCHead``, which makes its target and leaves the loss to ``AsynchronousHead``."""
 
 
 class TwoBranchHead(DDRHead, AsynchronousHead):
     """mmseg's ``DDRHead``."""
 
     def loss_by_feat(self, seg_logits: Any, batch_data_samples: list) -> dict[str, Tensor]:
-        """Return the losses by name, and ``acc_seg``: the labelled pixels that are right, in percent.
+        """Return the losses by name, and ``acc_seg``, the percentage of labelled pixels that are right.
 
         Args:
-            seg_logits: two tensors (N, num_classes, h, w): of the context and of the spatial branch.
-            batch_data_samples: N samples with labels of one size.
+            seg_logits: (N, num_classes, h, w) logits of the context branch and of the spatial branch.
+            batch_data_samples: N samples whose labels have one size.
         """
         label = stack_labels(batch_data_samples)  # (N, 1, H, W)
         context, spatial = (resize_like(x, label, self.align_corners) for x in seg_logits)
@@ -185,11 +185,11 @@ REPLACEMENTS: Mapping[str, type] = {
     "STDCHead": DetailHead,
     "SegformerHead": TransformerHead,
 }
-"""MMSegmentation's name of each class that has an equal here."""
+"""MMSegmentation's name of a class -> name of its replacement here."""
 
 
 def without_waiting(part: Any) -> Any:
-    """Return the config of a head, a loss or a sampler with the classes of this file.
+    """Return the config of a head, a loss or a sampler with the replacement classes of this file.
 
     Args:
         part: the config, or a sequence of configs; None stays None.
@@ -202,7 +202,7 @@ def without_waiting(part: Any) -> Any:
     if isinstance(kind := part.get("type"), str):
         changed["type"] = REPLACEMENTS.get(kind, kind)
         if kind == "DiceLoss":
-            changed.setdefault("ignore_index", None)  # the default names a class that no head here has
+            changed.setdefault("ignore_index", None)  # the default is a class that no head here has
     for key in ("loss_decode", "sampler"):
         if key in part:
             changed[key] = without_waiting(part[key])

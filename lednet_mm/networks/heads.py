@@ -1,4 +1,4 @@
-"""What the heads here have in common, and the head of networks that end in a bare classifier."""
+"""The common parts of the heads here, and the head of networks that end in a single classifier layer."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def stack_labels(samples: Sequence[Any]) -> Tensor:
 
 
 class AsynchronousHead(BaseDecodeHead):
-    """mmseg's ``BaseDecodeHead`` with a loss and an accuracy that no GPU has to wait for."""
+    """mmseg's ``BaseDecodeHead`` with a loss and an accuracy that do not make the CPU wait for the GPU."""
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
-        """Return the losses by name, and ``acc_seg``: the labelled pixels that are right, in percent.
+        """Return the losses by name, and ``acc_seg``, the percentage of labelled pixels that are right.
 
-        The same as mmseg's, whose accuracy costs more than the loss and makes a GPU wait, and which resizes
-        whatever the size.
+        The values equal mmseg's. Its accuracy costs more time than the loss and waits for the GPU, and it
+        always resizes, even to the same size.
 
         Args:
-            seg_logits: (N, num_classes, h, w).
-            batch_data_samples: N samples with labels of one size.
+            seg_logits: (N, num_classes, h, w) logits.
+            batch_data_samples: N samples whose labels have one size.
         """
         label = stack_labels(batch_data_samples)  # (N, 1, H, W)
         logits = match_size(seg_logits, label, self.align_corners)
@@ -45,26 +45,26 @@ class AsynchronousHead(BaseDecodeHead):
 
 
 class DecodeHead(AsynchronousHead):
-    """mmseg's ``BaseDecodeHead`` as the heads here need it: of one map or several, and without dropout.
+    """mmseg's ``BaseDecodeHead`` in the form needed here: for one or several maps, and without dropout.
 
-    A head makes its layers itself, and in ``forward`` the logits from ``self._transform_inputs(inputs)``,
-    which is one map, or a list of maps if ``in_channels`` are several.
+    A head makes its own layers. In ``forward`` it computes the logits from
+    ``self._transform_inputs(inputs)``, which is one map, or a list of maps if ``in_channels`` is a list.
 
     Args:
-        in_channels: channels of the map, or of each map.
-        channels: of the map that is classified.
-        num_classes: channels of the result.
+        in_channels: number of channels of the map, or a list with that of each map.
+        channels: number of channels of the map that is classified.
+        num_classes: number of channels of the result.
         norm_cfg: normalisation of the head's layers, kept as an attribute.
         act_cfg: activation of the head's layers, kept as an attribute.
-        align_corners: of the resizing of the logits to the image.
+        align_corners: ``align_corners`` for resizing the logits to the image.
         init_cfg: mmengine's initialisation; None is PyTorch's default.
-        in_index: which of the backbone's maps are taken. None: the deepest, or as many as ``in_channels``
-            are, from the first on.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_index: indices of the backbone's maps to take. None takes the deepest map or, if ``in_channels`` is
+            a list, as many maps from the first on.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Attributes:
         plain_classifier: whether ``conv_seg``, which ``self.cls_seg(x)`` applies, is mmseg's 1x1 convolution
-            with a bias. Else it is None, until a head makes one of its own.
+            with a bias. Otherwise it is None until a head makes its own.
     """
 
     plain_classifier = False
@@ -105,20 +105,20 @@ class DecodeHead(AsynchronousHead):
             self.conv_seg = None
 
     def _transform_inputs(self, inputs: Sequence[Tensor]) -> Any:
-        """Return the map that the head takes, or a list of those that it takes."""
+        """Return the map that the head takes, or a list of maps."""
         if isinstance(self.in_index, int):
             return inputs[self.in_index]
         return [inputs[index] for index in self.in_index]
 
 
 def pixel_accuracy(logits: Tensor, label: Tensor, ignore_index: int = 255) -> Tensor:
-    """Return how many of the labelled pixels are right, in percent; 0 where none is labelled.
+    """Return the percentage of labelled pixels that are right; 0 if no pixel is labelled.
 
-    Without a sort, an index of classes or a boolean index, which a GPU would have to wait for.
+    It avoids sorting and boolean indexing, which would make the CPU wait for the GPU.
 
     Args:
-        logits: (N, classes, H, W).
-        label: (N, H, W), class ids; ``ignore_index`` marks pixels without a label.
+        logits: (N, classes, H, W) logits.
+        label: (N, H, W) class ids; ``ignore_index`` marks pixels without a label.
         ignore_index: see ``label``.
     """
     labelled = label != ignore_index
@@ -129,12 +129,12 @@ def pixel_accuracy(logits: Tensor, label: Tensor, ignore_index: int = 255) -> Te
 
 @MODELS.register_module()
 class ClassifierHead(DecodeHead):
-    """A 1x1 convolution without bias (mmseg's ``FCNHead`` with ``num_convs=0`` is the same with one).
+    """A 1x1 convolution without bias; with bias, it is mmseg's ``FCNHead`` with ``num_convs=0``.
 
     Args:
-        in_channels: channels of the map.
-        num_classes: channels of the result.
-        kwargs: of mmseg's ``BaseDecodeHead``.
+        in_channels: number of channels of the map.
+        num_classes: number of channels of the result.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
 
     Shapes: map (N, in_channels, h, w) of any size -> logits (N, num_classes, h, w).
     """

@@ -1,4 +1,4 @@
-"""The segmentor of every config here: MMSegmentation's, with what depends on the dataset said once."""
+"""MMSegmentation's segmentor, extended so that a config states the dataset's classes and weights once."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from lednet_mm.networks.asynchronous import without_waiting
 
 @MODELS.register_module()
 class WeightedCrossEntropy(nn.Module):
-    """Cross entropy over the labelled pixels, as PyTorch's weighted mean and so as the authors' codes.
+    """Cross entropy as PyTorch's weighted mean over the labelled pixels, like in the authors' code.
 
     Args:
-        class_weight: one weight a class; None weighs all alike.
-        loss_weight: factor of the whole loss (of an auxiliary head, say).
-        loss_name: the name in the log; it must begin with ``loss_``.
+        class_weight: weight of each class; None weighs all classes equally.
+        loss_weight: factor of the loss (for an auxiliary head, for example).
+        loss_name: name in the log, which must begin with ``loss_``.
     """
 
     _weights: Tensor | None
@@ -48,23 +48,23 @@ class WeightedCrossEntropy(nn.Module):
         """Return the mean over labelled pixels.
 
         Args:
-            logits: (N, classes, H, W).
-            label: (N, H, W), class ids; ``ignore_index`` marks pixels without a label.
-            weight: (N, H, W), one factor a pixel, from mmseg's pixel samplers; None weighs all alike.
+            logits: (N, classes, H, W) logits.
+            label: (N, H, W) class ids; ``ignore_index`` marks pixels without a label.
+            weight: (N, H, W) factors of the pixels, from mmseg's pixel samplers; None weighs all equally.
             ignore_index: see ``label``.
         """
         weights = self._weights
-        if weights is not None:  # never rounded to the half precision that logits may have
+        if weights is not None:  # kept in float32 even if the logits are not
             weights = weights.to(torch.promote_types(logits.dtype, torch.float32))
         labelled = label != ignore_index
-        # What a pixel counts for, by its label; no boolean index, which a GPU would have to wait for.
+        # Weight of each pixel by its label, without boolean indexing, which makes the CPU wait for the GPU.
         share = labelled if weights is None else F.pad(weights, (0, 1))[label.where(labelled, len(weights))]
         if weight is None:
             total = F.cross_entropy(logits, label, weights, ignore_index=ignore_index, reduction="sum")
         else:
             losses = F.cross_entropy(logits, label, weights, ignore_index=ignore_index, reduction="none")
             total, share = (losses * weight).sum(), share * weight
-        # A batch without one labelled pixel gives 0, not 0/0.
+        # A batch without labelled pixels gives 0, not 0/0.
         return self.loss_weight * total / share.sum().clamp(min=1e-6)
 
 
@@ -72,21 +72,21 @@ class WeightedCrossEntropy(nn.Module):
 class Segmentor(EncoderDecoder):
     """``EncoderDecoder`` whose heads all learn the same classes with the same class weights.
 
-    MMSegmentation's own heads, losses and sampler are replaced by equals that no GPU has to wait for
+    MMSegmentation's heads, losses and sampler are replaced by versions that do not wait for the GPU
     (:mod:`lednet_mm.networks.asynchronous`).
 
     Args:
-        num_classes: given to every head that does not state its own (one for edges, say).
-        class_weight: given to every :class:`WeightedCrossEntropy`; None weighs all classes alike.
+        num_classes: number of classes of every head that does not state its own (a head for edges does).
+        class_weight: class weights of every :class:`WeightedCrossEntropy`; None weighs all classes equally.
         decode_head: as in ``EncoderDecoder``; without ``loss_decode`` it gets :class:`WeightedCrossEntropy`.
-        auxiliary_head: the same, one or a list.
-        size_multiple: what the backbone needs the image's height and width to be a multiple of. Other images
-            are padded with zeros at the bottom and right for it, and its maps cropped to their part of them.
-        kwargs: of ``EncoderDecoder``.
+        auxiliary_head: one head or a list of heads, in the same form.
+        size_multiple: number of which the backbone needs the image's height and width to be multiples. Other
+            images are padded with zeros at the bottom and right, and the maps are cropped accordingly.
+        kwargs: further arguments of ``EncoderDecoder``.
 
     Attributes:
-        learning: which heads the loss is of: ``all``, or in one stage of a training the ``auxiliary`` or the
-            ``decode`` head alone.
+        learning: heads whose loss is computed: ``all``, or the ``auxiliary`` or ``decode`` head alone in one
+            stage of a training.
 
     Shapes: images (N, 3, H, W) -> logits (N, num_classes, H, W) in ``predict``.
     """
@@ -129,7 +129,7 @@ class Segmentor(EncoderDecoder):
         self.size_multiple = size_multiple
 
     def extract_feat(self, inputs: Tensor) -> Any:
-        """Return the maps that the heads take, of whatever size the image has."""
+        """Return the maps that the heads take, for images of any size."""
         if self.size_multiple == 1:
             return super().extract_feat(inputs)
         height, width = inputs.shape[2:]
@@ -144,7 +144,7 @@ class Segmentor(EncoderDecoder):
         return crop(maps) if isinstance(maps, Tensor) else type(maps)(crop(x) for x in maps)
 
     def loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict[str, Tensor]:
-        """Return the losses of the heads that learn, by name; shapes as in ``EncoderDecoder``."""
+        """Return the losses of the learning heads, by name; the shapes are those of ``EncoderDecoder``."""
         maps = self.extract_feat(inputs)
         losses: dict[str, Tensor] = {}
         if self.learning != "auxiliary":
@@ -162,7 +162,7 @@ class Segmentor(EncoderDecoder):
         return losses
 
     def val_step(self, data: Any) -> list:
-        """Predict a batch of validation or test; images of different sizes one after the other."""
+        """Predict a batch of validation or test; images of different sizes are predicted one by one."""
         images = data["inputs"] if isinstance(data, dict) else ()
         if len({tuple(image.shape) for image in images}) < 2:
             return super().val_step(data)
@@ -172,7 +172,7 @@ class Segmentor(EncoderDecoder):
     test_step = val_step
 
     def logits(self, images: Tensor) -> Tensor:
-        """Return what is measured and deployed: logits at input resolution.
+        """Return the logits at input resolution, which are what is measured and deployed.
 
         Shapes: normalised images (N, 3, H, W) -> (N, num_classes, H, W).
         """

@@ -1,7 +1,8 @@
-"""What a record says, compared with what follows from the raw data that it keeps: an edited one is found.
+"""Compare the values of a record with its raw data, so that edited records are found.
 
-Raw data are an accuracy's confusion matrices, a latency's samples, a network's multiply-adds by operator.
-Only what has had one definition in all versions of this project is compared.
+Raw data are the confusion matrices of an accuracy, the samples of a latency, and the multiply-adds of a
+network by operator. Only values are compared whose definition has been the same in all versions of this
+project.
 """
 
 from __future__ import annotations
@@ -23,23 +24,23 @@ from lednet_mm.statistics import class_iou
 from lednet_mm.text import variant_name
 
 ROUNDED_MS = 1e-4
-"""Samples are kept to four decimals."""
+"""Largest rounding error of samples, which are kept to four decimals."""
 
 NAMED = re.compile(r"^(network|dataset|variant|study|randomness) = (.*)$", re.MULTILINE)
-"""Entries of a config that say which run it is; each is one line."""
+"""Entries of a config that identify the run; each of them is one line."""
 
 Claim = tuple[str, Any, Any, float]
-"""Name of a value, what the record says, what follows from its raw data, and how much these may differ."""
+"""Name of a value, the recorded value, the value that follows from raw data, and the tolerance."""
 
 WITH_CATEGORIES = dict.fromkeys(("Cityscapes", "StreetsDataset"), CATEGORIES)
-"""Class of a dataset -> its categories, which records do not say."""
+"""Class of a dataset -> its categories, which records do not contain."""
 
 
 def find_alteration(record: Record) -> str | None:
     """Compare a record's values with its raw data.
 
     Returns:
-        What does not agree, in one line; None where all does, or where the record keeps no raw data.
+        The first disagreement, in one line; None if all values agree, or if the record keeps no raw data.
 
     Raises:
         ValueError: the raw data are damaged.
@@ -54,7 +55,7 @@ def find_alteration(record: Record) -> str | None:
 def _agree(said: Any, follows: Any, tolerance: float) -> bool:
     if said is None or follows is None or isinstance(follows, (bool, str)):
         return said == follows
-    if follows != follows:  # nothing that could be measured
+    if follows != follows:  # NaN: nothing could be measured
         return False
     return bool(abs(said - follows) <= tolerance)
 
@@ -64,7 +65,7 @@ def _nothing(_: Record) -> Iterator[Claim]:
 
 
 def _run(record: Record) -> Iterator[Claim]:
-    """Compare which run a record is of with what its config says, as far as it does."""
+    """Compare the run that a record names with the entries of its config, if there are any."""
     known = {name: _literal(text) for name, text in NAMED.findall(record.config.text)}
     randomness = known.pop("randomness", None)
     if isinstance(randomness, dict):
@@ -73,7 +74,7 @@ def _run(record: Record) -> Iterator[Claim]:
         said = getattr(record.run, name)
         kind = int if name == "seed" else str
         value = variant_name(value) if name == "variant" else value
-        if isinstance(value, kind) and not (name == "seed" and said is None):  # a network needs no seed
+        if isinstance(value, kind) and not (name == "seed" and said is None):  # cost records have no seed
             yield f"run.{name}", str(said), str(value), 0
 
 
@@ -127,7 +128,7 @@ def _accuracy(record: Record) -> Iterator[Claim]:
 
 
 def _categories(config: str) -> Mapping[str, Any] | None:
-    """Return a dataset's categories where its config leaves no doubt about them."""
+    """Return a dataset's categories if its config names exactly one class of dataset that has them."""
     found = {name for name in WITH_CATEGORIES if f"'type': '{name}'" in config}
     return WITH_CATEGORIES[found.pop()] if len(found) == 1 and "'categories'" not in config else None
 

@@ -1,4 +1,4 @@
-"""IoU by class: of each run, and as the mean over its seeds."""
+"""IoU by class, for each run and as the mean over its seeds."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from lednet_mm.reports.runs import KEY, ChosenRuns, record_name
 from lednet_mm.reports.tables import is_missing, rows_of
 
 CLASS_KEY = ["study", "dataset", "network", "variant", "split"]
-"""Runs that agree in these and differ in their seeds have one row of means."""
+"""Runs that differ in nothing but the seed share one row of means."""
 
 
 def class_table(chosen: ChosenRuns) -> pd.DataFrame:
-    """Make the frame of class IoUs: one row for each run and split, one column for each class, in percent.
+    """Return the table of class IoUs: one row for each run and split, one column for each class, in percent.
 
     Args:
         chosen: the runs whose accuracies are shown.
 
     Returns:
-        Empty without an accuracy; a class that is absent or of another dataset is NaN.
+        The table, empty without an accuracy; the IoU is NaN for a class that is absent or of another dataset.
     """
     rows = [
         {
@@ -41,20 +41,20 @@ def class_table(chosen: ChosenRuns) -> pd.DataFrame:
 
 
 def _column(name: str) -> str:
-    """Return the column of a class; one that is called as another column of these tables is told apart."""
+    """Return the name of a class's column, which differs from the names of these tables' other columns."""
     return f"class {name}" if name in (*KEY, "split", "seeds") or name.startswith("_") else name
 
 
 def class_names(table: pd.DataFrame) -> list[str]:
-    """Return the classes that a table of this module has columns of."""
+    """Return the classes for which a table of this module has columns."""
     return [c for c in table if c not in KEY and c not in ("split", "seeds") and not c.startswith("_")]
 
 
 def summarise_classes(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the means over seeds, one row for each network, variant and split, in the class table's columns.
+    """Return means over seeds: one row for each network, variant and split, with the class table's columns.
 
     Args:
-        table: what :func:`class_table` returns; the summary of an empty table is empty.
+        table: result of :func:`class_table`; the summary of an empty table is empty.
     """
     if table.empty:
         return pd.DataFrame(columns=[*CLASS_KEY, "seeds", "_accuracy"])
@@ -72,11 +72,11 @@ def summarise_classes(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def reported_splits(frame: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """Keep the rows of the splits that the summary shows of each network.
+    """Keep the rows of the splits that the summary shows for each network.
 
     Args:
-        frame: what :func:`summarise_classes` returns.
-        summary: what :func:`lednet_mm.reports.summary.summarise_runs` returns.
+        frame: result of :func:`summarise_classes`.
+        summary: result of :func:`lednet_mm.reports.summary.summarise_runs`.
     """
 
     def names(table: pd.DataFrame) -> list[tuple]:

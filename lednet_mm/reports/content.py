@@ -1,4 +1,4 @@
-"""What a report shows: the evidence, and what several of its sections need of it, each computed once."""
+"""The content of a report: the evidence, and the results that several sections need, each computed once."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from lednet_mm.text import one_line
 
 
 class Content:
-    """What a report shows.
+    """The content of a report.
 
     Args:
         evidence: records and studies.
-        title: title of the report; None takes the evidence's.
+        title: title of the report; None takes the title of the evidence.
         baselines: what variants are compared with; without any it is what the studies say.
         pictures: number of images of each dataset that are predicted.
 
-    Frames have one row for each thing that they are about, and in columns whose names begin with ``_`` the
-    names of the records that the row comes from.
+    Each frame has one row for each of its subjects; columns whose names begin with ``_`` hold the names of
+    the records from which the row comes.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Content:
 
     @cached_property
     def chosen(self) -> ChosenRuns:
-        """The trainings and accuracies that are shown."""
+        """The trainings and accuracies that the report shows."""
         return choose_runs(self.evidence.records)
 
     @cached_property
@@ -72,7 +72,7 @@ class Content:
 
     @cached_property
     def differences(self) -> Differences:
-        """Takes differences of every score between any two rows of the summary."""
+        """Computes the differences of every score between any two rows of the summary."""
         return Differences(self.evidence.matrices, SCORES)
 
     @cached_property
@@ -87,5 +87,5 @@ class Content:
 
     @cached_property
     def class_means(self) -> pd.DataFrame:
-        """Class IoU over seeds, of the splits that the summary shows."""
+        """Class IoU over seeds, for the splits that the summary shows."""
         return reported_splits(summarise_classes(self.classes), self.summary)

@@ -1,4 +1,4 @@
-"""Differences between runs, and their ranks, from the confusion matrices that accuracy records keep."""
+"""Differences between runs, and ranks of networks, from the confusion matrices in accuracy records."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ UNRESOLVED = "not resolved"
 
 @dataclass(frozen=True)
 class TestedImages:
-    """The images that an accuracy record was measured on.
+    """The images on which an accuracy was measured.
 
     Attributes:
-        names: of the files; empty where the record keeps none.
-        frames: sequence and frame of each; None where nothing is known of sequences.
+        names: names of the files; empty if the record keeps none.
+        frames: sequence and frame of each image; None if nothing is known about sequences.
         matrices: (images, C, P) confusion matrices.
     """
 
@@ -59,8 +59,8 @@ Seeds = Mapping[int | None, str]
 def read_images(record: Record) -> TestedImages:
     """Return the images of an accuracy record.
 
-    Frames are what the record says; of an older one they follow from the names of its images where its config
-    names a dataset that is known. Without either they are not known.
+    Frames come from the record. For an older record they follow from the names of its images, if its config
+    names a known dataset. Otherwise they are unknown.
 
     Raises:
         ValueError: the record keeps no matrices, no pixel has a label, or something is damaged.
@@ -90,12 +90,11 @@ class Difference:
     """A difference to a baseline.
 
     Attributes:
-        seeds: that both have.
-        interval: in percent points; None where it cannot be taken.
-        reason: why not, in words.
-        frames_known: whether the record says which images belong together; single images are resampled where
-            it does not.
-        spread: what the interval is taken from.
+        seeds: seeds that both have.
+        interval: difference with its interval, in percentage points; None if there is none.
+        reason: why there is no interval.
+        frames_known: whether it is known which images belong together; if not, single images are resampled.
+        spread: the spread from which the interval is computed.
         adjusted_p: Holm's, among the comparisons with one baseline; None before :func:`adjust_family`.
     """
 
@@ -108,7 +107,7 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """What the interval says by itself, in words."""
+        """The meaning of the interval on its own, in words."""
         if self.interval is None:
             return self.reason
         if not self.interval.resolved:
@@ -142,18 +141,18 @@ def adjust_family(family: Sequence[Difference]) -> list[Difference]:
 
 @dataclass(frozen=True)
 class _Resampled:
-    images: tuple[int, ...]  # hash of their names in order, and the shape of their matrices
+    images: tuple[int, ...]  # hash of the names in order, and shape of the matrices
     frames: int  # index of Differences._frames
     frames_known: bool
-    scores: Mapping[str, tuple[float, np.ndarray]]  # the score, and (R,)
+    scores: Mapping[str, tuple[float, np.ndarray]]  # value of the score, and its resampled values (R,)
 
 
 class Differences:
-    """Takes differences; every record is read and resampled once.
+    """Computes differences between runs; every record is read and resampled only once.
 
     Args:
-        load: record name -> its images; ValueError where there are none.
-        scores: that will be asked for, of :data:`lednet_mm.statistics.SCORES`.
+        load: function that returns the images of a record by name, and raises ValueError if it has none.
+        scores: scores that will be compared, from :data:`lednet_mm.statistics.SCORES`.
     """
 
     def __init__(self, load: Load, scores: Sequence[str] = (MIOU,)) -> None:
@@ -163,11 +162,11 @@ class Differences:
         self._blocks: dict[int, Blocks] = {}
 
     def prepare(self, names: Iterable[str]) -> None:
-        """Read and resample records, several at once."""
+        """Read and resample records in parallel."""
         wanted = [name for name in dict.fromkeys(names) if name not in self._known]
         if not wanted:
             return
-        # NumPy and zlib work outside the interpreter's lock.
+        # NumPy and zlib release the interpreter's lock.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             self._known.update(zip(wanted, pool.map(self._resample, wanted), strict=True))
 
@@ -188,7 +187,7 @@ class Differences:
         )
 
     def scores(self, name: str) -> dict[str, float] | None:
-        """Return the scores of a record in percent; None where it keeps no matrices."""
+        """Return the scores of a record in percent; None if it keeps no matrices."""
         self.prepare([name])
         found = self._known[name]
         if isinstance(found, str):
@@ -234,12 +233,12 @@ class Differences:
         """Rank networks on the seeds that all have.
 
         Args:
-            runs: the accuracies of each network.
-            score: by which.
+            runs: accuracies of each network.
+            score: score by which they are ranked.
 
         Returns:
-            In the order of ``runs``; None where they have no seed in common, or were tested on different
-            images, or some keep no matrices.
+            The ranks in the order of ``runs``. None if the networks have no seed in common, were tested on
+            different images, or some records keep no matrices.
         """
         common = set.intersection(*(set(seeds) for seeds in runs)) if runs else set()
         if not common:
@@ -284,7 +283,7 @@ class Differences:
     def _paired(
         self, ours: Sequence[_Resampled], theirs: Sequence[_Resampled], score: str
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the differences of a score on each seed, (S,), and resampled, (R, S)."""
+        """Return the paired differences of a score for each seed, (S,), and with resampled images, (R, S)."""
         pairs = [(a.scores[score], b.scores[score]) for a, b in zip(ours, theirs, strict=True)]
         by_seed = np.array([a[0] - b[0] for a, b in pairs])
         return by_seed, np.stack([a[1] - b[1] for a, b in pairs], axis=1)

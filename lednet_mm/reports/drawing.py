@@ -1,4 +1,4 @@
-"""What all plots share: colours, labels that do not overlap, files that are the same for the same data."""
+"""Common parts of all plots: colours, labels that do not overlap, and files that depend on the data only."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from lednet_mm.text import DEFAULT, for_file_name, for_plot, one_line
 
-# Okabe and Ito's colours (2008), distinguishable with every kind of colour vision, with grey for their black:
-# the page shows them on a dark ground too.
+# Okabe and Ito's colours (2008), which people with any kind of colour vision can distinguish. Grey replaces
+# black, because the page also has a dark background.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C"]
 MARKERS = ["o", "s", "^", "D", "v", "<", ">"]
 DASHES: list[tuple[float, ...]] = [
@@ -35,9 +35,9 @@ DASHES: list[tuple[float, ...]] = [
 ]
 MARKER_SIZE = 7
 MAX_LABELS = 60
-"""With more points than these, only those on the Pareto front are labelled."""
+"""If there are more points, only those on the Pareto front are labelled."""
 MAX_ROWS = 40
-"""The largest number of rows that are readable in one plot; tables have all."""
+"""The largest number of rows that are readable in one plot; tables have all rows."""
 LABEL_SIZE = 8
 LABEL_LENGTH = 60
 TITLE_LINES = 6
@@ -45,11 +45,11 @@ TITLE_LINES = 6
 
 @dataclass(frozen=True)
 class Look:
-    """How plots and the page show a network or a variant of it.
+    """The look of a network or variant in plots and on the page.
 
     Attributes:
-        color: the network's colour, which its variants share.
-        marker: the network's marker, which its variants share.
+        color: colour of the network, which its variants share.
+        marker: marker of the network, which its variants share.
         is_variant: whether markers are hollow.
         dashes: lengths of a line's dashes and gaps in points; empty for the network itself, whose line is
             solid.
@@ -61,20 +61,20 @@ class Look:
     dashes: tuple[float, ...]
 
     def point(self) -> dict[str, Any]:
-        """Return what Matplotlib takes for markers."""
+        """Return Matplotlib's arguments for markers."""
         face = "white" if self.is_variant else self.color
         return {"color": self.color, "marker": self.marker, "markerfacecolor": face}
 
     def line(self) -> dict[str, Any]:
-        """Return what Matplotlib takes for lines with markers."""
+        """Return Matplotlib's arguments for lines with markers."""
         return {**self.point(), "linestyle": (0, self.dashes) if self.dashes else "-"}
 
 
 class Looks:
-    """The look of each network and variant of a report; networks have 49 looks before one comes again.
+    """The look of each network and variant of a report; there are 49 different looks for networks.
 
     Args:
-        variants: (network, variant) in any order, each any number of times.
+        variants: pairs (network, variant) in any order; pairs may occur several times.
     """
 
     def __init__(self, variants: Iterable[tuple[str, str]]) -> None:
@@ -98,19 +98,19 @@ class Looks:
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure and the stem of its files."""
+    """A figure and the name of its files without ending."""
 
     name: str
     figure: Figure
 
     def files(self) -> dict[str, bytes]:
-        """Return the figure as PNG and SVG by file name; the same figure gives the same bytes."""
+        """Return the figure as PNG and SVG, by file name; the same figure gives the same bytes."""
         png, svg = io.BytesIO(), io.BytesIO()
         with (
             mpl.rc_context({"svg.hashsalt": "lednet-mm", "svg.fonttype": "none"}),
             warnings.catch_warnings(),
         ):
-            # The font lacks the letters of some languages; an SVG is set in the reader's own fonts.
+            # The font lacks the letters of some languages, but an SVG uses the fonts of its reader.
             warnings.filterwarnings("ignore", "Glyph .* missing from")
             self.figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
             self.figure.savefig(svg, format="svg", metadata={"Date": None})
@@ -118,10 +118,10 @@ class Plot:
 
 
 def places(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Split a frame into what may stand in one plot: one study, dataset and split.
+    """Split a frame into the parts that one plot can show: one study, dataset and split.
 
     Yields:
-        Ending of the file name, words for the title, and rows; the ending is empty where there is one place.
+        Ending of the file name (empty if there is only one part), words for the title, and rows.
     """
     found = list(frame.groupby(["study", "dataset", "split"], dropna=False, sort=True))
     for key, rows in found:
@@ -131,16 +131,16 @@ def places(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
 
 
 def label(text: str) -> str:
-    """Return a name as a plot shows it: one line, without mathematics, not longer than there is room for."""
+    """Return a name as a plot shows it: on one line, without mathematics, and shortened to fit."""
     line = one_line(text)
     shown = for_plot(line if len(line) <= LABEL_LENGTH else f"{line[: LABEL_LENGTH - 1]}…")
-    return f" {shown}" if shown.startswith("_") else shown  # Matplotlib hides what begins with "_"
+    return f" {shown}" if shown.startswith("_") else shown  # Matplotlib hides labels that begin with "_"
 
 
 def set_title(figure: Figure, title: str) -> None:
-    """Put a title above a figure, its lines broken to its width.
+    """Put a title above a figure, wrapped to its width.
 
-    Above its axes, long labels to their left would push it out of the picture.
+    A title above the axes would be pushed out of the picture by long labels to their left.
     """
     width = int(14 * figure.get_figwidth())
     lines = [line for part in title.split("\n") for line in textwrap.wrap(one_line(part), width)]
@@ -150,7 +150,7 @@ def set_title(figure: Figure, title: str) -> None:
 
 
 def set_note(figure: Figure, notes: Iterable[str]) -> None:
-    """Put notes below a figure, small."""
+    """Put notes in small print below a figure."""
     figure.supxlabel("; ".join(notes), fontsize=7, color="0.35")
 
 
@@ -164,7 +164,7 @@ def set_log(axes: Axes, which: str) -> None:
 
 
 def pareto_front(x: Sequence[float], y: Sequence[float], smaller_x: bool) -> list[int]:
-    """Return which points no other beats in both, from the cheapest to the best.
+    """Return the indices of the points that no other point beats in both coordinates, cheapest first.
 
     Args:
         x: cost or speed of each point.
@@ -187,13 +187,13 @@ def label_points(
     labels: Sequence[str],
     points: int,
 ) -> None:
-    """Write a label beside each of the first ``len(labels)`` points, none over another or over a point.
+    """Write labels beside the first ``len(labels)`` points, so that they overlap neither labels nor points.
 
-    A label that finds no room near its point moves away from it and gets a thin line; one that finds none
-    at all is left out.
+    A label that does not fit near its point is moved away from it and connected by a thin line. A label that
+    fits nowhere is left out.
 
     Args:
-        axes: limits must be final.
+        axes: axes whose limits are final.
         x: horizontal position of every point.
         y: vertical position of every point.
         labels: text for each of the first points.
@@ -202,7 +202,7 @@ def label_points(
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # fixes the layout, so that data can be turned into pixels
+    canvas.draw()  # fixes the layout, so that data coordinates can be converted to pixels
     scale = figure.dpi / 72
     places = axes.transData.transform(np.column_stack([x, y]))
     radius = points / 2 * scale
@@ -227,7 +227,7 @@ def label_points(
             fontsize=LABEL_SIZE,
             arrowprops=line if far else None,
         )
-        text.set_in_layout(False)  # or the axes would shrink under the labels
+        text.set_in_layout(False)  # else the labels would shrink the axes
 
 
 def _free_place(

@@ -1,4 +1,4 @@
-"""The folder of a report: what an earlier report wrote there is replaced or removed, and nothing else is."""
+"""The folder of a report: files of an earlier report are replaced or removed, and other files are kept."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ ENDINGS = (".csv", ".md", ".tex", ".png", ".svg", ".html")
 
 
 class Written(BaseModel):
-    """The list that a report leaves in its folder: file name -> sha256 of what was written.
+    """The list that a report leaves in its folder: file name -> sha256 sums of the content written.
 
-    There are several of a file while a report is being written.
+    While a report is being written, a file can have several sums.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid")
@@ -31,12 +31,12 @@ class ReportFolder:
     """A report's folder.
 
     Args:
-        place: the folder, which need not exist yet.
+        place: path of the folder, which need not exist yet.
         overwrite: whether files that no report wrote may be replaced.
-        keep_list: whether the list of what was written is kept; committed reports have none.
+        keep_list: whether the list of written files is kept; committed reports have none.
 
     Raises:
-        InputError: nothing can be written there.
+        InputError: the folder is not writable.
     """
 
     LIST = ".report.json"
@@ -46,7 +46,7 @@ class ReportFolder:
         self.place = Path(place)
         self.overwrite = overwrite
         self.keep_list = keep_list
-        # The folder itself is not made yet: what follows may fail.
+        # The folder is not created yet, because the next steps may fail.
         require_writable(next(p for p in (self.place, *self.place.absolute().parents) if p.exists()))
         self.list_is_foreign = False
         self.earlier = self._read_list()
@@ -55,10 +55,10 @@ class ReportFolder:
         try:
             data = read_regular(self.place / self.LIST, self.LARGEST)
             files = Written.model_validate_json(data).files
-        except (OSError, ValueError) as error:  # no list, or none of ours: nothing is known to be ours
+        except (OSError, ValueError) as error:  # without a valid list, no file counts as a report's
             self.list_is_foreign = not isinstance(error, FileNotFoundError)
             return {}
-        # A list may have been edited: only files that a report could have written are ever removed.
+        # The list may have been edited: only remove files that a report could have written.
         return {name: sums for name, sums in files.items() if Path(name).name == name and _is_ours(name)}
 
     def _is_as_written(self, name: str) -> bool:
@@ -75,10 +75,10 @@ class ReportFolder:
         return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
 
     def check(self, files: Mapping[str, bytes]) -> None:
-        """Look for files of others where these are going to be written; one of the same content is no such.
+        """Look for files of others in the way of new files; a file with the same content is not in the way.
 
         Raises:
-            InputError: there is one, and it may not be replaced.
+            InputError: there is such a file, and it may not be replaced.
         """
         foreign = [self.place / self.LIST] if self.keep_list and self.list_is_foreign else []
         foreign += [
@@ -89,12 +89,12 @@ class ReportFolder:
         check_outputs(foreign, overwrite=self.overwrite)
 
     def write(self, files: Mapping[str, bytes]) -> tuple[Path, ...]:
-        """Write the report's files, and remove what an earlier one left and this one has nothing for.
+        """Write the report's files, and remove those of an earlier report that are no longer needed.
 
-        Files that hold their content already are left alone.
+        Files that already have the right content are not written again.
 
         Returns:
-            What is new or has changed.
+            The files that are new or have changed.
 
         Raises:
             InputError: see :meth:`check`.
@@ -105,7 +105,7 @@ class ReportFolder:
         stale = [name for name in self.earlier if name not in files and self._is_as_written(name)]
         sums = {name: [hashlib.sha256(data).hexdigest()] for name, data in files.items()}
         if changed or stale:
-            # First the list, with both contents: a report that is cut off here owns all it has written.
+            # First write the list with both contents, so that an interrupted report owns all its files.
             names = {*self.earlier, *sums}
             self._write_list({name: [*self.earlier.get(name, ()), *sums.get(name, ())] for name in names})
         for name, data in changed.items():

@@ -1,4 +1,4 @@
-"""The frame with one row for each run: its accuracy, training, size and speed, joined from their records."""
+"""The table with one row for each run: its accuracy, training, size and speed, joined from their records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lednet_mm.reports.runs import KEY, ChosenRuns, record_name
 from lednet_mm.reports.tables import rows_of
 
 FINGERPRINT = "sizes:"
-"""How the fingerprint of a split begins; older records have others, which cannot be compared with it."""
+"""Prefix of a split's fingerprint; older records have others, which cannot be compared with it."""
 ACCURACIES = ["miou_percent", "category_iou_percent", "pixel_accuracy_percent", "mean_accuracy_percent"]
 COLUMNS = [
     *("network", "variant", "dataset", "seed", "split"),
@@ -28,23 +28,23 @@ COLUMNS = [
 
 
 def network_of(record: Record) -> tuple[str, str, str]:
-    """Return what complexity and latency belong to: they do not depend on seed or study."""
+    """Return the key of complexity and latency, which do not depend on seed or study."""
     return (record.run.dataset, record.run.network, record.run.variant)
 
 
 def join_runs(records: Iterable[Record], chosen: ChosenRuns, latencies: LatencyCollection) -> pd.DataFrame:
-    """Join what belongs to each run.
+    """Join the records of each run into a row.
 
-    Accuracy is that of the test split where a run has one, else of the validation split. Latencies are those
-    of the condition under which most networks were measured; the table of latencies has the others.
+    The accuracy is that of the test split if a run has one, otherwise of the validation split. Latencies are
+    those of the condition under which most networks were measured; the table of latencies has the others.
 
     Args:
         records: records of any kind and study, oldest first.
         chosen: the trainings and accuracies that are shown.
-        latencies: the latencies of every network under every condition.
+        latencies: latencies of every network under every condition.
 
     Returns:
-        One row for each run, and for each network without one; columns as in ``COLUMNS``, sorted.
+        One row for each run, and for each network without a run; columns as in ``COLUMNS``, sorted.
     """
     timed = latencies.frame[latencies.frame["condition"] == 0]
     latency = {(row["dataset"], row["network"], row["variant"]): row for row in rows_of(timed)}
@@ -61,7 +61,7 @@ def join_runs(records: Iterable[Record], chosen: ChosenRuns, latencies: LatencyC
 
     rows = [_row(key, found, complexity, latency) for key, found in runs.items()]
     table = pd.DataFrame(rows, columns=COLUMNS)
-    # Counts stay whole numbers although some cells are empty.
+    # Counts stay integers even if some cells are empty.
     for column in ("seed", "params", "params_train", "macs", "iterations"):
         table[column] = table[column].astype("Int64")
     for column in (*ACCURACIES, "miou_val_percent", "fps_p50", "peak_memory_bytes"):
@@ -93,15 +93,15 @@ def _row(key: Sequence, found: dict[str, Record], complexity: dict, latency: dic
 
 
 def notes_on_runs(table: pd.DataFrame, latencies: LatencyCollection, chosen: ChosenRuns) -> Iterator[str]:
-    """Say what must be known of a table of runs: conditions, sizes, what it mixes and what it leaves out.
+    """Return the notes for a table of runs: conditions, sizes, mixed settings and omissions.
 
     Args:
-        table: what :func:`join_runs` returns.
-        latencies: the latencies that it was made with.
-        chosen: the runs that it was made with.
+        table: result of :func:`join_runs`.
+        latencies: latencies from which it was made.
+        chosen: runs from which it was made.
 
     Yields:
-        One line each.
+        One line for each note.
     """
     if latencies.conditions:
         yield f"Speed: {latencies.conditions[0]}."
@@ -132,7 +132,7 @@ def notes_on_runs(table: pd.DataFrame, latencies: LatencyCollection, chosen: Cho
 
 
 def _fingerprint_notes(chosen: ChosenRuns) -> Iterable[str]:
-    """Say of which datasets and splits the accuracies were measured on different images."""
+    """Report the datasets and splits whose accuracies were measured on different images."""
     trained = {key: runs[-1].provenance.dataset_fingerprint for key, runs in chosen.trainings.items()}
     known: dict[tuple[str, str], set[str]] = {}
     older: Counter[tuple[str, str]] = Counter()
@@ -142,7 +142,7 @@ def _fingerprint_notes(chosen: ChosenRuns) -> Iterable[str]:
             place = (record.run.dataset, record.details["split"])
             if fingerprint is None:
                 continue
-            # Once, a validation at a training's end had the fingerprint of all the training's data.
+            # In earlier versions, the validation at a training's end had the fingerprint of all its data.
             if not fingerprint.startswith(FINGERPRINT) or fingerprint == trained.get(key):
                 older[place] += 1
             else:

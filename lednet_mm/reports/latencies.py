@@ -1,4 +1,4 @@
-"""Latencies: what was timed under which condition, and which differences the samples resolve."""
+"""Latencies: the networks timed under each condition, and the differences that the samples resolve."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VALUES = (
 
 @dataclass(frozen=True)
 class Condition:
-    """Under what a latency was taken; only latencies of one condition stand in one column."""
+    """The condition of a latency measurement; only latencies of one condition share a column."""
 
     device: str
     threads: int | None
@@ -53,7 +53,7 @@ class Condition:
 def condition_of(record: Record) -> Condition:
     """Return the condition of a latency record."""
     details, provenance = record.details, record.provenance
-    # Threads tell CPU measurements apart; on a GPU they do not matter.
+    # The number of threads distinguishes measurements on CPUs; on a GPU it does not matter.
     threads = None if "cuda" in provenance.versions else provenance.threads
     return Condition(
         provenance.device,
@@ -69,7 +69,7 @@ def condition_of(record: Record) -> Condition:
 
 
 def short_names(conditions: Sequence[Condition]) -> list[str]:
-    """Return names of conditions that say only in what they differ; one condition alone needs none."""
+    """Return names of conditions that contain only their differences; a single one has an empty name."""
     words = [condition.words() for condition in conditions]
     differs = [key for key in words[0] if len({w[key] for w in words}) > 1] if words else []
     return [", ".join(w[key] for key in differs if w[key]) for w in words]
@@ -80,12 +80,13 @@ class LatencyCollection:
     """All latencies of a report.
 
     Attributes:
-        frame: one row a network, variant, dataset and condition (its number in ``conditions``): ``VALUES``,
-            the 95% interval of the median (``median_low_ms``, ``median_high_ms``), ``record``.
-        conditions: all conditions; the one under which most networks were timed comes first, and of several
-            such, plain eager.
-        samples: record name -> milliseconds of each sample, where the record keeps them.
-        rooflines: record name -> ``operations``, ``minimum_bytes`` and ``ceilings`` of the device, where the
+        frame: one row for each network, variant, dataset and condition (its number in ``conditions``), with
+            ``VALUES``, the 95% interval of the median (``median_low_ms``, ``median_high_ms``), and
+            ``record``.
+        conditions: all conditions. The one under which most networks were timed comes first; plain eager
+            comes first among equals.
+        samples: record name -> milliseconds of each sample, if the record keeps them.
+        rooflines: record name -> ``operations``, ``minimum_bytes`` and the device's ``ceilings``, if the
             record has them.
     """
 
@@ -100,7 +101,7 @@ class LatencyCollection:
         return next(iter(self.conditions), None)
 
     def alike(self) -> list[int]:
-        """Return the conditions that differ from the first in engine and precision alone."""
+        """Return the indices of the conditions that differ from the first only in engine and precision."""
         same = [replace(c, engine="", precision="", deployed=False) for c in self.conditions]
         return [i for i, condition in enumerate(same) if condition == same[0]]
 
@@ -141,10 +142,11 @@ def collect_latencies(records: Iterable[Record]) -> LatencyCollection:
 
 
 def fastest_resolved(rows: pd.DataFrame) -> int | None:
-    """Return the label of the fastest row if no other could be as fast, else None.
+    """Return the label of the fastest row if no other row could be as fast, else None.
 
     Args:
-        rows: the rows of one condition, as in :class:`LatencyCollection`; an unstable row decides nothing.
+        rows: rows of one condition, as in :class:`LatencyCollection`; with an unstable row, the result is
+            None.
     """
     known = rows.dropna(subset=["latency_ms_p50", "median_low_ms", "median_high_ms"])
     if len(known) < 2 or len(known) < len(rows) or known["unstable"].eq(True).any():

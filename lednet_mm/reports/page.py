@@ -1,4 +1,4 @@
-"""The page: one HTML file that needs nothing else, made from the same sections as everything beside it."""
+"""The page: one self-contained HTML file with the same sections as the report's other files."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ LICENCES = ("tabulator/LICENSE", "chartjs/LICENSE.md")
 
 
 def page_data(content: Content, sections: Iterable[Section], folder: Path) -> dict[str, Any]:
-    """Return everything that the page shows, as JSON has it.
+    """Return all data that the page shows, in a form for JSON.
 
     Args:
-        content: the content that the sections are made from.
-        sections: the report's sections in order.
-        folder: the page's own, from which it says where records lie.
+        content: content from which the sections are made.
+        sections: sections of the report, in order.
+        folder: folder of the page, to which the paths of records are relative.
     """
     sources = Sources(content.evidence, folder)
     shown = [(section, section.parts(sources)) for section in sections]
@@ -53,19 +53,19 @@ def page_data(content: Content, sections: Iterable[Section], folder: Path) -> di
 
 
 def to_script(data: Mapping[str, Any]) -> Markup:
-    """Return data as JSON that cannot end the script element it stands in."""
+    """Return data as JSON that cannot close the script element that contains it."""
     text = json.dumps(plain(data), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
 
 
 def _asset(name: str) -> Markup:
-    """Read an asset as it is, less the pointer to a source map that is not there."""
+    """Read an asset, without its reference to a source map that is not there."""
     lines = (ASSETS / name).read_text(encoding="utf-8").splitlines()
     return Markup("\n".join(line for line in lines if "sourceMappingURL" not in line))
 
 
 def _policy(scripts: Iterable[str]) -> str:
-    """Return the page's Content-Security-Policy: these scripts run, and nothing else does or is loaded."""
+    """Return the page's Content-Security-Policy, which allows these scripts and nothing else."""
     digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     hashes = " ".join(f"'sha256-{digest}'" for digest in digests)
     return (
@@ -78,9 +78,9 @@ def write_page(content: Content, sections: Sequence[Section], folder: Path) -> s
     """Return the page's HTML.
 
     Args:
-        content: the content that the sections are made from.
-        sections: the report's sections in order; predictions among them make the page large.
-        folder: the page's own, from which it says where records lie.
+        content: content from which the sections are made.
+        sections: sections of the report, in order; predicted pictures among them make the page large.
+        folder: folder of the page, to which the paths of records are relative.
     """
     environment = Environment(
         loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True

@@ -1,15 +1,15 @@
-"""What the page is made of: parts of a few kinds, as its script takes them, and where numbers come from.
+"""The parts of the page: the few kinds that its script can draw, and the sources of their numbers.
 
-A part is a mapping with its ``kind``. The script knows how to draw each kind, and no section by its name:
+A part is a mapping with its ``kind``. The script draws each kind without knowing any section by name:
 
 ========== ==========================================================================================
 kind       what it shows
 ========== ==========================================================================================
-table      a :class:`~lednet_mm.reports.tables.Table`, to sort and to search
+table      a :class:`~lednet_mm.reports.tables.Table` that can be sorted and searched
 scatter    points with many numbers each, two of which are chosen as axes
-lines      lines with a band around each
+lines      lines, each with a band around it
 pictures   rows of pictures with a legend
-facts      words, each with what it means
+facts      terms, each with its meaning
 list       paths of files, each with a remark
 ========== ==========================================================================================
 """
@@ -30,14 +30,14 @@ Part = dict[str, Any]
 
 
 class Interned:
-    """Strings by number, each kept once: commands, devices and hashes repeat in thousands of records."""
+    """Strings by number, each stored once, as commands, devices and hashes repeat in thousands of records."""
 
     def __init__(self) -> None:
         self.strings: list[str] = []
         self._numbers: dict[str, int] = {}
 
     def __call__(self, text: Any) -> int | None:
-        """Return the number of a string; None for nothing."""
+        """Return the number of a string; None for an empty one."""
         if text is None:
             return None
         if text not in self._numbers:
@@ -47,11 +47,11 @@ class Interned:
 
 
 class Sources:
-    """The records that a page's numbers come from, each once.
+    """The records from which a page's numbers come, each stored once.
 
     Args:
-        evidence: the records and where they lie.
-        folder: the page's own, from which it says where records lie.
+        evidence: the records and their paths.
+        folder: folder of the page, to which the paths of records are relative.
     """
 
     def __init__(self, evidence: Evidence, folder: Path) -> None:
@@ -66,14 +66,14 @@ class Sources:
         *("folder", "run", "date", "commit", "device", "precision", "command", "versions", "config"),
         *("checkpoint", "data"),
     )
-    """Fields of a row that are numbers of strings."""
+    """Fields of a row that hold numbers of strings."""
     FIELDS = (
         *("name", "folder", "run", "seed", "values", "date", "commit", "dirty", "device", "threads"),
         *("precision", "command", "versions", "config", "checkpoint", "data"),
     )
 
     def numbers(self, names: Any) -> list[int]:
-        """Return the numbers of records by their names; none where there is no list of names."""
+        """Return the numbers of records by their names; empty if there is no list of names."""
         return [self._number(name) for name in names] if isinstance(names, (list, tuple)) else []
 
     def _number(self, name: str) -> int:
@@ -83,11 +83,11 @@ class Sources:
         return self._numbers[name]
 
     def place(self, path: Path) -> str:
-        """Return where a file lies, seen from the page: the same on every machine that both are on."""
+        """Return a file's path relative to the page, which is the same on every machine with both files."""
         return Path(os.path.relpath(path, self._folder)).as_posix()
 
     def data(self) -> dict[str, Any]:
-        """Return the records that have been asked for, as the page takes them."""
+        """Return the records that have been used, in the page's form."""
         return {
             "fields": self.FIELDS,
             "interned": self.INTERNED,
@@ -111,11 +111,11 @@ class Sources:
 
 
 def table_part(table: Table, sources: Sources) -> Part:
-    """Return a table as the page takes it.
+    """Return a table in the page's form.
 
     Returns:
-        ``columns``; of each row ``values`` to sort by, ``texts`` to show, ``sources`` and ``cites`` (texts)
-        by the numbers that columns name, ``extras`` by column, and the numbers of the columns in bold.
+        ``columns``, and for each row ``values`` for sorting, ``texts`` to show, ``sources`` and ``cites``
+        (texts) by the numbers that columns name, ``extras`` by column, and the numbers of columns in bold.
     """
     columns = table.shown(page=True)
     kept = list(dict.fromkeys(c.source for c in columns if c.source and c.source in table.frame))
@@ -155,7 +155,7 @@ def table_part(table: Table, sources: Sources) -> Part:
 
 
 def cell_value(column: Column, row: Mapping[str, Any]) -> Any:
-    """Return what a cell is sorted by, or a point is drawn at; None for nothing."""
+    """Return the value by which a cell is sorted or at which a point is drawn; None for an empty cell."""
     value = row[column.key]
     if is_missing(value):
         return None
@@ -165,15 +165,15 @@ def cell_value(column: Column, row: Mapping[str, Any]) -> Any:
 
 
 def _short(value: float) -> float:
-    """Round to six digits, which is more than any table shows; whole numbers and truth stay as they are."""
+    """Round to six digits, which is more than any table shows; integers and truth values are unchanged."""
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def facts_part(facts: Iterable[tuple[str, str]]) -> Part:
-    """Return words with what they mean, as the page takes them."""
+    """Return terms with their meanings, in the page's form."""
     return {"kind": "facts", "facts": [list(fact) for fact in facts]}
 
 
 def list_part(entries: Mapping[str, str] | Sequence[tuple[str, str]]) -> Part:
-    """Return paths with a remark on each, as the page takes them."""
+    """Return paths with remarks, in the page's form."""
     return {"kind": "list", "entries": [list(entry) for entry in dict(entries).items()]}

@@ -1,4 +1,4 @@
-"""Example predictions as one picture, and as the page shows them: image, truth and networks side by side."""
+"""Example predictions, as one picture and in the page's form: image, truth and networks side by side."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Example:
     Attributes:
         name: name of its file.
         image: (H, W, 3) uint8 RGB.
-        truth: (H, W) class ids, 255 where there is none.
+        truth: (H, W) class ids, 255 where there is no label.
         predictions: (H, W) class ids of each network.
     """
 
@@ -65,7 +65,7 @@ class PictureSet:
         return {f"{self.name}.png": _encode(Image.fromarray(grid), "PNG")}
 
     def part(self) -> Part:
-        """Return the examples as the page takes them, pictures as data URLs."""
+        """Return the examples in the page's form, with pictures as data URLs."""
         rows = []
         for example in self.examples:
             image = Image.fromarray(example.image)

@@ -1,4 +1,4 @@
-"""How many seeds a study needs for intervals of a wished width, from the records that it has so far."""
+"""The number of seeds that a study needs for a desired width of its intervals, from its present records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def estimate_power(ablation: pd.DataFrame, differences: Differences, wished: flo
     Args:
         ablation: see :func:`lednet_mm.reports.baselines.compare_with_baselines`.
         differences: takes them.
-        wished: half-width of the 95% interval in percent points.
+        wished: desired half-width of the 95% interval in percentage points.
 
     Returns:
         One row for each row of the ablation that has a difference: ``KEYS``, ``difference_points``,
@@ -49,12 +49,12 @@ def estimate_power(ablation: pd.DataFrame, differences: Differences, wished: flo
 
 
 def power_table(frame: pd.DataFrame, title: str, wished: float) -> Table:
-    """Make the table for people.
+    """Make the table of needed seeds.
 
     Args:
-        frame: of :func:`estimate_power`.
-        title: of the study.
-        wished: half-width in percent points.
+        frame: result of :func:`estimate_power`.
+        title: title of the study.
+        wished: desired half-width in percentage points.
     """
     signed = {"form": ".2f", "show": lambda row: f"{row['difference_points']:+.2f}"}
     columns = (
@@ -75,14 +75,14 @@ def power_table(frame: pd.DataFrame, title: str, wished: float) -> Table:
 
 
 def plan_seeds(folders: Sequence[str | Path], wished: float) -> Table:
-    """Read a study's records and say how many seeds its differences need.
+    """Read a study's records and return how many seeds its differences need.
 
     Args:
-        folders: of the study.
-        wished: half-width in percent points, above 0 and at most 100.
+        folders: folders of the study.
+        wished: desired half-width in percentage points, above 0 and at most 100.
 
     Raises:
-        InputError: no such folder, no record in it, or another half-width.
+        InputError: a folder does not exist, there is no record, or the half-width is out of range.
     """
     if not 0 < wished <= 100:
         raise InputError(f"a half-width of {wished:g} points: give a number above 0 and at most 100")

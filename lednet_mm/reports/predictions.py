@@ -1,6 +1,7 @@
-"""Predicts the examples of a report with the checkpoints that lie beside its records.
+"""Predict the example pictures of a report with the checkpoints beside its records.
 
-They are made on request only and stay where the report is: most datasets' images are not ours to publish.
+They are made on request only and stay in the report, as most datasets' images must not be published by
+others.
 """
 
 from __future__ import annotations
@@ -29,19 +30,19 @@ from lednet_mm.reports.summary import network_name
 from lednet_mm.text import for_file_name
 
 MAX_NETWORKS = 12
-"""The largest number of networks of a dataset that are shown."""
+"""The largest number of networks that are shown for a dataset."""
 
 
 def predict_pictures(evidence: Evidence, runs: ChosenRuns, count: int) -> tuple[list[PictureSet], list[str]]:
-    """Predict images with every network whose checkpoint lies where its records say.
+    """Predict images with every network whose checkpoint is at the place that its records name.
 
     Args:
-        evidence: records; the checkpoint must be the one that they were made from, by its sha256.
-        runs: the runs that the report shows.
+        evidence: the records; a checkpoint must have the sha256 that they state.
+        runs: runs that the report shows.
         count: number of images of each dataset.
 
     Returns:
-        One set a dataset, and one line for each network that could not be shown, with the reason.
+        One set for each dataset, and one line with the reason for each network that could not be shown.
     """
     choose_threads()
     device = resolve_device("auto")
@@ -66,7 +67,7 @@ def predict_pictures(evidence: Evidence, runs: ChosenRuns, count: int) -> tuple[
                 notes.append(f"no pictures of {name} on {dataset}: {error}")
             except OSError as error:
                 notes.append(f"no pictures of {name} on {dataset}: {describe_os_error(error)}")
-            except Exception as error:  # what the config of others builds may fail in any way
+            except Exception as error:  # networks from other people's configs may fail in any way
                 notes.append(f"no pictures of {name} on {dataset}: {describe_error(error)}")
         if columns:
             examples = [
@@ -83,7 +84,7 @@ def predict_pictures(evidence: Evidence, runs: ChosenRuns, count: int) -> tuple[
 def _choose(
     evidence: Evidence, runs: ChosenRuns
 ) -> tuple[dict[tuple[str, str], dict[str, tuple[Record, Path]]], list[str]]:
-    """Choose of each network and variant the first run whose checkpoint is there, by dataset and split."""
+    """Choose for each network and variant the first run with a checkpoint, by dataset and split."""
     chosen: dict[tuple[str, str], dict[str, tuple[Record, Path]]] = {}
     lacking: dict[tuple[str, str], str] = {}
     for key in sorted(runs.accuracies, key=lambda key: tuple(str(part) for part in key)):
@@ -118,7 +119,7 @@ def _choose(
 def _labelled_images(
     config: Config, split: str, count: int
 ) -> tuple[list[tuple[Path, np.ndarray]], dict[str, Any]]:
-    """Return images with their labels, evenly spread over a split, and the dataset's classes and colours."""
+    """Return images with labels, evenly spread over a split, and the dataset's classes and colours."""
     settings = dict(config[f"{split}_dataloader"].dataset)
     settings["pipeline"] = [{"type": "LoadImage"}, {"type": "LoadLabels"}]
     with DefaultScope.overwrite_default_scope("mmseg"):

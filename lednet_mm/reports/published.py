@@ -1,4 +1,4 @@
-"""Published numbers beside measured ones, each with its source: ``published.csv``."""
+"""Published numbers beside measured ones, each with its source, from ``published.csv``."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ MIOU = {
     ("cityscapes", "test"): "cityscapes_test_miou",
     ("camvid", "test"): "camvid_test_miou",
 }
-"""Which published number belongs to which (dataset, split) of ours."""
+"""(dataset, split) of ours -> the column of its published number."""
 
 
 @cache
 def read_published() -> tuple[Mapping[str, str], ...]:
-    """Read ``published.csv``, one mapping a row; cells that no source fills are empty."""
+    """Read ``published.csv`` as one mapping for each row; cells without a source are empty."""
     with Path(__file__).with_name("published.csv").open(newline="") as file:
         return tuple(csv.DictReader(file))
 
 
 @cache
 def published_rows(network: str) -> tuple[Mapping[str, str], ...]:
-    """Return the published rows of one of our networks, as its card names them; none of any other network."""
+    """Return the published rows of one of our networks, as its card names them; empty for other networks."""
     cards = network_cards()
     names = cards[network].published if network in cards else ()
     return tuple(row for row in read_published() if row["network"] in names)
 
 
 def published_beside(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is published of a row of the summary: nothing for a variant of ours.
+    """Return the published numbers for a row of the summary; a variant of ours has none.
 
-    The first published row with such a number counts; the table of published numbers has them all.
+    The first published row with a number counts; the table of published numbers shows all rows.
     """
     if group["variant"] != DEFAULT:
         return {}
@@ -51,7 +51,7 @@ def published_beside(group: Mapping[str, Any]) -> dict[str, Any]:
         if row["fps"] and "published_fps" not in found:
             found["published_fps"] = float(row["fps"])
             found["_published_fps_source"] = row["source"]
-            # One machine and size: what else would the number mean?
+            # The frame rate is meaningless without its machine and image size.
             gpu, size = row["fps_gpu"] or "unknown GPU", row["fps_at"] or "unknown size"
             found["published_where"] = f"{gpu}, {size}"
         if found:
@@ -60,5 +60,5 @@ def published_beside(group: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def size_of(row: Mapping[str, str], column: str) -> str | None:
-    """Return the size of the images of a published CamVid mIoU: 360x480 and 720x960 are both in use."""
+    """Return the image size of a published CamVid mIoU: 360x480 and 720x960 are both in use."""
     return (row["camvid_at"] or "unknown size") if column == "camvid_test_miou" else None

@@ -1,1 +1,1 @@
-"""Studies: plan -> execute (local, Ray)."""
+"""Studies: the plan of their runs, the scheduler, the engines that run them, and tuning."""

@@ -1,4 +1,4 @@
-"""What a study has cost so far and what is left of it, in hours of its processes."""
+"""The hours that the processes of a study have taken, and those that are left."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lednet_mm.studies.tuning import hours_of
 
 @dataclass(frozen=True)
 class Cost:
-    """Hours of a number of runs.
+    """The cost of some runs, in hours.
 
     Attributes:
-        runs: their number.
-        spent: hours that their processes have taken.
-        left: hours that those will take that are not over, as far as their speed is known.
-        unknown: number of runs that are not over and whose network has not been trained to the end here.
+        runs: number of runs.
+        spent: hours that the processes of these runs have taken.
+        left: hours that the unfinished runs will take, as far as their speed is known.
+        unknown: number of unfinished runs of unknown speed, as no run of their network has finished.
     """
 
     runs: int
@@ -32,14 +32,14 @@ class Cost:
 
 
 def cost_of(jobs: Iterable[TrainingJob], seen: Iterable[TrainingJob]) -> Cost:
-    """Return what some runs cost.
+    """Return the cost of some runs.
 
-    A run that is not over takes as long as those of the same network, variant and dataset have taken on
-    average for each iteration, less what it has taken already.
+    The time of an unfinished run is estimated from the mean time per iteration of finished runs with the same
+    network, variant and dataset, less the time it has already taken.
 
     Args:
-        jobs: the runs.
-        seen: runs from whose time the speed is taken.
+        jobs: runs whose cost is asked for.
+        seen: runs from which the speed is taken.
     """
     speeds: dict[tuple[str, str, str], list[float]] = {}
     for job in seen:

@@ -1,4 +1,4 @@
-"""Running jobs on this machine: each in a process of its own, one in each slot."""
+"""Run jobs on this machine, each in its own process, and at most one in each slot."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def make_slots(jobs: int | None = None, environment: Mapping[str, str] | None = 
     """Return the slots of this machine.
 
     Args:
-        jobs: number of slots; None takes one for each GPU, or without a GPU one for each core (runs of one
-            thread side by side waste least). More jobs than GPUs share them in turn.
-        environment: further variables of the processes.
+        jobs: number of slots. None gives one slot per GPU or, without a GPU, one per core, as single-threaded
+            runs side by side use the cores best. If there are more slots than GPUs, several share a GPU.
+        environment: additional environment variables of the processes.
 
-    Threads are shared out evenly; ``OMP_NUM_THREADS`` and ``CUDA_VISIBLE_DEVICES`` of the caller hold.
+    The threads are divided evenly, unless the caller has set ``OMP_NUM_THREADS`` or ``CUDA_VISIBLE_DEVICES``.
     """
     gpus = count_gpus()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
@@ -40,16 +40,16 @@ def make_slots(jobs: int | None = None, environment: Mapping[str, str] | None = 
 
 
 BACKLOG = 16
-"""As many jobs as a slot is given ahead: threads that wake each other for every job cost more than the job's
-own start. A job that waits here is not locked, and another sweep may take it."""
+"""Number of jobs that a slot gets in advance, because waking a thread for every job takes longer than
+starting the job. A job that waits here is not locked, and another sweep may take it."""
 
 
 class LocalEngine:
     """Runs one job at a time in each slot.
 
     Args:
-        slots: see :func:`make_slots`.
-        launch: runs one job and returns when it is over.
+        slots: slots of the machine, see :func:`make_slots`.
+        launch: function that runs one job and returns when it has ended.
     """
 
     def __init__(self, slots: Sequence[Slot], launch: Launch | None = None) -> None:
@@ -64,11 +64,11 @@ class LocalEngine:
         self._given = 0
 
     def has_room(self) -> bool:
-        """Say whether a slot is free, or has few jobs yet for when it is free."""
+        """Say whether a slot is free or can take another job in advance."""
         return self._given < BACKLOG * len(self._slots)
 
     def start(self, job: Job, known: Status) -> None:
-        """Run a job in the slot that is free first."""
+        """Run a job in the slot that becomes free first."""
         self._handed.put((job, known))
         self._given += 1
         if len(self._threads) < min(self._given, len(self._slots)):
@@ -87,7 +87,7 @@ class LocalEngine:
             self._busy.discard(job.name)
 
     def watch(self, seconds: float) -> list[tuple[Job, Outcome]]:
-        """Return what has changed, after waiting until a slot needs a job for ``seconds`` at most."""
+        """Wait at most ``seconds`` until a slot needs a job; return the changes."""
         if seconds:
             self._wake.wait(seconds)
         self._wake.clear()
@@ -96,12 +96,12 @@ class LocalEngine:
         return changes
 
     def stop(self) -> list[tuple[Job, Outcome]]:
-        """End the processes of all jobs and wait until they are gone."""
+        """End the processes of all jobs and wait until they have ended."""
         self._stop.set()
         with suppress(Empty):
             while True:
                 self._handed.get_nowait()
-        # Ctrl-C may have come between any two steps of the above: what counts is what the threads do.
+        # Ctrl-C may have interrupted any of the steps above, so ask the threads what they still run.
         changes = []
         while self._busy:
             changes += self.watch(0.1)

@@ -1,4 +1,4 @@
-"""Running one job in a process of its own: its log, its lock, its end, and what is recorded of that."""
+"""Run one job in its own process: its log, its lock, how it ends, and what is recorded about that."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ LOG = "log.txt"
 TAIL_LINES = 30
 GRACE_SECONDS = 10.0
 LEAST_SPACE = 1 << 20
-"""With fewer bytes a disk counts as full."""
+"""A disk with less free space than this many bytes counts as full."""
 LOOK_SECONDS = 5.0
-"""How often a trial is compared with the others of its network."""
+"""Seconds between two comparisons of a trial with the other trials of its network."""
 NOTE_SECONDS = 60.0
-"""How often the time that a job has taken is written down while it runs."""
+"""Seconds after which the time that a running job has taken is written down again."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Slot:
     """A place where one job runs at a time.
 
     Attributes:
-        name: shown to people.
-        environment: variables of its processes, such as the number of threads and the GPU that they see.
+        name: name for people.
+        environment: environment variables of its processes, such as the number of threads and the GPU.
     """
 
     name: str
@@ -55,10 +55,10 @@ def usable_cores() -> int:
 
 
 def attempt(launch: Launch, job: Job, slot: Slot, known: Status, stop: threading.Event) -> Outcome:
-    """Run one job by ``launch``; an error on the way is a failure of this job alone.
+    """Run one job by ``launch``; an exception is recorded as a failure of this job only.
 
-    A mistake of the user and an error of the operating system are told as they are; of anything else the
-    traceback goes to the job's log.
+    A mistake of the user or an error of the operating system is reported in its own words. For any other
+    exception, the traceback goes to the job's log.
     """
     try:
         return launch(job, slot, known, stop)
@@ -72,13 +72,13 @@ def attempt(launch: Launch, job: Job, slot: Slot, known: Status, stop: threading
 
 
 def run_in_process(job: Job, slot: Slot, known: Status, stop: threading.Event) -> Outcome:
-    """Run one job in a process of its own and return when it is over.
+    """Run one job in its own process and return when it has ended.
 
     Args:
-        job: to run; nothing happens if it has been finished or has failed since ``known``.
-        slot: whose environment the process gets.
-        known: the job's status when the sweep began.
-        stop: when set, the process is ended.
+        job: job to run; nothing happens if it has finished or failed since ``known``.
+        slot: slot whose environment the process gets.
+        known: status of the job when the sweep began.
+        stop: event that is set to end the process.
     """
     lock = FolderLock.take(job.folder)
     if lock is None:
@@ -114,29 +114,29 @@ def run_in_process(job: Job, slot: Slot, known: Status, stop: threading.Event) -
 
 
 def _environment_of(slot: Slot) -> dict[str, str]:
-    """Return the variables of a slot's processes, which find this package also where it is not installed."""
+    """Return the variables of a slot's processes, which find this package even if it is not installed."""
     root = str(Path(__file__).resolve().parents[2])
     places = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, **slot.environment, "PYTHONPATH": os.pathsep.join(places)}
 
 
 def open_log(path: Path) -> IO[bytes]:
-    """Open a run's log to write at its end.
+    """Open a run's log for appending.
 
     Raises:
-        InputError: something else lies there, such as a symbolic link in a folder that somebody else made,
-            through which a file elsewhere would be written.
-        OSError: it cannot be opened.
+        InputError: the path is not a regular file. For example, a symbolic link in a folder that somebody
+            else made could lead to any file.
+        OSError: the log cannot be opened.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise InputError(f"{path}: no regular file, but the run's log is written there: move it away")
-    # A link or pipe that is put there meanwhile is not followed or waited for.
+        raise InputError(f"{path}: not a regular file, but the run's log is written there: move it away")
+    # If a link or pipe is put there in the meantime, it is neither followed nor waited for.
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     return os.fdopen(os.open(path, flags, 0o666), "ab")
 
 
 def failed(job: Job, reason: str, exit_status: int | None = None, tail: Sequence[str] = ()) -> Outcome:
-    """Record why a job failed, where that can be written, and return this as its outcome."""
+    """Record why a job failed, if that is possible, and return the outcome."""
     try:
         job.record_failure(reason, exit_status, list(tail))
     except OSError as error:
@@ -149,11 +149,11 @@ class _End:
     """How a process ended.
 
     Attributes:
-        status: its exit status, negative for a signal.
-        seconds: how long it ran, less what has been noted already.
+        status: exit status, negative for a signal.
+        seconds: time it ran, less the time that has been written down already.
         stopped: whether it was ended together with the sweep.
         hung: whether it was ended because it made no progress.
-        hopeless: why it was ended as a trial that cannot win; empty where it was not.
+        hopeless: why it was ended as a trial that cannot win; empty if it was not.
     """
 
     status: int
@@ -166,13 +166,13 @@ class _End:
 def _run(
     job: Job, output: IO[bytes], environment: Mapping[str, str], lock_fd: int, stop: threading.Event
 ) -> _End:
-    """Run a job's process to its end, or end it.
+    """Run a job's process until it ends, or end it.
 
-    It is ended when ``stop`` is set, when it makes no progress, or when it is a trial that cannot win.
+    The process is ended when ``stop`` is set, when it makes no progress, or if it is a trial that cannot win.
     """
     process = subprocess.Popen(
         job.command(),
-        stdin=subprocess.PIPE,  # never written to: its end tells the child that this process is gone
+        stdin=subprocess.PIPE,  # never written to: when it closes, the child knows that this process is gone
         stdout=output,
         stderr=subprocess.STDOUT,
         env=environment,
@@ -185,7 +185,7 @@ def _run(
         while True:
             with suppress(subprocess.TimeoutExpired):
                 status = process.wait(timeout=0.5)
-                _signal_group(process, signal.SIGKILL)  # what it left behind would keep the folder locked
+                _signal_group(process, signal.SIGKILL)  # child processes would keep the folder locked
                 return _End(status, time.monotonic() - since)
             moment = time.monotonic()
             if stop.is_set():
@@ -218,7 +218,7 @@ def _signal_group(process: subprocess.Popen, number: signal.Signals) -> None:
 
 
 def _tail(log: Path, start: int) -> list[str]:
-    """Return the last lines of a log from a position on."""
+    """Return the last lines of a log that were written after a position."""
     with log.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(start, size - 16384))
@@ -235,7 +235,7 @@ def _reason(job: Job, end: _End, tail: Sequence[str]) -> str:
         )
     if end.status < 0:
         name = signal.Signals(-end.status).name
-        memory = " (by hand, or by the system for want of memory)" if name == "SIGKILL" else ""
+        memory = " (by hand, or by the system because memory ran out)" if name == "SIGKILL" else ""
         return f"killed by {name}{memory}"
     if end.status == 0:
         return "ended without all its records"

@@ -1,4 +1,4 @@
-"""How far running jobs are, read from their logs, as a live table or as lines."""
+"""The progress of running jobs, read from their logs and shown as a live table or as lines."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ STYLES = {
 }
 LINE_SECONDS = 60.0
 QUIET_SECONDS = 30.0
-"""After how long without progress a run is said to make none."""
+"""Seconds without progress after which this is shown."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is.
+    """The progress of a training.
 
     Attributes:
-        iteration: the last one that was logged.
-        seconds: of an iteration, lately.
-        miou_percent: of the last validation.
+        iteration: last iteration that was logged.
+        seconds: recent time per iteration.
+        miou_percent: mIoU of the last validation.
     """
 
     iteration: int = 0
@@ -48,7 +48,7 @@ class Progress:
 
 
 def read_progress(folder: Path) -> Progress:
-    """Read how far the training in a folder is, from the ends of its logs."""
+    """Read the progress of the training in a folder from the ends of its logs."""
     iteration, seconds, miou = 0, None, None
     for line in _newest_lines(folder):
         if miou is None and isinstance(line.get("mIoU"), float):
@@ -60,7 +60,7 @@ def read_progress(folder: Path) -> Progress:
 
 
 def _newest_lines(folder: Path) -> Iterator[dict]:
-    """Yield the last entries of mmengine's logs, newest first; each resume has begun a file of its own."""
+    """Yield the last entries of mmengine's logs, newest first; each resume has started a new file."""
     for path in sorted(folder.glob("*/vis_data/scalars.json"), reverse=True):
         try:
             with path.open("rb") as file:
@@ -73,13 +73,13 @@ def _newest_lines(folder: Path) -> Iterator[dict]:
             try:
                 entry = json.loads(line)
             except ValueError:
-                continue  # cut at the beginning of what was read, or being written
+                continue  # the first line read is cut, or the last one is still being written
             if isinstance(entry, dict):
                 yield entry
 
 
 def duration(seconds: float) -> str:
-    """Return a duration for people: ``42 s``, ``7 min``, ``3 h 05 min``."""
+    """Return a duration in words: ``42 s``, ``7 min``, ``3 h 05 min``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -88,7 +88,7 @@ def duration(seconds: float) -> str:
 
 @dataclass
 class _Row:
-    """What is known of a job; ``watch`` is there while it runs."""
+    """What is known of a job; ``watch`` exists while it runs."""
 
     state: State = "waiting"
     reason: str = ""
@@ -103,12 +103,12 @@ class _Row:
 class Board:
     """Shows the jobs of a study while they run: ``with Board(title, jobs, console) as board``.
 
-    A terminal gets a table that changes, anything else a line for every change and one a minute.
+    A terminal shows a live table; any other output gets a line for every change and one line a minute.
 
     Args:
-        title: of the study.
-        jobs: all of them.
-        console: where to.
+        title: title of the study.
+        jobs: all jobs of the study.
+        console: console that shows them.
     """
 
     def __init__(self, title: str, jobs: Sequence[Job], console: Console) -> None:
@@ -133,7 +133,7 @@ class Board:
             self.live.stop()
 
     def notify(self, job: Job, state: State, reason: str) -> None:
-        """Take note of a change, of a job that was not there before too."""
+        """Note a change of a job, even of one that is new to the board."""
         self.jobs[job.name] = job
         row = self.rows.setdefault(job.name, _Row())
         before, row.state, row.reason = row.state, state, reason
@@ -147,7 +147,7 @@ class Board:
             row.problems = status.problems
             if state == "finished":
                 row.progress = Progress(job.max_iters, row.progress.seconds, status.miou_percent)
-        # A run that another sweep holds is tried every few seconds: that is said once.
+        # A run that another sweep holds is tried every few seconds, which is reported only once.
         new = before in ("running", "queued") or state in ("running", "failed", "blocked", "elsewhere")
         if self.live is None and new and state not in row.said:
             row.said.add(state)
@@ -160,7 +160,7 @@ class Board:
             self._line(f"{done} {job.name} {state}{earlier}{took}{score}{why}")
 
     def tick(self) -> None:
-        """Look at the logs and draw again."""
+        """Read the logs and draw the table again."""
         if time.monotonic() - self.last_read < 2:
             return
         self._read()
@@ -185,7 +185,7 @@ class Board:
         return sum(row.state == state for row in self.rows.values())
 
     def _eta(self) -> float | None:
-        """Return the seconds that all that is left will take, by the mean speed so far."""
+        """Return the estimated seconds for all remaining work, at the mean speed so far."""
         speeds = [row.progress.seconds for row in self.rows.values() if row.progress.seconds]
         if not speeds:
             return None
@@ -203,7 +203,7 @@ class Board:
         return ", ".join(parts) + (f"; about {duration(eta)} left" if eta else "")
 
     def _quiet(self, name: str) -> str:
-        """Say that a run makes no progress, if that is so."""
+        """Return a note that a run makes no progress; empty if it does."""
         seconds = self.rows[name].quiet_seconds
         if seconds < QUIET_SECONDS:
             return ""
@@ -211,7 +211,7 @@ class Board:
         return f"no progress for {duration(seconds)}, ended after {duration(limit)}"
 
     def _quiet_runs(self) -> str:
-        """Name the runs that make no progress, the quietest first."""
+        """Return a note of the runs without progress, longest time first."""
         names = [name for name in self.rows if self._quiet(name)]
         names.sort(key=lambda name: -self.rows[name].quiet_seconds)
         shown = [f"{name}: {self._quiet(name)}" for name in names[:3]]

@@ -1,4 +1,4 @@
-"""Running jobs on a Ray cluster: the same jobs, placed by Ray on machines that share the file system."""
+"""Run jobs on a Ray cluster, whose machines share the file system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lednet_mm.studies.process import GRACE_SECONDS, Launch, failed, run_in_proc
 from lednet_mm.studies.remote import Errand, LockWatch, here
 
 MOST_THREADS = 4
-"""The largest number of cores that a run beside a GPU asks for."""
+"""The largest number of cores that a run with a GPU asks for."""
 
 
 def import_ray() -> Any:
@@ -23,7 +23,7 @@ def import_ray() -> Any:
     Raises:
         InputError: it is not installed.
     """
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or Ray warns of its next version
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns of a future change
     try:
         import ray
     except ImportError:
@@ -32,14 +32,14 @@ def import_ray() -> Any:
 
 
 def connect(ray: Any, cores: int | None = None) -> None:
-    """Connect to the running cluster; without one, start Ray on this machine alone.
+    """Connect to the running cluster; if there is none, start Ray on this machine.
 
     Args:
-        ray: the module.
-        cores: of a cluster that is started here; None takes those this process may use.
+        ray: the module ``ray``.
+        cores: number of cores of a cluster that is started here; None takes those this process may use.
 
     Raises:
-        InputError: there is a cluster, and it cannot be joined.
+        InputError: there is a cluster, but it cannot be joined.
     """
     if ray.is_initialized():
         return
@@ -48,10 +48,10 @@ def connect(ray: Any, cores: int | None = None) -> None:
         try:
             ray.init(address="auto", **quiet)
         except ConnectionError:
-            if os.environ.get("RAY_ADDRESS"):  # a cluster that the user names is not replaced in silence
+            if os.environ.get("RAY_ADDRESS"):  # the user named a cluster, which must not be replaced silently
                 raise
             ray.init(num_cpus=cores or usable_cores(), include_dashboard=False, **quiet)
-    except Exception as error:  # of many classes, by the version of Ray
+    except Exception as error:  # the class depends on the version of Ray
         token = "auth" in f"{type(error).__name__} {error}".lower()
         advice = (
             "every machine needs RAY_AUTH_MODE=token in its environment and the same ~/.ray/auth_token"
@@ -62,14 +62,14 @@ def connect(ray: Any, cores: int | None = None) -> None:
 
 
 def threads_of(nodes: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
-    """Return the cores and GPUs that one run asks for, so that every machine that can take one can do so.
+    """Return the numbers of cores and GPUs that one run asks for, so that every suitable machine can run it.
 
     Args:
-        nodes: as ``ray.nodes()`` lists them.
+        nodes: the list of machines from ``ray.nodes()``.
 
     Returns:
-        One core and no GPU where no machine has a GPU; else one GPU and its share of the cores of the
-        machine that has fewest beside each of its GPUs, ``MOST_THREADS`` at most.
+        One core and no GPU if no machine has a GPU. Otherwise one GPU and the smallest share of cores per GPU
+        among the machines with GPUs, at most ``MOST_THREADS``.
     """
     resources = [node["Resources"] for node in nodes if node.get("Alive", True)]
     shares = [int(r.get("CPU", 0)) // int(r["GPU"]) for r in resources if r.get("GPU", 0) >= 1]
@@ -77,15 +77,15 @@ def threads_of(nodes: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
 
 
 class RayEngine:
-    """Hands jobs to Ray, which places them on the machines of its cluster.
+    """Gives jobs to Ray, which places them on the machines of its cluster.
 
-    Each job asks for ``threads`` cores, and for a GPU where the cluster has any.
+    Each job asks for ``threads`` cores, and for a GPU if the cluster has any.
 
     Args:
-        jobs_at_once: largest number of jobs that Ray is given; None is twice the cores of the cluster.
-        environment: further variables of the jobs' processes.
-        launch: runs one job on a worker.
-        poll_seconds: how often the folders of the jobs are looked at.
+        jobs_at_once: largest number of jobs that Ray has at a time; None is twice the cluster's cores.
+        environment: additional environment variables of the jobs' processes.
+        launch: function that runs one job on a worker.
+        poll_seconds: seconds between two checks of the jobs' folders.
 
     Raises:
         InputError: Ray is not installed, or its cluster cannot be joined.
@@ -101,7 +101,7 @@ class RayEngine:
         self.ray = import_ray()
         connect(self.ray)
         self.threads, gpus = threads_of(self.ray.nodes())
-        # What happens to a job whose worker dies is decided by the scheduler.
+        # The scheduler decides what happens to a job whose worker dies.
         self.place = self.ray.remote(num_cpus=self.threads, num_gpus=gpus, max_retries=0)(_run_on_worker)
         self.limit = jobs_at_once or max(1, 2 * int(self.ray.cluster_resources().get("CPU", 1)))
         self.environment = dict(environment or {})
@@ -113,7 +113,7 @@ class RayEngine:
         self._looked = time.monotonic()
 
     def has_room(self) -> bool:
-        """Say whether Ray may be given another job."""
+        """Say whether Ray can take another job."""
         return len(self._placed) < self.limit
 
     def start(self, job: Job, known: Status) -> None:
@@ -123,7 +123,7 @@ class RayEngine:
         self._changes.append((job, self._watch.handed_over(job)))
 
     def watch(self, seconds: float) -> list[tuple[Job, Outcome]]:
-        """Return what has changed, after waiting for the end of a job for ``seconds`` at most."""
+        """Wait at most ``seconds`` for the end of a job; return the changes."""
         changes, self._changes = self._changes, []
         if not self._placed:
             time.sleep(seconds)
@@ -147,12 +147,12 @@ class RayEngine:
         return [(job, self._watch.stopped(job)) for job in self._placed.values()]
 
     def _collect(self, reference: Any, job: Job) -> Outcome:
-        """Return the outcome of a job that Ray says is over."""
+        """Return the outcome of a job that Ray reports as ended."""
         exceptions = self.ray.exceptions
         gone = (exceptions.WorkerCrashedError, exceptions.LocalRayletDiedError, exceptions.NodeDiedError)
         try:
             return self.ray.get(reference)
-        except exceptions.RayTaskError as error:  # Ray's wrapping of what was raised on the worker
+        except exceptions.RayTaskError as error:  # Ray's wrapper of the worker's exception
             return failed(job, reason_of(error.cause), None, str(error).splitlines()[-30:])
         except gone as error:
             return Outcome("lost", f"Ray: {reason_of(error)}")

@@ -1,4 +1,4 @@
-"""What engines have in common that hand jobs to other machines, which share the file system with this one."""
+"""Common parts of the engines whose jobs run on other machines, which share the file system with this one."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from lednet_mm.studies.jobs import Job, Outcome, Status
 from lednet_mm.studies.process import Launch, Slot, attempt
 
 LOCK_SECONDS = 30.0
-"""How long a further attempt waits for the process of the attempt before it to be gone."""
+"""Seconds that a further attempt waits for the end of the previous attempt's process."""
 
 
 @dataclass(frozen=True)
 class Errand:
-    """One job as it is handed to another machine.
+    """One job in the form in which it is sent to another machine.
 
     Attributes:
-        job: to run; its folder has the same path on every machine.
-        known: its status when it was taken up.
+        job: job to run; its folder has the same path on every machine.
+        known: status of the job when it was taken up.
         threads: number of threads of its process.
-        folder: the current folder of the sweep, which the job's paths are relative to.
-        environment: further variables of its process.
-        launch: runs one job and returns when it is over.
-        kind: of the place where it runs, for people, such as ``Ray worker``.
+        folder: current folder of the sweep, to which the job's paths are relative.
+        environment: additional environment variables of its process.
+        launch: function that runs one job and returns when it has ended.
+        kind: kind of place where it runs, for people, such as ``Ray worker``.
     """
 
     job: Job
@@ -46,13 +46,13 @@ class Errand:
         """Run the job on this machine.
 
         Args:
-            stop: when set, its process is ended.
+            stop: event that is set to end the job's process.
         """
         machine = socket.gethostname()
         try:
             os.chdir(self.folder)
         except OSError as error:
-            reason = f"{machine}: {describe_os_error(error)}; every machine needs it under the same path"
+            reason = f"{machine}: {describe_os_error(error)}; it must have the same path on every machine"
             return Outcome("failed", reason)
         os.environ.update(self.environment)  # for the records that this process writes itself
         slot = Slot(
@@ -68,11 +68,11 @@ class Errand:
 
 
 class LockWatch:
-    """Tells which of the jobs that a cluster has wait and which run, by the locks on their folders.
+    """Finds out by the locks on their folders which jobs of a cluster are waiting and which are running.
 
     Args:
-        where: the jobs are queued, in words.
-        again: what the cluster does with a job whose worker has died, in words.
+        where: description of the place where waiting jobs are, such as ``on the cluster``.
+        again: description of what happened to a job whose worker has died.
     """
 
     def __init__(self, where: str, again: str) -> None:
@@ -82,19 +82,19 @@ class LockWatch:
         self._unlocked: Counter[str] = Counter()
 
     def handed_over(self, job: Job) -> Outcome:
-        """Return the state of a job that the cluster has just been given."""
+        """Return the state of a job that was just given to the cluster."""
         self._running[job.name] = False
         return Outcome("queued", self.where)
 
     def look(self, job: Job) -> Outcome | None:
-        """Look at a job's folder; return the job's state if it has changed."""
+        """Check the lock of a job's folder; return the job's state if it has changed."""
         if is_locked(job.folder):
             self._unlocked[job.name] = 0
             if not self._running[job.name]:
                 self._running[job.name] = True
                 return Outcome("running", holder_of(job.folder))
             return None
-        # The lock of a job that has just ended is gone a moment before the cluster says so: hence twice.
+        # The lock of an ended job is released just before the cluster reports the end, so look twice.
         self._unlocked[job.name] += 1
         if self._unlocked[job.name] > 1 and self._running[job.name]:
             self._running[job.name] = False
@@ -102,12 +102,12 @@ class LockWatch:
         return None
 
     def stopped(self, job: Job) -> Outcome:
-        """Return the state of a job that was taken back from the cluster."""
+        """Return the state of a job that was cancelled on the cluster."""
         if not self._running[job.name]:
             return Outcome("waiting")
         return Outcome("stopped", job.status().reason or "starts anew, as it has no checkpoint yet")
 
 
 def here() -> str:
-    """Return the current folder."""
+    """Return the path of the current folder, to which the paths of jobs are relative."""
     return str(Path.cwd())

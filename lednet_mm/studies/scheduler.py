@@ -1,7 +1,7 @@
-"""The scheduler: which jobs are taken up, in which order, and what follows from how each of them ends.
+"""The scheduler decides which jobs are started, in which order, and what happens after each has ended.
 
-Everything about that is decided here. An engine (this machine, a Ray cluster, Slurm) starts jobs where it
-has room, watches them and reports how they stand.
+All these decisions are made here. An engine (this machine, a Ray cluster, Slurm) starts jobs where it has
+room, watches them and reports their state.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lednet_mm.studies.jobs import ENDED, Job, Outcome, State, Status, ended_sin
 from lednet_mm.studies.process import failed
 
 RESTARTS = 3
-"""How often a job is started again whose machine or worker was lost."""
+"""How often a job is started again if its machine or worker was lost."""
 
 Notify = Callable[[Job, State, str], None]
 Follow = Callable[[Job, Outcome], Iterable[Job]]
@@ -26,25 +26,25 @@ class Engine(Protocol):
     """Starts jobs and watches them."""
 
     def has_room(self) -> bool:
-        """Say whether another job can be handed over now."""
+        """Say whether another job can be started now."""
 
     def start(self, job: Job, known: Status) -> None:
-        """Hand a job over.
+        """Start a job, or queue it to be started.
 
         Args:
-            job: to run.
-            known: its status when it was taken up.
+            job: job to run.
+            known: status of the job when it was taken up.
         """
 
     def watch(self, seconds: float) -> Sequence[tuple[Job, Outcome]]:
-        """Return what has changed since the last call, after waiting for a change for ``seconds`` at most.
+        """Wait at most ``seconds`` for a change; return all changes since the last call.
 
-        ``queued`` and ``running`` tell of a job that the engine still has; with any other state it has done
-        with the job.
+        The states ``queued`` and ``running`` mean that the engine still has the job; after any other state,
+        it does not.
         """
 
     def stop(self) -> Sequence[tuple[Job, Outcome]]:
-        """End all jobs and wait until they have ended; return how they stand."""
+        """End all jobs and wait until they have ended; return their states."""
 
 
 def run_jobs(
@@ -57,26 +57,26 @@ def run_jobs(
     tick: Callable[[], None] = lambda: None,
     poll_seconds: float = 2.0,
 ) -> dict[str, Outcome]:
-    """Run the jobs that are not finished; one that fails ends alone.
+    """Run the unfinished jobs; a failure ends only the job that failed.
 
-    A job that has failed stays failed, unless ``retry_failed`` asks for it. One that another sweep runs is
-    looked at again, once nothing else is left. One whose machine or worker is lost is started again, three
-    times at most, and continues from its last checkpoint.
+    A job that has failed before is not run again unless ``retry_failed`` asks for it. A job that another
+    sweep runs is checked again once nothing else is left. A job whose machine or worker is lost is started
+    again, at most three times, and continues from its last checkpoint.
 
     Args:
-        jobs: in the order in which they are taken up.
-        engine: starts and watches them.
-        notify: called with every change of a job.
-        follow: called with every job that is over; returns the jobs that can be taken up now because of it.
-        retry_failed: whether jobs that failed before are taken up.
-        tick: called about twice a second.
-        poll_seconds: how often a job that another sweep holds is looked at.
+        jobs: the jobs, in the order in which they are started.
+        engine: engine that starts and watches them.
+        notify: function that is called with every change of a job.
+        follow: function that is called with every job that has ended; it returns the jobs that can start now.
+        retry_failed: whether jobs that failed before are run again.
+        tick: function that is called about twice a second.
+        poll_seconds: seconds between two checks of a job that another sweep holds.
 
     Returns:
-        Of each job by name, how it ended.
+        The outcome of each job, by the job's name.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; all jobs have been ended by then.
+        KeyboardInterrupt: Ctrl-C was pressed; all jobs have been ended by then.
     """
     waiting: deque[tuple[Job, Status]] = deque()
     held: deque[tuple[Job, Status]] = deque()
@@ -99,7 +99,7 @@ def run_jobs(
                 held.append((job, status))
                 outcomes[job.name] = Outcome(status.state, status.reason)
                 notify(job, status.state, status.reason)
-            else:  # what was cut off or has failed before waits like any other, now that a sweep takes it up
+            else:  # an interrupted or failed job that is taken up now waits like any other
                 waiting.append((job, status))
                 notify(job, "waiting", status.reason)
 
@@ -152,7 +152,7 @@ def run_jobs(
 
 
 def _without_start(job: Job, known: Status) -> Outcome | None:
-    """Return how a job stands that another process runs, or has run meanwhile; None if it can be started."""
+    """Return the state of a job that another process runs or has run; None if the job can be started."""
     status = look(job)
     if status.state == "elsewhere":
         return Outcome("elsewhere", status.reason)

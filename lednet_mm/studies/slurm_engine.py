@@ -1,4 +1,4 @@
-"""Running jobs by Slurm: arrays of jobs, submitted with submitit; no process of ours runs between them."""
+"""Run jobs by Slurm as job arrays, submitted with submitit; no daemon of this project runs on the cluster."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from lednet_mm.studies.remote import Errand, LockWatch, here
 from lednet_mm.text import one_line
 
 LARGEST_ARRAY = 1000
-"""The largest number of jobs in an array; Slurm's own default is 1001."""
+"""The largest number of jobs in an array; Slurm's default limit is 1001."""
 REQUEUES = 10_000
-"""How often submitit may requeue a job. Whether it is requeued is decided by its progress, see Attempt."""
+"""How often submitit may requeue a job. Its progress decides whether it is requeued, see :class:`Attempt`."""
 GONE_SECONDS = 20.0
-"""How long a job may be missing from the queue, without a word in its file, until it counts as lost."""
+"""Seconds after which a job that is missing from the queue and has written no outcome counts as lost."""
 OUTCOME = TypeAdapter(Outcome)
 
 
 @dataclass(frozen=True)
 class SlurmOptions:
-    """What every job asks Slurm for.
+    """Resources that every job requests from Slurm.
 
     Attributes:
-        partition: name; None is the cluster's default.
-        account: name; None is the user's default.
+        partition: name of the partition; None is the cluster's default.
+        account: name of the account; None is the user's default.
         gpus: number of GPUs of a job.
-        cpus: number of cores of a job, and of its threads.
-        minutes: time limit of a job. A run that needs longer is requeued, and continues from its checkpoint.
-        further: options of ``sbatch`` by their long names, such as ``{"qos": "high", "mem": "16G"}``.
+        cpus: number of cores, and also of threads, of a job.
+        minutes: time limit of a job. A run that needs longer is requeued and continues from its checkpoint.
+        further: other options of ``sbatch`` by their long names, such as ``{"qos": "high", "mem": "16G"}``.
     """
 
     partition: str | None = None
@@ -54,11 +54,11 @@ class SlurmOptions:
     further: Mapping[str, str] = field(default_factory=dict)
 
     def parameters(self, at_once: int | None, exclusive: bool) -> dict[str, Any]:
-        """Return them as submitit takes them.
+        """Return these options in submitit's form.
 
         Args:
             at_once: largest number of jobs of an array that run at a time; None sets no limit.
-            exclusive: whether a job has its machine to itself.
+            exclusive: whether each job has its machine to itself.
         """
         chosen = {"partition": self.partition, "account": self.account}
         found: dict[str, Any] = {f"slurm_{key}": value for key, value in chosen.items() if value is not None}
@@ -66,7 +66,7 @@ class SlurmOptions:
             found["slurm_gpus_per_node"] = self.gpus
         if exclusive:
             found["slurm_exclusive"] = True
-        # The time in which a process is ended and its job requeued, of a short limit only a part.
+        # Time to end the process and requeue its job; if the limit is short, only a part of it.
         found["slurm_signal_delay_s"] = min(90, 10 * self.minutes)
         return {
             **found,
@@ -95,13 +95,13 @@ def make_executor(folder: Path, options: SlurmOptions, at_once: int | None, excl
     """Return submitit's executor for Slurm.
 
     Args:
-        folder: takes the scripts of the jobs and what they print.
-        options: what every job asks for.
+        folder: folder for the scripts and the output of the jobs.
+        options: resources that every job requests.
         at_once: largest number of jobs that run at a time; None sets no limit.
-        exclusive: whether a job has its machine to itself.
+        exclusive: whether each job has its machine to itself.
 
     Raises:
-        InputError: submitit is not installed, there is no Slurm here, or an option does not fit.
+        InputError: submitit is not installed, Slurm is missing on this machine, or an option is wrong.
     """
     submitit = import_submitit()
     try:
@@ -118,21 +118,21 @@ def make_executor(folder: Path, options: SlurmOptions, at_once: int | None, excl
 
 
 def _search_path() -> str:
-    """Return where a job's Python finds this package, also where it is not installed."""
+    """Return the search path on which a job's Python finds this package even if it is not installed."""
     root = str(Path(__file__).resolve().parents[2])
     return os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 class Attempt:
-    """One attempt at a job as submitit runs it on another machine.
+    """One attempt at a job, run by submitit on another machine.
 
-    When Slurm announces the time limit or a preemption, submitit calls :meth:`checkpoint`: the process of
-    the run is ended, and the job goes back into the queue if the run has saved a checkpoint that was not
-    there when the attempt began. Without one, it would never get further.
+    When Slurm announces the time limit or a preemption, submitit calls :meth:`checkpoint`. It ends the run's
+    process, and requeues the job if the run has saved a new checkpoint during the attempt. Without a new
+    checkpoint, every further attempt would end at the same point.
 
     Args:
-        errand: the job.
-        answer: path of the file that takes the outcome.
+        errand: job in the form in which it is sent.
+        answer: path of the file to which the outcome is written.
     """
 
     def __init__(self, errand: Errand, answer: str) -> None:
@@ -145,7 +145,7 @@ class Attempt:
         self.stop = threading.Event()
         self.first = self._checkpoint()
         signal.signal(signal.SIGTERM, lambda *_: self.stop.set())
-        # In a thread, because signals are handled between two steps of the main thread.
+        # It runs in a thread, because Python handles signals between two steps of the main thread.
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
         while self.thread.is_alive():
@@ -160,7 +160,7 @@ class Attempt:
         return saved[0].name if saved else None
 
     def checkpoint(self) -> Any:
-        """End the process; return what is run after the job was requeued, or None if it is not."""
+        """End the process; return the call that is run after requeueing, or None if it is not requeued."""
         self.stop.set()
         self.thread.join(3 * GRACE_SECONDS)
         newest = self._checkpoint()
@@ -182,11 +182,11 @@ class SlurmEngine:
     """Submits jobs to Slurm as arrays and watches the queue.
 
     Args:
-        executor: submitit's, see :func:`make_executor`.
+        executor: submitit's executor, see :func:`make_executor`.
         threads: number of threads of a job's process.
-        environment: further variables of the jobs' processes.
-        launch: runs one job where Slurm has placed it.
-        poll_seconds: how often the queue and the folders of the jobs are looked at.
+        environment: additional environment variables of the jobs' processes.
+        launch: function that runs one job on the machine where Slurm has placed it.
+        poll_seconds: seconds between two checks of the queue and of the jobs' folders.
     """
 
     def __init__(
@@ -216,7 +216,7 @@ class SlurmEngine:
         self._new.append((job, known))
 
     def watch(self, seconds: float) -> list[tuple[Job, Outcome]]:
-        """Submit what is new; return what has changed."""
+        """Submit new jobs; return the changes."""
         changes = self._submit()
         if not changes:
             time.sleep(seconds)
@@ -234,7 +234,7 @@ class SlurmEngine:
         return changes
 
     def stop(self) -> list[tuple[Job, Outcome]]:
-        """Cancel all jobs and wait until they are gone."""
+        """Cancel all jobs and wait until they have ended."""
         for one in self._submitted.values():
             one.handle.cancel(check=False)
         end = time.monotonic() + 3 * GRACE_SECONDS
@@ -246,7 +246,7 @@ class SlurmEngine:
         """Submit the new jobs as one array.
 
         Raises:
-            InputError: Slurm takes none.
+            InputError: Slurm accepts none of the jobs.
         """
         new, self._new = self._new, []
         if not new:
@@ -259,9 +259,9 @@ class SlurmEngine:
         try:
             with self.executor.batch():
                 handles = [self.executor.submit(attempt) for attempt in attempts]
-        except Exception as error:  # submitit's, and those of the programs that it calls
+        except Exception as error:  # from submitit or the programs that it calls
             said = getattr(error, "stderr", None) or str(error)
-            raise InputError(f"Slurm takes no job: {one_line(str(said).strip())}") from error
+            raise InputError(f"Slurm rejects the jobs: {one_line(str(said).strip())}") from error
         changes = []
         for (job, known), attempt, handle in zip(new, attempts, handles, strict=True):
             self._submitted[job.name] = _Submitted(job, known, Path(attempt.answer), handle)
@@ -269,22 +269,22 @@ class SlurmEngine:
         return changes
 
     def _queue(self) -> dict[str, str]:
-        """Return the state of every job of ours that Slurm has in its queue, by its id."""
+        """Return the state of each of our jobs in Slurm's queue, by job id."""
         ids = {one.handle.job_id for one in self._submitted.values()}
-        if self.executor.cluster != "slurm":  # submitit's stand-ins for a cluster
+        if self.executor.cluster != "slurm":  # submitit can also stand in for a cluster
             return {one.handle.job_id: "RUNNING" for one in self._submitted.values() if not one.handle.done()}
         command = ["squeue", "--me", "--noheader", "--array", "--format=%i %T"]
         try:
             answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-        except (OSError, subprocess.SubprocessError):  # the controller restarts, say
+        except (OSError, subprocess.SubprocessError):  # the controller may be restarting
             return dict.fromkeys(ids, "UNKNOWN")
         lines = (line.split() for line in answer.stdout.splitlines())
         return {words[0]: words[1] for words in lines if len(words) == 2 and words[0] in ids}
 
     def _look(self, one: _Submitted, queue: Mapping[str, str]) -> Outcome | None:
-        """Return how a job stands, if that has changed."""
+        """Return the state of a job, if it has changed."""
         answer = one.read_answer()
-        if answer is not None and answer.state != "stopped":  # a preempted job comes back
+        if answer is not None and answer.state != "stopped":  # a preempted job is requeued
             return answer
         if one.handle.job_id in queue:
             one.missing_since = None
@@ -298,7 +298,7 @@ class SlurmEngine:
 
 @dataclass
 class _Submitted:
-    """A job that Slurm has; ``looked`` and ``missing_since`` are times of this process's clock."""
+    """A job that was given to Slurm; ``looked`` and ``missing_since`` are times of this process's clock."""
 
     job: Job
     known: Status
@@ -308,7 +308,7 @@ class _Submitted:
     missing_since: float | None = None
 
     def read_answer(self) -> Outcome | None:
-        """Return the outcome that the attempt has written down, if it has."""
+        """Return the outcome that the attempt has written down; None before that."""
         try:
             return OUTCOME.validate_json(read_regular(self.answer, 1 << 20))
         except (OSError, ValidationError, ValueError):

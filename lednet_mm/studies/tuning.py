@@ -1,8 +1,8 @@
-"""Tuning with the same budget for every network: trials, the choice among them, and what it cost.
+"""Tuning with the same budget for every network: trials, the choice of a setting, and its cost.
 
-A study with ``tune`` searches, for each of its networks and variants, the setting of some keys of the config
-(a learning rate, say) that is best on ``val``. The reported runs then train with that setting, on other
-seeds. Every trial is a run like any other, with a folder of its own below ``tuning/``.
+A study with ``tune`` searches for the best values of some config keys (the learning rate, for example) on
+``val``, for each of its networks and variants. The reported runs then train with the chosen setting and with
+other seeds. Every trial is an ordinary run with its own folder below ``tuning/``.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ from lednet_mm.studies.jobs import (
 FOLDER = "tuning"
 """The folder of the trials within a study's work folder."""
 SPLIT = "val"
-"""The only split that a setting is chosen on."""
+"""The only split on which a setting may be chosen."""
 LARGEST_GRID = 100
-"""The largest number of settings that are all tried; a larger space needs a number of trials."""
+"""The largest space whose settings are all tried; for a larger one, the number of trials must be given."""
 RANDOM_TRIALS = 10
-"""Trials of a search by Optuna that are drawn at random, and so can run side by side."""
+"""The number of an Optuna search's first trials, which are drawn at random and so can run in parallel."""
 UNTUNED = ("val_dataloader", "val_cfg", "val_evaluator", "test_dataloader", "test_cfg", "test_evaluator")
 NAMES = ("network", "dataset", "recipe", "variant", "study", "trial", "randomness")
 
 
 class Range(BaseModel):
-    """Numbers from ``low`` to ``high``, whole ones if both are; ``log`` spreads their logarithms evenly."""
+    """Numbers from ``low`` to ``high``, integers if both are; ``log`` makes them uniform on a log scale."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -88,14 +88,14 @@ def _check_split(split: str) -> str:
 
 
 class Tune(BaseModel):
-    """The budget that every network of a study gets for its tuning.
+    """The tuning budget, which is the same for every network of a study.
 
     Attributes:
-        space: key of the config -> the values that are tried, or a :class:`Range`.
-        seeds: seeds of the trials; a setting counts by its mean over them. No reported run may have them.
-        split: the split that settings are chosen on: ``val``.
-        trials: number of settings that are tried for each network, where they are not all tried.
-        prune: whether a trial is ended that is hopeless, see
+        space: config key -> the values to try, or a :class:`Range`.
+        seeds: seeds of the trials; a setting's score is the mean over them. No reported run may use them.
+        split: split on which settings are chosen: ``val``.
+        trials: number of settings to try for each network, if not all of them are tried.
+        prune: whether to end a hopeless trial early, see
             :meth:`lednet_mm.studies.jobs.TrainingJob.hopeless`.
     """
 
@@ -118,24 +118,24 @@ class Tune(BaseModel):
         for key in self.space:
             name = key.split(".")[0]
             if name in UNTUNED:
-                raise ValueError(f"{key} changes how a trial is judged: it cannot be tuned")
+                raise ValueError(f"{key} affects how a trial is judged: it cannot be tuned")
             if name in NAMES:
-                raise ValueError(f"{key} says which run it is: it cannot be tuned")
+                raise ValueError(f"{key} identifies the run: it cannot be tuned")
         if changes := network_changes(self.space):
             raise ValueError(f"{changes[0]} changes the network: compare variants instead")
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("a seed is there twice")
+            raise ValueError("a seed is given twice")
         if self.trials is None and self.size is None:
-            raise ValueError("a range needs a number of trials: trials=20, say")
+            raise ValueError("a range needs a number of trials, such as trials=20")
         if self.trials is None and (self.size or 0) > LARGEST_GRID:
             raise ValueError(
-                f"more than {LARGEST_GRID} settings: give each network a number of trials (trials=20, say)"
+                f"more than {LARGEST_GRID} settings: give each network a number of trials (such as trials=20)"
             )
         return self
 
     @property
     def size(self) -> int | None:
-        """The number of settings in the space; None where a range makes it endless."""
+        """The number of settings in the space; None if a range makes it infinite."""
         sizes = [len(values) for values in self.space.values() if not isinstance(values, Range)]
         return math.prod(sizes) if len(sizes) == len(self.space) else None
 
@@ -160,7 +160,7 @@ class Tune(BaseModel):
         }
 
     def describe(self) -> dict[str, Any]:
-        """Return it as ``study.json`` and records keep it."""
+        """Return the budget in the form that ``study.json`` and records keep."""
         return plain(self.model_dump(mode="json"))
 
 
@@ -183,15 +183,15 @@ def import_optuna() -> Any:
 def suggest(
     tune: Tune, number: int, past: Sequence[tuple[Mapping[str, Any], float | None]]
 ) -> dict[str, Any]:
-    """Return the setting that a search tries next: a function of its arguments alone.
+    """Return the next setting that a search tries; it depends on the arguments alone.
 
-    The first ``RANDOM_TRIALS`` settings are random and the same for every network; the others follow from
-    what was seen, by Optuna's tree-structured Parzen estimator.
+    The first ``RANDOM_TRIALS`` settings are random and the same for every network. The others are chosen from
+    the results so far by Optuna's tree-structured Parzen estimator.
 
     Args:
         tune: the budget, with the space.
-        number: of the trial, from 0.
-        past: settings of the earlier trials, each with its mIoU on val in percent; None where it has failed
+        number: number of the trial, from 0.
+        past: settings of the earlier trials, each with its mIoU on val in percent; None if the trial failed
             or was pruned.
 
     Raises:
@@ -229,12 +229,12 @@ def suggest(
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting as it is tried.
+    """One setting with the runs that try it.
 
     Attributes:
-        number: from 0.
-        setting: key of the config -> value.
-        runs: one for each seed of the tuning.
+        number: number of the trial, from 0.
+        setting: config key -> value.
+        runs: the runs, one for each seed of the tuning.
     """
 
     number: int
@@ -242,9 +242,9 @@ class Trial:
     runs: tuple[TrainingJob, ...]
 
     def scores(self) -> list[float] | None:
-        """Return the mIoU on val of every run, in percent; None where one has not finished.
+        """Return the mIoU on val of every run, in percent; None if a run has not finished.
 
-        Accuracies on other splits are never looked at.
+        Accuracies on other splits are never read.
         """
         found = []
         for run in self.runs:
@@ -261,11 +261,11 @@ class Trial:
         return found
 
     def statuses(self) -> list[Status]:
-        """Return how far the runs are."""
+        """Return the status of every run."""
         return [look(run) for run in self.runs]
 
     def describe(self) -> dict[str, Any]:
-        """Return what a record of the choice keeps of the trial."""
+        """Return the description of the trial for the record of the choice."""
         statuses = self.statuses()
         unfinished = [status for status in statuses if status.state != "finished"]
         return {
@@ -280,16 +280,16 @@ class Trial:
 
 
 def hours_of(job: TrainingJob) -> float:
-    """Return how long the processes of a run have taken so far."""
+    """Return the hours that the processes of a run have taken so far."""
     attempts = Attempts.read(job.folder)
     return attempts.seconds / 3600 if attempts else 0.0
 
 
 def best_of(trials: Iterable[Trial]) -> tuple[Trial, float] | None:
-    """Return the trial with the highest mean mIoU on val, of equal ones the first, and that mean in percent.
+    """Return the trial with the highest mean mIoU on val, and this mean in percent.
 
     Returns:
-        None where no trial has finished on all its seeds.
+        The first of equally good trials; None if no trial has finished on all its seeds.
     """
     means = [(trial, fmean(scores)) for trial in trials if (scores := trial.scores()) is not None]
     return max(means, key=lambda pair: pair[1], default=None)
@@ -303,19 +303,19 @@ class Search:
     """The search for the best setting of one network and variant on one dataset.
 
     Attributes:
-        name: of the network, the variant and the dataset.
+        name: names of the network, the variant and the dataset.
         tune: the budget.
-        make: plans the runs of a setting: (setting, seeds, number of the trial or None) -> runs.
-        place: returns the folder of a trial's run: (seed, number of the trial) -> folder.
-        seeds: of the reported runs.
-        reported: the reported runs; until the choice, as they would be without one.
-        folder: takes the folders of the trials and the record of the choice.
-        trials: what has been planned so far; all that are tried, unless later ones depend on earlier ones.
-        chosen: the trial whose setting the reported runs have; None until there is one.
-        record: of the choice, where it was made.
-        failed: the record of an earlier sweep, in which every trial had failed.
-        over: names of the trials' runs that are over in this sweep; one that has failed is taken up again
-            where the user asks for that.
+        make: function that plans a setting's runs: (setting, seeds, number of the trial or None) -> runs.
+        place: function that returns the folder of a trial's run: (seed, number of the trial) -> folder.
+        seeds: seeds of the reported runs.
+        reported: the reported runs; before a setting is chosen, they are planned without one.
+        folder: folder for the trials and the record of the choice.
+        trials: the trials planned so far, which are all of them unless later trials depend on earlier ones.
+        chosen: the trial whose setting the reported runs use; None until one is chosen.
+        record: the record of the choice; None before it.
+        failed: the record of an earlier sweep in which every trial failed; None if there is none.
+        over: names of the trials' runs that have ended in this sweep. A run that failed in an earlier sweep
+            is not among them, as the user may want to run it again.
     """
 
     name: str
@@ -332,10 +332,10 @@ class Search:
     over: set[str] = field(default_factory=set)
 
     def open(self) -> None:
-        """Plan the trials that can be planned, and take up a choice that was made before.
+        """Plan all trials that can be planned, and load an earlier choice.
 
         Raises:
-            InputError: a setting does not fit the config, or Optuna is needed and not installed.
+            InputError: a setting does not fit the config, or Optuna is needed but not installed.
         """
         self._plan_trials()
         found = [
@@ -355,7 +355,7 @@ class Search:
         settings = [self._exact(trial["setting"]) for trial in record.details["trials"]]
         known = [setting for setting in settings if setting is not None]
         if not number < len(known) == len(settings) == self.tune.budget:
-            return  # changed by hand
+            return  # it was changed by hand
         self.trials = [self._trial(k, setting) for k, setting in enumerate(known)]
         self._choose(self.trials[number], record)
 
@@ -365,10 +365,10 @@ class Search:
         return Trial(number, setting, tuple(self.make(setting, self.tune.seeds, number)))
 
     def _exact(self, kept: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the setting of the space that a record or a config keeps; None where it has none such.
+        """Return the setting of the space that a record or a config holds; None if it holds none.
 
         Args:
-            kept: key of the config -> value, in which lists may stand for tuples.
+            kept: config key -> value; lists may stand for tuples.
         """
         setting = {}
         for key, values in self.tune.space.items():
@@ -390,7 +390,7 @@ class Search:
         return self.reported[0].run
 
     def _plan_trials(self) -> list[Trial]:
-        """Plan the trials that do not depend on others that are still to come; return the new ones."""
+        """Plan the trials that do not depend on the results of unfinished trials; return the new ones."""
         new = []
         while len(self.trials) < self.tune.budget:
             number = len(self.trials)
@@ -412,7 +412,7 @@ class Search:
         return [(setting, None if scores is None else fmean(scores)) for setting, scores in scored]
 
     def _there(self, number: int) -> dict[str, Any] | None:
-        """Return the setting that a trial was begun with: another version of Optuna may draw another one."""
+        """Return the setting of a trial that was begun, as another version of Optuna may draw another one."""
         try:
             text = planned_text(self.place(self.tune.seeds[0], number))
             config = read_literals(text) if text is not None else {}
@@ -425,13 +425,13 @@ class Search:
         return all(run.name in self.over for run in trial.runs)
 
     def begin(self) -> list[TrainingJob]:
-        """Return the runs that can be taken up now."""
+        """Return the runs that can start now."""
         if self.chosen is not None:
             return self.reported
         return self._compared([run for trial in self.trials for run in trial.runs])
 
     def _compared(self, runs: list[TrainingJob]) -> list[TrainingJob]:
-        """Let every trial know its rivals, where hopeless ones are ended."""
+        """Tell every trial its rivals, if hopeless trials are to be ended."""
         if not self.tune.prune:
             return runs
         everything = [run for trial in self.trials for run in trial.runs]
@@ -443,9 +443,9 @@ class Search:
         ]
 
     def follow(self, job: Job) -> list[TrainingJob]:
-        """Return what can be taken up now that a trial's run is over: a further trial, or the reported runs.
+        """Return the runs that can start once a trial's run has ended: a further trial, or the reported runs.
 
-        With the last trial the choice is made and written down. Where every trial has failed, the reported
+        After the last trial, the choice is made and written down. If every trial has failed, the reported
         runs are blocked.
 
         Raises:
@@ -459,7 +459,7 @@ class Search:
         best = best_of(self.trials)
         record = self._new_record(best)
         if self.failed is not None and self.failed.details == record.details:
-            record = self.failed  # nothing has changed since
+            record = self.failed  # nothing has changed since then
         else:
             write_record(record, self.folder)
         if best is not None:
@@ -495,7 +495,7 @@ class Search:
         return new_record("tuning", run, text, values, details, collect_provenance())
 
     def describe(self) -> dict[str, Any]:
-        """Return what ``study.json`` keeps of the search."""
+        """Return the description of the search for ``study.json``."""
         names = ("network", "variant", "dataset")
         known = {name: getattr(self.run, name) for name in names}
         if self.record is None:
@@ -515,11 +515,11 @@ class Search:
 def follow_searches(
     searches: Sequence[Search], decided: Callable[[Search], None] = lambda search: None
 ) -> Callable[[Job, Outcome], list[TrainingJob]]:
-    """Return what a scheduler asks about every job that is over.
+    """Return the function that a scheduler calls after every job that has ended.
 
     Args:
-        searches: all of a study.
-        decided: called with each search whose last trial is over.
+        searches: all searches of a study.
+        decided: function that is called with each search whose last trial has ended.
     """
     by_folder: dict[Path, Search] = {}
 
@@ -550,11 +550,11 @@ class TriedSetting:
     """One setting that was tried.
 
     Attributes:
-        setting: key of the config -> value.
-        miou_percent: on val, of each seed of the tuning; None where the trial has not finished.
+        setting: config key -> value.
+        miou_percent: mIoU on val for each seed of the tuning; None if the trial has not finished.
         state: ``finished``, ``failed`` or ``pruned``.
-        reason: why it has not finished.
-        hours: time that its processes took.
+        reason: why the trial has not finished.
+        hours: hours that its processes took.
     """
 
     setting: Mapping[str, Any]
@@ -566,13 +566,13 @@ class TriedSetting:
 
 @dataclass(frozen=True)
 class TuningResult:
-    """What the tuning of one network and variant on one dataset came to.
+    """The result of tuning one network and variant on one dataset.
 
     Attributes:
-        record: its record; ``record.run`` says whose tuning it was.
-        chosen: key of the config -> chosen value; None where every trial failed.
-        miou_percent: mean on val of the chosen setting over the seeds of the tuning.
-        hours: time that all trials took.
+        record: the record of the choice; ``record.run`` names the network, variant and dataset.
+        chosen: config key -> chosen value; None if every trial failed.
+        miou_percent: mean mIoU on val of the chosen setting over the seeds of the tuning.
+        hours: hours that all trials took.
         tried: every setting, in the order of the trials.
     """
 
@@ -584,10 +584,10 @@ class TuningResult:
 
 
 def tuning_results(records: Iterable[Record]) -> list[TuningResult]:
-    """Return what was tuned, of several choices for one network the newest.
+    """Return the results of all tunings; of several for one network, only the newest.
 
     Args:
-        records: of any kinds, oldest first.
+        records: records of any kind, oldest first.
     """
     newest = {
         (record.run.study, record.run.dataset, record.run.network, record.run.variant): record

@@ -1,4 +1,4 @@
-"""What a run's folder tells while it trains: how long it has made no progress, and how well it does."""
+"""Watch a training by its folder: the time since it last made progress, and its validation results."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from lednet_mm.files import FolderLock, read_regular
 
 
 class Watch:
-    """Looks at a run's folder again and again, and tells how long nothing new has come into it.
+    """Checks a run's folder repeatedly, and returns the time for which nothing in it has changed.
 
-    Progress is a longer log, a new or changed checkpoint, or a folder that is new: anything that changes
-    among the entries of the run's folder itself. Times are taken from this process's own clock, as the
-    clocks of other machines may differ.
+    Progress is any change of the entries of the run's folder: a longer log, a new or changed checkpoint, or a
+    new folder. Times come from this process's clock, as the clocks of other machines may differ.
 
     Args:
-        folder: of the run; it need not exist yet.
-        clock: returns seconds.
+        folder: folder of the run; it need not exist yet.
+        clock: function that returns seconds.
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,14 +29,14 @@ class Watch:
         self._since = clock()
 
     def quiet_seconds(self) -> float:
-        """Look at the folder; return the seconds since the first look that found it as it is now."""
+        """Check the folder; return the seconds since it was first seen in its present state."""
         entries = self._entries()
         if entries != self._seen:
             self._seen, self._since = entries, self.clock()
         return self.clock() - self._since
 
     def _entries(self) -> set[tuple[str, int, int]]:
-        """Return name, size and time of change of every entry; nothing where the folder cannot be read."""
+        """Return name, size and modification time of every entry; nothing if the folder is unreadable."""
         found = set()
         try:
             with os.scandir(self.folder) as entries:
@@ -46,7 +45,7 @@ class Watch:
                         continue
                     try:
                         status = entry.stat()
-                    except OSError:  # removed meanwhile
+                    except OSError:  # removed in the meantime
                         continue
                     found.add((entry.name, status.st_size, status.st_mtime_ns))
         except OSError:
@@ -55,18 +54,18 @@ class Watch:
 
 
 LARGEST_LOG = 64 << 20
-"""The largest number of bytes of mmengine's log that is read for a curve."""
+"""The largest part of mmengine's log that is read for a curve, in bytes."""
 
 
 def read_curve(folder: Path) -> list[tuple[int, float]]:
-    """Read the validations of a run that is still training from mmengine's logs.
+    """Read the validation results of a run that is still training from mmengine's logs.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
 
     Returns:
-        (iteration, mIoU in percent) of each validation in the order of the iterations; of an iteration that
-        was validated twice, after a resume, the last one.
+        (iteration, mIoU in percent) of each validation, in the order of iterations. If a resumed run has
+        validated an iteration twice, only the last result counts.
     """
     points: dict[int, float] = {}
     for path in sorted(folder.glob("*/vis_data/scalars.json")):
@@ -80,7 +79,7 @@ def read_curve(folder: Path) -> list[tuple[int, float]]:
             try:
                 entry = json.loads(line)
             except ValueError:
-                continue  # being written
+                continue  # this line is still being written
             if isinstance(entry, dict) and isinstance(entry.get("step"), int):
                 miou = entry.get("mIoU")
                 if isinstance(miou, (int, float)):

@@ -1,4 +1,4 @@
-"""What can be timed: engines, number formats, and a network in one of their combinations.
+"""What can be timed: engines, number formats, and networks on their combinations.
 
 Commands offer these names as choices, so this module imports neither PyTorch nor any engine.
 """
@@ -12,17 +12,17 @@ TIMED = {
     "network": "normalised images to logits at input resolution",
     "prediction": "normalised images to class ids at input resolution",
 }
-"""What one call does."""
+"""What one timed call computes."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """What runs a network.
+    """An engine that runs a network.
 
     Attributes:
-        prepare: ``module:function``, called with (network, images, precision, threads), returns a call.
-        library: the package whose version a record names; None for PyTorch's own engines.
-        allocates: whether every call takes its memory from PyTorch's allocator, where it can be counted.
+        prepare: ``module:function``; called with (network, images, precision, threads), it returns a call.
+        library: package whose version a record names; None for PyTorch's own engines.
+        allocates: whether every call gets its memory from PyTorch's allocator, so that it can be measured.
     """
 
     prepare: str
@@ -43,12 +43,12 @@ ENGINES = {
 
 @dataclass(frozen=True)
 class Backend:
-    """How a network is run.
+    """An engine, a precision and a form in which a network runs.
 
     Attributes:
         engine: key of :data:`ENGINES`.
         precision: key of ``lednet_mm.deployment.precisions.PRECISIONS``.
-        deployed: in its deployment form, or as trained.
+        deployed: whether the network is in its deployment form.
     """
 
     engine: str = "eager"

@@ -1,4 +1,4 @@
-"""Benchmarks of this project's own parts: several ways to do one thing, timed interleaved, as one record."""
+"""Benchmarks of this project's own parts: time several implementations of one task and record the times."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Comparison:
-    """Ways to do one thing, timed in one run.
+    """Several implementations ("ways") of one task, timed in one run.
 
     Attributes:
-        name: of the benchmark.
-        items: how many things one call does.
-        unit: what one of them is, in the plural (``images``).
-        timing: of the ways; the first is what the others are compared with.
-        device: they ran on.
+        name: name of the benchmark.
+        items: number of items that one call processes.
+        unit: plural name of the items (``images``).
+        timing: times of the ways; the first one is the reference for the others.
+        device: device on which they ran.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Comparison:
     device: torch.device
 
     def table(self) -> str:
-        """Return one line a way: median and its 95% interval, things a second, ratio to the first."""
+        """Return a line for each way: median with 95% interval, items per second, ratio to the first way."""
         lines = [f"{self.name:34} {'ms':>9} {'95% interval':>19} {self.unit + '/s':>12} {'ratio':>7}"]
         seconds = self.timing.seconds
         first = self._median(next(iter(seconds)))
@@ -55,11 +55,11 @@ class Comparison:
         return float(1000 * np.median(self.timing.seconds[way]))
 
     def record(self, threads: Threads, details: Mapping[str, Any]) -> Record:
-        """Return the record: medians, ratios to the first way, samples.
+        """Return the record: medians, ratios to the first way, and samples.
 
         Args:
-            threads: that were chosen for this process.
-            details: what was compared on.
+            threads: number of threads of this process, with the reason for it.
+            details: description of the data and settings of the comparison.
         """
         values: dict[str, Any] = {}
         first = self._median(next(iter(self.timing.seconds)))
@@ -98,15 +98,15 @@ def compare_ways(
     seconds: float,
     device: torch.device = CPU,
 ) -> Comparison:
-    """Time ways to do the same, interleaved, by the protocol of latencies.
+    """Time several implementations of one task, interleaved, by the protocol for latencies.
 
     Args:
-        name: of the benchmark.
-        ways: name -> one call, synchronised; the first is what the others are compared with.
-        items: how many things one call does.
-        unit: what one of them is, in the plural.
-        seconds: for each way.
-        device: they run on.
+        name: name of the benchmark.
+        ways: name -> one synchronised call; the first one is the reference for the others.
+        items: number of items that one call processes.
+        unit: plural name of the items.
+        seconds: seconds for each way.
+        device: device on which they run.
     """
     timing = measure(ways, min_samples=100, max_seconds=seconds, read=Monitor(device).read)
     return Comparison(name, items, unit, timing, device)

@@ -1,4 +1,4 @@
-"""What the machine does while it is timed: other processes, clocks, temperature, throttling, energy."""
+"""The state of the machine during a timing: other processes, clocks, temperature, throttling, energy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 
 FREQUENCIES = "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_cur_freq"
 
-# NVML's bits of "clocks event reasons" that slow a GPU down; idle and application clocks are not among them.
+# NVML's bits of "clocks event reasons" that slow a GPU down, without those for idle and application clocks.
 THROTTLING = {
     0x4: "power cap",
     0x8: "hardware slowdown",
@@ -26,11 +26,11 @@ THROTTLING = {
 
 
 class Monitor:
-    """Reads the machine between blocks of samples.
+    """Reads the state of the machine between blocks of samples.
 
     Args:
-        device: that is timed; of a CPU its cores' load, frequency and temperature are read, of a GPU what
-            NVML (``nvidia-ml-py``) tells. What a machine does not tell is left out.
+        device: device that is timed. For a CPU, load, frequency and temperature of its cores are read; for a
+            GPU, the values from NVML (``nvidia-ml-py``). Values that a machine does not offer are left out.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -40,21 +40,21 @@ class Monitor:
         self._last = self._times()
 
     def _times(self) -> tuple[float, float, float]:
-        """Return (now, seconds our cores were busy, seconds of that by this process)."""
+        """Return (now, seconds for which our cores were busy, seconds of these used by this process)."""
         every = psutil.cpu_times(percpu=True)
         busy = 0.0
         for core in self.cores:
             times = every[core]._asdict()
-            # Linux counts a guest's time in user and nice already.
+            # On Linux, user and nice already include the time of guests.
             busy += sum(times.get(k, 0.0) for k in ("user", "nice", "system", "irq", "softirq", "steal"))
         return time.perf_counter(), busy, time.process_time()
 
     def read(self) -> dict[str, Any]:
-        """Return the state since the last call.
+        """Return the machine's state since the last call.
 
-        ``busy_elsewhere``: share of this process's cores that others used (the hypervisor's steal is one of
-        them); ``cpu_mhz``, ``cpu_celsius``; of a GPU ``sm_mhz``, ``memory_mhz``, ``celsius``, ``watt`` and
-        ``throttled``, a list of reasons.
+        ``busy_elsewhere`` is the share of this process's cores that others used, including the time that a
+        hypervisor took ("steal"). ``cpu_mhz`` and ``cpu_celsius`` describe the CPU; ``sm_mhz``,
+        ``memory_mhz``, ``celsius``, ``watt`` and ``throttled``, a list of reasons, describe a GPU.
         """
         now, busy, own = self._times()
         before, busy_before, own_before = self._last
@@ -89,12 +89,12 @@ def _cpu_celsius() -> float | None:
 
 
 def nvml_handle(device: torch.device) -> Any:
-    """Return NVML's handle of a GPU; None where ``nvidia-ml-py`` or NVML is missing."""
+    """Return NVML's handle of a GPU; None if ``nvidia-ml-py`` or NVML is missing."""
     try:
         import pynvml
 
         pynvml.nvmlInit()
-        # By UUID: CUDA_VISIBLE_DEVICES renumbers PyTorch's devices and not NVML's.
+        # Look it up by UUID: CUDA_VISIBLE_DEVICES renumbers PyTorch's devices but not NVML's.
         uuid = str(torch.cuda.get_device_properties(device).uuid)
         return pynvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith("GPU-") else f"GPU-{uuid}")
     except ImportError:
@@ -109,7 +109,7 @@ def _gpu_state(handle: Any) -> dict[str, Any]:
     state: dict[str, Any] = {}
 
     def add(key: str, ask: Any) -> None:
-        with suppress(pynvml.NVMLError):  # this GPU does not tell
+        with suppress(pynvml.NVMLError):  # this GPU does not offer the value
             state[key] = ask()
 
     add("sm_mhz", lambda: pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM))
@@ -121,17 +121,17 @@ def _gpu_state(handle: Any) -> dict[str, Any]:
 
 
 def throttle_reasons(bits: int) -> list[str]:
-    """Name what slows a GPU down, from NVML's bits."""
+    """Return the reasons why a GPU is slowed down, from NVML's bits."""
     return [reason for bit, reason in THROTTLING.items() if bits & bit]
 
 
 def energy_per_call(call: Any, device: torch.device, seconds: float = 2.0) -> float | None:
-    """Return the energy of one call in joule, of the whole board; None where NVML does not tell.
+    """Return the energy of one call in joules, for the whole board; None if NVML does not measure it.
 
     Args:
         call: one synchronised call.
-        device: a GPU; from Volta on it counts its energy.
-        seconds: how long the call is repeated; the counter moves every 20 to 100 ms.
+        device: GPU; GPUs since Volta count their energy.
+        seconds: seconds for which the call is repeated, as the counter is updated every 20 to 100 ms.
     """
     if device.type != "cuda" or (handle := nvml_handle(device)) is None:
         return None
@@ -149,13 +149,14 @@ def energy_per_call(call: Any, device: torch.device, seconds: float = 2.0) -> fl
 
 
 def summarise_readings(readings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what the machine did while it was timed: each reading's least, median and largest value.
+    """Return the least, median and largest value of each reading during a timing.
 
     Args:
-        readings: of ``latency.Timing``.
+        readings: readings of a ``latency.Timing``.
 
-    ``blocks`` of rounds count, ``blocks_repeated`` were taken again because others used the machine;
-    ``throttled`` counts the blocks in which a GPU named a reason.
+    ``blocks`` is the number of blocks that count, and ``blocks_repeated`` the number of those that were taken
+    again because other processes used the machine. ``throttled`` gives for each reason the number of blocks
+    in which a GPU reported it.
     """
     counted = [reading for reading in readings if reading["counts"]]
     summary: dict[str, Any] = {

@@ -1,8 +1,8 @@
-"""PyTorch's engines, and the entrance to all of :data:`~lednet_mm.timing.backends.ENGINES`.
+"""PyTorch's engines, and the entry point to all of :data:`~lednet_mm.timing.backends.ENGINES`.
 
-An engine takes a network in evaluation mode and images on a device, and prepares a call without arguments:
-one forward pass, whose answer is a tensor or array. What an engine or machine cannot do raises
-:class:`UnavailableError` with the reason; it is a line in a table, not a failure.
+An engine takes a network in evaluation mode and images on a device. It prepares a call without arguments,
+which is one forward pass and returns a tensor or array. If an engine or machine cannot do this, the engine
+raises :class:`UnavailableError` with the reason, which becomes a line in a table and not a failure.
 """
 
 from __future__ import annotations
@@ -54,25 +54,25 @@ def eager(network: nn.Module, images: Tensor, precision: str, threads: int) -> C
 
 
 def channels_last(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
-    """Plain PyTorch with the channels innermost in memory."""
+    """Plain PyTorch with channels as the innermost dimension in memory."""
     return _in_pytorch(*_converted(network, images, precision, torch.channels_last), precision)
 
 
 def compiled(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
-    """``torch.compile`` for one size: weights frozen into the code on a CPU, CUDA graphs on a GPU.
+    """``torch.compile`` for one size, with weights as constants on a CPU and CUDA graphs on a GPU.
 
     Raises:
-        UnavailableError: no C++ compiler, which Inductor needs on a CPU.
+        UnavailableError: there is no C++ compiler, which Inductor needs on a CPU.
     """
     if not images.is_cuda and not any(map(shutil.which, ("c++", "g++", "clang++", "cl"))):
         raise UnavailableError("torch.compile needs a C++ compiler (g++)")
     network, images = _converted(network, images, precision, torch.contiguous_format)
-    compile_any_number_of_versions()  # every network here is a version of the same code
+    compile_any_number_of_versions()  # every network compiles the same code again
     options: dict[str, Any] = {"triton.cudagraphs": True} if images.is_cuda else {"freezing": True}
     compiled_network = torch.compile(network, fullgraph=True, dynamic=False, options=options)
 
     def call() -> Tensor:
-        # Freezing is for no_grad; inference mode adds nothing to code that is compiled.
+        # Freezing requires no_grad; inference mode has no further benefit for compiled code.
         with torch.no_grad(), float32_products(precision == "tf32"), fastest_algorithms():
             return compiled_network(images)
 
@@ -81,10 +81,10 @@ def compiled(network: nn.Module, images: Tensor, precision: str, threads: int) -
 
 
 def cuda_graph(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
-    """Plain PyTorch, recorded once as a CUDA graph: the kernels without the host's work.
+    """Plain PyTorch, recorded once as a CUDA graph and replayed without the work of the CPU.
 
     Raises:
-        UnavailableError: no GPU.
+        UnavailableError: there is no GPU.
     """
     if not images.is_cuda:
         raise UnavailableError("CUDA graphs need a GPU")
@@ -100,7 +100,7 @@ def cuda_graph(network: nn.Module, images: Tensor, precision: str, threads: int)
         with torch.cuda.graph(graph):
             answer = network(images)
 
-    def call(keep: tuple = (network, images)) -> Tensor:  # the graph knows only their addresses
+    def call(keep: tuple = (network, images)) -> Tensor:  # the graph stores only their addresses
         graph.replay()
         return answer
 
@@ -108,20 +108,20 @@ def cuda_graph(network: nn.Module, images: Tensor, precision: str, threads: int)
 
 
 def prepare_engine(name: str, network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
-    """Prepare one forward pass.
+    """Prepare a forward pass of a network on one engine.
 
     Args:
         name: key of ``backends.ENGINES``.
-        network: in evaluation mode, float32, on the images' device; it is not changed.
+        network: the network, in evaluation mode, float32 and on the images' device; it is not changed.
         images: (N, C, H, W) float32.
         precision: key of ``precisions.PRECISIONS``.
-        threads: of a CPU.
+        threads: number of threads on a CPU.
 
     Returns:
-        A call that gives (N, classes, H, W) as tensor or array. On a GPU it returns before the work is done.
+        A call that returns (N, classes, H, W) as tensor or array, on a GPU before the work is done.
 
     Raises:
-        UnavailableError: the engine is not installed, or not for this device, precision or network.
+        UnavailableError: the engine is not installed, or does not support this device, precision or network.
     """
     if precision == "tf32" and not images.is_cuda:
         raise UnavailableError("tf32 needs a GPU")
@@ -130,5 +130,5 @@ def prepare_engine(name: str, network: nn.Module, images: Tensor, precision: str
         return getattr(import_module(module), function)(network, images, precision, threads)
     except UnavailableError:
         raise
-    except Exception as fault:  # engines raise classes of their own; one that fails must not end the others
+    except Exception as fault:  # engines raise their own classes, and one that fails must not end the others
         raise UnavailableError(f"fails on this network: {describe_error(fault)}") from fault

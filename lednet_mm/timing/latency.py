@@ -1,10 +1,10 @@
-"""Latency by one protocol: warmed up, synchronised, interleaved, medians and how far they can be trusted.
+"""Latency by one protocol: warm-up, synchronisation, interleaving, medians and their reliability.
 
-Every sample is one call with the input already on the device, host and device synchronised around it. All
-rows are timed in rounds of random order, so that a drift of the machine hits all alike; the garbage
-collector is off meanwhile. Rounds are taken in blocks: a block during which other processes had a notable
-share of the machine is taken again, and rounds go on while a row's median is not yet settled, both up to a
-limit. What is then still unsettled is marked unstable, with the reason.
+Every sample is one call with the input already on the device, and host and device are synchronised before and
+after it. All rows are timed in rounds of random order, so that a drift of the machine affects all rows alike.
+The garbage collector is off during the timing. Rounds are grouped into blocks. A block is taken again if
+other processes used a notable share of the machine in it, and rounds go on while a row's median is not yet
+settled, both up to a limit. A row that is still unsettled then is marked unstable, with the reason.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from scipy import stats
 from lednet_mm.statistics import median_interval
 
 UNSTABLE = 0.05
-"""Share of the median within which two runs are meant to agree: see :func:`instability_reasons`."""
+"""Two runs should agree within this share of the median: see :func:`instability_reasons`."""
 
 BUSY_ELSEWHERE = 0.05
-"""A block in which other processes used more than this share of the cores is taken again."""
+"""A block is taken again if other processes used more than this share of the cores."""
 
-BLOCK_SECONDS = 0.5  # at most; a kernel counts busy time in hundredths of seconds
+BLOCK_SECONDS = 0.5  # upper limit; kernels count busy time in steps of 10 ms
 BATCHES = 10
 
 Name = TypeVar("Name", bound=Hashable)
 
 
 def drift_interval(samples: np.ndarray) -> float:
-    """Return the half width of a 95% interval of the median that samples in sequence do not shrink.
+    """Return the half width of a 95% interval of the median that allows for drift.
 
-    Times taken one after another resemble each other (the machine's clock, its other tenants), so the order
-    statistics of all samples promise too much. The medians of ten parts of the sequence vary with the drift
-    too; the interval is Student's over them.
+    Consecutive times resemble each other (because of the machine's clock and other users), so an interval
+    from the order statistics of all samples is too narrow. Here the samples are divided into ten consecutive
+    parts, whose medians vary with the drift too, and the interval is Student's t interval from these medians.
 
     Args:
-        samples: (n,) values in the order taken; infinite for fewer than four.
+        samples: (n,) values in the order of measurement; for fewer than four, the result is infinite.
     """
     parts = min(BATCHES, len(samples) // 2)
     if parts < 2:
@@ -51,10 +51,10 @@ def drift_interval(samples: np.ndarray) -> float:
 
 
 def wider_interval(samples: np.ndarray) -> tuple[float, float]:
-    """Return the wider of the median's two 95% intervals, by order statistics and by drift.
+    """Return the wider of the median's two 95% intervals, from order statistics and from drift.
 
     Args:
-        samples: (n,) values in the order taken; NaN for fewer than 6.
+        samples: (n,) values in the order of measurement; for fewer than 6, the result is NaN.
     """
     low, high = median_interval(samples)
     median, half = float(np.median(samples)), drift_interval(samples)
@@ -62,17 +62,17 @@ def wider_interval(samples: np.ndarray) -> tuple[float, float]:
 
 
 def paired_ratio(first: np.ndarray, samples: np.ndarray) -> tuple[float, float, float]:
-    """Return how many times as fast as a first row another one is, round by round.
+    """Return the speed of a row relative to a first row, from the rounds in which both were timed.
 
-    Both rows are timed once in every round, so a drift of the machine changes their ratio far less than it
-    changes their times.
+    Both rows are timed once in every round, so a drift of the machine changes their ratio far less than their
+    times.
 
     Args:
-        first: (n,) times of the first row by rounds.
+        first: (n,) times of the first row, one for each round.
         samples: (n,) times of the other row in the same rounds.
 
     Returns:
-        Median of the rounds' ratios ``first / samples``, and the lower and upper end of its
+        The median of the ratios ``first / samples``, and the lower and upper end of its
         :func:`wider_interval`.
     """
     ratios = np.asarray(first, np.float64) / np.asarray(samples, np.float64)
@@ -80,10 +80,10 @@ def paired_ratio(first: np.ndarray, samples: np.ndarray) -> tuple[float, float, 
 
 
 def instability_reasons(samples: np.ndarray) -> list[str]:
-    """Say why a second run might give a median more than 5% away; nothing where it should not.
+    """Return the reasons why a second run might give a median more than 5% away; empty if there are none.
 
     Args:
-        samples: (n,) times in the order taken.
+        samples: (n,) times in the order of measurement.
     """
     if len(samples) < 4:
         return [f"{len(samples)} samples are too few to tell"]
@@ -92,14 +92,14 @@ def instability_reasons(samples: np.ndarray) -> list[str]:
     found = []
     if abs(first - second) > UNSTABLE * median:
         found.append(f"first and second half differ by {100 * abs(first - second) / median:.1f}%")
-    # The difference of two medians is by sqrt(2) wider than the interval of one.
+    # The difference of two medians has an interval sqrt(2) times as wide as that of one median.
     if (half_width := drift_interval(samples)) > UNSTABLE / np.sqrt(2) * median:
         found.append(f"the median is known to {100 * half_width / median:.1f}% only")
     return found
 
 
 def summarise(seconds: np.ndarray) -> dict[str, float | bool | int]:
-    """Return the numbers of a latency record.
+    """Return the values of a latency record.
 
     Args:
         seconds: (n,) times of single calls, in the order taken.
@@ -121,12 +121,12 @@ def summarise(seconds: np.ndarray) -> dict[str, float | bool | int]:
 
 
 def warm_up(call: Callable[[], object], seconds: float = 10.0, window: int = 5) -> int:
-    """Call until the median of a window stays within 2% of the window before it.
+    """Repeat a call until the median of a window stays within 2% of the previous window's.
 
     Args:
         call: one synchronised call.
-        seconds: give up waiting for stability after this time.
-        window: calls compared.
+        seconds: time after which the warm-up ends even if the medians are not stable.
+        window: number of calls in a window.
 
     Returns:
         The number of calls made.
@@ -146,13 +146,14 @@ def warm_up(call: Callable[[], object], seconds: float = 10.0, window: int = 5) 
 
 @dataclass(frozen=True)
 class Timing(Generic[Name]):
-    """What :func:`measure` took.
+    """The result of :func:`measure`.
 
     Attributes:
-        seconds: row -> (n,) times in the order taken, of undisturbed blocks where there are enough.
-        readings: of the machine, one a block: seconds since the start, rounds, whether the block counts, and
-            what ``read`` said.
-        disturbed: whether blocks had to count although other processes used the machine.
+        seconds: row -> (n,) times in the order of measurement; disturbed blocks are left out if enough others
+            remain.
+        readings: state of the machine for each block: seconds since the start, number of rounds, whether the
+            block counts, and the result of ``read``.
+        disturbed: whether blocks count although other processes used the machine.
     """
 
     seconds: dict[Name, np.ndarray]
@@ -170,17 +171,17 @@ def measure(
     read: Callable[[], Mapping] = dict,
     advance: Callable[[float], None] = lambda done: None,
 ) -> Timing[Name]:
-    """Time calls interleaved until each has enough samples or has taken its time, and its median is settled.
+    """Time calls in turn until each has enough samples or has used its time, and its median is settled.
 
     Args:
         calls: row -> one call that returns when the work is done (synchronised).
-        min_samples: samples of each.
-        max_seconds: of each, where that many samples would take longer.
-        patience: how many times that time may be spent where medians do not settle or others disturb.
-        seed: of the rounds' order.
-        read: the state of the machine since it was last asked; ``busy_elsewhere`` in it is the share of the
-            cores that other processes used.
-        advance: called after each block with the share done.
+        min_samples: number of samples of each row.
+        max_seconds: seconds after which a row needs no further samples.
+        patience: factor by which this time may be exceeded while medians are unsettled or others disturb.
+        seed: seed of the random order of the rounds.
+        read: function that returns the machine's state since its last call; its ``busy_elsewhere`` is the
+            share of the cores that other processes used.
+        advance: function that is called after each block with the share that is done.
     """
     for call in calls.values():
         warm_up(call, seconds=max_seconds)
@@ -246,5 +247,5 @@ def measure(
 
 
 def _unsettled(seconds: np.ndarray) -> bool:
-    # Half of what marks a row unstable: going on is cheaper than a mark.
+    # This is half the limit for marking a row unstable: more rounds are better than a mark.
     return drift_interval(seconds) > UNSTABLE / 2 / np.sqrt(2) * np.median(seconds)

@@ -1,6 +1,6 @@
-"""Latency of configs' networks as records: each prepared on its backend, checked, then timed.
+"""Latency records of configs' networks: each row is prepared on its backend, checked, then timed.
 
-Every network is compared with plain PyTorch in float32 before it is timed.
+Before a network is timed, its output is compared with that of plain PyTorch in float32.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from lednet_mm.timing.runtimes import UnavailableError
 from lednet_mm.upstream.pytorch import BATCH_NORMS
 
 LEAST_FOR_ENERGY = 2.0
-"""Seconds for each row below which a GPU's energy is not measured: its counter would be too coarse."""
+"""Seconds per row below which a GPU's energy is not measured, because its counter is too coarse."""
 
 
 class ClassIds(nn.Module):
-    """A network whose answer is the class of the highest logit.
+    """A network that returns the class with the highest logit.
 
     Shapes: (N, C, H, W) -> (N, H, W) int64.
     """
@@ -55,10 +55,10 @@ class ClassIds(nn.Module):
 
 
 def settle_statistics(network: nn.Module) -> None:
-    """Give an untrained network the statistics of its maps, so that its outputs vary as a trained one's.
+    """Give an untrained network's normalisation the statistics of its maps, so that its outputs vary.
 
-    With PyTorch's initial statistics the maps of a deep network fade to constants, and any engine would
-    agree with any other on them.
+    With PyTorch's initial statistics, the maps of a deep network fade to constants, on which any engine would
+    agree with any other.
     """
     norms = [module for module in network.modules() if isinstance(module, BATCH_NORMS)]
     momenta = [norm.momentum for norm in norms]
@@ -74,10 +74,10 @@ def settle_statistics(network: nn.Module) -> None:
 
 
 def build_for_timing(config: Config, checkpoint: str | Path | None) -> nn.Module:
-    """Build what is timed, in evaluation mode: trained, or the same random weights in every run.
+    """Build a config's network for timing, in evaluation mode, with trained or reproducible random weights.
 
     Raises:
-        InputError: it cannot be built, or the checkpoint is not one of it.
+        InputError: the network cannot be built, or the checkpoint does not belong to it.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -96,7 +96,7 @@ def build_for_timing(config: Config, checkpoint: str | Path | None) -> nn.Module
 
 @dataclass(frozen=True)
 class Prepared:
-    """A row that may be timed: its call, its network, how far its output is from eager fp32's and may be."""
+    """A row that can be timed, with its error against eager fp32 and the time of its preparation."""
 
     call: Call
     network: nn.Module
@@ -106,7 +106,7 @@ class Prepared:
 
 
 def eager_logits(network: nn.Module, images: Tensor, config: Config) -> Tensor:
-    """Return what every row is compared with."""
+    """Return the eager fp32 logits against which every other row is checked."""
     try:
         return prepare_engine("eager", network, images, "fp32", 0)().cpu()
     except REFUSALS as error:
@@ -123,19 +123,19 @@ def prepare_row(
     timed: str,
     threads: int,
 ) -> Prepared:
-    """Prepare a row and compare its output.
+    """Prepare a row and check its output.
 
     Args:
-        row: what is wanted.
-        forms: the row's network under False; its deployment form is kept under True when first wanted.
+        row: the row to prepare.
+        forms: the row's network under False; its deployment form is added under True when it is first needed.
         images: (N, C, H, W) float32.
-        expected: (N, classes, H, W), the network's logits.
-        tolerance: largest ``rounding.output_error``.
+        expected: (N, classes, H, W), logits of the network.
+        tolerance: largest accepted ``rounding.output_error``.
         timed: key of ``backends.TIMED``.
-        threads: of a CPU.
+        threads: number of threads on a CPU.
 
     Raises:
-        UnavailableError: not to be had here, or its output is wrong.
+        UnavailableError: the backend is not available here, or its output is wrong.
     """
     begin = time.perf_counter()
     try:
@@ -158,10 +158,10 @@ def prepare_row(
 
 @dataclass(frozen=True)
 class Latencies:
-    """What was timed.
+    """The result of timing several rows.
 
     Attributes:
-        records: row -> record, in the order asked for.
+        records: row -> record, in the order of the request.
         left_out: row -> why it was not timed, in one line.
         faults: config -> what is wrong with it, in one line; its rows are left out.
     """
@@ -172,7 +172,7 @@ class Latencies:
 
     @property
     def rows(self) -> list[Row]:
-        """All rows asked for."""
+        """All requested rows."""
         return [*self.records, *self.left_out]
 
 
@@ -193,31 +193,30 @@ def latency_records(
 ) -> Latencies:
     """Time several configs' networks on several backends, all interleaved.
 
-    A config whose network cannot be built or does not take the images costs the others nothing.
+    If a config's network cannot be built or does not accept the images, the others are still timed.
 
     Args:
         configs: name -> config.
         shape: (height, width) of the images.
-        batch_size: images a call.
+        batch_size: number of images in a call.
         backends: engines, precisions and forms; each network is timed on all of them.
         timed: key of :data:`TIMED`.
-        checkpoint: weights, where there is one config; else they are random.
-        device: where they are timed.
-        threads: those that were chosen for this process.
-        samples: of each row.
-        seconds: for each row, where that many samples would take longer. See also
-            :data:`LEAST_FOR_ENERGY`.
-        with_roofline: whether the device's ceilings are measured and the fraction reached is recorded.
-        advance: called with what is done now and the share of it that is done.
+        checkpoint: weights of the network if there is only one config; None gives random weights.
+        device: device on which the networks are timed.
+        threads: number of threads of this process, with the reason for it.
+        samples: number of samples of each row.
+        seconds: seconds after which a row needs no further samples. See also :data:`LEAST_FOR_ENERGY`.
+        with_roofline: whether to measure the device's ceilings and record the fraction that is reached.
+        advance: function that is called with the current step and the share that is done.
 
     Raises:
-        InputError: a checkpoint is given for several configs.
+        InputError: a checkpoint is given together with several configs.
     """
     if checkpoint and len(configs) > 1:
-        raise InputError(f"{checkpoint}: one checkpoint for {len(configs)} configs; give one config")
+        raise InputError(f"{checkpoint}: this is one checkpoint for {len(configs)} configs: give one config")
     rows = [Row(name, backend) for name, backend in product(configs, backends)]
     images: dict[str, Tensor] = {}
-    drawn: dict[int, Tensor] = {}  # by channels: networks with as many share the memory
+    drawn: dict[int, Tensor] = {}  # by number of channels, so that networks share them
     ready: dict[Row, Prepared] = {}
     left_out: dict[Row, str] = {}
     faults: dict[str, str] = {}
@@ -298,7 +297,7 @@ def latency_records(
 
 
 def random_images(batch_size: int, channels: int, shape: tuple[int, int]) -> Tensor:
-    """Return the images that networks are timed on, the same in every run: (N, C, H, W) float32."""
+    """Return the images on which networks are timed, the same in every run: (N, C, H, W) float32."""
     return torch.randn(batch_size, channels, *shape, generator=torch.Generator().manual_seed(0))
 
 
@@ -316,7 +315,7 @@ def _synchronised(call: Call, device: torch.device) -> Call:
 def _row_values(
     row: Row, prepared: Prepared, timing: Timing[Row], images: Tensor, with_energy: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the values and details that belong to one row."""
+    """Return the values and details of one row."""
     seconds = timing.seconds[row]
     values = summarise(seconds)
     values["fps_p50"] *= len(images)
@@ -329,7 +328,7 @@ def _row_values(
         values["peak_memory_bytes"] = peak_memory(
             prepared.call, prepared.network, images, dtype_of(row.backend.precision)
         )
-    # The counter of energy is too coarse for less than two seconds.
+    # The energy counter is too coarse for less than two seconds.
     energy = (
         energy_per_call(_synchronised(prepared.call, images.device), images.device) if with_energy else None
     )
@@ -343,7 +342,7 @@ def _row_values(
         "unstable_because": reasons,
         "samples_ms": [round(1000 * t, 4) for t in seconds],
     }
-    del details["precision"]  # a record has it in its provenance
+    del details["precision"]  # the record's provenance has it
     return values, details
 
 

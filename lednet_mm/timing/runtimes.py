@@ -1,4 +1,4 @@
-"""Engines other than PyTorch, each optional; all take the network as ONNX of one size."""
+"""Engines other than PyTorch, all optional; each takes the network as ONNX with a fixed size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Call = Callable[[], Any]
 
 
 class UnavailableError(Exception):
-    """An engine, or a precision of it, that this installation or machine does not have; it says why."""
+    """An engine or precision is not available in this installation or on this machine; it says why."""
 
 
 def _onnx(network: nn.Module, images: Tensor, dtype: torch.dtype = torch.float32) -> bytes:
@@ -25,12 +25,12 @@ def _onnx(network: nn.Module, images: Tensor, dtype: torch.dtype = torch.float32
 
 
 def onnx_runtime(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
-    """ONNX Runtime: its CPU kernels, or CUDA's with ``onnxruntime-gpu``; input and output bound to memory.
+    """ONNX Runtime on a CPU, or on CUDA with ``onnxruntime-gpu``; input and output are bound to memory.
 
-    Its threads stop spinning when a call ends, so that they take nothing from the engine timed next.
+    Its threads stop spinning after each call, so that they do not slow down the engine that is timed next.
 
     Raises:
-        UnavailableError: not installed, not for a GPU, or a precision that it has no kernels for.
+        UnavailableError: it is not installed, or does not support the GPU or the precision.
     """
     try:
         import onnxruntime
@@ -64,7 +64,7 @@ def onnx_runtime(network: nn.Module, images: Tensor, precision: str, threads: in
     bind(binding.bind_input, IMAGES, bound)
     bind(binding.bind_output, LOGITS, answer)
 
-    def call(keep: Tensor = bound) -> Tensor:  # the binding knows only its address
+    def call(keep: Tensor = bound) -> Tensor:  # the binding stores only its address
         session.run_with_iobinding(binding)
         return answer
 
@@ -76,22 +76,22 @@ def _output_type(session: Any, dtype: torch.dtype) -> torch.dtype:
 
 
 def openvino(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
-    """OpenVINO on a CPU, tuned for latency: one stream, all threads on one image.
+    """OpenVINO on a CPU, tuned for latency: one stream, with all threads on one image.
 
     Raises:
-        UnavailableError: not installed, a GPU, or a precision that this CPU does not compute in.
+        UnavailableError: it is not installed, the device is a GPU, or this CPU lacks the precision.
     """
     try:
         import openvino as ov
     except ImportError:
         raise UnavailableError("not installed (pip install openvino)") from None
     if images.is_cuda:
-        raise UnavailableError("runs on CPUs")
+        raise UnavailableError("runs on CPUs only")
     core = ov.Core()
     if precision.upper() not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise UnavailableError(f"this CPU has no {precision} arithmetic")
     settings = {
-        # Stated, because some CPUs default to less than float32.
+        # The precision is set explicitly, because some CPUs default to less than float32.
         "INFERENCE_PRECISION_HINT": {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}[precision],
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
@@ -108,10 +108,10 @@ def openvino(network: nn.Module, images: Tensor, precision: str, threads: int) -
 
 
 def tensorrt(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
-    """TensorRT, the network's types kept as they are (strongly typed).
+    """TensorRT with the network's own types ("strongly typed").
 
     Raises:
-        UnavailableError: not installed, no GPU, or the network cannot be built.
+        UnavailableError: it is not installed, there is no GPU, or the network cannot be built.
     """
     if not images.is_cuda:
         raise UnavailableError("TensorRT needs a GPU")
@@ -122,7 +122,7 @@ def tensorrt(network: nn.Module, images: Tensor, precision: str, threads: int) -
     dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(precision, torch.float32)
     logger = trt.Logger(trt.Logger.ERROR)
     builder = trt.Builder(logger)
-    flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)  # the only kind from 11 on
+    flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)  # always so from version 11 on
     definition = builder.create_network(0 if flag is None else 1 << int(flag))
     parser = trt.OnnxParser(definition, logger)
     if not parser.parse(_onnx(network, images, dtype)):
@@ -146,7 +146,7 @@ def tensorrt(network: nn.Module, images: Tensor, precision: str, threads: int) -
     context.set_tensor_address(LOGITS, answer.data_ptr())
     stream = torch.cuda.current_stream(images.device).cuda_stream
 
-    def call(keep: tuple = (engine, bound)) -> Tensor:  # the context knows only their addresses
+    def call(keep: tuple = (engine, bound)) -> Tensor:  # the context stores only their addresses
         context.execute_async_v3(stream)
         return answer
 

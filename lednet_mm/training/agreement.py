@@ -1,7 +1,7 @@
-"""Does a config agree with itself? What it asks for and what would happen, compared before a run starts.
+"""Compare what a config asks for with what would happen, before a run starts.
 
-MMSegmentation says the number of classes in five places (dataset, heads, losses, class weights, metric) and
-compares none of them: a run with too many outputs trains to its end and its number means something else.
+MMSegmentation states the number of classes in five places (dataset, heads, losses, class weights, metric) and
+compares none of them. A run with too many outputs trains to its end, and its score then means something else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lednet_mm.training.hooks import RecordHook, SeedHook
 from lednet_mm.training.loops import EpochLoop
 
 NEVER = -1
-"""What MMEngine takes as an interval that never ends."""
+"""MMEngine's value of an interval for something that never happens."""
 
 WHOLE_NUMBERS: dict[str, tuple[int, int | None]] = {
     **{f"train_cfg.{key}": (1, None) for key in ("max_iters", "max_epochs", "val_interval")},
@@ -36,7 +36,7 @@ WHOLE_NUMBERS: dict[str, tuple[int, int | None]] = {
     "optim_wrapper.accumulative_counts": (1, None),
     "randomness.seed": (0, None),
 }
-"""The least value of settings that are whole numbers, and one below it that has a meaning."""
+"""The least value of each setting that is a whole number, and a smaller value that has a special meaning."""
 
 NUMBERS = ("optim_wrapper.optimizer.lr", "optim_wrapper.optimizer.weight_decay")
 """Settings that are numbers of at least 0."""
@@ -49,15 +49,15 @@ WANTED_HOOKS: dict[type[Hook], str] = {
     SeedHook: "a resumed run will not be exact",
     RecordHook: "no records will be written",
 }
-"""Hooks without which a run is less than a user expects, and what is wanting then."""
+"""Hooks that a user expects in a run, and the message about what is missing without each of them."""
 
 
 def check_settings(config: Config) -> None:
     """Check settings of a config before anything is built from it.
 
     Raises:
-        InputError: a number is none, or too small; a level or an optimizer is unknown; checkpoints would lie
-            elsewhere or between two steps of the optimizer; or a loader names no dataset or no order.
+        InputError: a number is missing or too small, a level or an optimizer is unknown, checkpoints would be
+            written elsewhere or between two steps of the optimizer, or a loader names no dataset or sampler.
     """
     for key, (least, special) in WHOLE_NUMBERS.items():
         value = _value(config, key)
@@ -71,7 +71,7 @@ def check_settings(config: Config) -> None:
     for key in NUMBERS:
         value = _value(config, key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise _refusal(config, f"{key} = {value!r} is no number")
+            raise _refusal(config, f"{key} = {value!r} is not a number")
         if value is not None and not 0 <= value < math.inf:
             raise _refusal(config, f"{key} = {value}: give a number of at least 0")
     level = config.get("log_level")
@@ -80,7 +80,7 @@ def check_settings(config: Config) -> None:
     optimizer = _value(config, "optim_wrapper.optimizer.type")
     if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:  # MMEngine goes on with None
         near = suggest(optimizer, OPTIMIZERS.module_dict)
-        raise _refusal(config, f"optim_wrapper.optimizer.type: no optimizer of the name {optimizer}{near}")
+        raise _refusal(config, f"optim_wrapper.optimizer.type: there is no optimizer named {optimizer}{near}")
     if (folder := _value(config, "default_hooks.checkpoint.out_dir")) is not None:
         raise _refusal(
             config,
@@ -93,27 +93,27 @@ def check_settings(config: Config) -> None:
         loader = config.get(f"{split}_dataloader")
         for part in ("dataset", "sampler") if loader else ():
             if not isinstance(loader.get(part), dict) and not loader.get("batch_sampler"):
-                raise _refusal(config, f"{split}_dataloader.{part} is no dict(type=...)")
+                raise _refusal(config, f"{split}_dataloader.{part} is not a dict(type=...)")
 
 
 def _check_accumulation(config: Config, iterations: int) -> None:
-    """Refuse checkpoints between two steps of the optimizer: the gradients so far are not kept in them.
+    """Refuse checkpoints between two steps of the optimizer: they do not hold the gradients added up so far.
 
     Args:
-        config: of the training.
-        iterations: in one unit of the interval of checkpoints.
+        config: config of the training.
+        iterations: number of iterations in one unit of the checkpoint interval.
 
     Raises:
-        InputError: the interval, or where it begins, is no multiple of ``accumulative_counts``.
+        InputError: the interval, or its beginning, is not a multiple of ``accumulative_counts``.
     """
     count = _value(config, "optim_wrapper.accumulative_counts") or 1
     for key in ("interval", "save_begin"):
         value = _value(config, f"default_hooks.checkpoint.{key}")
         if value is not None and value != NEVER and value * iterations % count:
-            unit = f" epochs, of {iterations} iterations each," if iterations > 1 else ""
+            unit = f" epochs of {iterations} iterations each" if iterations > 1 else ""
             raise _refusal(
                 config,
-                f"default_hooks.checkpoint.{key} = {value}{unit} is no multiple of "
+                f"default_hooks.checkpoint.{key} = {value}{unit} is not a multiple of "
                 f"optim_wrapper.accumulative_counts = {count}: a checkpoint keeps no gradients that are "
                 "still being added up, so a resumed run would not be exact",
             )
@@ -133,15 +133,15 @@ def _refusal(config: Config, reason: str) -> InputError:
 
 
 def check_agreement(runner: Any) -> None:
-    """Compare dataset, heads, losses, class weights, metric and schedule of a run that is built.
+    """Compare the dataset, heads, losses, class weights, metric and schedule of a run that has been built.
 
-    What is doubtful alone is logged as a warning.
+    Settings that are only doubtful are logged as warnings.
 
     Args:
-        runner: with its loops built.
+        runner: runner whose loops have been built.
 
     Raises:
-        InputError: something contradicts another thing; all contradictions in one line.
+        InputError: settings contradict each other; one line names all contradictions.
     """
     faults: list[str] = []
     doubts: list[str] = []
@@ -150,9 +150,9 @@ def check_agreement(runner: Any) -> None:
     val_set = runner.val_loop.dataloader.dataset if runner.val_loop is not None else None
     for name, dataset in (("train", train_set), ("val", val_set)):
         if dataset is not None and len(dataset) == 0:
-            faults.append(f"{name}_dataloader: there is no image in this dataset")
+            faults.append(f"{name}_dataloader: this dataset has no images")
     if len(runner.train_dataloader) == 0:
-        faults.append("train_dataloader: drop_last leaves no batch of so few images")
+        faults.append("train_dataloader: with so few images, drop_last leaves no batch")
     if val_set is not None:
         faults += _differing_sets(train_set, val_set)
     classes = _classes(train_set)
@@ -166,7 +166,7 @@ def check_agreement(runner: Any) -> None:
     if rest:
         line = f"param_scheduler ends {rest} iterations before the run"
         if rate == 0:
-            faults.append(f"{line}, at a learning rate of 0, with which they change nothing: set its end")
+            faults.append(f"{line}, at a learning rate of 0, so they change nothing: set its end")
         else:
             doubts.append(f"{line}: the learning rate stays at {rate}")
     if _value(runner.cfg, "default_hooks.checkpoint.by_epoch"):
@@ -181,7 +181,7 @@ def check_agreement(runner: Any) -> None:
 
 
 def members(dataset: Any) -> Iterator[Any]:
-    """Return the datasets that a dataset is made of (concatenated, repeated ...), or itself."""
+    """Yield the datasets within a wrapper (concatenated, repeated and so on), or the dataset itself."""
     inner = getattr(dataset, "datasets", None) or [getattr(dataset, "dataset", None)]
     if inner == [None]:
         yield dataset
@@ -208,7 +208,7 @@ def _differing_sets(train_set: Any, val_set: Any) -> Iterator[str]:
 
 
 def _evaluated_outputs(config: Config) -> int | None:
-    """Return how many outputs of the network the metric is told of; None if it is told nothing."""
+    """Return the number of network outputs that the metric expects; None if its config does not say."""
     for name in ("val_evaluator", "test_evaluator"):
         evaluator = config.get(name) or []
         for metric in [evaluator] if isinstance(evaluator, dict) else evaluator:
@@ -218,7 +218,7 @@ def _evaluated_outputs(config: Config) -> int | None:
 
 
 def _heads(model: nn.Module) -> Iterator[tuple[str, BaseDecodeHead]]:
-    """Return the heads that learn the dataset's classes, by name; an STDC head learns edges."""
+    """Yield the heads that learn the dataset's classes, by name; an STDC head learns edges and is skipped."""
     for name, module in model.named_modules():
         if isinstance(module, BaseDecodeHead) and not isinstance(module, STDCHead):
             yield f"model.{name}", module
@@ -242,7 +242,7 @@ def _head_faults(name: str, head: Any, classes: int, evaluated: int | None) -> I
             if len(weights) not in (outputs, channels):
                 yield f"{name}: {len(weights)} class weights (model.class_weight) for {outputs} classes"
             elif not all(isinstance(w, (int, float)) and 0 <= w < math.inf for w in weights):
-                yield f"{name}: a class weight is negative or no number: {list(weights)}"
+                yield f"{name}: a class weight is negative or not a number: {list(weights)}"
             elif not any(weights):
                 yield f"{name}: all class weights are 0"
         softmax = isinstance(loss, WeightedCrossEntropy) or getattr(loss, "use_sigmoid", True) is False
@@ -254,7 +254,7 @@ def _head_faults(name: str, head: Any, classes: int, evaluated: int | None) -> I
 
 
 def _ignored(name: str, head: Any, model: Any, config: Config) -> Iterator[str]:
-    """Say where a label that one part ignores is a class for another part."""
+    """Report labels that one part ignores and another part treats as a class."""
     padding = getattr(getattr(model, "data_preprocessor", None), "seg_pad_val", head.ignore_index)
     if padding != head.ignore_index:
         yield f"{name} ignores label {head.ignore_index}, but padding is labelled {padding} (seg_pad_val)"
@@ -265,7 +265,7 @@ def _ignored(name: str, head: Any, model: Any, config: Config) -> Iterator[str]:
 
 
 def _after_schedule(runner: Any) -> tuple[int, float | None]:
-    """Return how many iterations follow the end of a decaying learning rate, and that rate if known."""
+    """Return how many iterations follow the end of a decaying learning rate, and that rate if it is known."""
     schedules = runner.param_schedulers or []
     schedules = schedules if isinstance(schedules, list) else [s for part in schedules.values() for s in part]
     epochs = isinstance(runner.train_loop, EpochLoop)
@@ -276,6 +276,6 @@ def _after_schedule(runner: Any) -> tuple[int, float | None]:
         if schedule.param_name == "lr" and (epochs or not schedule.by_epoch)
     }
     last = max(ends, key=lambda schedule: ends[schedule], default=None)
-    if last is None or not hasattr(last, "eta_min"):  # no polynomial or cosine, which decay to a least rate
+    if last is None or not hasattr(last, "eta_min"):  # only polynomial and cosine decay have a least rate
         return 0, None
     return max(0, runner.max_iters - ends[last]), last.eta_min

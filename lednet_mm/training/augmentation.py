@@ -1,4 +1,4 @@
-"""Test-time augmentation: predictions at several scales and mirrored, averaged, for any config."""
+"""Test-time augmentation for any config: average predictions at several scales, original and mirrored."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from lednet_mm.config import innermost
 from lednet_mm.datasets.registered import class_meant
 
 SCALES = (1.0, 0.5, 0.75, 1.25, 1.5, 1.75)
-"""MMSegmentation's own; the image as it is comes first."""
+"""MMSegmentation's scales, with the original size moved to the front."""
 
 
 def augment(config: Config) -> None:
-    """Let a config's model and test data predict each image at several scales and mirrored.
+    """Let a config's model and test data predict each image at several scales, original and mirrored.
 
-    By the config's own ``tta_model`` and ``tta_pipeline``, or by MMSegmentation's model and the test pipeline
-    of the config.
+    The config's own ``tta_model`` and ``tta_pipeline`` are used where they exist, otherwise MMSegmentation's
+    model and the config's test pipeline.
 
     Args:
-        config: its ``model`` and ``test_dataloader`` are changed.
+        config: the config, whose ``model`` and ``test_dataloader`` are changed in place.
     """
     for dataset in innermost(config.test_dataloader.dataset):
         dataset["pipeline"] = config.get("tta_pipeline") or augmented(dataset.get("pipeline") or [])
@@ -32,10 +32,10 @@ def augment(config: Config) -> None:
 
 
 def augmented(pipeline: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a test pipeline that makes each image at 6 scales, as it is and mirrored.
+    """Return a test pipeline that makes each image at 6 scales, original and mirrored.
 
-    Labels are read last, as they are: predictions are brought to their size and turned back. A pipeline that
-    augments already stays as it is.
+    Labels are read last and keep their size: predictions are resized to it and mirrored back. A pipeline that
+    already augments is returned unchanged.
     """
     if any(_is(step, TestTimeAug) for step in pipeline):
         return list(pipeline)

@@ -1,4 +1,4 @@
-"""What a library's error means for the one who wrote the config."""
+"""Explain a library's error to the author of a config."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _UNREGISTERED = re.compile(r"(\S+) is not in the (.+?) registry")
 
 
 def explain(error: BaseException, config: Config) -> str:
-    """Return in one line why something cannot be built from a config, or does not work once it is.
+    """Return one line that says why something cannot be built from a config, or fails after it is built.
 
-    A name that nobody registered and an argument that nobody takes are shown as the key of the config where
-    they stand, with the known names that resemble them.
+    An unregistered name or an unknown argument is shown as the key of the config where it stands, together
+    with known names that resemble it.
     """
     if is_out_of_memory(error):
         return f"not enough memory ({describe_error(error)}): use smaller images or batches"
@@ -34,7 +34,7 @@ def explain(error: BaseException, config: Config) -> str:
         name = found[1].strip("'\"")
         kind = found[2].split("::")[-1]
         known = {known for registry in _registries(error) for known in registry.module_dict}
-        return f"{_place(config, 'type', name)}: no {kind} of the name {name}{suggest(name, known)}"
+        return f"{_place(config, 'type', name)}: there is no {kind} named {name}{suggest(name, known)}"
     if isinstance(error, TypeError) and (found := _UNEXPECTED.search(text)):
         owner, argument = found[1], found[2]
         known = {name for taker in _takers(error, owner) for name in _arguments(taker)}
@@ -50,11 +50,11 @@ def explain(error: BaseException, config: Config) -> str:
 
 
 def keep_traceback(work_dir: str | Path, since: float) -> str:
-    """Add the traceback of the error that is being handled to the log of a run, and say where it is.
+    """Append the traceback of the current exception to the log of a run, and say where the log is.
 
     Args:
-        work_dir: of the run.
-        since: when the run began, in seconds since 1970; an older log belongs to an earlier run.
+        work_dir: work folder of the run.
+        since: time at which the run began, in seconds since 1970; older logs belong to earlier runs.
     """
     logs = [path for path in Path(work_dir).glob("*/*.log") if path.stat().st_mtime >= since]
     path = max(logs, key=lambda log: log.stat().st_mtime, default=Path(work_dir) / "train.log")
@@ -67,7 +67,7 @@ def keep_traceback(work_dir: str | Path, since: float) -> str:
 
 
 def _place(config: Config, key: str, value: Any = None) -> str:
-    """Return the dotted key of a config that ends with this key (and has this value), or the key alone."""
+    """Return the dotted key of a config that ends with this key (and has this value), else the key itself."""
     for place, found in keys_of(config):
         parts = place.split(".")
         if parts[0] in READ and parts[-1] == key and value in (None, found):
@@ -83,7 +83,7 @@ def _frames(error: BaseException) -> Iterator[FrameType]:
 
 
 def _registries(error: BaseException) -> Iterator[Registry]:
-    """Return the registries in which an error's name was looked for, with their parents."""
+    """Yield the registries in which the missing name was looked up, each followed by its parents."""
     for frame in _frames(error):
         registry = frame.f_locals.get("registry")
         while isinstance(registry, Registry):
@@ -92,7 +92,7 @@ def _registries(error: BaseException) -> Iterator[Registry]:
 
 
 def _takers(error: BaseException, owner: str) -> Iterator[Callable]:
-    """Return the classes and functions that were called with the arguments."""
+    """Yield the classes and functions that were called with the rejected argument."""
     for frame in _frames(error):
         for taker in (frame.f_locals.get("obj_cls"), frame.f_globals.get(owner), frame.f_locals.get(owner)):
             if callable(taker):
@@ -100,17 +100,17 @@ def _takers(error: BaseException, owner: str) -> Iterator[Callable]:
 
 
 def _arguments(taker: Callable) -> list[str]:
-    """Return the names of the arguments that a function, or a class and what it inherits from, takes."""
+    """Return the names of the arguments that a function takes, or a class together with its base classes."""
     takers = taker.__mro__ if inspect.isclass(taker) else (taker,)
     names: list[str] = []
     for one in takers:
         try:
             parameters = inspect.signature(one).parameters.values()
-        except (TypeError, ValueError):  # built into Python
+        except (TypeError, ValueError):  # a built-in without a signature
             continue
         names += [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         if not any(p.kind == p.VAR_KEYWORD for p in parameters):
-            break  # nothing is passed on
+            break  # it passes no arguments on to its base class
     return names
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: what they hold, which of them are kept, and which can be continued."""
+"""Checkpoints of a training: what they hold, which of them are kept, and from which it can continue."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ PLAIN = (str, int, float, bool, type(None))
 TRAIN_DETAILS = TypeAdapter(TrainDetails)
 
 FILES_OF_MMENGINE = ("last_ckpt", "keep_ckpt_ids")
-"""What mmengine notes about files that it is going to delete; here the folder itself says it."""
+"""mmengine's own notes of the checkpoints to keep, which are not used here: the files themselves decide."""
 
 
 def plain_values(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries that a checkpoint may hold: numbers, text, and lists and mappings of them."""
+    """Return the entries that a checkpoint may hold: numbers, text, and lists and mappings of these."""
 
     def is_plain(value: Any) -> bool:
         if isinstance(value, (list, tuple)):
@@ -48,7 +48,7 @@ def plain_values(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _message_hub(runtime_info: Any) -> dict[str, Any]:
-    """Return what a checkpoint keeps of mmengine's message hub: logged histories are in the log."""
+    """Return the part of mmengine's message hub that a checkpoint keeps; logged histories are in the log."""
     info = plain_values(runtime_info) if isinstance(runtime_info, Mapping) else {}
     kept = {key: value for key, value in info.items() if key not in FILES_OF_MMENGINE}
     return {"log_scalars": {}, "runtime_info": kept, "resumed_keys": {}}
@@ -56,11 +56,11 @@ def _message_hub(runtime_info: Any) -> dict[str, Any]:
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """Checkpoints of plain values only; an old one is deleted after the new one is whole.
+    """Save checkpoints of plain values only, and delete an old one only after the new one is complete.
 
-    Settings and names of files are those of mmengine's ``CheckpointHook``. ``max_keep_ckpts`` counts the
-    checkpoints of this training that can be read. Files with a higher number than the current iteration,
-    which an earlier run left, are never touched, nor are unreadable ones.
+    Settings and file names are those of mmengine's ``CheckpointHook``. ``max_keep_ckpts`` counts the readable
+    checkpoints of this training. Unreadable files are never deleted, and neither are files with a higher
+    number than the current iteration, which an earlier run left there.
     """
 
     max_keep_ckpts: int
@@ -75,7 +75,7 @@ class SafeCheckpointHook(CheckpointHook):
         self._saved: int | None = None
 
     def before_train(self, runner: Any) -> None:
-        """Look whether the iteration that a run begins at has its checkpoint, which it goes on from."""
+        """Find out whether the run continues from a checkpoint of its current iteration."""
         super().before_train(runner)
         path = Path(self.out_dir) / self.filename_tmpl.format(self._step(runner))
         self._saved = self._step(runner) if path.is_file() and self._is_whole(path) else None
@@ -95,17 +95,17 @@ class SafeCheckpointHook(CheckpointHook):
             self._save(runner, runner.epoch + 1, epoch=runner.epoch + 1, iteration=runner.iter)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Save the checkpoint with the best value so far, of each metric that ``save_best`` names."""
+        """Save the checkpoint with the best value so far of each metric that ``save_best`` names."""
         if not self.save_best or not metrics:
             return
         if "auto" in self.key_indicators:
             self._choose_metric(next(iter(metrics)))
         better = [key for key in self.key_indicators if self._save_if_best(runner, key, metrics[key])]
-        if better and self.last_ckpt is not None:  # which does not know yet of the best ones
+        if better and self.last_ckpt is not None:  # it does not know the new best checkpoints yet
             self._save(runner, self._step(runner), epoch=runner.epoch, iteration=runner.iter)
 
     def after_train(self, runner: Any) -> None:
-        """Save the last weights if they have no checkpoint yet: a run may end before its last iteration."""
+        """Save the last weights if they have no checkpoint yet: a run can end before its last iteration."""
         step = self._step(runner)
         if self.save_last and step != self._saved:
             runner.logger.info(f"Saving checkpoint at the end of the run, after iteration {runner.iter}")
@@ -113,15 +113,15 @@ class SafeCheckpointHook(CheckpointHook):
         super().after_train(runner)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Keep what a reader can load without executing code."""
+        """Keep only what a reader can load without executing code."""
         checkpoint["message_hub"] = _message_hub(checkpoint["message_hub"]["runtime_info"])
 
     def _step(self, runner: Any) -> int:
-        """Return the number that a checkpoint has between two iterations."""
+        """Return the number of a checkpoint that is saved between two iterations."""
         return runner.epoch if self.by_epoch else runner.iter
 
     def _save(self, runner: Any, step: int, *, epoch: int, iteration: int) -> None:
-        """Save a checkpoint under a number, note it as the last one, and delete those that are too many."""
+        """Save a checkpoint under a number, note it as the last one, and delete those beyond the limit."""
         name = self.filename_tmpl.format(step)
         runner.save_checkpoint(
             self.out_dir,
@@ -139,7 +139,7 @@ class SafeCheckpointHook(CheckpointHook):
         if not is_main_process():
             return
         noted = Path(runner.work_dir) / "last_checkpoint"
-        if noted.is_symlink():  # what is written would go to the file that it leads to
+        if noted.is_symlink():  # else the file that it points to would be overwritten
             noted.unlink()
         noted.write_text(self.last_ckpt)
         if self.max_keep_ckpts > 0:
@@ -148,12 +148,12 @@ class SafeCheckpointHook(CheckpointHook):
                 path.unlink(missing_ok=True)
 
     def _is_mine(self, path: Path, step: int) -> bool:
-        """Say whether a checkpoint is one that this training has written up to now, as its name goes."""
+        """Say whether a checkpoint's name shows that this training has written it up to now."""
         number = number_of(path)
         return number is not None and number <= step and path.name == self.filename_tmpl.format(number)
 
     def _is_whole(self, path: Path) -> bool:
-        """Say whether a file can be read; each is looked at once, and again when it has changed."""
+        """Say whether a file is readable; it is read once, and again only after it has changed."""
         status = path.stat()
         state = (status.st_mtime_ns, status.st_size)
         if self._whole.get(path) != state:
@@ -176,10 +176,10 @@ class SafeCheckpointHook(CheckpointHook):
         self.is_better_than = chosen.is_better_than
 
     def _save_if_best(self, runner: Any, key: str, score: float | None) -> bool:
-        """Save a checkpoint if a metric's value is the best so far; then delete the one that was.
+        """Save a checkpoint if a metric's value is the best so far; then delete the previous best one.
 
         Returns:
-            Whether it is the best.
+            Whether the value is the best so far.
         """
         suffix = f"_{key}" if len(self.key_indicators) > 1 else ""
         so_far = runner.message_hub.runtime_info
@@ -219,20 +219,20 @@ class SafeCheckpointHook(CheckpointHook):
 
 
 def read_resumable(path: Path, model: nn.Module, optim_wrapper: Any, param_schedulers: Any) -> dict[str, Any]:
-    """Read a checkpoint that a training is to be continued from; nothing is loaded yet.
+    """Read a checkpoint from which a training is to continue; nothing is loaded into the model yet.
 
     Args:
-        path: of the checkpoint.
-        model: the training's, without wrappers.
-        optim_wrapper: the training's, built.
-        param_schedulers: the training's, built.
+        path: path of the checkpoint.
+        model: the training's model, without wrappers.
+        optim_wrapper: the training's optimizer wrapper, already built.
+        param_schedulers: the training's parameter schedulers, already built.
 
     Returns:
-        The checkpoint, with what mmengine continues from.
+        The checkpoint, with everything that mmengine needs to continue.
 
     Raises:
         DamagedError: the file is damaged.
-        InputError: unreadable, or not of this training; the line says why.
+        InputError: the file is unreadable, or not a checkpoint of this training; the line says why.
     """
     checkpoint = read_checkpoint(path)
     meta = meta_of(checkpoint, path)
@@ -242,18 +242,18 @@ def read_resumable(path: Path, model: nn.Module, optim_wrapper: Any, param_sched
     require_fitting(model, state, path)
     if any(state[name].dtype != tensor.dtype for name, tensor in ours.items() if name in state):
         raise InputError(
-            f"{path}: not the exact weights of a training, but in another precision (a published file?)"
+            f"{path}: the weights have another precision than those of a training (a published file?)"
         )
     require_finite(state, path)
     for key in ("iter", "epoch"):
         value = meta.get(key)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise InputError(f"{path}: no checkpoint of a training: its meta has no number under {key!r}")
+            raise InputError(f"{path}: not a checkpoint of a training: its meta has no number under {key!r}")
     if isinstance(optim_wrapper, OptimWrapper):
         if reason := _optimizer_fault(checkpoint.get("optimizer"), optim_wrapper.optimizer):
             raise InputError(f"{path}: cannot be continued: {reason}")
     elif not isinstance(checkpoint.get("optimizer"), Mapping):
-        raise InputError(f"{path}: cannot be continued: it has no state of the optimizer")
+        raise InputError(f"{path}: cannot be continued: it holds no optimizer state")
     if isinstance(param_schedulers, Sequence) and (
         reason := _schedulers_fault(checkpoint.get("param_schedulers"), param_schedulers)
     ):
@@ -261,12 +261,12 @@ def read_resumable(path: Path, model: nn.Module, optim_wrapper: Any, param_sched
     hub = checkpoint.get("message_hub")
     checkpoint["message_hub"] = _message_hub(hub.get("runtime_info") if isinstance(hub, Mapping) else None)
     if reason := _history_fault(checkpoint["message_hub"]["runtime_info"]):
-        raise InputError(f"{path}: cannot be continued: what it says of the training so far is odd: {reason}")
+        raise InputError(f"{path}: cannot be continued: its history of the training is invalid: {reason}")
     return checkpoint
 
 
 def _history_fault(info: Mapping[str, Any]) -> str | None:
-    """Say why what a checkpoint tells of its training fits in no record; None if it does."""
+    """Say why the training history in a checkpoint cannot go into a record; None if it can."""
     keys = {
         "ranges": "ranges",
         "miou_curve": "validation_curve_miou_percent",
@@ -290,7 +290,7 @@ def _optimizer_fault(state: Any, optimizer: Any) -> str | None:
     groups = state.get("param_groups") if isinstance(state, Mapping) else None
     moments = state.get("state") if isinstance(state, Mapping) else None
     if not isinstance(groups, list) or not isinstance(moments, Mapping):
-        return "it has no state of the optimizer (a published file?)"
+        return "it holds no optimizer state (a published file?)"
     ours = optimizer.param_groups
     if len(groups) != len(ours):
         return f"its optimizer has {len(groups)} groups of parameters, this training's {len(ours)}"
@@ -298,11 +298,11 @@ def _optimizer_fault(state: Any, optimizer: Any) -> str | None:
     for theirs, own in zip(groups, ours, strict=True):
         numbers = theirs.get("params") if isinstance(theirs, Mapping) else None
         if not isinstance(numbers, list) or len(numbers) != len(own["params"]):
-            return "its optimizer has other groups of parameters than this training's"
+            return "its optimizer's groups of parameters differ from this training's"
         if reason := _hyperparameter_fault(theirs, own, type(optimizer).__name__):
             return reason
         if not all(isinstance(number, int) for number in numbers):
-            return "its optimizer numbers its parameters by something else than numbers"
+            return "its optimizer identifies its parameters by something other than numbers"
         parameters.update(zip(numbers, own["params"], strict=True))
     if not moments and any("betas" in own or own.get("momentum") for own in ours):
         return "its optimizer has no moments"
@@ -316,31 +316,31 @@ def _optimizer_fault(state: Any, optimizer: Any) -> str | None:
                     f"and the parameter {tuple(parameters[number].shape)}"
                 )
             if not isinstance(value, (Tensor, int, float)) and key != "momentum_buffer":
-                return f"its optimizer's {key} of parameter {number} is no number"
+                return f"its optimizer's {key} of parameter {number} is not a number"
     tensors = {f"{key} of parameter {i}": t for i, values in moments.items() for key, t in values.items()}
     fault = describe_not_finite({name: t for name, t in tensors.items() if isinstance(t, Tensor)})
     return f"its optimizer's {fault}" if fault else None
 
 
 def _hyperparameter_fault(theirs: Mapping[str, Any], own: Mapping[str, Any], optimizer: str) -> str | None:
-    """Say why the settings of a group of parameters are not those of this optimizer; None if they are."""
+    """Say why a parameter group's settings do not fit this optimizer; None if they do."""
     if unknown := sorted(str(key) for key in theirs.keys() - own.keys() - {"initial_lr"}):
-        return f"its optimizer is another one than {optimizer} (it has {', '.join(unknown)})"
+        return f"its optimizer is not {optimizer} (it has {', '.join(unknown)})"
     for key, value in own.items():
-        # Switches without a value are new in a version of PyTorch, which fills them in.
+        # New versions of PyTorch add switches without a value, and fill them in.
         numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
         if (numeric or isinstance(value, tuple)) and not isinstance(
             theirs.get(key), (int, float, Tensor) if numeric else (tuple, list)
         ):
-            return f"its optimizer is another one than {optimizer} (it has no {key})"
+            return f"its optimizer is not {optimizer} (it has no {key})"
     return None
 
 
 def _schedulers_fault(states: Any, schedulers: Sequence[Any]) -> str | None:
     """Say why schedulers cannot take their states; None if they can."""
     if not isinstance(states, list) or len(states) != len(schedulers):
-        return "it has not the state of each schedule (of learning rates, say) of this training"
+        return "it lacks the state of some schedules (such as that of the learning rate) of this training"
     for state, scheduler in zip(states, schedulers, strict=True):
         if not isinstance(state, Mapping) or state.keys() != scheduler.state_dict().keys():
-            return f"its schedules are others than this training's ({type(scheduler).__name__})"
+            return f"its schedules differ from this training's ({type(scheduler).__name__})"
     return None

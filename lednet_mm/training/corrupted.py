@@ -1,4 +1,4 @@
-"""Testing on corrupted images: which are measured already, and the step that corrupts what is loaded."""
+"""Testing on corrupted images: which measurements exist already, and the step that corrupts loaded images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lednet_mm.records import Provenance, read_records
 
 
 def describe_corruption(corruption: Corruption) -> dict[str, Any]:
-    """Return what a record says of a corruption."""
+    """Return the description of a corruption that a record keeps."""
     return {
         "corruption": corruption.name,
         "severity": corruption.severity,
@@ -33,16 +33,16 @@ def measure_each(
     measure: Callable[[Corruption], float | None],
     say: Callable[[str], None],
 ) -> dict[Corruption, float | None]:
-    """Measure what is not done, and say after each how it went and how long the rest will take.
+    """Measure what is missing, and report after each measurement its result and the time left.
 
     Args:
         wanted: all corruptions that were asked for.
-        done: mIoU in percent of those that have a record already.
-        measure: tests with a corruption; returns the mIoU, None where there is none.
-        say: takes a line.
+        done: mIoU in percent of each corruption that has a record already.
+        measure: function that tests with a corruption and returns the mIoU, or None where there is none.
+        say: function that prints a line.
 
     Returns:
-        mIoU in percent of all that were asked for.
+        mIoU in percent of every corruption that was asked for.
     """
     missing = [corruption for corruption in wanted if corruption not in done]
     if len(missing) < len(wanted):
@@ -52,24 +52,24 @@ def measure_each(
     for number, corruption in enumerate(missing, start=1):
         miou = found[corruption] = measure(corruption)
         left = (time.monotonic() - begin) / number * (len(missing) - number)
-        score = "no score" if miou is None or np.isnan(miou) else f"mIoU {miou:.2f}"
-        say(f"corruption {number} of {len(missing)}: {corruption}: {score}; {left / 60:.1f} minutes left")
+        score = "no mIoU" if miou is None or np.isnan(miou) else f"mIoU {miou:.2f}"
+        say(f"corruption {number} of {len(missing)}, {corruption}: {score}; {left / 60:.1f} minutes left")
     return {corruption: found[corruption] for corruption in wanted}
 
 
 def recorded_corruptions(
     work_dir: str | Path, config: str, provenance: Provenance, split: str, tta: bool
 ) -> dict[Corruption, float | None]:
-    """Return the corruptions that a folder has records of, for the same weights, config, data and library.
+    """Return the corruptions that a folder has records of with the same weights, config, data and library.
 
     All processes of a distributed test get what the first one finds.
 
     Args:
-        work_dir: with the records.
+        work_dir: work folder with the records.
         config: text of the config.
-        provenance: of the test that is under way.
-        split: whose images are tested.
-        tta: whether predictions are augmented.
+        provenance: provenance of the current test.
+        split: split whose images are tested.
+        tta: whether predictions use test-time augmentation.
 
     Returns:
         Corruption -> mIoU in percent.
@@ -90,10 +90,10 @@ def recorded_corruptions(
 
 
 def insert_corrupting(dataset: Any, config: Config) -> CorruptImages:
-    """Put one step that corrupts images behind the loading of images, in every dataset within a dataset.
+    """Insert a step that corrupts images after the loading of images, also in datasets within a wrapper.
 
     Raises:
-        InputError: a pipeline that loads no image.
+        InputError: a pipeline loads no images.
     """
     step = CorruptImages()
     waiting = [dataset]

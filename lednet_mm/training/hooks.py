@@ -1,4 +1,4 @@
-"""Hooks of a training run: randomness from the position, guards, records."""
+"""Hooks of a training run: seeds for every iteration, checks of the loss, and records."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from lednet_mm.training.loops import EpochLoop
 from lednet_mm.training.precision import precision_now
 
 APPLIES = ("commit", "dirty", "device", "threads", "precision", "dataset_fingerprint")
-"""What a record tells of each range of iterations, beside their number, seed and learning rate."""
+"""What a record keeps of each range of iterations, beside their numbers, seed and learning rate."""
 
 
 @HOOKS.register_module()
 class SeedHook(Hook):
-    """Seed PyTorch before every iteration from (seed, iteration, rank): nothing needs to be stored."""
+    """Seed PyTorch before every iteration from (seed, iteration, rank), so no random state must be stored."""
 
     priority = "VERY_HIGH"
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Plant the seed of this iteration."""
+        """Set the seed of this iteration."""
         seed_iteration(runner.seed or 0, runner.iter, get_rank())
 
 
@@ -45,28 +45,28 @@ class SeedHook(Hook):
 class EncoderFirstHook(Hook):
     """Train the encoder with the auxiliary head first, then encoder and decoder without it.
 
-    LEDNet's authors train so (train/main.py), each stage with a schedule of its own; here both share one
-    schedule, so that nothing else differs from a training in one stage. Needs a ``Segmentor`` with an
-    auxiliary head. The stage follows from the iteration, so a resumed run goes on as it would have.
+    LEDNet's authors do this (train/main.py) with a separate schedule for each stage; here both stages share
+    one schedule, so that nothing else differs from a training in one stage. The hook needs a ``Segmentor``
+    with an auxiliary head. The iteration decides the stage, so a resumed run continues in the right one.
 
     Args:
-        share: of the iterations that are the first stage.
+        share: share of the iterations that belong to the first stage.
     """
 
     def __init__(self, share: float = 0.5) -> None:
         self.share = share
 
     def before_train(self, runner: Any) -> None:
-        """Look for the head.
+        """Check that there is an auxiliary head.
 
         Raises:
-            InputError: the model has none.
+            InputError: the model has no auxiliary head.
         """
         if not getattr(self._model(runner), "with_auxiliary_head", False):
             raise InputError("EncoderFirstHook: the model has no auxiliary_head to train the encoder with")
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Say which head learns in this iteration."""
+        """Choose the head that learns in this iteration."""
         first = runner.iter < self.share * runner.max_iters
         self._model(runner).learning = "auxiliary" if first else "decode"
 
@@ -77,28 +77,28 @@ class EncoderFirstHook(Hook):
 
 @HOOKS.register_module()
 class EarlyLoggerHook(LoggerHook):
-    """MMEngine's hook, which also logs the iterations 1, 2, 4, 8, ... of a session, up to its interval.
+    """MMEngine's hook, which also logs iterations 1, 2, 4, 8, ... of a session, up to its interval.
 
-    So whoever starts or resumes a training sees after one iteration how it goes and how long it will take.
+    So a user who starts or resumes a training sees after one iteration how fast it is and when it will end.
     """
 
     interval: int
     _first_iter = 0
 
     def before_train(self, runner: Any) -> None:
-        """Remember the iteration that the session begins at."""
+        """Remember the iteration at which the session begins."""
         super().before_train(runner)
         self._first_iter = runner.iter
 
     def is_early(self, runner: Any) -> bool:
-        """Say whether the iteration that ends now is one of the first, which are logged."""
+        """Say whether the iteration that ends now is one of the early ones that are logged."""
         done = runner.iter + 1 - self._first_iter
         return done < self.interval and done & (done - 1) == 0
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Log the iteration if it is one of the first, or the interval's."""
+        """Log the iteration if it is an early one or if the interval is due."""
         interval = self.interval
         try:
             self.interval = 1 if self.is_early(runner) else interval
@@ -109,11 +109,11 @@ class EarlyLoggerHook(LoggerHook):
 
 @HOOKS.register_module()
 class LossHook(RuntimeInfoHook):
-    """Read the losses where they are logged, and stop a run whose loss is no longer a number.
+    """Read the losses where they are logged, and stop a run whose loss is NaN or infinite.
 
-    MMEngine's hook, in whose place this one stands, reads every value in every iteration, and a GPU has to
-    finish its work first. Here they stay on the device until the run logs, validates or writes a checkpoint;
-    each iteration's value reaches the log all the same.
+    This hook replaces MMEngine's, which reads every value in every iteration and so makes the CPU wait for
+    the GPU each time. Here the values stay on the device until the run logs, validates or writes a
+    checkpoint; the log still gets the value of every iteration.
     """
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ class LossHook(RuntimeInfoHook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Keep the losses of this iteration, and read all of them if they are due.
+        """Keep the losses of this iteration, and read all kept losses when they are due.
 
         Raises:
             InputError: a loss is NaN or infinite; the line names the iteration and the last checkpoint.
@@ -139,7 +139,7 @@ class LossHook(RuntimeInfoHook):
             any(self.every_n_train_iters(runner, n) for n in intervals)
             or any(hook.is_early(runner) for hook in runner.hooks if isinstance(hook, EarlyLoggerHook))
             or self.is_last_train_iter(runner)
-            or self.end_of_epoch(runner.train_dataloader, batch_idx)  # logged then, and validated in epochs
+            or self.end_of_epoch(runner.train_dataloader, batch_idx)  # an epoch loop logs and validates then
         ):
             self._read(runner)
 
@@ -166,11 +166,11 @@ class LossHook(RuntimeInfoHook):
 
 @HOOKS.register_module()
 class RecordHook(Hook):
-    """Write the records of a training: how it went, and the accuracy of its last weights.
+    """Write the records of a training: its course, and the accuracy of its last weights.
 
-    The validation curve and the ranges of iterations with what applied to each (seed, length, learning rate,
-    commit, device) are kept with the checkpoints, so that a resumed run knows them whole; a validation that
-    was cut off is made up for.
+    Checkpoints hold the validation curve and the ranges of iterations with the settings of each (seed,
+    length, learning rate, commit, device), so that a resumed run knows its whole history. A validation that
+    was cut off is repeated.
     """
 
     priority = "LOWEST"
@@ -185,15 +185,15 @@ class RecordHook(Hook):
         self.ranges: list[dict[str, Any]] = []
 
     def before_train(self, runner: Any) -> None:
-        """Start the clocks; validate first if the run was cut off right before a validation."""
+        """Start the clocks; validate first if the run was cut off just before a validation."""
         if not hasattr(runner, "dataset_fingerprints"):
-            runner.logger.warning("no records: they need the runner_type of this config, ReproducibleRunner")
+            runner.logger.warning("no records are written: the config needs runner_type = ReproducibleRunner")
             return
         runner.message_hub.update_info("miou_curve", self._curve(runner))
         if self._validation_is_missing(runner):
             runner.val_loop.run()
         self.first_iter = runner.iter
-        # The code that runs is the one that was loaded, whatever is committed meanwhile.
+        # The commit of the code that was loaded, even if there are new commits during the run.
         device = next(runner.model.parameters()).device
         wrapper = runner.optim_wrapper
         self.provenance = collect_provenance(
@@ -216,37 +216,37 @@ class RecordHook(Hook):
         self.training.go_on()
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Keep the learning rate of this iteration; the next checkpoint holds it."""
+        """Keep the learning rate of this iteration for the next checkpoint."""
         if self.provenance is None:
             return
         rate = next(iter(runner.optim_wrapper.get_lr().values()))[0]
         extend_range(self.ranges[-1], runner.iter + 1, rate)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Leave the writing of checkpoints out of the speed of training."""
+        """Stop the clock, so that writing checkpoints does not count in the training speed."""
         self.training.pause()
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Count on after a checkpoint."""
+        """Start the clock again after a checkpoint."""
         self.training.go_on()
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Count on after a checkpoint."""
+        """Start the clock again after a checkpoint."""
         self.training.go_on()
 
     def before_val(self, runner: Any) -> None:
-        """Leave validations out of the speed of training."""
+        """Stop the clock, so that validations do not count in the training speed."""
         self.training.pause()
 
     def after_val(self, runner: Any) -> None:
-        """Count on after a validation."""
+        """Start the clock again after a validation."""
         if runner.iter < runner.max_iters:
             self.training.go_on()
 
     def after_val_epoch(self, runner: Any, metrics: dict | None = None) -> None:
-        """Remember the accuracy."""
+        """Keep the accuracy for the record and the curve."""
         self.validated_at = runner.iter
         self.accuracy = next(
             (m.last for m in runner.val_evaluator.metrics if isinstance(m, ConfusionMatrixMetric)), None
@@ -310,7 +310,7 @@ class RecordHook(Hook):
             )
 
     def _validation_is_missing(self, runner: Any) -> bool:
-        """Say whether the checkpoint that a run goes on from was due to be validated and was not."""
+        """Say whether the checkpoint that a run continues from should have been validated and was not."""
         loop = runner.train_loop
         done = runner.iter
         if isinstance(loop, EpochLoop):
@@ -335,7 +335,7 @@ def write_accuracy_record(
     kind: Kind = "accuracy",
     **details: Any,
 ) -> Path:
-    """Write the accuracy record of one split, clean or corrupted, and return its path."""
+    """Write the accuracy record of one split, on clean or corrupted images, and return its path."""
     record = new_record(
         kind,
         run_of(runner.cfg, seed),

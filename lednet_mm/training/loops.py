@@ -1,4 +1,4 @@
-"""The loop over epochs, exact on resume, and with samplers that have no end."""
+"""The epoch-based training loop, exact on resume and able to read endless samplers."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from lednet_mm.upstream.mmengine import set_progress
 
 
 class EpochLoop(EpochBasedTrainLoop):
-    """mmengine's loop over epochs of ``len(dataloader)`` iterations each; its arguments are the same.
+    """mmengine's epoch-based loop of ``len(dataloader)`` iterations in each epoch, with the same arguments.
 
     A sampler without an end (``ReproducibleSampler``) is read on from epoch to epoch, so every batch is full.
-    A run that was cut off in the middle of an epoch goes on there: where it stands follows from the number of
-    iterations done.
+    A run that was cut off within an epoch continues there: the number of iterations done gives the position.
     """
 
     _stream: Iterator[Any] | None = None
 
     def run(self) -> Any:
-        """Train the epochs that are left."""
+        """Train the remaining epochs."""
         set_progress(self, self.iter, self.iter // len(self.dataloader))
         return super().run()
 
     def run_epoch(self) -> None:
-        """Train the iterations that are left of one epoch."""
+        """Train the remaining iterations of one epoch."""
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
         for index, batch in self._batches(self.iter % len(self.dataloader)):
@@ -36,9 +35,9 @@ class EpochLoop(EpochBasedTrainLoop):
         set_progress(self, self.iter, self.epoch + 1)
 
     def _batches(self, begin: int) -> Iterator[tuple[int, Any]]:
-        """Return the batches of this epoch from one on, with their numbers."""
+        """Yield the batches of this epoch from number ``begin`` on, with their numbers."""
         sampler: Any = self.dataloader.sampler
-        if not hasattr(sampler, "skip"):  # it ends with the epoch, and mmengine shuffles it by the epoch
+        if not hasattr(sampler, "skip"):  # finite: mmengine shuffles it anew for each epoch
             return islice(enumerate(self.dataloader), begin, None)
         if self._stream is None:
             sampler.skip(self.iter * (self.dataloader.batch_size or 1))

@@ -1,4 +1,4 @@
-"""The generated streets, made where a training needs them and they are missing: that takes seconds."""
+"""Generate the streets dataset when a training needs it and it is missing, which takes seconds."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Any
 from lednet_mm.config import innermost
 
 STREETS = "data/streets"
-"""The folder of the generated streets, as the project's configs name it."""
+"""Folder of the generated streets dataset in the project's configs."""
 
 
 def make_missing_streets(configs: Iterable[Mapping[str, Any]], say: Callable[[str], object]) -> None:
-    """Generate the streets of default parameters if they are missing and a training reads them.
+    """Generate the streets dataset with default parameters if it is missing and a training reads it.
 
-    Whatever lies there, a link or an empty folder too, is the user's and left to the check of the data. So is
-    every other folder.
+    Anything that already exists there, even a link or an empty folder, belongs to the user and is left to the
+    check of the data. So are all other folders.
 
     Args:
-        configs: of the trainings; none is looked at if the folder is there.
-        say: gets one line if the set is generated.
+        configs: configs of the trainings; none of them is read if the folder exists.
+        say: function that prints a line; it is called if the dataset is generated.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: the dataset cannot be written.
     """
     if os.path.lexists(STREETS) or not any(_reads_streets(config) for config in configs):
         return
     say(f"{STREETS} is missing: generating it, which takes seconds")
-    import lednet_mm.register  # noqa: F401  (a study's own process has not imported PyTorch)
+    import lednet_mm.register  # noqa: F401  (a study's main process has not imported PyTorch)
     from lednet_mm.datasets.streets import generate_streets
 
     generate_streets(STREETS)

@@ -1,4 +1,4 @@
-"""What is checked before anything is built: the data, in the quick form."""
+"""The quick check of the data before anything is built."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from lednet_mm.errors import InputError
 
 
 def preflight(config: Config) -> dict[str, DatasetSummary]:
-    """Check the splits that a training uses: pairs of all files, and a sample of them decoded.
+    """Check the splits that a training uses: pair all files, and decode a sample of them.
 
     Args:
-        config: with ``train_dataloader`` and, where the training validates, ``val_dataloader``.
+        config: config with ``train_dataloader`` and, where the training validates, ``val_dataloader``.
 
     Returns:
-        What was found of each split.
+        What was found in each split.
 
     Raises:
-        InputError: a folder is missing, something is wrong with a file (the line names the first one), or
-            no label of a split has a labelled pixel.
+        InputError: a folder is missing, a file has a fault (the line names the first one), or a split has no
+            labelled pixel at all.
     """
     summaries = {}
     for split in ("train", "val"):

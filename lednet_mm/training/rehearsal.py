@@ -1,8 +1,8 @@
-"""The dry step: one batch of training and one of validation before a run counts as started.
+"""The rehearsal: one training batch and one validation batch are tried before a run starts.
 
 It takes about as long as one iteration and one validated image. Weights, statistics, optimizer and random
-states are as before, so a run with and without it ends with the same bits. Where the processes of a
-distributed training would wait for each other, nothing is done (batch statistics of SyncBN apart).
+states are restored afterwards, so a run ends with the same bits with and without it. The rehearsal avoids
+steps in which the processes of a distributed training would wait for each other (except in SyncBN).
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from lednet_mm.errors import InputError, describe_error, is_out_of_memory
 from lednet_mm.training.agreement import check_agreement
 
 POOL = 8
-"""From how many samples, spread over the set, a batch is taken: those of different sizes first."""
+"""Number of samples, spread over the dataset, from which a batch is chosen; different sizes come first."""
 
 PLAIN = (bool, int, float, str, type(None))
 
 
 class RehearsalError(InputError):
-    """What a training would do fails; the cause has a traceback, as it may be a defect of ours."""
+    """A step of the training fails; its traceback is kept, because it may be a defect of this project."""
 
 
 class DryOptimizer:
-    """Stands in the place of an optimizer wrapper for one training step and changes no weight.
+    """Takes the place of an optimizer wrapper for one training step and changes no weight.
 
     Args:
-        wrapper: whose precision and clipping of gradients are tried.
+        wrapper: optimizer wrapper whose precision and gradient clipping are tried.
     """
 
     def __init__(self, wrapper: Any) -> None:
@@ -48,7 +48,7 @@ class DryOptimizer:
         self.loss = 0.0
 
     def optim_context(self, model: nn.Module) -> AbstractContextManager:
-        """Return the context of a forward pass: mixed precision, where the wrapper has it."""
+        """Return the context of a forward pass: mixed precision if the wrapper uses it."""
         return self.wrapper.optim_context(model)
 
     def update_params(self, loss: Tensor, *unused: Any, **unused_too: Any) -> None:
@@ -62,13 +62,13 @@ class DryOptimizer:
 
 
 def rehearse(runner: Any) -> None:
-    """Compare what is built, then try one batch of training and one of validation.
+    """Check that the built parts agree, then try one training batch and one validation batch.
 
     Args:
-        runner: everything in it is built and loaded.
+        runner: runner in which everything is built and loaded.
 
     Raises:
-        InputError: something contradicts another thing, or fails; the line says why.
+        InputError: settings contradict each other, or a step fails; the line says why.
     """
     check_agreement(runner)
     began = time.perf_counter()
@@ -85,7 +85,7 @@ def rehearse(runner: Any) -> None:
 
 @contextmanager
 def as_it_was(model: nn.Module) -> Iterator[None]:
-    """Leave a model's buffers, modes and gradients and all random states as they are on entry."""
+    """Restore a model's buffers, modes and gradients and all random states on exit."""
     buffers = [
         (module, name, buffer, buffer.detach().clone())
         for module in model.modules()
@@ -114,7 +114,7 @@ def as_it_was(model: nn.Module) -> Iterator[None]:
 
 
 def varied_samples(dataset: Any, count: int) -> list[Any]:
-    """Return samples spread over a dataset, those of different sizes first."""
+    """Return samples spread over a dataset; samples of different sizes come first."""
     chosen = np.linspace(0, len(dataset) - 1, max(POOL, count)).astype(int)
     samples = [dataset[int(i)] for i in (chosen if len(dataset) < count else np.unique(chosen))]
     seen: set[str] = set()
@@ -133,7 +133,7 @@ def _size(sample: Any) -> str:
 
 
 def _try_training(runner: Any, model: Any) -> tuple[int, str]:
-    """Try a batch of the train split, and an image alone where a pass over the data ends with one.
+    """Try a training batch, and a single image if a pass over the data ends with a batch of one.
 
     Returns:
         The number of images in the batch, and their size.
@@ -205,7 +205,7 @@ def _why_training_fails(runner: Any, error: Exception, count: int, sizes: str) -
 
 
 def _try_validation(runner: Any, model: Any) -> None:
-    """Try a batch of the val split and the metric; of batches of one, the smallest and largest image."""
+    """Try a validation batch and the metric; with batches of one, try the smallest and the largest image."""
     loop = runner.val_loop
     loader = loop.dataloader
     count = loader.batch_size or 1
@@ -261,7 +261,7 @@ def _named(what: str) -> Iterator[None]:
 
 @contextmanager
 def _in_silence(logger: logging.Logger) -> Iterator[None]:
-    """Keep a metric from logging and warning about a sample that stands for nothing."""
+    """Keep a metric from logging and warning about samples that are only tried."""
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

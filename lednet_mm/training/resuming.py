@@ -1,8 +1,8 @@
-"""Continuing a run: only as what it was, with a schedule that fits its length.
+"""Continue a run, but only under the same settings, with a schedule that fits its length.
 
-A checkpoint holds the config that it was trained under. What may change is how long a run is, where it and
-its data lie, on what it runs, and how often it is looked at; anything else would make its record tell of a
-training that never was.
+A checkpoint holds the config that it was trained under. The length of the run, the places of the run and its
+data, the hardware, and the intervals of logging and validation may change. With any other change, the record
+would describe a training that never happened.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from lednet_mm.training.loops import EpochLoop
 from lednet_mm.upstream.mmengine import set_progress
 
 MAY_CHANGE = (
-    # how long, and how often it is looked at
+    # the length of the run, and how often it is logged and validated
     *("train_cfg.max_iters", "train_cfg.max_epochs", "train_cfg.val_*", "train_cfg.dynamic_intervals"),
     *("default_hooks.checkpoint.*", "default_hooks.logger.*", "default_hooks.visualization*"),
     *("experiment_name", "log_level", "log_processor*", "visualizer*"),
-    # where, and with what
+    # places and hardware
     *(
         "compile*",
         "custom_imports*",
@@ -38,29 +38,29 @@ MAY_CHANGE = (
     *("resume", "work_dir", "val_dataloader.batch_size"),
     *(f"*_dataloader.{key}" for key in ("num_workers", "persistent_workers", "prefetch_factor")),
     *(f"*_dataloader.{key}" for key in ("multiprocessing_context", "pin_memory", "timeout")),
-    # no part of a training
+    # settings that do not affect a training
     *("test_*", "tta_*"),
 )
-"""Keys that a run may continue with another value of, as patterns."""
+"""Patterns of the keys whose values may change when a run continues."""
 
 PLACES = ("cache_dir", "data_root")
-"""Keys of a dataset that say where it lies."""
+"""Keys of a dataset that say where its files are."""
 
 POSITION = ("_global_step", "_last_value", "last_step", "verbose")
-"""What changes in a schedule from step to step; all else is what it is."""
+"""Attributes of a schedule that change from step to step; all others identify it."""
 
 SHOWN = 3
 NEW_RUN = "begin a new run in another --work-dir (--pretrained takes the weights along)"
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return where two configs differ in what a continued run may not change: dotted key -> both values."""
+    """Return the differences of two configs that a continued run must not have: dotted key -> both values."""
     found = differing_keys(_training_of(then), _training_of(now))
     return {key: v for key, v in found.items() if not any(fnmatchcase(key, may) for may in MAY_CHANGE)}
 
 
 def _training_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides a training: no variables of the file, no places, no end that is the run's own."""
+    """Return the settings that decide a training: no auxiliary variables, no paths, no length of the run."""
     kept = {key: value for key, value in config.items() if key in READ}
     for key in kept:
         if key.endswith("_dataloader"):
@@ -95,15 +95,15 @@ class _Dicts(ast.NodeTransformer):
 
 
 def config_of(meta: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the config in a checkpoint's ``meta`` as values, never executed; None if it has none."""
+    """Return the config in a checkpoint's ``meta`` as values, without executing it; None if it has none."""
     try:
         if isinstance(meta.get("config"), str):
             return read_literals(meta["config"])
-        text = meta.get("cfg")  # mmengine's own, of checkpoints without ours
+        text = meta.get("cfg")  # mmengine's key, in checkpoints without ours
         if isinstance(text, str) and len(text) <= LARGEST:
             return read_literals(ast.unparse(_Dicts().visit(ast.parse(text))))
     except (ValueError, SyntaxError, RecursionError, MemoryError):
-        pass  # no literals: the caller says that nothing could be compared
+        pass  # not literals: the caller reports that nothing could be compared
     return None
 
 
@@ -111,17 +111,17 @@ def check_continues(path: str, checkpoint: Mapping[str, Any], runner: Any) -> No
     """Check that a run may continue from a checkpoint.
 
     Args:
-        path: of the checkpoint.
-        checkpoint: its content.
-        runner: with the config and the length of the run that is to continue.
+        path: path of the checkpoint.
+        checkpoint: content of the checkpoint.
+        runner: runner with the config and the length of the run that is to continue.
 
     Raises:
-        InputError: the checkpoint is not of a training, or of one under another config, on other data, or
-            of more iterations than asked for.
+        InputError: the checkpoint is not one of a training, or its training had another config, other data
+            or more iterations than asked for.
     """
     meta = checkpoint.get("meta")
     if not isinstance(meta, Mapping) or not isinstance(meta.get("iter"), int):
-        raise InputError(f"{path}: no checkpoint of a training (it does not say after which iteration)")
+        raise InputError(f"{path}: not a checkpoint of a training (it does not say after which iteration)")
     length = "train_cfg.max_epochs" if isinstance(runner.train_loop, EpochLoop) else "train_cfg.max_iters"
     if meta["iter"] > runner.max_iters:
         raise InputError(
@@ -133,11 +133,13 @@ def check_continues(path: str, checkpoint: Mapping[str, Any], runner: Any) -> No
         seed = meta.get("seed")
         if seed is not None and seed != runner.seed:
             raise _refusal(path, {"randomness.seed": (seed, runner.seed)})
-        runner.logger.warning(f"{path} holds no config: whether it was trained under this one is not known")
+        runner.logger.warning(
+            f"{path} holds no config, so it is unknown whether it was trained under this one"
+        )
     else:
         try:
             now = read_literals(runner.config_text)
-        except ValueError:  # classes and functions in the config
+        except ValueError:  # the config holds classes or functions
             runner.logger.warning(f"{path}: its config could not be compared with this one, which holds code")
         else:
             if changed := differences(then, now):
@@ -179,13 +181,13 @@ def _refusal(path: str, changed: Mapping[str, tuple[Any, Any]]) -> InputError:
 
 
 def restore(runner: Any, path: str, checkpoint: Mapping[str, Any]) -> None:
-    """Bring loop, message hub, schedules and optimizer to where a checkpoint is.
+    """Restore the loop, message hub, schedules and optimizer from a checkpoint.
 
-    Where the run has become longer, its schedules are followed from the beginning: the learning rate is that
+    If the run has become longer, its schedules are stepped from the beginning: the learning rate is then that
     of a run that had this length from the start.
 
     Raises:
-        InputError: the optimizer's state is of another model or another optimizer.
+        InputError: the optimizer's state belongs to another model or another optimizer.
     """
     done = checkpoint["meta"]["iter"]
     loop = runner.train_loop
@@ -198,7 +200,7 @@ def restore(runner: Any, path: str, checkpoint: Mapping[str, Any]) -> None:
     other = not _same_schedules(schedules, states)
     if other:
         runner.logger.info(
-            f"the schedule has another length: followed from the beginning to iteration {done}"
+            f"the schedule has another length: it is stepped from the beginning to iteration {done}"
         )
         _follow(schedules, done, length)
     groups = [group for optimizer in _optimizers(runner.optim_wrapper) for group in optimizer.param_groups]
@@ -207,7 +209,7 @@ def restore(runner: Any, path: str, checkpoint: Mapping[str, Any]) -> None:
         runner.optim_wrapper.load_state_dict(checkpoint["optimizer"])
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(
-            f"{path}: the state of its optimizer is of another model or optimizer ({describe_error(error)})"
+            f"{path}: its optimizer state belongs to another model or optimizer ({describe_error(error)})"
         ) from error
     if other:
         groups = [
@@ -218,12 +220,12 @@ def restore(runner: Any, path: str, checkpoint: Mapping[str, Any]) -> None:
     else:
         for schedule, state in zip(schedules, states, strict=True):
             schedule.load_state_dict(state)
-        if length and done == (epoch + 1) * length:  # written before the end of its epoch, which comes now
+        if length and done == (epoch + 1) * length:  # saved before the epoch was counted as done
             _step(schedules, by_epoch=True)
 
 
 def _listed(schedules: Any) -> list[Any]:
-    """Return schedules, or their states, as one list, also those of several optimizers."""
+    """Return schedules, or their states, as one list, even if there are several optimizers."""
     if isinstance(schedules, Mapping):
         return [one for part in schedules.values() for one in part]
     return list(schedules)
@@ -236,7 +238,7 @@ def _optimizers(wrapper: Any) -> list[Any]:
 
 
 def _same_schedules(schedules: list[Any], states: list[Any]) -> bool:
-    """Say whether these schedules are those whose states a checkpoint has."""
+    """Say whether these schedules are the ones whose states a checkpoint holds."""
 
     def identity(state: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in state.items() if key not in POSITION}
@@ -248,7 +250,7 @@ def _same_schedules(schedules: list[Any], states: list[Any]) -> bool:
 
 
 def _follow(schedules: list[Any], iterations: int, epoch_length: int | None) -> None:
-    """Step schedules that stand at the beginning as a training of so many iterations does."""
+    """Step new schedules as a training of ``iterations`` iterations does."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the optimizer does not step between
         for done in range(1, iterations + 1):

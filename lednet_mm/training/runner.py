@@ -1,8 +1,8 @@
-"""The runner of every config here: mmengine's, made exact on resume and safe with its files.
+"""The runner of every config here: mmengine's runner, made exact on resume and safe with its files.
 
-What it adds: checkpoints appear whole or not at all; resuming takes the newest one that can be read; files
-are loaded without executing code and strictly; data, config and one batch are tried before the first
-iteration; a run continues only as what it was; distributed training runs on CPUs too.
+It adds the following: a checkpoint appears complete or not at all; resuming takes the newest readable
+checkpoint; files are loaded strictly and without executing code; data, config and one batch are tried before
+the first iteration; a run continues only under the same settings; distributed training also runs on CPUs.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from lednet_mm.training.resuming import check_continues, restore
 from lednet_mm.upstream.mmengine import OpenRunner
 
 FILE_ONLY = (
-    "----",  # the environment, a page
+    "----",  # the description of the environment, which fills a page
     "Config:",
     "Hooks will be executed",
     "Distributed training is not used",
@@ -62,13 +62,13 @@ FILE_ONLY = (
     '"FileClient" will be deprecated',
     '"HardDiskBackend" is the alias',
 )
-"""Beginnings of mmengine's messages that stay out of the terminal."""
+"""Beginnings of mmengine's messages that appear in the log file but not in the terminal."""
 
 
 def _alike(samples: Sequence[Any]) -> Sequence[Any]:
-    """Lay out the labels of samples alike: PyTorch compiles anew for strides that it has not seen.
+    """Give the labels of all samples the same memory layout, as PyTorch recompiles for strides that are new.
 
-    A flip, say, changes the strides, also those of axes of length 1.
+    A flip, for example, changes the strides, even those of axes of length 1.
     """
     for name, _ in samples[0].items():
         maps = [getattr(sample, name) for sample in samples]
@@ -79,7 +79,7 @@ def _alike(samples: Sequence[Any]) -> Sequence[Any]:
 
 
 def _end_run(handler: logging.FileHandler, record: logging.LogRecord) -> None:
-    """Raise what failed while a record was written to the log, with the path of the log."""
+    """Raise the error that occurred while a record was written to the log, with the path of the log."""
     error = sys.exc_info()[1]
     if isinstance(error, OSError) and error.errno is not None:
         raise OSError(error.errno, error.strerror, handler.baseFilename) from error
@@ -87,35 +87,35 @@ def _end_run(handler: logging.FileHandler, record: logging.LogRecord) -> None:
 
 
 def _go_on(record: logging.LogRecord) -> None:
-    """Nothing to do: the log file has the record too."""
+    """Ignore the error: the log file has the record too."""
 
 
 @RUNNERS.register_module()
 class ReproducibleRunner(OpenRunner):
     """mmengine's ``Runner`` whose interrupted runs end with the weights of uninterrupted ones.
 
-    Exact on a CPU with a fixed seed and number of threads, with ``ReproducibleSampler``,
-    ``SeedAugmentation`` and ``SeedHook`` in the config.
+    This holds exactly on a CPU with a fixed seed and number of threads, if the config uses
+    ``ReproducibleSampler``, ``SeedAugmentation`` and ``SeedHook``.
     """
 
     threads: Threads
     dataset_fingerprints: dict[str, str]
     """The fingerprint of each split that the training uses."""
     config_text: str
-    """The config as it was given."""
+    """The original config."""
     _checked: dict[str, Any] | None = None
-    """The checkpoint that :meth:`resume` goes on with, read and found to fit."""
+    """The checkpoint from which :meth:`resume` continues, already read and checked."""
     _written: tuple[int, Path] | None = None
-    """The iteration of the newest numbered checkpoint that this run wrote or goes on from, and its file."""
+    """The iteration and file of the newest numbered checkpoint that this run wrote or continues from."""
     started: bool = False
-    """Whether everything is built, loaded and tried: what fails from then on is not the config's mistake."""
+    """Whether everything is built, loaded and tried; errors after that are not mistakes in the config."""
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> ReproducibleRunner:
         """Build the runner.
 
-        Without a GPU the loaders get no processes of their own, which would take the cores that the network
-        computes on; what is about such processes is left out of their options.
+        Without a GPU, the loaders get no worker processes, which would take cores from the network; options
+        for such processes are then removed from the loaders' configs.
         """
         text = config_text(cfg)
         for split in ("train", "val", "test"):
@@ -136,10 +136,10 @@ class ReproducibleRunner(OpenRunner):
         return runner
 
     def setup_env(self, env_cfg: dict) -> None:
-        """Choose the threads, and start distributed training on CPUs where there is no GPU.
+        """Set the number of threads, and start distributed training on CPUs if there is no GPU.
 
-        ``tf32 = True`` or ``False`` in the config says whether a GPU may round float32 products to TF32;
-        without it PyTorch's default holds, which is convolutions alone.
+        ``tf32 = True`` or ``False`` in the config says whether a GPU may round float32 products to TF32.
+        Without it, PyTorch's default applies, which rounds convolutions only.
 
         Raises:
             InputError: the launcher did not start this process, or there are fewer GPUs than processes.
@@ -154,15 +154,15 @@ class ReproducibleRunner(OpenRunner):
             distributed.init_process_group("gloo")
         wanted, present = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
         if self.distributed and 0 < present < wanted:
-            raise InputError(f"{wanted} GPUs asked for on this machine, which has {present}")
+            raise InputError(f"{wanted} GPUs are asked for, but this machine has {present}")
         super().setup_env(env_cfg)
         choose_tf32(self.cfg.get("tf32"))
         torch.set_num_threads(self.threads.count)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Wrap the model; distributed over CPUs, synchronised batch norm falls back to batch norm.
+        """Wrap the model; for distributed training on CPUs, SyncBN is replaced by BN.
 
-        ``channels_last = True`` in the config lays out weights and maps as (N, H, W, C) in memory.
+        With ``channels_last = True`` in the config, weights and maps are (N, H, W, C) in memory.
         """
         if self.cfg.get("channels_last"):
             # PyTorch's annotation of ``to`` leaves this argument out.
@@ -180,7 +180,7 @@ class ReproducibleRunner(OpenRunner):
         )
 
     def train(self) -> nn.Module:
-        """Check the data, build everything, try it, then train; generated streets are made if need be."""
+        """Generate missing streets data, check the data, build everything, try it, then train."""
         make_missing_streets([self.cfg], self.logger.info)
         for split, summary in preflight(self.cfg).items():
             self.dataset_fingerprints[split] = summary.fingerprint
@@ -189,7 +189,7 @@ class ReproducibleRunner(OpenRunner):
         return super().train()
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """Build the loop; one over epochs is :class:`EpochLoop`, which is exact on resume."""
+        """Build the loop; for epochs it is :class:`EpochLoop`, which is exact on resume."""
         if isinstance(loop, dict):
             kind = loop.get("type", "EpochBasedTrainLoop" if loop.get("by_epoch") else None)
             if (LOOPS.get(kind) if isinstance(kind, str) else kind) is EpochBasedTrainLoop:
@@ -198,10 +198,10 @@ class ReproducibleRunner(OpenRunner):
         return super().build_train_loop(loop)
 
     def before_loop(self, step: str) -> None:
-        """Try what is built and loaded by now.
+        """Try everything that has been built and loaded.
 
-        ``compile = True`` (or a dict of options) in the config compiles the losses, forward and backward.
-        mmengine would compile the whole step, whose bookkeeping PyTorch's compiler does not get through.
+        ``compile = True`` (or a dict of options) in the config compiles the forward and backward pass of the
+        losses. mmengine would compile the whole step, with bookkeeping that PyTorch cannot compile.
         """
         if step == "train_step":
             rehearse(self)
@@ -216,13 +216,13 @@ class ReproducibleRunner(OpenRunner):
             self.logger.info("compiling: the first iterations take minutes")
 
     def resume(self, filename: str, *unused: Any, **unused_too: Any) -> None:
-        """Continue from a checkpoint, if the config is the one that it was trained under.
+        """Continue from a checkpoint, if it was trained under this config.
 
-        mmengine's own would execute the config that a checkpoint holds, and keep the schedule of a run that
-        has become longer.
+        mmengine's method would execute the config in the checkpoint, and would keep the old schedule for a
+        run that has become longer.
 
         Raises:
-            InputError: the checkpoint is not of this training.
+            InputError: the checkpoint does not belong to this training.
         """
         if self._checked is None:
             self._checked = read_resumable(
@@ -234,18 +234,18 @@ class ReproducibleRunner(OpenRunner):
         self.logger.info(f"continuing after iteration {self.iter} of {self.max_iters}")
 
     def dump_config(self) -> None:
-        """Write nothing yet: a run that is refused leaves nothing that looks like the config of a run."""
+        """Write nothing yet: a run that is refused must not leave a file that looks like its config."""
 
     @master_only
     def _write_config(self) -> None:
-        """Write the resolved config beside the log, where no file of the user's can be in its place."""
+        """Write the resolved config beside the log, under a name that overwrites no file of the user's."""
         name = Path(self.cfg.filename or f"{self.timestamp}.py").name
         self.cfg.dump(Path(self.log_dir) / name)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
-        """Build the logger; what says nothing to a user reaches the log file only.
+        """Build the logger; messages that do not help a user go to the log file only.
 
-        A log that cannot be written (a full disk) ends the run; a terminal that has gone does not.
+        The run ends if the log cannot be written (on a full disk), but not if the terminal is closed.
         """
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
@@ -257,13 +257,13 @@ class ReproducibleRunner(OpenRunner):
         return logger
 
     def load_or_resume(self) -> None:
-        """Load weights: to test them, to continue a run, or to begin one.
+        """Load weights in order to test them, to continue a run, or to begin one.
 
-        A training that is to be resumed goes on from the newest usable checkpoint of the work folder. Where
-        there is none it begins, and one that begins takes what fits of ``load_from``.
+        A training that is to be resumed continues from the newest usable checkpoint of the work folder. If
+        there is none, it begins, and takes the tensors that fit from the checkpoint in ``load_from``.
 
         Raises:
-            InputError: checkpoints lie there that are whole, and none of them can be continued.
+            InputError: there are undamaged checkpoints, but the training cannot continue from any of them.
         """
         if self.has_loaded:
             return
@@ -305,10 +305,11 @@ class ReproducibleRunner(OpenRunner):
         strict: bool = True,
         revise_keys: list | None = None,
     ) -> dict:
-        """Load a checkpoint into the model: no code from the file, every tensor and no other.
+        """Load a checkpoint into the model without executing code; all tensors must match exactly.
 
         Raises:
-            InputError: unreadable, of another network or variant, or with weights that are not finite.
+            InputError: the file is unreadable, belongs to another network or variant, or has weights that
+                are not finite.
         """
         checkpoint, self._checked = self._checked, None
         if checkpoint is None:
@@ -321,18 +322,18 @@ class ReproducibleRunner(OpenRunner):
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         load_state(model, checkpoint["state_dict"], filename)
         self.has_loaded = True
-        # MMEngine's resume, which this returns to, executes the text under "config" as Python.
+        # MMEngine's resume, which calls this method, executes the text under "config" as Python.
         meta = meta_of(checkpoint, filename)
         return {**checkpoint, "meta": {key: value for key, value in meta.items() if key != "config"}}
 
     def load_what_fits(self, filename: str) -> None:
-        """Load the tensors of a checkpoint that this model has a place for, as initial weights.
+        """Load the tensors of a checkpoint that fit this model, as initial weights.
 
-        It may be of the network, with another number of classes too, or of its encoder alone. What was loaded
-        and what was left is said in one line, and kept with the checkpoints for the record.
+        The checkpoint may belong to this network, even with another number of classes, or to its encoder
+        alone. One line says what was loaded and what was not; checkpoints keep it for the record.
 
         Raises:
-            InputError: unreadable, not finite, or nothing of it fits the encoder.
+            InputError: the file is unreadable or not finite, or none of its tensors fits the encoder.
         """
         path = local_copy(filename)
         checkpoint = read_checkpoint(path)
@@ -348,13 +349,14 @@ class ReproducibleRunner(OpenRunner):
     def save_checkpoint(
         self, out_dir: str, filename: str, *args: Any, meta: dict | None = None, **kwargs: Any
     ) -> None:
-        """Look at the weights, write a checkpoint beside its place, then move it there whole.
+        """Check the weights, write a checkpoint to a temporary file, then move it into place.
 
-        The config and the run are kept in it, for whoever uses its weights to compare.
+        The checkpoint includes the config and the description of the run, so that users of its weights can
+        compare them with theirs.
 
         Raises:
-            InputError: a weight is NaN or infinite, or the file cannot be written; earlier ones are as they
-                were.
+            InputError: a weight is NaN or infinite, or the file cannot be written; earlier checkpoints stay
+                unchanged.
         """
         if fault := describe_not_finite(self._bare_model().state_dict()):
             good = last_good_checkpoint(out_dir)
@@ -369,7 +371,7 @@ class ReproducibleRunner(OpenRunner):
         part = target.with_name(f"{filename}{PART}")
         try:
             if is_main_process():
-                part.unlink(missing_ok=True)  # what a run that was cut off left there, or a link
+                part.unlink(missing_ok=True)  # remains of an interrupted run, or a link
             super().save_checkpoint(out_dir, part.name, *args, meta=meta, **kwargs)
             if is_main_process():
                 with part.open("rb") as file:
@@ -384,25 +386,25 @@ class ReproducibleRunner(OpenRunner):
                 part.unlink(missing_ok=True)
 
     def file_of_weights(self) -> Path | None:
-        """Return the checkpoint of the weights as they are now; None if this run has no such file.
+        """Return the checkpoint file of the current weights; None if this run has no such file.
 
-        What else lies in the work folder, whatever its number, was not written by this run.
+        Other files in the work folder do not count, whatever their number: this run did not write them.
         """
         iteration, path = self._written or (None, None)
         return path if path is not None and iteration == self.iter and path.is_file() else None
 
     def _bare_model(self) -> nn.Module:
-        """Return the model without what parallel training and test-time augmentation wrap it in."""
+        """Return the model without the wrappers of parallel training and test-time augmentation."""
         model = self.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
         return model
 
     def _own_config(self) -> dict[str, Any]:
-        """Return the config as it was given."""
+        """Return the original config."""
         try:
             return read_literals(self.config_text)
-        except ValueError:  # classes and functions in it, as MMSegmentation allows
+        except ValueError:  # it holds classes or functions, as MMSegmentation allows
             return self.cfg.to_dict()
 
 

@@ -1,4 +1,4 @@
-"""Which data a config's loaders hold, whatever the loaders are called."""
+"""Find out which data a config's loaders read, whatever the loaders are called."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from lednet_mm.config import innermost
 from lednet_mm.text import is_name
 
 PREPARATION = ("pipeline", "cache_dir", "test_mode", "serialize_data", "lazy_init", "max_refetch")
-"""Arguments of a dataset that say how its samples are read, not which they are."""
+"""Arguments of a dataset that say how its samples are read, not which samples they are."""
 
 EARLIER = {"val": ("train",), "test": ("val", "train")}
-"""Split -> the splits that its loader may repeat."""
+"""Split -> the splits whose data its loader may read instead."""
 
 
 def data_split(config: Config, split: str) -> str:
-    """Return the split that a loader's data are of.
+    """Return the split to which a loader's data belong.
 
-    That is the ``split`` which the innermost datasets are given, or the other loader that has the same data.
-    Cityscapes' labels of its test split are not public, so ``test_dataloader`` often is ``val_dataloader``:
-    what is measured there is no result on the test split.
+    This is the ``split`` argument of the innermost datasets, or the name of another loader with the same
+    data. The labels of Cityscapes' test split are not public, so ``test_dataloader`` often equals
+    ``val_dataloader``; a result measured there must not be reported as one on the test split.
 
     Args:
-        config: with the loader.
-        split: ``val`` or ``test``, as the loader is called; without such a loader, this is the answer.
+        config: config with the loader.
+        split: name of the loader, ``val`` or ``test``; it is also the answer if there is no such loader.
     """
     loader = config.get(f"{split}_dataloader")
     if not loader:

@@ -1,4 +1,4 @@
-"""Testing a checkpoint: the accuracy of one split, as a record."""
+"""Testing a checkpoint: measure its accuracy on one split and write a record."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ from lednet_mm.training.runner import ReproducibleRunner
 from lednet_mm.training.splits import data_split
 
 TRACEBACK = "test_failure.txt"
-"""The file in a test's work folder that keeps the traceback of what is told in one line."""
+"""The file in a test's work folder that keeps the traceback of an error that is reported in one line."""
 
 UNUSED = (
     *("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler"),
     *("val_dataloader", "val_cfg", "val_evaluator"),
 )
-"""Keys of a config that serve training; with them the runner would build the training data too."""
+"""Keys of a config that serve training only; with them the runner would also build the training data."""
 
 
 @dataclass(frozen=True)
 class Tested:
-    """What a test found.
+    """The result of a test.
 
     Attributes:
-        accuracy: on the images as they are.
-        record: its file.
+        accuracy: accuracy on the clean images.
+        record: path of the accuracy record.
         corrupted: mIoU in percent with each corruption that was asked for, measured now or earlier.
     """
 
@@ -84,37 +84,39 @@ def evaluate_checkpoint(
 ) -> Tested | None:
     """Evaluate a checkpoint on one split and write an accuracy record, and one for each corruption.
 
-    The record belongs to the seed that the checkpoint was trained with, none for weights from elsewhere. It
-    names the split that the data are of (:func:`~lednet_mm.training.splits.data_split`).
+    The record belongs to the seed that the checkpoint was trained with; weights from elsewhere have no seed.
+    The record names the split to which the data belong (:func:`~lednet_mm.training.splits.data_split`).
 
     Args:
-        config: of the checkpoint's network and of the data.
-        checkpoint: loaded strictly.
-        split: ``val`` or ``test``: whose loader is used.
-        work_dir: the record goes to its folder ``records``.
-        tta: several scales and flips, averaged (:func:`~lednet_mm.training.augmentation.augment`).
-        show_dir: where to write each image beside its prediction; None writes none.
-        overwrite: whether pictures that are in ``show_dir`` may be replaced.
-        measures: what is measured on the images as they are beside the confusion matrices, keys of
+        config: config of the checkpoint's network and of the data.
+        checkpoint: path of the checkpoint, which is loaded strictly.
+        split: ``val`` or ``test``, the split whose loader is used.
+        work_dir: work folder; records are written to its folder ``records``.
+        tta: whether predictions at several scales and flips are averaged
+            (:func:`~lednet_mm.training.augmentation.augment`).
+        show_dir: folder for pictures of each image beside its prediction; None writes none.
+        overwrite: whether existing pictures in ``show_dir`` may be replaced.
+        measures: measures of the clean images beside the confusion matrices, keys of
             :data:`~lednet_mm.evaluation.measures.MEASURES`.
-        corruptions: see :func:`~lednet_mm.evaluation.corruptions.choose_corruptions`. One that has a record
-            in ``work_dir`` already, of these weights, this config and these data, is not measured again.
-        announce: called with the accuracy and the split's name after the record is written, also where it
-            cannot be.
+        corruptions: corruptions to test, see :func:`~lednet_mm.evaluation.corruptions.choose_corruptions`. A
+            corruption that already has a record in ``work_dir`` for the same weights, config and data is not
+            measured again.
+        announce: function that is called with the accuracy and the split's name once the record is written,
+            and also if it cannot be written.
 
     Returns:
-        What was found; None on all processes of a distributed test but the first.
+        The result of the test; None on every process of a distributed test except the first.
 
     Raises:
-        InputError: a split that the config lacks, data, checkpoint or an output place at fault, or a test
-            that fails; what was raised is then kept in the work folder.
+        InputError: the config lacks the split, the data, checkpoint or an output path is invalid, or the test
+            fails; in that case the work folder keeps the traceback.
     """
     loader = config.get(f"{split}_dataloader")
     if not loader:
         raise InputError(f"{config.filename}: no {split}_dataloader in this config")
     if tta and "calibration" in check_measures(measures):
         raise InputError(
-            "calibration is of one prediction of each image: measure it without test-time augmentation"
+            "calibration needs a single prediction of each image: measure it without test-time augmentation"
         )
     require_writable(work_dir)
     name = data_split(config, split)
@@ -141,7 +143,7 @@ def evaluate_checkpoint(
     sha256 = file_sha256(checkpoint)
     content = load_model(model, checkpoint, config)
     if file_sha256(checkpoint) != sha256:
-        raise InputError(f"{checkpoint} was changed while it was read: test it again once it is whole")
+        raise InputError(f"{checkpoint} was changed while it was read: test it again once it is complete")
     seed = seed_of(content, checkpoint)
     details: dict[str, Any] = {"checkpoint": Path(checkpoint).name, "tta": tta}
     if differs := compare_with_config(content, config, checkpoint):
@@ -170,7 +172,7 @@ def evaluate_checkpoint(
     if runner.rank == 0 and accuracy is not None:
         try:
             path = write_accuracy_record(runner, accuracy, name, provenance, work_dir, seed, **details)
-        finally:  # a reader of the output may have gone, a disk may be full: neither costs the other
+        finally:  # a closed output must not prevent the record, nor a full disk the output
             announce(accuracy, name)
 
     def measure(corruption: Corruption) -> float | None:
@@ -205,10 +207,10 @@ def evaluate_checkpoint(
 
 @contextmanager
 def _told_in_one_line(what: str, work_dir: str | Path) -> Iterator[None]:
-    """Turn whatever libraries raise into one line; the traceback stays in a file.
+    """Turn any exception of a library into one line; the traceback goes to a file.
 
     Raises:
-        InputError: for anything but an error that has a line already.
+        InputError: any exception was raised that is not an ``InputError`` already.
     """
     try:
         yield
@@ -225,13 +227,13 @@ def _told_in_one_line(what: str, work_dir: str | Path) -> Iterator[None]:
 def _for_testing(
     config: Config, split: str, work_dir: str | Path, tta: bool, corrupted: bool = False
 ) -> Config:
-    """Return the config of a runner that tests one split and nothing else.
+    """Return the config of a runner that tests one split and does nothing else.
 
-    For corrupted images, those of the decoded cache are of no use, and a loader's processes must begin anew
+    For corrupted images, the cache of decoded images is not used, and the loader's processes must start anew
     with each corruption.
     """
     evaluator = config.get(f"{split}_evaluator") or config.get("val_evaluator")
-    config = copy.deepcopy(config)  # the runner changes what it is given
+    config = copy.deepcopy(config)  # the runner changes its config
     config.test_dataloader = config[f"{split}_dataloader"]
     config.test_evaluator = _with_matrices(evaluator)
     config.test_cfg = config.get("test_cfg") or {"type": "TestLoop"}
@@ -251,7 +253,7 @@ def _for_testing(
 
 
 def _with_matrices(evaluator: Any) -> list[Any]:
-    """Return metrics among which ours is; it takes the place of mmseg's, whose scores have the same names."""
+    """Return the metrics with ours in the place of mmseg's, whose scores have the same names."""
     metrics = list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator] if evaluator else []
     kinds = [class_meant(METRICS, metric) for metric in metrics]
     if ConfusionMatrixMetric in kinds:
@@ -263,7 +265,7 @@ def _with_matrices(evaluator: Any) -> list[Any]:
 
 
 def _within_wrappers(model: Any) -> Any:
-    """Return the segmentor in a distributed or augmenting model."""
+    """Return the segmentor inside a distributed or augmenting wrapper."""
     while hasattr(model, "module"):
         model = model.module
     return model
@@ -272,13 +274,13 @@ def _within_wrappers(model: Any) -> Any:
 def _compare_classes(
     config: Config, model: Any, classes: Sequence[str], metric: ConfusionMatrixMetric
 ) -> None:
-    """Compare the network's outputs with what the metric counts.
+    """Compare the number of network outputs with the number that the metric counts.
 
     Raises:
-        InputError: they differ.
+        InputError: the numbers differ.
     """
     outputs = getattr(model, "out_channels", None)
-    outputs = 2 if outputs == 1 else outputs  # one output tells two classes apart
+    outputs = 2 if outputs == 1 else outputs  # one output stands for two classes
     counted = metric.num_outputs or len(classes)
     if outputs is not None and outputs != counted:
         raise InputError(
@@ -292,8 +294,8 @@ def _samples(dataset: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _plan_pictures(dataset: Any, folder: Path) -> dict[str, Path]:
-    """Return image -> picture, in the folders below the one that all images have in common."""
-    # Without "..", so that every picture lies below the folder; links keep the names that the dataset has.
+    """Return image -> picture; pictures keep the folders below the common folder of all images."""
+    # Paths without "..", so that every picture lies below the folder; links keep the dataset's names.
     places = {
         info["img_path"]: Path(os.path.normpath(Path(info["img_path"]).absolute()))
         for info in _samples(dataset)
@@ -306,8 +308,8 @@ class PictureHook(Hook):
     """Writes each image, as the pipeline loaded it, beside its prediction.
 
     Args:
-        pictures: image -> file.
-        palette: (classes, 3) RGB in [0, 255].
+        pictures: image -> file of its picture.
+        palette: (classes, 3) RGB colours in [0, 255].
     """
 
     def __init__(self, pictures: Mapping[str, Path], palette: Sequence[Sequence[int]]) -> None:
@@ -324,7 +326,7 @@ class PictureHook(Hook):
         """Write the pictures of a batch."""
         images = data_batch["inputs"]
         if isinstance(images[0], (list, tuple)):
-            images = images[0]  # of the augmented images those that come first
+            images = images[0]  # the first of the augmented versions
         for image, sample in zip(images, outputs or (), strict=True):
             ids = sample.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8)
             pixels = cv2.resize(as_rgb(image), ids.shape[::-1], interpolation=cv2.INTER_LINEAR)
@@ -334,12 +336,12 @@ class PictureHook(Hook):
 
 
 def as_rgb(image: Tensor) -> np.ndarray:
-    """Return a network's image as one can look at it.
+    """Return a network's input image as an RGB picture.
 
     Args:
-        image: (C, H, W), as a pipeline gives it: BGR, grey, or other channels, of which the first is shown.
-            Numbers from 0 to 255 are taken as they are, floating-point numbers from 0 to 1 as black to
-            white; any other range is spread over 8 bits.
+        image: (C, H, W) from a pipeline: BGR, grey, or other channels, of which the first is shown. Values
+            from 0 to 255 are taken unchanged, floating-point values from 0 to 1 map black to white, and any
+            other range is stretched to 8 bits.
 
     Returns:
         (H, W, 3) uint8 RGB.

@@ -1,4 +1,4 @@
-"""Training a config, as tools/train.py and studies start it."""
+"""Train a config; tools/train.py and studies use this."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ def train(
     options: Mapping | None = None,
     locked: bool = False,
 ) -> Path:
-    """Train a config from the start, or on from the newest readable checkpoint of ``work_dir``.
+    """Train a config from the start, or continue from the newest readable checkpoint of ``work_dir``.
 
-    A run that begins takes what fits of the checkpoint that ``load_from`` of the config names, if any.
+    A run that begins takes the tensors that fit from the checkpoint in the config's ``load_from``, if any.
 
     Args:
-        choice: the config file, or names, see :class:`~lednet_mm.config.Choice`.
-        work_dir: takes checkpoints, logs and records; no two trainings at a time work in it.
-        resume: continue; without a checkpoint the run starts from 0 and says so.
-        pretrained: a checkpoint that takes the place of the config's ``load_from``.
-        seed: of everything random; None keeps the config's.
-        amp: automatic mixed precision.
-        compile_step: ``torch.compile`` the training step.
-        launcher: ``none``, or what started the processes: ``pytorch``, ``slurm``, ``mpi``.
-        options: changes to the config, ``{"train_cfg.max_iters": 2}``.
-        locked: whether the caller holds the lock of ``work_dir`` already, as a sweep does.
+        choice: the config file, or the names that make up a config, see :class:`~lednet_mm.config.Choice`.
+        work_dir: folder for checkpoints, logs and records; only one training at a time can use it.
+        resume: whether to continue; without a checkpoint the run starts from 0 and says so.
+        pretrained: checkpoint that replaces the config's ``load_from``.
+        seed: seed of all random numbers; None keeps the config's.
+        amp: whether to use automatic mixed precision.
+        compile_step: whether to compile the training step with ``torch.compile``.
+        launcher: ``none``, or the launcher that started the processes: ``pytorch``, ``slurm`` or ``mpi``.
+        options: changes to the config, such as ``{"train_cfg.max_iters": 2}``.
+        locked: whether the caller already holds the lock of ``work_dir``, as a sweep does.
 
     Returns:
         The folder with the records.
 
     Raises:
-        InputError: anything the user gave is wrong, the data are faulty, or the loss is no longer a number.
+        InputError: the user's input is wrong, the data are faulty, or the loss is NaN or infinite.
     """
     config = load_config(choice, options, seed)
     if not config.get("train_dataloader"):
@@ -103,8 +103,8 @@ def _hold(work_dir: str | Path) -> FolderLock:
 def _run(config: Config, work_dir: str | Path) -> None:
     """Build the runner and train.
 
-    What fails before the first iteration has its cause in the config: it ends with one line, and its
-    traceback is kept in the log, as it may be a defect of this project all the same.
+    An error before the first iteration is caused by the config. It is reported in one line, and the log keeps
+    the traceback, because the error may still be a defect of this project.
     """
     began = time.time()
     runner: Any = None
@@ -112,7 +112,7 @@ def _run(config: Config, work_dir: str | Path) -> None:
         runner = RUNNERS.build(config)
         runner.train()
     except OSError as error:
-        if error.filename is None and error.errno is not None:  # of a write, which does not say where
+        if error.filename is None and error.errno is not None:  # a failed write, whose error names no file
             error.filename = str(work_dir)
         raise
     except Exception as error:

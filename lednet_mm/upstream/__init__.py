@@ -1,5 +1,5 @@
-"""The only place that touches what other libraries keep to themselves, one module for each library.
+"""The only place that touches the private parts of other libraries, with one module for each library.
 
-Everything here has a test in ``tests/upstream`` that fails when the next version of the library moves it. The
-rest of the package uses documented names alone.
+Each use has a test in ``tests/upstream`` that fails when a new version of the library changes it. The rest of
+the package uses documented names only.
 """

@@ -1,4 +1,4 @@
-"""MMEngine: what a runner knows of its own state, and where a loop over the training data stands."""
+"""MMEngine: the private state of a runner, and the position of a training loop."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from mmengine.runner import BaseLoop, Runner
 
 
 class OpenRunner(Runner):
-    """mmengine's ``Runner`` with documented names for what it keeps to itself."""
+    """mmengine's ``Runner`` with documented names for its private attributes and methods."""
 
     @property
     def has_loaded(self) -> bool:
-        """Whether weights are loaded: mmengine loads none a second time."""
+        """Whether weights are loaded; mmengine does not load them a second time."""
         return self._has_loaded
 
     @has_loaded.setter
@@ -21,7 +21,7 @@ class OpenRunner(Runner):
 
     @property
     def first_weights(self) -> str | None:
-        """The checkpoint that ``load_from`` names; None if it names none."""
+        """The checkpoint named by ``load_from``; None if there is none."""
         return None if self._load_from is None else str(self._load_from)
 
     @property
@@ -31,14 +31,15 @@ class OpenRunner(Runner):
 
     @property
     def is_training(self) -> bool:
-        """Whether the loop of the training has been built: else weights are validated or tested."""
+        """Whether the training loop has been built; otherwise, weights are validated or tested."""
         return isinstance(self._train_loop, BaseLoop)
 
     def before_loop(self, step: str) -> None:
-        """Do what is due once everything is built and loaded, right before a loop begins.
+        """Do what is due after everything is built and loaded, just before a loop begins.
 
         Args:
-            step: the model's method that the loop calls: ``train_step``, ``val_step`` or ``test_step``.
+            step: name of the model's method that the loop calls: ``train_step``, ``val_step`` or
+                ``test_step``.
         """
         super()._maybe_compile(step)
 
@@ -47,5 +48,5 @@ class OpenRunner(Runner):
 
 
 def set_progress(loop: Any, iterations: int, epochs: int) -> None:
-    """Tell a training loop how many iterations and epochs are done."""
+    """Set how many iterations and epochs of a training loop are done."""
     loop._iter, loop._epoch = iterations, epochs

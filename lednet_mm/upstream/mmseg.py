@@ -1,4 +1,4 @@
-"""MMSegmentation: the place in its loading transform where labels are read."""
+"""MMSegmentation: the method of its loading transform that reads labels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mmseg.datasets.transforms import LoadAnnotations
 
 
 class LabelTransform(LoadAnnotations):
-    """mmseg's ``LoadAnnotations``, whose labels are read by a method with a documented name."""
+    """mmseg's ``LoadAnnotations`` with a documented name for the method that reads labels."""
 
     def read_labels(self, results: dict) -> None:
         """Read the labels of one image into ``results``."""

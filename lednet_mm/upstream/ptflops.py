@@ -1,6 +1,6 @@
-"""ptflops: its two counters, told of each layer, function and operator that they count.
+"""ptflops: its two counters, with a callback for each layer, function and operator that they count.
 
-ptflops returns sums. What it counts by keeps its rules in tables; each rule is wrapped here while it counts.
+ptflops returns sums only. It keeps its counting rules in tables; each rule is wrapped here during a count.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 
 class _KeepsError(nn.Module):
-    """A network that keeps the error which ptflops swallows."""
+    """A network that keeps the exception that ptflops swallows."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -32,12 +32,12 @@ class _KeepsError(nn.Module):
 
 
 def counts_module(module: nn.Module) -> bool:
-    """Say whether ptflops' hooks have a rule for a layer."""
+    """Say whether ptflops has a rule for this layer in its hook-based counter."""
     return type(module) in MODULES_MAPPING
 
 
 def counts_operator(packet: Any) -> bool:
-    """Say whether ptflops' watch over operators has a rule for an ``OpOverloadPacket``."""
+    """Say whether ptflops has a rule for this ``OpOverloadPacket`` in its operator-based counter."""
     return packet in ATEN_OPS_MAPPING
 
 
@@ -48,19 +48,19 @@ def total_by_hooks(
     of_module: Callable[[nn.Module, Any, int], None],
     of_function: Callable[[Callable, int], None],
 ) -> int:
-    """Count a run's multiply-adds by hooks on layers and functions.
+    """Count the multiply-adds of a forward pass by hooks on layers and functions.
 
     Args:
-        network: it runs on zeros where its parameters are.
+        network: network to count, which runs on zeros on the device of its parameters.
         shape: (C, H, W) of the image.
-        of_module: called after each counted layer with the layer, its output and its multiply-adds.
-        of_function: called after each counted function with the function and its multiply-adds.
+        of_module: function called after each counted layer with the layer, its output and its multiply-adds.
+        of_function: function called after each counted function with the function and its multiply-adds.
 
     Returns:
-        The sum, in which a layer that is registered in several places counts as often.
+        The sum; a layer that is registered in several places counts once for each of them.
 
     Raises:
-        Exception: what the network raises.
+        Exception: any exception that the network raises.
     """
 
     def for_module(rule: Callable) -> Callable:
@@ -87,16 +87,16 @@ def total_by_hooks(
 def total_by_operators(
     network: nn.Module, shape: Sequence[int], *, of_operator: Callable[[Any, Any, Any, int], None]
 ) -> int:
-    """Count a run's multiply-adds by watching PyTorch's operators.
+    """Count the multiply-adds of a forward pass by watching PyTorch's operators.
 
     Args:
-        network: it runs on zeros where its parameters are.
+        network: network to count, which runs on zeros on the device of its parameters.
         shape: (C, H, W) of the image.
-        of_operator: called after each counted operator with PyTorch's object for all its overloads, its
-            inputs, its outputs and its multiply-adds.
+        of_operator: function called after each counted operator with PyTorch's object for all its overloads,
+            its inputs, its outputs and its multiply-adds.
 
     Raises:
-        Exception: what the network raises.
+        Exception: any exception that the network raises.
     """
 
     def for_operator(packet: Any, rule: Callable) -> Callable:
@@ -128,7 +128,7 @@ def _total(network: nn.Module, shape: Sequence[int], backend: str, rules: dict) 
 
 @contextmanager
 def _wrapped(table: dict, wrap: Callable[[Callable, Callable], Callable]) -> Iterator[None]:
-    """Wrap the rules of a table of ptflops, which has no way to be given others."""
+    """Wrap the rules in one of ptflops' tables, as it has no interface for other rules."""
     before = dict(table)
     table.update({function: wrap(function, rule) for function, rule in before.items()})
     try:

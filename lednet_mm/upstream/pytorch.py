@@ -1,4 +1,4 @@
-"""PyTorch: watching operators, the compiler's limit, normalisation of any dimension, versions of modules."""
+"""PyTorch: operator watching, the compiler's limit, normalisation layers, versions of modules."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ CONVOLUTIONS = (
 )
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
-"""The layers of each kind; the class that they have in common is private."""
+"""The layers of each kind; the base class that they share is private."""
 
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator that ran.
+    """One operator that has run.
 
     Attributes:
-        packet: PyTorch's object for all its overloads, as in the keys of ``flop_registry``.
-        is_view: whether its results share the memory of its arguments and nothing is written.
-        args: its positional arguments.
-        options: its arguments by name.
-        result: what it returned.
+        packet: PyTorch's object for all overloads of the operator, as in the keys of ``flop_registry``.
+        is_view: whether its results share memory with its arguments and nothing is written.
+        args: positional arguments.
+        options: keyword arguments.
+        result: its return value.
     """
 
     packet: Any
@@ -38,15 +38,15 @@ class Operator:
 
     @property
     def name(self) -> str:
-        """Its name without namespace and overload, for example ``convolution``."""
+        """The operator's name without namespace and overload, for example ``convolution``."""
         return self.packet.__name__
 
 
 class WatchOperators(TorchDispatchMode):
-    """While it is entered, every operator of PyTorch is reported once it has run.
+    """Reports every PyTorch operator after it has run, while this context is entered.
 
     Args:
-        report: called with each :class:`Operator`.
+        report: function that is called with each :class:`Operator`.
     """
 
     def __init__(self, report: Callable[[Operator], None]) -> None:
@@ -76,22 +76,22 @@ def tensors_in(value: Any) -> list[Tensor]:
 def compile_any_number_of_versions() -> None:
     """Let PyTorch's compiler keep more than 8 versions of the same code in this process.
 
-    Several networks share the code of their outermost class. Beyond the limit, the compiler stops compiling
-    that code, with a warning only.
+    Several networks share the code of their outermost class. Beyond its limit, the compiler stops compiling
+    this code and only warns about it.
     """
     from torch._dynamo import config
 
-    for limit in ("recompile_limit", "cache_size_limit"):  # the second is its name before PyTorch 2.7
+    for limit in ("recompile_limit", "cache_size_limit"):  # the second is the name before PyTorch 2.7
         if hasattr(config, limit):
             setattr(config, limit, 1_000_000)
             break
 
 
 def plain_batch_norm(norm: nn.SyncBatchNorm) -> nn.BatchNorm2d:
-    """Return the batch normalisation that a synchronised one is in a single process.
+    """Return the batch normalisation that computes the same as a synchronised one in a single process.
 
-    It shares the parameters, and takes maps of any number of dimensions as the synchronised one does: those
-    of EncNet are one-dimensional.
+    It shares the parameters. Like the synchronised one, it takes maps of any number of dimensions; those of
+    EncNet are one-dimensional.
     """
     plain = nn.BatchNorm2d(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
     plain._check_input_dim = lambda input: None  # type: ignore[method-assign]
@@ -101,10 +101,10 @@ def plain_batch_norm(norm: nn.SyncBatchNorm) -> nn.BatchNorm2d:
 
 
 def module_versions(state: Any) -> Any:
-    """Return the versions of the modules that a state dict was made of; None where it has none."""
+    """Return the module versions in a state dict; None if it has none."""
     return getattr(state, "_metadata", None)
 
 
 def set_module_versions(state: Any, versions: Any) -> None:
-    """Keep the versions of modules with a state dict, where ``load_state_dict`` looks for them."""
+    """Attach module versions to a state dict, where ``load_state_dict`` looks for them."""
     state._metadata = versions

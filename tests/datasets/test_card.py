@@ -371,7 +371,7 @@ def test_no_size_at_all(tmp_path: Path) -> None:
     make_pairs(tmp_path / "data", 2)
     for image in (tmp_path / "data/images").iterdir():
         image.write_bytes(b"no image")
-    with pytest.raises(InputError, match=r"splits.train: no image of a known size there \(2 files"):
+    with pytest.raises(InputError, match=r"splits.train: no image has a readable size \(2 files"):
         part(write_card(tmp_path))
 
 
@@ -584,7 +584,7 @@ WRONG = {
     "a unit that is unknown": ({"unit": "frame"}, "unit: give image, or"),
     "a unit of no group": ({"unit": {"sequence": "x"}}, "unit: 'x' has 0 groups"),
     "a unit of three groups": ({"unit": {"sequence": "(x)(y)(z)"}}, "unit: '(x)(y)(z)' has 3 groups"),
-    "a unit that is no expression": ({"unit": {"sequence": "(x"}}, "unit: '(x' is no regular expression"),
+    "a unit that is no expression": ({"unit": {"sequence": "(x"}}, "unit: '(x' is not a regular expression"),
     "a unit that is long": ({"unit": {"sequence": "(" + "x" * 300 + ")"}}, "unit: "),
     "a small crop": ({"crop_size": [8, 64]}, "crop_size[0]: "),
     "a crop of one number": ({"crop_size": [64]}, "crop_size: "),

@@ -122,7 +122,7 @@ def test_a_read_only_disk_needs_no_preparation(tmp_path: Path, monkeypatch: pyte
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
     monkeypatch.setattr("lednet_mm.datasets.cityscapes.write_atomically", refuse)
-    with pytest.raises(InputError, match=r"Read-only file system.*nothing needs to be"):
+    with pytest.raises(InputError, match=r"Read-only file system.*it need not be"):
         write_train_ids(find_label_ids(make_cityscapes(tmp_path)))
 
 
@@ -139,7 +139,7 @@ def test_polygons_alone_are_not_enough(tmp_path: Path) -> None:
 def test_label_ids_out_of_range_are_named(tmp_path: Path) -> None:
     path = tmp_path / "gtFine/train/aachen/a_gtFine_labelIds.png"
     write_png(path, np.full((4, 4), 34, np.uint8))
-    with pytest.raises(InputError, match="id 34 is no Cityscapes labelId"):
+    with pytest.raises(InputError, match="id 34 is not a Cityscapes labelId"):
         write_train_ids(find_label_ids(tmp_path))
     assert len(list(path.parent.iterdir())) == 1
 

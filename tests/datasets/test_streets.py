@@ -161,7 +161,7 @@ def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="something other than generated streets"):
         generate_streets(tmp_path / "file")
     for wrong in ({"train": 0}, {"size": (0, 64)}, {"seed": -1}, {"workers": 0}):
-        with pytest.raises(InputError, match=r"make no set|give at least 1 worker"):
+        with pytest.raises(InputError, match=r"do not make a dataset|give at least 1 worker"):
             generate_streets(tmp_path / "none", **wrong)
 
 

@@ -89,10 +89,10 @@ def test_a_table_is_put_between_its_markers(tmp_path):
     page.write_text(text)
     assert fill_tables(page, ROOT) == text
     page.write_text("<!-- table: reports/nothing/summary -->\n<!-- end of table -->\n")
-    with pytest.raises(InputError, match="reports/nothing is no committed report"):
+    with pytest.raises(InputError, match="reports/nothing is not a committed report"):
         fill_tables(page, ROOT)
     page.write_text(f"<!-- table: reports/{name}/guesses -->\n<!-- end of table -->\n")
-    with pytest.raises(InputError, match="has no table guesses, but"):
+    with pytest.raises(InputError, match="has no table guesses; its tables are"):
         fill_tables(page, ROOT)
 
 

@@ -200,7 +200,7 @@ def test_a_pipe_in_place_of_the_log_is_not_waited_for(tmp_path):
     (job,) = tiny_jobs(tmp_path, 1)
     job.folder.mkdir()
     os.mkfifo(job.folder / "log.txt")
-    assert "log.txt: no regular file" in execute([job], SLOTS)[job.name].reason
+    assert "log.txt: not a regular file" in execute([job], SLOTS)[job.name].reason
 
 
 def test_an_output_that_cannot_be_written_stops_everything_and_is_told(tmp_path):

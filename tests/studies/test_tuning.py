@@ -228,10 +228,10 @@ def test_a_setting_counts_by_its_mean_over_the_seeds_and_not_without_one_of_them
         (RUNS, TUNE.replace('"val"', '"train"'), "tune.split: "),
         (RUNS, TUNE.replace("100", "1"), "seed 1 is one of the tuning and of the runs"),
         (RUNS, TUNE.replace("[100]", "[]"), "tune.seeds: "),
-        (RUNS, TUNE.replace("[100]", "[100, 100]"), "a seed is there twice"),
+        (RUNS, TUNE.replace("[100]", "[100, 100]"), "a seed is given twice"),
         (RUNS, TUNE.replace(LR, "model.backbone.shuffle"), "model.backbone.shuffle changes the network"),
-        (RUNS, TUNE.replace(LR, "val_dataloader.dataset.split"), "changes how a trial is judged"),
-        (RUNS, TUNE.replace(LR, "randomness.seed"), "says which run it is"),
+        (RUNS, TUNE.replace(LR, "val_dataloader.dataset.split"), "affects how a trial is judged"),
+        (RUNS, TUNE.replace(LR, "randomness.seed"), "identifies the run"),
         (
             RUNS,
             TUNE.replace(LR, "optim_wrapper.optimiser.lr"),

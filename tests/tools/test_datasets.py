@@ -92,7 +92,7 @@ def test_a_download_of_other_images_is_refused(tool, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     done = tool("prepare_dataset", "camvid", "--download", "--target", tmp_path / "data/camvid")
     assert done.status == 2
-    assert "are not CamVid as it is known" in done.err
+    assert "are not the known files of CamVid" in done.err
     assert list((tmp_path / "data").iterdir()) == []
 
 
@@ -117,7 +117,7 @@ def test_the_demo_keeps_a_set_of_other_parameters(tool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = tool("demo")
     assert done.status == 2
-    assert "holds streets of other parameters" in done.err
+    assert "holds streets with other parameters" in done.err
     assert fingerprint(split) == before
 
 

@@ -122,8 +122,8 @@ def test_one_output_needs_a_sigmoid(name):
             "class 1 is b in the train dataset and c in the val dataset",
         ),
         ({"reduce_zero_label": True}, {"reduce_zero_label": False}, "reduce_zero_label"),
-        ({"size": 0}, {}, "there is no image"),
-        ({}, {"size": 0}, "val_dataloader: there is no image"),
+        ({"size": 0}, {}, "this dataset has no images"),
+        ({}, {"size": 0}, "val_dataloader: this dataset has no images"),
     ],
 )
 def test_datasets_that_differ(train, val, said):
@@ -183,7 +183,7 @@ def test_a_schedule_that_ends_early_at_another_rate_is_said():
         ("train_cfg.val_interval", "often", "whole number"),
         ("train_dataloader.batch_size", True, "whole number"),
         ("default_hooks.checkpoint.interval", 0, "-1 for never"),
-        ("optim_wrapper.optimizer.lr", "high", "is no number"),
+        ("optim_wrapper.optimizer.lr", "high", "is not a number"),
         ("optim_wrapper.optimizer.lr", -1, "at least 0"),
         ("optim_wrapper.optimizer.weight_decay", float("nan"), "at least 0"),
         ("randomness.seed", 2**32, "at most 4294967295"),
@@ -207,7 +207,7 @@ def test_never_is_an_interval():
 def test_a_checkpoint_between_two_steps_of_the_optimizer_is_refused(key, value):
     config = Config({"optim_wrapper": {"accumulative_counts": 4}}, "-", "my.py")
     config.merge_from_dict({f"default_hooks.checkpoint.{key}": value})
-    with pytest.raises(InputError, match=rf"checkpoint\.{key} = {value} is no multiple of .* = 4:"):
+    with pytest.raises(InputError, match=rf"checkpoint\.{key} = {value} is not a multiple of .* = 4:"):
         check_settings(config)
     config.merge_from_dict({f"default_hooks.checkpoint.{key}": 8})
     check_settings(config)
@@ -220,7 +220,7 @@ def test_checkpoints_after_epochs_lie_between_steps_too(interval, count):
     tried.cfg.merge_from_dict({"optim_wrapper.accumulative_counts": count})
     check_settings(tried.cfg)
     if interval * 4 % count:
-        with pytest.raises(InputError, match="epochs, of 4 iterations each, is no multiple"):
+        with pytest.raises(InputError, match="epochs of 4 iterations each is not a multiple"):
             check_agreement(tried)
     else:
         check_agreement(tried)

@@ -80,21 +80,24 @@ FAULTS = {
     "no weights": (damage("state_dict", {}), "no tensors"),
     "half precision": (
         lambda c: c.update(state_dict={k: v.half() for k, v in c["state_dict"].items()}),
-        "exact",
+        "another precision",
     ),
-    "no optimizer": (lambda c: c.pop("optimizer"), "no state of the optimizer"),
-    "optimizer a list": (damage("optimizer", [1]), "no state of the optimizer"),
+    "no optimizer": (lambda c: c.pop("optimizer"), "holds no optimizer state"),
+    "optimizer a list": (damage("optimizer", [1]), "holds no optimizer state"),
     "no groups": (damage("optimizer.param_groups", []), "0 groups of parameters"),
-    "other groups": (damage("optimizer.param_groups.0.params", [0]), "other groups of parameters"),
-    "a group a text": (damage("optimizer.param_groups.0", "x"), "other groups of parameters"),
+    "other groups": (damage("optimizer.param_groups.0.params", [0]), "groups of parameters differ"),
+    "a group a text": (damage("optimizer.param_groups.0", "x"), "groups of parameters differ"),
     "no moments": (damage("optimizer.state", {}), "no moments"),
     "moments of another shape": (damage("optimizer.state.0.exp_avg", torch.ones(2, 2)), "has the shape"),
     "moments NaN": (damage("optimizer.state.0.exp_avg", torch.full((4, 3), torch.nan)), "NaN"),
-    "moments missing": (damage("optimizer.state.0.exp_avg", None), "is no number"),
+    "moments missing": (damage("optimizer.state.0.exp_avg", None), "is not a number"),
     "moments of others": (damage("optimizer.state.9", {}), "does not have"),
     "learning rate a text": (damage("optimizer.param_groups.0.lr", "x"), "has no lr"),
-    "no schedules": (damage("param_schedulers", []), "each schedule"),
-    "ranges of numbers": (damage("message_hub.runtime_info.ranges", [5]), "training so far is odd: ranges.0"),
+    "no schedules": (damage("param_schedulers", []), "some schedules"),
+    "ranges of numbers": (
+        damage("message_hub.runtime_info.ranges", [5]),
+        "history of the training is invalid: ranges.0",
+    ),
     "a range backwards": (
         damage("message_hub.runtime_info.ranges", [{"from": 4, "to": 2}]),
         "from iteration 4",
@@ -105,7 +108,7 @@ FAULTS = {
         "of 0 processes",
     ),
     "mIoU of 500": (damage("message_hub.runtime_info.miou_curve", [[2, 500.0]]), "curve_miou_percent.0"),
-    "other schedules": (damage("param_schedulers.0", {"last_step": 1}), "its schedules are others"),
+    "other schedules": (damage("param_schedulers.0", {"last_step": 1}), "its schedules differ"),
 }
 
 
@@ -133,7 +136,7 @@ def save(content, path):
     [(torch.optim.SGD, torch.optim.AdamW), (torch.optim.AdamW, torch.optim.SGD)],
 )
 def test_another_optimizer(theirs, ours, path):
-    with pytest.raises(InputError, match=f"another one than {ours.__name__}"):
+    with pytest.raises(InputError, match=f"its optimizer is not {ours.__name__}"):
         Training(ours).read(save(Training(theirs).checkpoint(), path))
 
 

@@ -21,7 +21,7 @@ def test_mmengines_runner_takes_what_print_config_writes(small_streets, tool, tm
     config.work_dir = str(tmp_path / "run")
     Runner.from_cfg(config).train()
     said = capsys.readouterr().out
-    assert "no records: they need the runner_type" in said
+    assert "the config needs runner_type" in said
     assert "mIoU" in said
     assert (tmp_path / "run" / "iter_2.pth").is_file()
     assert read_records([tmp_path / "run"]) == ([], {})

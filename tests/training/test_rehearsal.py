@@ -152,14 +152,17 @@ def test_images_of_two_sizes_in_a_batch(two_sizes, quick_config, small_config, t
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("train_dataloader.dataset.type=StreetDataset", "dataset.type: no dataset of the name StreetDataset"),
-        ("model.backbone.type=LEDnet", "backbone.type: no model of the name LEDnet; did you mean LEDNet"),
+        (
+            "train_dataloader.dataset.type=StreetDataset",
+            "dataset.type: there is no dataset named StreetDataset",
+        ),
+        ("model.backbone.type=LEDnet", "backbone.type: there is no model named LEDnet; did you mean LEDNet"),
         ("model.backbone.shufle=False", "backbone.shufle: LEDNet takes no shufle; did you mean shuffle"),
         ("train_cfg.max_iter=5", "IterBasedTrainLoop takes no max_iter; did you mean max_iters"),
         ("train_dataloader.batchsize=4", "DataLoader takes no batchsize; did you mean batch_size"),
-        ("train_dataloader.sampler.type=Endless", "sampler.type: no data sampler of the name Endless"),
+        ("train_dataloader.sampler.type=Endless", "sampler.type: there is no data sampler named Endless"),
         ("default_hooks.logger.intervall=4", "LoggerHook takes no intervall; did you mean interval"),
-        ("param_scheduler.0.type=Poly", "param_scheduler.0.type: no parameter scheduler of the name Poly"),
+        ("param_scheduler.0.type=Poly", "param_scheduler.0.type: there is no parameter scheduler named Poly"),
         ("optim_wrapper.optimizer.beta=0.9", "optimizer.beta: AdamW takes no beta; did you mean betas"),
         ("val_evaluator.outputs=3", "val_evaluator.outputs: ConfusionMatrixMetric takes no outputs"),
         ("model.data_preprocessor.mean=[1.0,2.0]", "model.data_preprocessor (SegDataPreProcessor): Assert"),

@@ -4,7 +4,7 @@ dataset_type = "CamVidDataset"
 data_root = "data/camvid"
 num_classes = 11
 train_images = 367
-iterations = 10000  # of the common recipe
+iterations = 10000  # length of the common recipe
 val_interval = 500
 crop_size = (360, 480)  # height, width
 
@@ -16,7 +16,7 @@ train_pipeline = [
     dict(type="LoadImage"),
     dict(type="LoadLabels"),
     dict(type="RandomResize", scale=(480, 360), ratio_range=(0.75, 2.0), keep_ratio=True),
-    dict(type="Pad", size=(480, 360), pad_val=dict(img=0, seg=255)),  # what was scaled down
+    dict(type="Pad", size=(480, 360), pad_val=dict(img=0, seg=255)),  # images that were scaled down
     dict(type="RandomCrop", crop_size=crop_size),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackSegInputs"),

@@ -5,9 +5,9 @@ dataset_type = "Cityscapes"
 data_root = "data/cityscapes"
 num_classes = 19
 train_images = 2975
-iterations = 80000  # of the common recipe
+iterations = 80000  # length of the common recipe
 val_interval = 4000
-crop_size = (512, 1024)  # height, width: nothing is cropped, this is what the network sees
+crop_size = (512, 1024)  # height, width; nothing is cropped: the network sees this size
 
 # The authors' weights of their decoder stage (github.com/xiaoyufenfei/LEDNet, train/main.py).
 class_weight = [
@@ -27,7 +27,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type="LoadImage"),
     dict(type="Resize", scale=(1024, 512), keep_ratio=False),
-    dict(type="LoadLabels"),  # after Resize: labels keep their size for evaluation
+    dict(type="LoadLabels"),  # after Resize, so that labels keep their size for evaluation
     dict(type="PackSegInputs"),
 ]
 train_dataloader = dict(

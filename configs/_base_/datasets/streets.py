@@ -4,7 +4,7 @@ dataset_type = "StreetsDataset"
 data_root = "data/streets"
 num_classes = 19
 train_images = 200
-iterations = 2000  # of the common recipe
+iterations = 2000  # length of the common recipe
 val_interval = 250
 crop_size = (128, 256)  # height, width
 
@@ -19,7 +19,7 @@ train_pipeline = [
     dict(type="LoadImage"),
     dict(type="LoadLabels"),
     dict(type="RandomResize", scale=(256, 128), ratio_range=(0.75, 1.5), keep_ratio=True),
-    dict(type="Pad", size=(256, 128), pad_val=dict(img=0, seg=255)),  # what was scaled down
+    dict(type="Pad", size=(256, 128), pad_val=dict(img=0, seg=255)),  # images that were scaled down
     dict(type="RandomCrop", crop_size=crop_size),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackSegInputs"),

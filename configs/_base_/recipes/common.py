@@ -1,4 +1,4 @@
-"""The one recipe for all networks: AdamW 2e-3, poly 0.9; the length and the size are the dataset's."""
+"""The one recipe for all networks: AdamW 2e-3, poly 0.9; the dataset gives the length and the size."""
 
 _base_ = "../runtime.py"
 

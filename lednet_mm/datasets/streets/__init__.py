@@ -1,7 +1,7 @@
-"""The generated street scenes: a small set in Cityscapes' layout that any machine makes in seconds.
+"""The generated street scenes: a small dataset in Cityscapes' layout, made in seconds on any machine.
 
-``artwork`` says what things look like, ``canvas`` draws shapes, ``objects`` and ``surroundings`` compose
-them, ``scene`` draws one street, ``generation`` writes the set and ``dataset`` reads it.
+``artwork`` defines what things look like, ``canvas`` draws shapes, ``objects`` and ``surroundings`` compose
+them, ``scene`` draws one street, ``generation`` writes the dataset and ``dataset`` reads it.
 """
 
 from lednet_mm.datasets.streets.dataset import StreetsDataset

@@ -1,4 +1,4 @@
-"""What the generated street scenes are made of: ids, palettes, and the outlines of vehicles and riders.
+"""The parts of generated street scenes: ids, palettes, and the outlines of vehicles and riders.
 
 Everything is drawn facing right or seen from behind; the scene mirrors, scales and places it.
 """
@@ -35,9 +35,9 @@ Solid = tuple[tuple[float, float, float], ...]
     MOTORCYCLE,
     BICYCLE,
 ) = LABEL_ID_OF_TRAIN_ID
-DYNAMIC = 5  # bins and the like: not evaluated
+DYNAMIC = 5  # bins and similar things, which are not evaluated
 
-# BGR. Half of what people make is grey, black or white.
+# Colours in BGR. Half of the colours of man-made things are grey, black or white.
 PAINTS: tuple[Colour, ...] = (
     *((grey, grey, grey) for grey in (35, 60, 85, 105, 125, 145, 170, 205, 230)),
     (150, 160, 165),
@@ -118,7 +118,7 @@ MOTORCYCLE_SIDE = (
     ((0.2, 1.05), (0.5, 1.05), (0.5, 1.15), (0.2, 1.15)),
 )
 
-# A rider about the saddle, as (tone, outline); feet hang 0.55 m below it.
+# A rider, relative to the saddle, as (tone, outline); the feet are 0.55 m below it.
 RIDER_SIDE: tuple[tuple[str, Flat], ...] = (
     ("legs", ((-0.1, 0), (0.3, 0), (0.22, -0.55), (0.05, -0.55))),
     ("top", ((-0.22, -0.05), (0.08, -0.05), (0.32, 0.6), (0.04, 0.6))),
@@ -137,7 +137,7 @@ def _panel(left: float, bottom: float, right: float, top: float, depth: float = 
 
 
 def _wheels(places: Sequence[float], radius: float, ratio: float) -> list[tuple[str, Flat]]:
-    """Return wheels at places along a side; ``radius`` in heights, ``ratio`` is length over height."""
+    """Return wheels at places along a side; ``radius`` is in heights; ``ratio`` is length / height."""
     return [
         ("dark", tuple((place + radius / ratio * a, radius + radius * b) for a, b in CIRCLE))
         for place in places
@@ -196,7 +196,7 @@ def side_of(kind: int, ratio: float) -> list[tuple[str, Flat]]:
 def end_of(kind: int, rear: bool) -> list[tuple[str, Solid]]:
     """Return (tone, outline) of a vehicle's rear or front, back to front.
 
-    Outlines are (across, up, depth); depth is how far behind the end a corner lies, over the length.
+    Outlines are (across, up, depth); depth is the distance of a corner from the end, divided by the length.
     """
     if kind == CAR:
         low, high = (0.04, 0.18) if rear else (0.24, 0.42)

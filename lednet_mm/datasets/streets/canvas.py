@@ -1,6 +1,6 @@
-"""The canvases, camera, light and measures of a generated street scene, and how shapes get onto them.
+"""The canvases, camera, light and dimensions of a generated street scene, and how shapes are drawn on them.
 
-The world has X to the right, Y up, Z ahead, in metres; the ground is Y = 0 and the camera stands at
+The world has X to the right, Y up and Z ahead, in metres. The ground is Y = 0, and the camera is at
 (0, camera height, 0).
 """
 
@@ -18,7 +18,7 @@ Point = tuple[float, float, float]
 
 
 class Plane(NamedTuple):
-    """Where a vertical plane along the street is seen: a window of the picture and, in it, Z and Y."""
+    """The view of a vertical plane along the street: a window of the picture, with Z and Y of its pixels."""
 
     window: tuple[slice, slice]
     mask: np.ndarray
@@ -30,9 +30,9 @@ class Scene:
     """Two canvases (image and labelIds), a camera and a street.
 
     Args:
-        rng: source of everything random.
+        rng: generator of all random numbers.
         size: (height, width) in pixels.
-        featured: labelId of a vehicle that stands in the street nearby.
+        featured: labelId of a vehicle that is placed in the street nearby.
     """
 
     def __init__(self, rng: np.random.Generator, size: tuple[int, int], featured: int) -> None:
@@ -41,7 +41,7 @@ class Scene:
         self.height, self.width = size
         self.image = np.zeros((*size, 3), np.uint8)
         self.labels = np.zeros(size, np.uint8)
-        # Camera: about Cityscapes' field of view, with the vanishing point off the centre.
+        # Camera: approximately Cityscapes' field of view, with the vanishing point off the centre.
         self.focal = self.width * rng.uniform(0.85, 1.15)
         self.centre = self.width * rng.uniform(0.38, 0.62)
         self.horizon = self.height * rng.uniform(0.36, 0.52)
@@ -52,18 +52,18 @@ class Scene:
         self.line = {side: self.kerb[side] + side * rng.uniform(2.5, 7) for side in (-1, 1)}
         self.rail = -1.6 - 1.6 * self.lanes_left
         self.crossing = rng.uniform(14, 45) if rng.random() < 0.35 else None
-        # Light: haze, which side the sun is on, how strong shadows are.
+        # Light: haze, the side of the sun, the strength of shadows.
         self.haze: Colour = (0, 0, 0)
         self.visibility = rng.uniform(60, 400)
         self.sunny_side = int(rng.choice((-1, 1)))
         self.shadow = rng.uniform(0.45, 0.85)
 
     def paint(self) -> Colour:
-        """Choose a colour of what people make."""
+        """Choose a colour of man-made things."""
         return self.vary(PAINTS[self.rng.integers(len(PAINTS))])
 
     def growth(self) -> Colour:
-        """Choose a colour of what grows."""
+        """Choose a colour of plants."""
         return self.vary(GROWTH[self.rng.integers(len(GROWTH))])
 
     def vary(self, colour: Colour) -> Colour:
@@ -72,11 +72,11 @@ class Scene:
         return shaded(colour, gain, self.rng.integers(-10, 11, size=3).tolist())
 
     def chance(self, probability: float) -> bool:
-        """Say yes with a probability."""
+        """Return True with a probability."""
         return bool(self.rng.random() < probability)
 
     def noise(self, cells: int) -> np.ndarray:
-        """Return a smooth random texture (256, 256) float32 in [0, 1] with ``cells`` bumps a side."""
+        """Return a smooth random texture (256, 256), float32 in [0, 1], with ``cells`` bumps per side."""
         coarse = self.rng.integers(0, 256, (cells, cells), dtype=np.uint8)
         return cv2.resize(coarse, (256, 256), interpolation=cv2.INTER_LINEAR_EXACT) / np.float32(255)
 
@@ -87,13 +87,13 @@ class Scene:
         return self.centre + x * scale, self.horizon + (self.camera_height - y) * scale
 
     def hazy(self, colour: Colour, z: float) -> Colour:
-        """Mix a colour with the haze of the distance ``z``."""
+        """Mix a colour with the haze at the distance ``z``."""
         far = z / (z + self.visibility)
         mixed = (int(c + (h - c) * far) for c, h in zip(colour, self.haze, strict=True))
         return next(mixed), next(mixed), next(mixed)
 
     def polygon(self, label: int | None, colour: Colour | None, points: Sequence[Point]) -> None:
-        """Fill a polygon given in the world; without a label or a colour that canvas stays as it is."""
+        """Fill a polygon given in the world; without a label or colour, that canvas is not changed."""
         limit = 64 * self.width
         pixels = np.array([self.project(point) for point in points])
         corners = np.clip(pixels * 16, -limit, limit).astype(np.int32)
@@ -106,12 +106,12 @@ class Scene:
     def upright(
         self, label: int | None, colour: Colour | None, at: Point, shape: Sequence[tuple[float, float]]
     ) -> None:
-        """Fill a polygon of (right, up) offsets in metres, standing at ``at`` and facing the camera."""
+        """Fill a polygon of (right, up) offsets in metres that stands at ``at`` and faces the camera."""
         x, y, z = at
         self.polygon(label, colour, [(x + right, y + up, z) for right, up in shape])
 
     def disc(self, label: int | None, colour: Colour | None, at: Point, radius: float) -> None:
-        """Fill a circle of a radius in metres that faces the camera."""
+        """Fill a circle with a radius in metres that faces the camera."""
         u, v = self.project(at)
         centre, pixels = (int(16 * u), int(16 * v)), int(16 * radius * self.focal / at[2])
         if colour is not None:
@@ -120,7 +120,7 @@ class Scene:
             cv2.circle(self.labels, centre, pixels, label, -1, shift=4)
 
     def plane(self, side: int, line: float, near: float, far: float, high: float) -> Plane | None:
-        """Return where the vertical plane X = side * line from ``near`` to ``far`` is seen, if at all."""
+        """Return the view of the plane X = side * line from ``near`` to ``far``; None if it is invisible."""
         columns = np.arange(self.width) + 0.5 - self.centre
         distance = self.focal * line / np.maximum(columns * side, 1e-3)
         seen = np.flatnonzero((distance >= near) & (distance < far))
@@ -135,7 +135,7 @@ class Scene:
     def fill(
         self, label: int, plane: Plane, colour: np.ndarray, light: float, painted: np.ndarray | None = None
     ) -> None:
-        """Label a plane and paint it (or the part ``painted`` of it) with its colours (H, w, 3)."""
+        """Label a plane and paint it (or only its part ``painted``) with colours (H, w, 3)."""
         far = (plane.z / (plane.z + self.visibility))[..., None].astype(np.float32)
         lit = colour * np.float32(light)
         lit += (bgr(self.haze) - lit) * far
@@ -149,22 +149,22 @@ class Scene:
 
 
 def shaded(colour: Colour, gain: float, offset: Sequence[int] = (0, 0, 0)) -> Colour:
-    """Return a colour times ``gain`` plus ``offset``, cut to what a pixel holds."""
+    """Return a colour times ``gain`` plus ``offset``, clipped to the range of a pixel."""
     blue, green, red = (min(max(int(c * gain) + o, 0), 255) for c, o in zip(colour, offset, strict=True))
     return blue, green, red
 
 
 def bgr(colour: Colour) -> np.ndarray:
-    """Return a colour as an array to compute with: (3,) float32."""
+    """Return a colour as a float32 array (3,), for arithmetic."""
     return np.array(colour, np.float32)
 
 
 def fraction(values: np.ndarray) -> np.ndarray:
-    """Return what is above the next lower whole number, of any shape."""
+    """Return the fractional part of each value, for arrays of any shape."""
     return values - np.floor(values)
 
 
 def sampled(texture: np.ndarray, a: np.ndarray, b: np.ndarray, density: float) -> np.ndarray:
-    """Look a texture (256, 256) up at coordinates in metres, ``density`` texels a metre, repeating."""
+    """Look up a texture (256, 256) at coordinates in metres with ``density`` texels per metre; it repeats."""
     column, row = (np.floor(np.minimum(values, 1e4) * density).astype(np.int64) & 255 for values in (a, b))
     return texture[row, column]

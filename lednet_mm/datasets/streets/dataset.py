@@ -15,9 +15,9 @@ class StreetsDataset(Cityscapes):
     """The generated street scenes, with the classes, ids and layout of Cityscapes.
 
     Args:
-        data_root: the folder given to :func:`~lednet_mm.datasets.streets.generation.generate_streets`.
+        data_root: folder that was given to :func:`~lednet_mm.datasets.streets.generation.generate_streets`.
         split: ``train`` or ``val``.
-        **kwargs: as in :class:`~lednet_mm.datasets.cityscapes.Cityscapes`.
+        **kwargs: further arguments of :class:`~lednet_mm.datasets.cityscapes.Cityscapes`.
     """
 
     FRAMES = SEQUENCES["StreetsDataset"]

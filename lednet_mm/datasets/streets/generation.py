@@ -1,4 +1,4 @@
-"""Making the set of street scenes: which files it has, and how several processes share the work."""
+"""Generate the dataset of street scenes: its files, and how several processes share the work."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from lednet_mm.files import FolderLock, require_writable
 from lednet_mm.terminal import tracked
 
 VERSION = 1
-"""Version of the drawing: raise it with every change of a pixel, so that older sets are made anew."""
+"""Version of the drawing; raise it with every change of a pixel, so that older datasets are replaced."""
 
 CITY = "generated"
 FACTS = "streets.json"
-"""The file in which a set says how it was made."""
+"""The file in which a dataset states the parameters that it was made with."""
 FEATURED = (CAR, TRAIN, BUS, TRUCK, MOTORCYCLE, BICYCLE)
 
 
@@ -40,31 +40,31 @@ def generate_streets(
     seed: int = 0,
     workers: int = 1,
 ) -> bool:
-    """Make the set, unless it is there complete with the same parameters.
+    """Generate the dataset, unless it exists completely with the same parameters.
 
-    An image depends on (seed, split, index) alone, not on the order or the number of workers. A new set is
-    built in a temporary folder beside ``root`` and renamed when it is whole. Of a set that is there only
-    missing files are written again; no file is ever removed. Of several processes one makes the set, and the
-    others wait for it; the lock is a folder beside ``root`` that stays there.
+    An image depends on (seed, split, index) only, not on the order or the number of workers. A new dataset is
+    built in a temporary folder beside ``root`` and renamed when it is complete. In an existing dataset, only
+    missing files are written again; no file is ever removed. If several processes do this at once, one of
+    them generates the dataset and the others wait; their lock is a folder beside ``root`` that stays there.
 
     Args:
-        root: the folder to make, for instance ``data/streets``.
+        root: folder to create, for instance ``data/streets``.
         train: number of training images.
         val: number of validation images.
         size: (height, width) in pixels.
-        seed: seed of the whole set.
-        workers: processes that draw.
+        seed: seed of the whole dataset.
+        workers: number of processes that draw.
 
     Returns:
-        True if the set or some of its files were made, False if it was there.
+        True if the dataset or some of its files were made, False if it was complete before.
 
     Raises:
-        InputError: a number is too small, ``root`` holds something else or a set of other parameters, or it
-            cannot be written.
+        InputError: a number is too small, ``root`` holds something else or a dataset with other parameters,
+            or it cannot be written.
     """
     if min(train, val) < 1 or min(size) < 32:
         raise InputError(
-            f"streets: {train} train and {val} val images of {size[1]}x{size[0]} make no set: "
+            f"streets: {train} train and {val} val images of {size[1]}x{size[0]} do not make a dataset: "
             "give at least 1 of each and 32 pixels a side"
         )
     if workers < 1 or seed < 0:
@@ -81,7 +81,7 @@ def generate_streets(
         tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{root.name}-") as temporary,
     ):
         jobs = _missing(root, parameters)
-        if not jobs:  # another process has made them meanwhile
+        if not jobs:  # another process has made them in the meantime
             return False
         drawn = Path(temporary) / "drawn"
         digests = _draw(drawn, jobs, size, seed, workers)
@@ -103,7 +103,7 @@ def _is_new(root: Path) -> bool:
 
 
 def _missing(root: Path, parameters: dict[str, Any]) -> list[tuple[str, int]]:
-    """Return (split, index) of the scenes that a set lacks; refuse a folder that holds anything else."""
+    """Return (split, index) of the scenes that a dataset lacks; refuse a folder that holds anything else."""
     jobs = [(split, index) for split in ("train", "val") for index in range(parameters[split])]
     if _is_new(root):
         return jobs
@@ -113,7 +113,7 @@ def _missing(root: Path, parameters: dict[str, Any]) -> list[tuple[str, int]]:
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    """Wait until no other process makes a set at this place, and keep others from it."""
+    """Wait until no other process generates a dataset here, and keep others out until exit."""
     place = root.with_name(f".{root.name}.lock")
     while (lock := FolderLock.take(place)) is None:
         time.sleep(0.1)
@@ -122,7 +122,7 @@ def _alone(root: Path) -> Iterator[None]:
 
 
 def _require_same(root: Path, parameters: dict[str, Any]) -> None:
-    """Refuse a folder that holds anything but streets of these parameters."""
+    """Refuse a folder that holds anything but streets with these parameters."""
     try:
         facts = json.loads((root / FACTS).read_text())
         there = {key: facts[key] for key in parameters}
@@ -135,7 +135,7 @@ def _require_same(root: Path, parameters: dict[str, Any]) -> None:
     ]
     if others:
         raise InputError(
-            f"{root} holds streets of other parameters ({', '.join(others)}), which are kept: "
+            f"{root} holds streets with other parameters ({', '.join(others)}), which are kept: "
             "give another folder, or move it away"
         )
 

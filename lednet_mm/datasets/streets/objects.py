@@ -1,4 +1,4 @@
-"""What stands and moves in a generated street scene: vehicles, people, trees and street furniture."""
+"""The objects of a generated street scene: vehicles, people, trees and street furniture."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def _draw_cycle(scene: Scene, kind: int, x: float, z: float, sideways: bool, rid
 
 
 def _draw_rider(scene: Scene, at: Point, turn: int, sideways: bool, heavy: bool) -> None:
-    """Draw who rides a cycle."""
+    """Draw the rider of a cycle."""
     top, legs, skin = scene.paint(), scene.paint(), SKIN[scene.rng.integers(len(SKIN))]
     helmet = scene.paint() if heavy or scene.chance(0.5) else skin
     tones = {"top": top, "legs": legs, "sleeve": shaded(top, 0.8)}
@@ -196,7 +196,7 @@ def _draw_rider(scene: Scene, at: Point, turn: int, sideways: bool, heavy: bool)
 
 
 def _draw_person(scene: Scene, x: float, z: float) -> None:
-    """Draw a pedestrian in mid-step, tall or small, now and then with a long coat."""
+    """Draw a pedestrian in mid-step, tall or small, and sometimes with a long coat."""
     scale = scene.rng.uniform(0.85, 1.1) if scene.chance(0.85) else scene.rng.uniform(0.55, 0.8)
     top, legs, skin = scene.paint(), scene.paint(), SKIN[scene.rng.integers(len(SKIN))]
     step = scene.rng.uniform(0.03, 0.3)

@@ -1,12 +1,12 @@
 """Draw one random street scene with Cityscapes' labelIds.
 
-What is drawn: sky, a far skyline, the ground in perspective, the two sides of the street segment by segment,
-then every object from far to near.
+Sky, a far skyline, the ground in perspective, the two sides of the street segment by segment, and then every
+object from far to near are drawn.
 
-Classes draw their colours from the same two palettes (``PAINTS`` for all that people make, ``GROWTH`` for
-what grows), so that colour alone tells little: shape, position, texture and scale must be learned. Only
-exactly rounded arithmetic is used on pixels (no exp, sin or normal deviates), so that a seed gives the same
-picture on every machine.
+The colours of all classes come from the same two palettes (``PAINTS`` for man-made things, ``GROWTH`` for
+plants), so colour alone says little: shape, position, texture and scale must be learned. Only exactly rounded
+arithmetic is used on pixels (no exp, sin or normal deviates), so that a seed gives the same picture on every
+machine.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def draw_scene(
     """Draw one scene.
 
     Args:
-        rng: source of everything random.
+        rng: generator of all random numbers.
         size: (height, width) in pixels.
-        featured: labelId of a vehicle (or its rider's vehicle) that stands in the street nearby, so that
-            rare classes appear in a set for certain.
+        featured: labelId of a vehicle that is placed in the street nearby (bicycles with a rider), so that
+            every dataset contains the rare classes.
 
     Returns:
         The image (H, W, 3) uint8 BGR and the labelIds (H, W) uint8.

@@ -1,4 +1,4 @@
-"""What does not move in a generated street scene: sky, ground, and the two sides of the street."""
+"""The static surroundings of a generated street scene: sky, ground, and the two sides of the street."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def draw_ground(scene: Scene) -> None:
 
     kerb = np.minimum(np.abs(x - scene.kerb[-1]), np.abs(x - scene.kerb[1])) < 0.12
     colour[kerb & (labels != TERRAIN)] *= np.float32(0.8)
-    # The houses' shadow falls from the sunny side onto the ground.
+    # The houses' shadow falls onto the ground from the side of the sun.
     side, reach = scene.sunny_side, scene.rng.uniform(1, 8)
     colour[(x - (scene.line[side] - side * reach)) * side > 0] *= np.float32(scene.shadow)
     far = (z / (z + scene.visibility))[..., None].astype(np.float32)
@@ -100,7 +100,7 @@ def draw_ground(scene: Scene) -> None:
 
 
 def _ground_colour(scene: Scene) -> Colour:
-    """Return a grey or, now and then, a reddish or sandy tone, as asphalt and paving both have."""
+    """Return a grey or, sometimes, a reddish or sandy tone, as asphalt and paving both have."""
     grey = int(scene.rng.integers(60, 165))
     tint = ((0, 0, 0), (0, 0, 0), (0, 0, 0), (-18, -8, 16), (-14, 0, 10))[scene.rng.integers(5)]
     return shaded((grey, grey, grey), 1, tint)
@@ -177,7 +177,7 @@ def _draw_facade(scene: Scene, side: int, line: float, near: float, far: float) 
 
 
 def _draw_wall(scene: Scene, side: int, line: float, near: float, far: float) -> None:
-    """Draw a garden or retaining wall: courses of stones or concrete panels, with a coping."""
+    """Draw a garden or retaining wall from courses of stones or concrete panels, with a coping."""
     high, base = scene.rng.uniform(1.2, 3.8), scene.paint()
     plane = scene.plane(side, line, near, far, high)
     if plane is None:
@@ -198,7 +198,7 @@ def _draw_wall(scene: Scene, side: int, line: float, near: float, far: float) ->
 
 
 def _draw_fence(scene: Scene, side: int, line: float, near: float, far: float) -> None:
-    """Draw a fence: bars, mesh or boards; what is seen between bars is labelled fence as well."""
+    """Draw a fence of bars, mesh or boards; the gaps between bars are labelled as fence too."""
     high, base = scene.rng.uniform(1.0, 2.4), scene.paint()
     plane = scene.plane(side, line, near, far, high)
     if plane is None:
