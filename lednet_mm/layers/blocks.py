@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lednet_mm.layers.building import Config, make_activation, make_norm
 from lednet_mm.layers.convolutions import ConvNormAct
@@ -170,6 +171,24 @@ class SqueezeExcitation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         weights = self.excite(self.act(self.squeeze(x.mean(dim=(2, 3))))).sigmoid()
         return x * weights[:, :, None, None]
+
+
+class EfficientChannelAttention(nn.Module):
+    """Scale every channel by a weight in (0, 1) computed from the means of its neighbours (arXiv:1910.03151).
+
+    Args:
+        kernel_size: number of neighbouring channels that a weight depends on, an odd number.
+
+    Shapes: (N, C, H, W) -> (N, C, H, W).
+    """
+
+    def __init__(self, kernel_size: int = 3) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        means = F.adaptive_avg_pool2d(x, 1).squeeze(3).transpose(1, 2)  # (N, 1, C)
+        return x * self.conv(means).sigmoid().transpose(1, 2).unsqueeze(3)
 
 
 def channel_shuffle(x: Tensor, groups: int) -> Tensor:

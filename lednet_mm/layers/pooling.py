@@ -44,16 +44,23 @@ def _bin_averages(length: int, bins: int) -> Tensor:
     return inside / inside.sum(dim=1, keepdim=True)
 
 
-def adaptive_average_pool(x: Tensor, size: tuple[int, int]) -> Tensor:
+def adaptive_average_pool(x: Tensor, size: tuple[int | None, int | None]) -> Tensor:
     """Average ``x`` over a grid of ``size`` bins: (N, C, H, W) -> (N, C, *size).
 
-    ONNX has no adaptive pooling, so a trace records two matrix products instead, which work for maps of any
-    size.
+    ONNX has no adaptive pooling, so a trace records matrix products instead, which work for maps of any size.
+
+    Args:
+        x: map (N, C, H, W).
+        size: numbers of bins along height and width; None keeps that axis as it is.
     """
     if not torch.onnx.is_in_onnx_export():
         return F.adaptive_avg_pool2d(x, size)
-    rows, columns = (_bin_averages(*axis).to(x) for axis in zip(x.shape[2:], size, strict=True))
-    return rows @ x @ columns.transpose(0, 1)
+    height, width = size
+    if height is not None:
+        x = _bin_averages(x.shape[2], height).to(x) @ x
+    if width is not None:
+        x = x @ _bin_averages(x.shape[3], width).to(x).transpose(0, 1)
+    return x
 
 
 def pyramid_pool(

@@ -17,7 +17,7 @@ from lednet_mm.layers import (
 SIZES = [(8, 12), (7, 5), (2, 3)]
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2, 2), (4, 3), (6, 6)])
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (4, 3), (6, 6), (None, 1), (2, None)])
 def test_a_traced_adaptive_pooling_is_pytorchs_at_every_size(size):
     traced = torch.jit.trace(
         lambda x: adaptive_average_pool(x, size), torch.randn(1, 2, 9, 10), check_trace=False
