@@ -13,7 +13,7 @@ from lednet_mm.literals import read_literals
 from lednet_mm.records import new_record, read_records, write_record
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.studies.costs import cost_of
-from lednet_mm.studies.jobs import Attempts, Outcome
+from lednet_mm.studies.jobs import Attempts, Outcome, Wanted
 from lednet_mm.studies.local_engine import LocalEngine
 from lednet_mm.studies.plan import STUDY, check_work_dir, make_plan
 from lednet_mm.studies.progress import Board
@@ -91,7 +91,7 @@ def test_each_network_trains_its_reported_runs_with_its_own_best_value(write, tm
         "lednet-default-camvid-trial1-seed100",
     ]
     assert (len(plan.trials), len(plan.runs), plan.decided) == (6, 4, ())
-    assert {run.split for run in plan.trials} == {"val"}
+    assert {run.wanted for run in plan.trials} == {Wanted("val")}
     assert plan.describe()["configs"] == {}
     trainer = Trainer()
     outcomes, decided = sweep(plan, trainer)
