@@ -8,17 +8,17 @@ accuracy: calibration, boundaries, and images with four corruptions.
 
 18 trials of 1000 iterations (10.9 epochs) and 18 runs of 2000: 54,000 iterations. `camvid_half_cpu.py` took
 0.3 (Fast-SCNN) to 1.1 s (ERFNet) for each on one idle core; here that makes 12 hours of a core, and 18 times
-five passes over the images of test, of about a minute each, 1.5 more. With two single-thread runs side by side
-(`python tools/sweep.py configs/studies/camvid_half_tuned_cpu.py --jobs 2`): 7 hours.
+five passes over the images of test, of about a minute each, 1.5 more. With two single-thread runs side by
+side (`python tools/sweep.py configs/studies/camvid_half_tuned_cpu.py --jobs 2`): 7 hours.
 
 Questions, with what is expected before any run:
 
 * Does ERFNet still end 15 points behind LEDNet? No: within 5 points, as its learning rate was the obstacle.
-* Does the order of the papers come back (Cityscapes test: DABNet 70.1, LEDNet 69.2, ERFNet and Fast-SCNN 68.0,
-  EDANet 67.3, CGNet 64.8)? Only its first place. Tuning brings LEDNet and ERFNet nearer, but 22 epochs of
+* Does the order of the papers come back (Cityscapes test: DABNet 70.1, LEDNet 69.2, ERFNet and Fast-SCNN
+  68.0, EDANet 67.3, CGNet 64.8)? Only its first place. Tuning brings LEDNet and ERFNet nearer, but 22 epochs of
   small images favour networks that learn fast, as CGNet and EDANet did in 11.
-* Is the order of the networks on corrupted images that on clean ones? With fog, blur and JPEG compression yes,
-  among networks that are 3 points apart; with noise, which costs most, no.
+* Is the order of the networks on corrupted images that on clean ones? With fog, blur and JPEG compression
+  yes, among networks that are 3 points apart; with noise, which costs most, no.
 """
 
 _base_ = "./camvid_half_cpu.py"
