@@ -15,8 +15,8 @@ Questions, with what is expected before any run:
 
 * Does ERFNet still end 15 points behind LEDNet? No: within 5 points, as its learning rate was the obstacle.
 * Does the order of the papers come back (Cityscapes test: DABNet 70.1, LEDNet 69.2, ERFNet and Fast-SCNN
-  68.0, EDANet 67.3, CGNet 64.8)? Only its first place. Tuning brings LEDNet and ERFNet nearer, but 22 epochs of
-  small images favour networks that learn fast, as CGNet and EDANet did in 11.
+  68.0, EDANet 67.3, CGNet 64.8)? Only its first place. Tuning brings LEDNet and ERFNet nearer, but 22 epochs
+  of small images favour networks that learn fast, as CGNet and EDANet did in 11.
 * Is the order of the networks on corrupted images that on clean ones? With fog, blur and JPEG compression
   yes, among networks that are 3 points apart; with noise, which costs most, no.
 """
