@@ -37,7 +37,8 @@ def main() -> int:
         epilog="examples:\n"
         "  python tools/sweep.py configs/studies/smoke.py --dry-run\n"
         "  python tools/sweep.py configs/studies/smoke.py\n"
-        "  python tools/sweep.py configs/studies/smoke.py --retry-failed --jobs 2",
+        "  python tools/sweep.py configs/studies/smoke.py --retry-failed --jobs 2\n"
+        "  python tools/sweep.py configs/studies/smoke.py --power 1",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("study", help="study file, see configs/studies/")
@@ -49,7 +50,15 @@ def main() -> int:
         help="number of runs side by side (default: one for each GPU, else one for each core; on a cluster "
         "what it takes)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--dry-run", action="store_true", help="print the plan and its cost, and stop")
+    instead.add_argument(
+        "--power",
+        type=float,
+        metavar="HALF_WIDTH",
+        help="print how many seeds each difference needs for an interval of +- HALF_WIDTH points of mIoU, "
+        "from the records so far, and stop",
+    )
     parser.add_argument("--retry-failed", action="store_true", help="take up runs that failed before")
     slurm = parser.add_argument_group("options of --engine slurm")
     slurm.add_argument("--slurm-partition", metavar="NAME", help="partition (default: the cluster's)")
@@ -77,6 +86,10 @@ def main() -> int:
                 parser.error(f"--{name.replace('_', '-')} goes with --engine slurm")
     if arguments.jobs is not None and arguments.jobs < 1:
         parser.error("--jobs must be at least 1")
+
+    if arguments.power is not None:
+        show_power(arguments.study, arguments.work_dir, arguments.power)
+        return 0
 
     from lednet_mm.literals import read_literals
     from lednet_mm.studies.jobs import look
@@ -216,6 +229,20 @@ def tell_end(plan: Plan, board: Board, command: str) -> bool:
     return whole
 
 
+def show_power(study: str, work_dir: str | None, half_width: float) -> None:
+    """Print how many seeds the differences of a study need for intervals of a wished half-width.
+
+    Raises:
+        InputError: no such study, no record of it, or no such half-width.
+    """
+    from lednet_mm.reports.power import plan_seeds
+    from lednet_mm.reports.tables import to_markdown
+    from lednet_mm.studies.plan import folder_of, read_study
+
+    read_study(study)
+    print(to_markdown(plan_seeds([folder_of(study, work_dir)], half_width)))
+
+
 def show_plan(plan: Plan, slots: list[Slot], console: Console) -> None:
     """Print what would run, and what it costs."""
     from rich.table import Table
@@ -249,7 +276,13 @@ def show_plan(plan: Plan, slots: list[Slot], console: Console) -> None:
         chosen = f"; chosen: {search.chosen.setting}" if search.chosen else ""
         line = f"tuning of {search.name}: {cost_of(trials, everything)}{then}{chosen}"
         console.print(Text(one_line(line)), soft_wrap=True)
-    if plan.searches and plan.untuned[0].split == "val":
+    wanted = plan.untuned[0].wanted
+    if wanted.measures or wanted.corruptions:
+        passes = 1 + len(wanted.corruptions)
+        what = (f"accuracy on {wanted.split}", *wanted.measures, *map(str, wanted.corruptions))
+        times = f": {passes} passes over its images" if wanted.corruptions else ""
+        console.print(Text(f"tests of each run: {', '.join(what)}{times}"), soft_wrap=True)
+    if plan.searches and wanted.split == "val":
         console.print(
             "note: settings are chosen on val, which the study also reports: that flatters all networks",
             soft_wrap=True,

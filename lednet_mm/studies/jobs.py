@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
 from lednet_mm.catalog import COMMON
 from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.errors import InputError, describe_error, describe_os_error, is_out_of_memory
+from lednet_mm.evaluation.corruptions import Corruption
 from lednet_mm.files import holder_of, is_locked, read_regular, write_atomically
 from lednet_mm.literals import LARGEST, differing_keys, read_literals
-from lednet_mm.records import Record, Run, collect_provenance, new_record, read_records, write_record
+from lednet_mm.records import Kind, Record, Run, collect_provenance, new_record, read_records, write_record
 from lednet_mm.studies.watching import read_curve
 from lednet_mm.text import one_line
 from lednet_mm.timing.backends import TIMED, Backend
@@ -172,8 +173,31 @@ def training_of(records: Iterable[Record], digest: str) -> Record | None:
     return max(reversed(trainings), key=lambda record: record.values["iterations"], default=None)
 
 
-def results_of(records: Iterable[Record], digest: str) -> list[Record]:
-    """Return the accuracies that are results of a run: of its trained weights, each image taken as it is.
+@dataclass(frozen=True)
+class Wanted:
+    """What is measured of a run.
+
+    Attributes:
+        split: whose accuracy is reported.
+        shape: (height, width) to count complexity at; None counts nothing.
+        measures: what is measured on that split beside the accuracy, keys of
+            :data:`lednet_mm.evaluation.measures.MEASURES`.
+        corruptions: with each of which the images of that split are tested once more.
+    """
+
+    split: str = "test"
+    shape: Shape | None = None
+    measures: tuple[str, ...] = ()
+    corruptions: tuple[Corruption, ...] = ()
+
+    @property
+    def tests(self) -> tuple[str, tuple[str, ...], tuple[Corruption, ...]]:
+        """What is tested of the trained weights."""
+        return self.split, self.measures, self.corruptions
+
+
+def results_of(records: Iterable[Record], digest: str, kind: Kind = "accuracy") -> list[Record]:
+    """Return the accuracies that are results of a run: of its trained weights, without augmentation.
 
     Somebody may have tested a checkpoint of the unfinished run by hand, or with test-time augmentation, or
     with a config that differs from the one of the training.
@@ -181,6 +205,7 @@ def results_of(records: Iterable[Record], digest: str) -> list[Record]:
     Args:
         records: of the run's folder, oldest first.
         digest: sha256 of the config; records of another config do not count.
+        kind: ``accuracy`` of the images as they are, or ``corruption``.
     """
     records = list(records)
     training = training_of(records, digest)
@@ -190,7 +215,7 @@ def results_of(records: Iterable[Record], digest: str) -> list[Record]:
     return [
         record
         for record in records
-        if record.kind == "accuracy"
+        if record.kind == kind
         and record.config.sha256 == digest
         and not record.details.get("tta")
         and not record.details.get("differs")
@@ -198,26 +223,48 @@ def results_of(records: Iterable[Record], digest: str) -> list[Record]:
     ]
 
 
-def missing_steps(records: Iterable[Record], digest: str, split: str, shape: Shape | None) -> list[str]:
-    """Return what a run still has to do: of ``complexity``, ``train``, ``test``, in this order.
+def missing_steps(records: Iterable[Record], digest: str, wanted: Wanted) -> list[str]:
+    """Return what a run still has to do, in this order.
 
     Args:
         records: of the run's folder.
         digest: sha256 of the config; records of another config do not count.
-        split: whose accuracy is wanted; that of ``val`` comes with the training.
-        shape: (height, width) to count complexity at; None counts nothing.
+        wanted: what is measured of the run; the accuracy on ``val`` comes with the training.
+
+    Returns:
+        ``complexity``, ``train``, ``test``, names of measures, and corruptions as :class:`Corruption` writes
+        itself: those that have no record. Each measure may be in a record of its own.
     """
     ours = [record for record in records if record.config.sha256 == digest]
-    splits = [record.details.get("split") for record in results_of(ours, digest)]
+    accuracies = results_of(ours, digest)
+    splits = [record.details.get("split") for record in accuracies]
     shapes = [record.details.get("shape") for record in ours if record.kind == "complexity"]
     steps = []
-    if shape is not None and list(shape) not in shapes:
+    if wanted.shape is not None and list(wanted.shape) not in shapes:
         steps.append("complexity")
     if "val" not in splits:
         steps.append("train")
-    if split not in splits and split != "val":
+    if wanted.split not in splits and wanted.split != "val":
         steps.append("test")
+    tested = [record.details for record in accuracies if record.details.get("split") == wanted.split]
+    steps += [
+        name
+        for name in wanted.measures
+        if not any(details.get(f"per_image_{name}") is not None for details in tested)
+    ]
+    corrupted = {
+        (record.details.get("corruption"), record.details.get("severity"))
+        for record in results_of(ours, digest, "corruption")
+        if record.details.get("split") == wanted.split
+    }
+    steps += [str(c) for c in wanted.corruptions if (c.name, c.severity) not in corrupted]
     return steps
+
+
+def shortened(words: Sequence[str], most: int = 5) -> str:
+    """Return a list in words, of which only the first ``most`` are written out."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return f"{', '.join(words[:most])}{more}"
 
 
 def planned_text(folder: Path) -> str | None:
@@ -260,15 +307,14 @@ def _short(value: Any) -> str:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One run of a study: complexity, training, accuracy, in one process.
+    """One run of a study: complexity, training, accuracy and further measures, in one process.
 
     Attributes:
         run: network, dataset, variant, seed, study.
         folder: takes everything the run leaves.
         text: the resolved config.
         source: the config file or the names that it came from.
-        split: whose accuracy the study reports.
-        shape: (height, width) to count complexity at; None leaves that to another seed's run.
+        wanted: what is measured of it; complexity only of one of several seeds.
         expectation: what its variant's entry expects of it, in words; empty where there is none.
         question: what its variant's entry asks; empty where there is none.
         recipe: name of the recipe.
@@ -282,8 +328,7 @@ class TrainingJob:
     folder: Path
     text: str
     source: str
-    split: str = "test"
-    shape: Shape | None = None
+    wanted: Wanted = Wanted()
     expectation: str = ""
     question: str = ""
     recipe: str = COMMON
@@ -299,9 +344,14 @@ class TrainingJob:
 
     def command(self) -> list[str]:
         """Return the command line of the run's process."""
-        arguments = [sys.executable, "-m", "lednet_mm.studies.worker", "train", "--test", self.split]
-        if self.shape is not None:
-            arguments += ["--complexity", *map(str, self.shape)]
+        wanted = self.wanted
+        arguments = [sys.executable, "-m", "lednet_mm.studies.worker", "train", "--test", wanted.split]
+        if wanted.shape is not None:
+            arguments += ["--complexity", *map(str, wanted.shape)]
+        if wanted.measures:
+            arguments += ["--measures", *wanted.measures]
+        if wanted.corruptions:
+            arguments += ["--corruptions", *(f"{c.name}:{c.severity}" for c in wanted.corruptions)]
         return [*arguments, "--", str(self.folder)]
 
     def prepare(self) -> None:
@@ -383,7 +433,7 @@ class TrainingJob:
         digest = sha256(self.text)
         accuracies = results_of(records, digest)
         miou = None
-        for split in ("val", self.split):  # that of val comes with the training
+        for split in ("val", self.wanted.split):  # that of val comes with the training
             for record in accuracies:
                 if record.details.get("split") == split:
                     miou = record.values.get("miou_percent")
@@ -397,13 +447,16 @@ class TrainingJob:
             failure = None
         if failure is not None:
             known = replace(known, failure=failure.id)
-        if not missing_steps(records, digest, self.split, self.shape):
+        steps = missing_steps(records, digest, self.wanted)
+        if not steps:
             return replace(known, state="finished")
         if failure is not None:
             reason = str(failure.values.get("reason"))
             pruned = reason.startswith(PRUNED)
             state: State = "pruned" if pruned else "failed"
             return replace(known, state=state, reason=reason.removeprefix(PRUNED) if pruned else reason)
+        if "train" not in steps:
+            return replace(known, reason=f"trained; left to measure: {shortened(steps)}")
         saved = checkpoints_of(self.folder)
         if saved:
             return replace(known, state="cut off", reason=f"continues from {saved[0].name}")

@@ -29,13 +29,23 @@ from pydantic import (
 
 from lednet_mm.catalog import COMMON, network_files, variants_of
 from lednet_mm.config import Choice, config_text, is_card, keys_of, load_config, network_changes, run_of
-from lednet_mm.errors import InputError, describe_error, describe_os_error
+from lednet_mm.errors import InputError, describe_error, describe_os_error, suggest
+from lednet_mm.evaluation.corruptions import SEVERITIES, Corruption, choose_corruptions
+from lednet_mm.evaluation.measures import MEASURES
 from lednet_mm.files import read_regular
 from lednet_mm.literals import read_literals
 from lednet_mm.own_networks import is_own_network
 from lednet_mm.record_format import Seed, Variant, one_or_several
 from lednet_mm.records import Run
-from lednet_mm.studies.jobs import PATIENCE_MINUTES, Job, LatencyJob, TrainingJob, planned_text, sha256
+from lednet_mm.studies.jobs import (
+    PATIENCE_MINUTES,
+    Job,
+    LatencyJob,
+    TrainingJob,
+    Wanted,
+    planned_text,
+    sha256,
+)
 from lednet_mm.studies.jobs import differences as config_differences
 from lednet_mm.studies.tuning import FOLDER, SPLIT, Search, Tune
 from lednet_mm.text import DEFAULT, NAME_RULE, is_name, one_line
@@ -73,7 +83,7 @@ class Runs(_Part):
         recipes: names.
         configs: config files instead of the three, relative to the study file; patterns stand for all that
             match.
-        variants: names of the networks' variants; ``baseline`` is the network as it is.
+        variants: names of the networks' variants; ``default`` is the network as it is.
         seeds: one run for each.
         options: changes to these runs' configs, ``{"train_cfg.max_iters": 2}``, after those of the study.
     """
@@ -107,12 +117,82 @@ class Latency(_Part):
     seconds: PositiveFloat = 10.0
 
 
+class Corruptions(_Part):
+    """The images of the split once more with each corruption at each severity.
+
+    Attributes:
+        names: of corruptions, see :data:`lednet_mm.evaluation.corruptions.NAMES`; ``all`` stands for them.
+        severities: from 1 to 5.
+    """
+
+    names: Annotated[tuple[str, ...], BeforeValidator(one_or_several)] = Field(min_length=1)
+    severities: tuple[Annotated[int, Strict()], ...] = Field(SEVERITIES, min_length=1)
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> Corruptions:
+        try:
+            self.chosen()
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def chosen(self) -> tuple[Corruption, ...]:
+        """Return each corruption at each severity.
+
+        Raises:
+            InputError: no such corruption or severity, or the library is not installed.
+        """
+        return choose_corruptions(self.names, self.severities)
+
+
 class Measure(_Part):
-    """What is measured: the accuracy of a split always, cost where it is asked for."""
+    """What is measured: the accuracy of a split always, the rest where it is asked for.
+
+    In a study file, each measure of :data:`lednet_mm.evaluation.measures.MEASURES` is a key of its own that
+    is True where it is wanted: ``dict(accuracy="test", calibration=True)``.
+
+    Attributes:
+        accuracy: the split that is tested.
+        measures: names of the measures on that split beside the accuracy.
+        corruptions: of the images of that split.
+        complexity: the size of the image that multiply-adds are counted for.
+        latency: how the networks are timed.
+    """
 
     accuracy: Literal["val", "test"] = "test"
+    measures: tuple[str, ...] = ()
+    corruptions: Corruptions | None = None
     complexity: Complexity | None = None
     latency: Latency | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _collect_measures(cls, content: Any) -> Any:
+        if not isinstance(content, Mapping):
+            return content
+        known = [*(name for name in cls.model_fields if name != "measures"), *MEASURES]
+        for key, value in content.items():
+            if key not in known:
+                raise ValueError(
+                    f"no measure {one_line(key)!r}; there are {', '.join(known)}{suggest(str(key), known)}"
+                )
+            if key in MEASURES and not isinstance(value, bool):
+                raise ValueError(f"{key} is {one_line(repr(value))}, where True or False is needed")
+        others = {key: value for key, value in content.items() if key not in MEASURES}
+        return {**others, "measures": tuple(name for name in MEASURES if content.get(name))}
+
+    def wanted(self, split: str) -> Wanted:
+        """Return what is measured of one run.
+
+        Args:
+            split: that the data of the loader of ``accuracy`` are of.
+        """
+        return Wanted(
+            split,
+            self.complexity.shape if self.complexity else None,
+            self.measures,
+            self.corruptions.chosen() if self.corruptions else (),
+        )
 
 
 class Limits(_Part):
@@ -218,7 +298,7 @@ class Plan:
         return {
             "name": self.name,
             "title": self.study.title,
-            "split": self.untuned[0].split,
+            "split": self.untuned[0].wanted.split,
             "baseline": baselines[0] if len(baselines) == 1 else baselines,
             "expectations": self._expectations(),
             "questions": {run.run.variant: run.question for run in self.untuned if run.question},
@@ -262,19 +342,29 @@ def read_study(path: str | Path) -> Study:
         raise InputError(f"{path}: {where}: {first['msg']}") from None
 
 
+def folder_of(path: str | Path, work_dir: str | Path | None = None) -> Path:
+    """Return the folder of a study's runs.
+
+    Args:
+        path: the study file.
+        work_dir: the folder, if the user names one; None is ``work_dirs/<study>``.
+    """
+    return Path(work_dir) if work_dir is not None else Path("work_dirs") / Path(path).stem
+
+
 def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
     """Make the plan of a study.
 
     Args:
         path: the study file.
-        work_dir: holds the runs' folders; None is ``work_dirs/<study>``.
+        work_dir: see :func:`folder_of`.
 
     Raises:
         InputError: anything wrong with the study or its configs, or two runs of one name.
     """
     path = Path(path)
     study = read_study(path)
-    folder = Path(work_dir) if work_dir is not None else Path("work_dirs") / path.stem
+    folder = folder_of(path, work_dir)
     runs: dict[str, TrainingJob] = {}
     searches: list[Search] = []
     order: dict[str, int] = {}
@@ -309,7 +399,7 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
                     raise InputError(f"{path}: two runs of the name {job.name}: from {both}")
                 network = (job.run.network, job.run.variant, job.run.dataset)
                 if seeds[network]:  # seeds do not change what a network costs
-                    job = replace(job, shape=None)
+                    job = replace(job, wanted=replace(job.wanted, shape=None))
                 order[job.name] = seeds[network]
                 seeds[network] += 1
                 runs[job.name] = job
@@ -359,7 +449,8 @@ def _search(
         section = key.rpartition(".")[0]
         if section and section not in known:
             raise InputError(f"{path}: tune.space: {planned.choice} has no {section}, where {key} would be")
-    load_config(planned.choice, {**planned.options, **tune.any_setting()}, imports=False)  # checks the keys
+    trial = {**planned.options, **tune.options, **tune.any_setting()}
+    load_config(planned.choice, trial, imports=False)  # checks the keys
     run = jobs[0].run
     folder = planned.folder / FOLDER
 
@@ -548,10 +639,12 @@ class _Planned:
         """
         choice, measure = self.choice, self.content.measure
         config = copy.deepcopy(self.config)
+        if trial is not None and self.content.tune is not None:
+            config.merge_from_dict(dict(self.content.tune.options))
         config.merge_from_dict(dict(setting))
         if not config.get("train_dataloader"):
             raise InputError(f"{choice}: no train_dataloader in this config, so it cannot be part of a study")
-        split = _split(config, measure.accuracy, choice) if trial is None else SPLIT
+        wanted = measure.wanted(_split(config, measure, choice)) if trial is None else Wanted(SPLIT)
         run = run_of(config)
         jobs: list[TrainingJob] = []
         variants = variants_of(choice.source if choice.is_own_network else run.network)
@@ -561,7 +654,6 @@ class _Planned:
         if not isinstance(config.get("randomness", {}), Mapping):
             raise InputError(f"{choice}: randomness is {config.randomness!r}, where dict(seed=...) is needed")
         named = {} if trial is None else {"trial": str(trial)}
-        counted = measure.complexity.shape if measure.complexity and trial is None else None
         for seed in seeds:
             variant = config.get("variant", DEFAULT)
             config.merge_from_dict({"network": run.network, "dataset": run.dataset, "variant": variant})
@@ -582,8 +674,7 @@ class _Planned:
                     folder=place / _folder_name(run, seed, trial),
                     text=text,
                     source=str(choice),
-                    split=split,
-                    shape=counted,
+                    wanted=wanted,
                     expectation=expected.expectation if expected else "",
                     question=expected.question if expected else "",
                     recipe=str(config.get("recipe", COMMON)),
@@ -594,12 +685,13 @@ class _Planned:
         return jobs
 
 
-def _split(config: Config, wanted: str, source: Choice) -> str:
+def _split(config: Config, measure: Measure, source: Choice) -> str:
     """Return the split whose accuracy a run reports.
 
     Raises:
         InputError: the config lacks a loader that is needed, or its data are no split of a study.
     """
+    wanted = measure.accuracy
     for name in dict.fromkeys(("val", wanted)):  # every training ends with the accuracy on val
         if not config.get(f"{name}_dataloader"):
             raise InputError(f"{source}: no {name}_dataloader in this config, so a study cannot measure it")
@@ -608,6 +700,11 @@ def _split(config: Config, wanted: str, source: Choice) -> str:
         raise InputError(
             f"{source}: {wanted}_dataloader has the data of the split {split!r}, but a study measures val or "
             f"test: set split of {wanted}_dataloader's dataset to one of them"
+        )
+    if split != wanted and (not config.get(f"{split}_dataloader") or data_split(config, split) != split):
+        raise InputError(
+            f"{source}: {wanted}_dataloader has the data of {split}, which {split}_dataloader has not, so a "
+            f"study cannot measure them: give {split}_dataloader these data"
         )
     return split
 

@@ -97,6 +97,7 @@ class Tune(BaseModel):
         trials: number of settings to try for each network, if not all of them are tried.
         prune: whether to end a hopeless trial early, see
             :meth:`lednet_mm.studies.jobs.TrainingJob.hopeless`.
+        options: changes to the trials' configs alone, after those of the study: a shorter training, say.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -112,17 +113,20 @@ class Tune(BaseModel):
     split: Annotated[str, AfterValidator(_check_split)] = SPLIT
     trials: PositiveInt | None = None
     prune: bool = False
+    options: dict[str, Any] = {}
 
     @model_validator(mode="after")
     def _can_be_searched(self) -> Tune:
-        for key in self.space:
+        for key in (*self.space, *self.options):
             name = key.split(".")[0]
             if name in UNTUNED:
-                raise ValueError(f"{key} affects how a trial is judged: it cannot be tuned")
+                raise ValueError(f"{key} changes how a trial is judged: it cannot be part of tune")
             if name in NAMES:
-                raise ValueError(f"{key} identifies the run: it cannot be tuned")
-        if changes := network_changes(self.space):
+                raise ValueError(f"{key} says which run it is: it cannot be part of tune")
+        if changes := network_changes({**self.space, **self.options}):
             raise ValueError(f"{changes[0]} changes the network: compare variants instead")
+        if both := sorted(set(self.space) & set(self.options)):
+            raise ValueError(f"{both[0]} is set by the options of tune and searched: leave it out of one")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("a seed is given twice")
         if self.trials is None and self.size is None:
@@ -160,8 +164,8 @@ class Tune(BaseModel):
         }
 
     def describe(self) -> dict[str, Any]:
-        """Return the budget in the form that ``study.json`` and records keep."""
-        return plain(self.model_dump(mode="json"))
+        """Return it as ``study.json`` and records keep it; those without options have no such key."""
+        return plain(self.model_dump(mode="json", exclude=set() if self.options else {"options"}))
 
 
 def import_optuna() -> Any:

@@ -21,31 +21,56 @@ from lednet_mm.counting.complexity import complexity_record, count_complexity
 from lednet_mm.deployment.inference import build_network
 from lednet_mm.environment import choose_threads, resolve_device
 from lednet_mm.errors import InputError
+from lednet_mm.evaluation.corruptions import Corruption, library
+from lednet_mm.evaluation.measures import MEASURES
 from lednet_mm.records import read_records, write_record
-from lednet_mm.studies.jobs import CONFIG, FAILED, Shape, missing_steps, reason_of, sha256, training_of
+from lednet_mm.studies.jobs import (
+    CONFIG,
+    FAILED,
+    Shape,
+    Wanted,
+    missing_steps,
+    reason_of,
+    sha256,
+    training_of,
+)
 from lednet_mm.timing.networks import latency_records
 from lednet_mm.training.testing import evaluate_checkpoint
 from lednet_mm.training.training import train
 
 
-def train_and_measure(folder: Path, split: str, shape: Shape | None) -> None:
-    """Do what a run still has to do: complexity, training, accuracy.
+def train_and_measure(folder: Path, wanted: Wanted) -> None:
+    """Do what a run still has to do: complexity, training, accuracy and further measures.
 
     The process that started this one holds the folder's lock, and this one inherits it.
+
+    Raises:
+        InputError: the training or a test fails, or corruptions are wanted without their library.
     """
+    if wanted.corruptions:
+        library()  # rather than after hours of training
     path = folder / CONFIG
     config = load_config(path)
     digest = sha256(config_text(config))
     records, _ = read_records([folder])
-    steps = missing_steps(records, digest, split, shape)
-    if "complexity" in steps and shape is not None:
-        write_record(complexity_record(config, count_complexity(config, shape)), folder)
+    steps = missing_steps(records, digest, wanted)
+    if "complexity" in steps and wanted.shape is not None:
+        write_record(complexity_record(config, count_complexity(config, wanted.shape)), folder)
     if "train" in steps:
         train(path, work_dir=folder, resume=bool(checkpoints_of(folder)), locked=True)
         # A test of other weights than these does not count any more.
-        steps = missing_steps(read_records([folder])[0], digest, split, shape)
-    if "test" in steps:
-        evaluate_checkpoint(config, trained_checkpoint(folder, digest), split=split, work_dir=folder)
+        steps = missing_steps(read_records([folder])[0], digest, wanted)
+    measures = [name for name in wanted.measures if name in steps]
+    corruptions = [corruption for corruption in wanted.corruptions if str(corruption) in steps]
+    if "test" in steps or measures or corruptions:
+        evaluate_checkpoint(
+            config,
+            trained_checkpoint(folder, digest),
+            split=wanted.split,
+            work_dir=folder,
+            measures=measures,
+            corruptions=corruptions,
+        )
 
 
 def trained_checkpoint(folder: Path, digest: str) -> Path:
@@ -102,6 +127,12 @@ def time_networks(folder: Path, configs: Sequence[Path], shape: Shape, samples: 
         raise InputError("; ".join(faults))
 
 
+def read_corruption(text: str) -> Corruption:
+    """Read a corruption as a job's command line has it, ``fog:3``."""
+    name, _, severity = text.rpartition(":")
+    return Corruption(name, int(severity))
+
+
 def end_with_parent() -> None:
     """End this process when its standard input does."""
 
@@ -121,6 +152,8 @@ def main() -> int:
     training.add_argument("folder", type=Path)
     training.add_argument("--test", choices=["val", "test"], required=True)
     training.add_argument("--complexity", nargs=2, type=int, metavar=("H", "W"))
+    training.add_argument("--measures", nargs="+", choices=list(MEASURES), default=[])
+    training.add_argument("--corruptions", nargs="+", type=read_corruption, default=[], metavar="NAME:N")
     timing = commands.add_parser("time")
     timing.add_argument("folder", type=Path)
     timing.add_argument("--shape", nargs=2, type=int, required=True, metavar=("H", "W"))
@@ -132,7 +165,8 @@ def main() -> int:
     try:
         if arguments.command == "train":
             shape = tuple(arguments.complexity) if arguments.complexity else None
-            train_and_measure(arguments.folder, arguments.test, shape)
+            tests = (arguments.test, shape, tuple(arguments.measures), tuple(arguments.corruptions))
+            train_and_measure(arguments.folder, Wanted(*tests))
         else:
             shape = tuple(arguments.shape)
             time_networks(arguments.folder, arguments.configs, shape, arguments.samples, arguments.seconds)

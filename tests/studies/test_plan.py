@@ -2,16 +2,22 @@
 
 import json
 import shutil
+from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lednet_mm.catalog import network_files, variants_of
 from lednet_mm.config import config_text, load_config
 from lednet_mm.errors import InputError
+from lednet_mm.evaluation.confusion import pack
+from lednet_mm.evaluation.corruptions import Corruption
+from lednet_mm.evaluation.measures import MEASURES
 from lednet_mm.records import new_record, write_record
-from lednet_mm.studies.jobs import CONFIG, missing_steps, sha256
+from lednet_mm.studies.jobs import CONFIG, Wanted, missing_steps, sha256
 from lednet_mm.studies.plan import STUDY, check_work_dir, make_plan, read_study
+from lednet_mm.studies.worker import read_corruption
 from lednet_mm.timing.backends import TIMED
 from tests.studies.tiny import provenance
 
@@ -48,7 +54,7 @@ def test_a_plan_is_the_product(study, tmp_path):
         "lednet-default-streets-seed5",
         "lednet-no_apn-streets-seed5",
     ]
-    assert [run.shape for run in plan.runs] == [(64, 128), (64, 128), None, None]
+    assert [run.wanted.shape for run in plan.runs] == [(64, 128), (64, 128), None, None]
     assert {run.max_iters for run in plan.runs} == {7}
     assert len({run.text for run in plan.runs}) == 4
     assert [run.name for run in plan.latency.runs] == [plan.runs[0].name, plan.runs[1].name]
@@ -137,6 +143,33 @@ def test_options_of_a_product_come_after_those_of_the_study(study, tmp_path):
             "test_dataloader has the data of the split 'train', but a study measures val or test",
         ),
         ([PRODUCT, 'options = {"test_dataloader": None}'], "no test_dataloader in this config"),
+        (
+            [
+                PRODUCT,
+                'options = {"test_dataloader.dataset.split": "val", "val_dataloader.dataset.split": "train"}',
+            ],
+            "test_dataloader has the data of val, which val_dataloader has not",
+        ),
+        (
+            [PRODUCT, "measure = dict(calibrations=True)"],
+            "measure: .*no measure 'calibrations'; there are accuracy, .*; did you mean calibration",
+        ),
+        ([PRODUCT, 'measure = dict(measures=["boundary"])'], "measure: .*no measure 'measures'"),
+        ([PRODUCT, 'measure = dict(boundary="no")'], "boundary is 'no', where True or False is needed"),
+        (
+            [PRODUCT, 'measure = dict(corruptions=dict(names=["fogg"]))'],
+            "measure.corruptions: .*no corruption 'fogg'; .*did you mean fog",
+        ),
+        (
+            [PRODUCT, 'measure = dict(corruptions=dict(names="all", severities=[3, 6]))'],
+            "measure.corruptions: .*no severity 6 of a corruption: severities are 1 to 5",
+        ),
+        ([PRODUCT, "measure = dict(corruptions=dict(severities=[1]))"], "measure.corruptions.names: "),
+        ([PRODUCT, "measure = dict(corruptions=dict(names=[]))"], "measure.corruptions.names: "),
+        (
+            [PRODUCT, 'measure = dict(corruptions=dict(names="fog", severities=[]))'],
+            "measure.corruptions.severities: ",
+        ),
         ([PRODUCT, 'options = {"model.backbone.shuffle": False}'], "shuffle changes the network: give what"),
         (
             [PRODUCT, 'options = {"val_dataloader": None, "test_dataloader.dataset.split": "test"}'],
@@ -192,7 +225,7 @@ def test_only_records_of_this_config_count(study, tmp_path):
         return new_record(kind, run.run, text, values[kind], details, provenance())
 
     def steps(*records):
-        return missing_steps(records, sha256(run.text), "test", (64, 128))
+        return missing_steps(records, sha256(run.text), Wanted("test", (64, 128)))
 
     complexity, train = record("complexity", shape=[64, 128]), record("train")
     val, test = record("accuracy", split="val"), record("accuracy", split="test")
@@ -217,7 +250,7 @@ def test_only_records_of_this_config_count(study, tmp_path):
 def test_only_tests_of_the_trained_weights_are_results(study, tmp_path):
     options = 'options = {"test_dataloader.dataset.split": "test"}'
     (run, *_) = make_plan(study(PRODUCT, options), tmp_path / "w").runs
-    assert run.split == "test"
+    assert run.wanted == Wanted("test")
 
     def record(kind, weights, values, **details):
         where = provenance().model_copy(update={"checkpoint_sha256": weights})
@@ -227,7 +260,7 @@ def test_only_tests_of_the_trained_weights_are_results(study, tmp_path):
         return record("accuracy", weights, {"miou_percent": miou}, split="test", **details)
 
     def steps(*records):
-        return missing_steps(records, sha256(run.text), "test", None)
+        return missing_steps(records, sha256(run.text), Wanted("test"))
 
     short, train = record("train", "a", {"iterations": 2}), record("train", "b", {"iterations": 4})
     val = record("accuracy", "b", {"miou_percent": 20.0}, split="val")
@@ -249,6 +282,86 @@ def test_only_tests_of_the_trained_weights_are_results(study, tmp_path):
     assert (run.status().state, run.status().miou_percent) == ("waiting", 20.0)
     write_record(tested("b", 30.0), run.folder)
     assert (run.status().state, run.status().miou_percent) == ("finished", 30.0)
+
+
+def test_each_measure_is_a_key_of_the_study(study, tmp_path):
+    keys = ", ".join(f"{name}=True" for name in MEASURES)
+    chosen = 'corruptions=dict(names=["fog", "snow"], severities=[4, 2])'
+    (run, *_) = make_plan(study(PRODUCT, f"measure = dict({keys}, {chosen})"), tmp_path / "w").runs
+    four = tuple(Corruption(name, severity) for name in ("fog", "snow") for severity in (2, 4))
+    assert (run.wanted.measures, run.wanted.corruptions) == (tuple(MEASURES), four)
+    command = " ".join(run.command())
+    assert f"--measures {' '.join(MEASURES)} --corruptions fog:2 fog:4 snow:2 snow:4 -- " in command
+    assert [read_corruption(text) for text in ("fog:2", "jpeg_compression:5")] == [
+        Corruption("fog", 2),
+        Corruption("jpeg_compression", 5),
+    ]
+    everything = 'measure = dict(boundary=True, object_size=False, corruptions=dict(names="all"))'
+    (run, *_) = make_plan(study(PRODUCT, everything), tmp_path / "w").runs
+    assert (run.wanted.measures, len(run.wanted.corruptions)) == (("boundary",), 75)
+
+
+def test_without_the_library_of_corruptions_there_is_one_clear_line(study, tmp_path, monkeypatch):
+    def version(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    wanted = 'measure = dict(corruptions=dict(names="fog"))'
+    with pytest.raises(
+        InputError, match=r"imagecorruptions-imaug: pip install -e '\.\[corruptions\]'"
+    ) as raised:
+        make_plan(study(PRODUCT, wanted), tmp_path / "w")
+    assert "\n" not in str(raised.value)
+    make_plan(study(PRODUCT), tmp_path / "w")
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_measure_that_is_added_later_is_all_that_is_missing(study, tmp_path, split):
+    """Each in the record of the trained weights, the split and the images as they are that has it."""
+    lines = [PRODUCT, 'options = {"test_dataloader.dataset.split": "test"}']
+    measure = f'measure = dict(accuracy="{split}"{{}})'
+    (run, *_) = make_plan(study(*lines, measure.format("")), tmp_path / "w").runs
+
+    def record(kind, weights="b", **details):
+        values = {"iterations": 4} if kind == "train" else {"miou_percent": 50.0}
+        where = provenance().model_copy(update={"checkpoint_sha256": weights})
+        return new_record(kind, run.run, run.text, values, details, where)
+
+    def corrupted(name, severity, weights="b", **details):
+        named = {"corruption": name, "severity": severity, "library": "x 1"}
+        return record("corruption", weights, **{"split": split, **named, **details})
+
+    run.prepare()
+    for done in (record("train"), record("accuracy", split="val"), record("accuracy", split=split)):
+        write_record(done, run.folder)
+    assert run.status().state == "finished"
+
+    chosen = 'corruptions=dict(names=["fog", "snow"], severities=[3])'
+    more = measure.format(f", calibration=True, boundary=True, {chosen}")
+    (run, *_) = make_plan(study(*lines, more), tmp_path / "w").runs
+    counts = pack(np.ones((1, 3, 15), np.int64))
+    names = {"images": 1, "per_image_names": ["a.png"]}
+    other = {"val": "test", "test": "val"}[split]
+    status = run.status()
+    assert (status.state, status.miou_percent) == ("waiting", 50.0)
+    assert status.reason == "trained; left to measure: calibration, boundary, fog 3, snow 3"
+    for of_something_else in (
+        record("accuracy", split=other, per_image_calibration=counts, **names),
+        record("accuracy", "a", split=split, per_image_calibration=counts, **names),
+        record("accuracy", split=split, tta=True, per_image_calibration=counts, **names),
+        corrupted("fog", 3, "a"),
+        corrupted("fog", 3, split=other),
+        corrupted("fog", 2),
+        corrupted("fog", 3, tta=True),
+    ):
+        write_record(of_something_else, run.folder)
+        assert run.status() == status
+    write_record(record("accuracy", split=split, per_image_calibration=counts, **names), run.folder)
+    write_record(corrupted("fog", 3), run.folder)
+    assert run.status().reason == "trained; left to measure: boundary, snow 3"
+    write_record(record("accuracy", split=split, per_image_boundary=counts, **names), run.folder)
+    write_record(corrupted("snow", 3), run.folder)
+    assert run.status().state == "finished"
 
 
 def test_only_latencies_of_the_protocol_are_results(study, tmp_path):

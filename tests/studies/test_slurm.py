@@ -295,12 +295,14 @@ def test_a_job_that_slurm_cancels_is_started_again(slurm, tmp_path):
 
 
 DRIVER = """
-import sys
+import signal, sys
 from pathlib import Path
 from tests.studies.test_slurm import engine
 from tests.studies.tiny import tiny_jobs
 from lednet_mm.studies.scheduler import run_jobs
 
+# A shell's background process, as these tests may be, is started with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 place = Path(sys.argv[1])
 run_jobs(tiny_jobs(place, 3, step_seconds=2.0), engine(place, poll_seconds=0.5))
 """

@@ -2,11 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from lednet_mm.records import read_records
+from lednet_mm.evaluation.confusion import scores
+from lednet_mm.evaluation.measures import MEASURES
+from lednet_mm.evaluation.metric import Accuracy
+from lednet_mm.records import new_record, read_records, write_record
 from lednet_mm.studies.plan import make_plan
 from tests.conftest import ROOT
+from tests.studies.tiny import provenance
 
 
 @pytest.fixture
@@ -99,6 +104,97 @@ def test_the_end_names_what_is_not_finished_and_the_next_command(study, tool, tm
     assert f"{plan.runs[0].name} failed: no luck (log: {plan.runs[0].folder / 'log.txt'})" in outcome.err
     assert "accuracy-x.json: not readable as JSON" in outcome.err
     assert outcome.err.endswith(f"--work-dir {work_dir} --retry-failed\n")
+
+
+def test_what_is_measured_is_printed_with_the_plan(study, tool, tmp_path):
+    pytest.importorskip("imagecorruptions")
+    more = 'measure = dict(boundary=True, corruptions=dict(names=["fog", "snow"], severities=[3]))'
+    study.write_text(f"{study.read_text()}{more}\n")
+    outcome = tool("sweep", study, "--dry-run", "--work-dir", tmp_path / "w")
+    assert outcome.status == 0
+    assert (
+        "tests of each run: accuracy on val, boundary, fog 3, snow 3: 3 passes over its images" in outcome.out
+    )
+
+
+def test_the_number_of_seeds_for_a_wished_width_is_printed_and_nothing_runs(study, tool, tmp_path):
+    """Three seeds of two variants, of which each has its own spread over images and seeds."""
+    work_dir = tmp_path / "w"
+    lednet = str(ROOT / "configs" / "lednet_streets.py")
+    runs = f'runs = [dict(configs=[{lednet!r}], variants=["default", "no_apn"], seeds=[0, 1, 2])]'
+    study.write_text(f'title = "Power"\n{runs}')
+    plan = make_plan(study, work_dir)
+    random = np.random.default_rng(3)
+    for job in plan.runs:
+        job.prepare()
+        matrices = random.integers(1, 20, (8, 19, 19)) + np.eye(19, dtype=np.int64) * random.integers(
+            200, 400
+        )
+        images = tuple(f"{i}.png" for i in range(8))
+        accuracy = Accuracy(scores(matrices.sum(0)), tuple(map(str, range(19))), images, matrices)
+        details = {"split": "val", **accuracy.details()}
+        write_record(
+            new_record("accuracy", job.run, job.text, accuracy.values, details, provenance()), job.folder
+        )
+    (work_dir / "study.json").write_text(json.dumps(plan.describe()))
+    before = sorted(work_dir.rglob("*"))
+    outcome = tool("sweep", study, "--work-dir", work_dir, "--power", 2)
+    assert outcome.status == 0, outcome.err
+    assert "Power: seeds for a half-width of 2 points" in outcome.out
+    header, row = ([cell.strip() for cell in line.split("|")] for line in outcome.out.splitlines()[2:5:2])
+    assert row[1:3] == ["lednet", "no_apn"]
+    assert int(row[header.index("seeds for ± 2")]) > 3, "the widths of three seeds are several points"
+    assert float(row[header.index("± now (points)")]) > 2
+    assert sorted(work_dir.rglob("*")) == before, "nothing is written"
+    for half_width, words in ((0, "give a number above 0"), ("nan", "give a number above 0")):
+        outcome = tool("sweep", study, "--work-dir", work_dir, "--power", half_width)
+        assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+        assert words in outcome.err
+    outcome = tool("sweep", study, "--work-dir", tmp_path / "nowhere", "--power", 2)
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+
+
+@pytest.mark.slow
+def test_a_real_study_measures_what_is_added_to_it_and_nothing_else(study, tool, tmp_path):
+    pytest.importorskip("imagecorruptions")
+    work_dir = tmp_path / "w"
+    lines = [line for line in study.read_text().splitlines() if not line.startswith(("runs =", "measure ="))]
+    lednet = str(ROOT / "configs" / "lednet_streets.py")
+    lines.append(f"runs = [dict(configs=[{lednet!r}])]")
+
+    def swept(measure):
+        """Return the kind of each new record and what it has."""
+        before = {record.id for record in read_records([work_dir])[0]}
+        study.write_text("\n".join([*lines, measure]))
+        outcome = tool("sweep", study, "--work-dir", work_dir, "--jobs", 1)
+        assert outcome.status == 0, outcome.err
+        records, problems = read_records([work_dir])
+        assert not problems
+        assert len({record.config.sha256 for record in records}) == 1
+        return {
+            (r.kind, r.details.get("corruption"), *(n for n in MEASURES if f"per_image_{n}" in r.details))
+            for r in records
+            if r.id not in before
+        }
+
+    first = "measure = dict(boundary=True, corruptions=dict(names=['fog'], severities=[3]))"
+    assert swept(first) == {
+        ("train", None),
+        ("accuracy", None),
+        ("accuracy", None, "boundary"),
+        ("corruption", "fog"),
+    }
+    assert swept(first) == set()
+    more = (
+        "measure = dict(boundary=True, calibration=True, object_size=True, "
+        "corruptions=dict(names=['fog', 'jpeg_compression'], severities=[3]))"
+    )
+    assert swept(more) == {
+        ("accuracy", None, "calibration", "object_size"),
+        ("corruption", "jpeg_compression"),
+    }
+    assert swept(more) == set()
+    assert swept(first) == set()
 
 
 @pytest.mark.slow

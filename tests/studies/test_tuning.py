@@ -13,7 +13,7 @@ from lednet_mm.literals import read_literals
 from lednet_mm.records import new_record, read_records, write_record
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.studies.costs import cost_of
-from lednet_mm.studies.jobs import Attempts, Outcome
+from lednet_mm.studies.jobs import Attempts, Outcome, Wanted
 from lednet_mm.studies.local_engine import LocalEngine
 from lednet_mm.studies.plan import STUDY, check_work_dir, make_plan
 from lednet_mm.studies.progress import Board
@@ -26,6 +26,10 @@ GRID = [5e-4, 2e-3, 8e-3]
 BEST = {"lednet": 2e-3, "erfnet": 8e-3}
 RUNS = 'runs = [dict(networks=["lednet", "erfnet"], datasets=["camvid"], seeds=[0, 1])]'
 TUNE = f'tune = dict(space={{"{LR}": {GRID}}}, seeds=[100], split="val")'
+
+
+def with_options(options):
+    return TUNE.replace("seeds=", f"options={options!r}, seeds=")
 
 
 @pytest.fixture
@@ -91,7 +95,7 @@ def test_each_network_trains_its_reported_runs_with_its_own_best_value(write, tm
         "lednet-default-camvid-trial1-seed100",
     ]
     assert (len(plan.trials), len(plan.runs), plan.decided) == (6, 4, ())
-    assert {run.split for run in plan.trials} == {"val"}
+    assert {run.wanted for run in plan.trials} == {Wanted("val")}
     assert plan.describe()["configs"] == {}
     trainer = Trainer()
     outcomes, decided = sweep(plan, trainer)
@@ -242,6 +246,11 @@ def test_a_setting_counts_by_its_mean_over_the_seeds_and_not_without_one_of_them
         (RUNS, TUNE.replace(str(GRID), "dict(low=1.0, high=0.5)"), "low must be below high"),
         (RUNS, TUNE.replace(str(GRID), str(list(range(1, 102)))), "more than 100 settings"),
         (RUNS + f'\noptions = {{"{LR}": 1e-3}}', TUNE, "set by options and searched by tune"),
+        (RUNS, with_options({LR: 1e-3}), f"{LR} is set by the options of tune and searched"),
+        (RUNS, with_options({"val_dataloader.dataset.split": "test"}), "changes how a trial is judged"),
+        (RUNS, with_options({"study": "other"}), "study says which run it is"),
+        (RUNS, with_options({"model.backbone.shuffle": False}), "shuffle changes the network"),
+        (RUNS, with_options({"train_cfg.max_iters.x": 1}), "an option of .* does not fit"),
         (
             RUNS + '\noptions = {"val_dataloader.dataset.split": "test"}',
             TUNE,
@@ -258,6 +267,27 @@ def test_what_is_wrong_is_said_in_one_line(write, tmp_path, runs, tune, words):
     with pytest.raises(InputError, match=words) as raised:
         make_plan(write(runs, tune), tmp_path / "w")
     assert "\n" not in str(raised.value)
+
+
+def test_trials_may_be_shorter_than_the_reported_runs(write, tmp_path):
+    options = 'options = {"train_cfg.max_iters": 2000}'
+    plan = make_plan(write(RUNS, with_options({"train_cfg.max_iters": 1000}), options), tmp_path / "w")
+    assert {run.max_iters for run in plan.trials} == {1000}
+    assert {read_literals(run.text)["train_cfg"]["max_iters"] for run in plan.trials} == {1000}
+    sweep(plan, Trainer())
+    assert {run.max_iters for run in plan.runs} == {2000}
+    assert {run.run.network: learning_rate(run) for run in plan.runs} == BEST
+    (tmp_path / "w" / STUDY).write_text(json.dumps(plan.describe()))
+    assert plan.describe()["tune"]["options"] == {"train_cfg.max_iters": 1000}
+    again = make_plan(write(RUNS, with_options({"train_cfg.max_iters": 1000}), options), tmp_path / "w")
+    check_work_dir(again)
+    assert all(search.chosen for search in again.searches)
+    for other in (TUNE, with_options({"train_cfg.max_iters": 500})):
+        with pytest.raises(InputError, match="its tune is "):
+            check_work_dir(make_plan(write(RUNS, other, options), tmp_path / "w"))
+    assert "options" not in make_plan(write(RUNS, TUNE), tmp_path / "v").describe()["tune"], (
+        "earlier studies and records have no such key"
+    )
 
 
 def test_a_changed_budget_is_another_study(write, tmp_path):
@@ -426,6 +456,33 @@ def test_the_cost_is_what_was_spent_and_what_the_known_speed_leaves(write, tmp_p
     assert cost_of([half_done], everything).left == pytest.approx(0.075)
 
 
+def test_the_cost_says_whose_tests_it_does_not_know(write, tmp_path):
+    """Trials are tested on val alone; what two corruptions cost is known once a reported run is over."""
+    pytest.importorskip("imagecorruptions")
+    measure = 'measure = dict(corruptions=dict(names="fog", severities=[1, 2]))'
+    plan = make_plan(write(RUNS, TUNE, 'options = {"train_cfg.max_iters": 100}', measure), tmp_path / "w")
+    trainer = Trainer()
+    trainer(plan.trials[0], SLOTS[0], None, None)
+    lednet = [run for run in plan.runs if run.run.network == "lednet"]
+    everything = (*plan.trials, *plan.runs)
+    cost = cost_of(plan.runs, everything)
+    assert (cost.unknown, cost.unknown_iterations, cost.untested) == (2, 200, 2)
+    assert cost.left == pytest.approx(0.2)
+    assert str(cost) == (
+        "4 runs, 0.0 h spent, about 0.2 h left without the tests of 2 runs, whose time is not known yet "
+        "and 2 runs of unknown speed (200 iterations)"
+    )
+    trainer(lednet[0], SLOTS[0], None, None)
+    for severity in (1, 2):
+        named = {"split": "test", "corruption": "fog", "severity": severity, "library": "x 1"}
+        job = lednet[0]
+        record = new_record("corruption", job.run, job.text, {"miou_percent": 1.0}, named, provenance())
+        write_record(record, job.folder)
+    Attempts(begun=1, seconds=720.0).write(lednet[0].folder)
+    cost = cost_of(lednet, everything)
+    assert (cost.left, cost.untested) == (pytest.approx(0.2), 0)
+
+
 def test_the_plan_of_a_tuned_study_is_printed_with_its_cost(write, tmp_path, tool):
     path = write(RUNS, TUNE)
     outcome = tool("sweep", path, "--dry-run", "--work-dir", tmp_path / "w")
@@ -434,6 +491,7 @@ def test_the_plan_of_a_tuned_study_is_printed_with_its_cost(write, tmp_path, too
     assert "after its tuning" in outcome.out
     assert "tuning of erfnet-default-camvid: 3 runs, 0.0 h spent" in outcome.out
     assert "reported: 4 runs, 0.0 h spent, about 0.0 h left and 4 runs of unknown speed" in outcome.out
+    assert "tests of each run" not in outcome.out
     assert not (tmp_path / "w").exists()
     sweep(make_plan(path, tmp_path / "w"), Trainer())
     outcome = tool("sweep", path, "--dry-run", "--work-dir", tmp_path / "w")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lednet_mm.files import write_atomically
 from lednet_mm.records import Provenance, Run, new_record, now, read_records
-from lednet_mm.studies.jobs import Outcome, TrainingJob
+from lednet_mm.studies.jobs import Outcome, TrainingJob, Wanted
 from lednet_mm.studies.local_engine import LocalEngine
 from lednet_mm.studies.process import Launch, Slot
 from lednet_mm.studies.scheduler import run_jobs
@@ -68,7 +68,7 @@ def tiny_jobs(folder: Path, count: int, **more) -> list[TinyJob]:
             folder=folder / f"tiny-default-none-seed{seed}",
             text=f"seed = {seed}\n",
             source=Path("tiny.py"),
-            split="val",
+            wanted=Wanted("val"),
             max_iters=4,
             **more,
         )
