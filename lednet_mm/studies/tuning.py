@@ -120,9 +120,9 @@ class Tune(BaseModel):
         for key in (*self.space, *self.options):
             name = key.split(".")[0]
             if name in UNTUNED:
-                raise ValueError(f"{key} changes how a trial is judged: it cannot be part of tune")
+                raise ValueError(f"{key} affects how a trial is judged: it cannot be part of tune")
             if name in NAMES:
-                raise ValueError(f"{key} says which run it is: it cannot be part of tune")
+                raise ValueError(f"{key} identifies the run: it cannot be part of tune")
         if changes := network_changes({**self.space, **self.options}):
             raise ValueError(f"{changes[0]} changes the network: compare variants instead")
         if both := sorted(set(self.space) & set(self.options)):

@@ -247,8 +247,8 @@ def test_a_setting_counts_by_its_mean_over_the_seeds_and_not_without_one_of_them
         (RUNS, TUNE.replace(str(GRID), str(list(range(1, 102)))), "more than 100 settings"),
         (RUNS + f'\noptions = {{"{LR}": 1e-3}}', TUNE, "set by options and searched by tune"),
         (RUNS, with_options({LR: 1e-3}), f"{LR} is set by the options of tune and searched"),
-        (RUNS, with_options({"val_dataloader.dataset.split": "test"}), "changes how a trial is judged"),
-        (RUNS, with_options({"study": "other"}), "study says which run it is"),
+        (RUNS, with_options({"val_dataloader.dataset.split": "test"}), "affects how a trial is judged"),
+        (RUNS, with_options({"study": "other"}), "study identifies the run"),
         (RUNS, with_options({"model.backbone.shuffle": False}), "shuffle changes the network"),
         (RUNS, with_options({"train_cfg.max_iters.x": 1}), "an option of .* does not fit"),
         (
