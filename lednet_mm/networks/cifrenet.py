@@ -143,8 +143,10 @@ class CIFReNet(BaseModule):
         for expansion, outputs, count, stride, dilation in stages:
             blocks: list[nn.Module] = []
             for i in range(count):
-                step = {"stride": 1 if i else stride, "dilation": dilation}
-                blocks.append(InvertedResidual(width, outputs, expansion, **step, **options))
+                step = 1 if i else stride
+                blocks.append(
+                    InvertedResidual(width, outputs, expansion, stride=step, dilation=dilation, **options)
+                )
                 width = outputs
             self.stages.append(nn.Sequential(*blocks))
         self.refinement = None

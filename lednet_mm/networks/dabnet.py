@@ -9,7 +9,7 @@ pooled map is padded with zeros, with the same result at every size that theirs 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -82,44 +82,38 @@ class DABBlock(nn.Module):
         return x + self.expand(self.norm_act2(y))
 
 
-@MODELS.register_module()
-class DABNet(BaseModule):
-    """DABNet without its classifier, which is a 1x1 convolution without bias on the deepest map.
+class ImageInjectionEncoder(BaseModule):
+    """DABNet's frame, which CFPNet shares: rows of blocks whose input and a shrunken image are appended.
 
     Args:
         in_channels: number of channels of the image.
         channels: numbers of channels at 1/2, 1/4 and 1/8 of the input, before concatenation.
         dilations: dilation rates of the blocks at 1/4 and at 1/8, one block for each.
-        asymmetric: whether depth-wise convolutions are factorised into 3x1 and 1x3; False makes them 3x3.
-        local_branch: whether every block has the branch without dilation beside the dilated one.
+        block: function that builds a block of a number of channels with a dilation rate.
         image_injection: whether the shrunken image is appended at each resolution.
         block_shortcuts: whether the input of a row of blocks is appended to its output.
-        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        norm_cfg: mmcv's normalisation config; None removes the normalisation outside the blocks.
         act_cfg: mmcv's activation config; a PReLU has one slope per channel.
         init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
-    Shapes: image (N, 3, H, W) of any size -> maps (N, 35, H/2, W/2), (N, 131, H/4, W/4), (N, 259, H/8, W/8),
-    each rounded up; three channels fewer without the image, 64 and 128 fewer without shortcuts.
+    Shapes: those of :class:`DABNet`.
     """
 
     def __init__(
         self,
-        in_channels: int = 3,
-        channels: Sequence[int] = (32, 64, 128),
-        dilations: Sequence[Sequence[int]] = ((2, 2, 2), (4, 4, 8, 8, 16, 16)),
-        asymmetric: bool = True,
-        local_branch: bool = True,
-        image_injection: bool = True,
-        block_shortcuts: bool = True,
-        norm_cfg: Config = BATCH_NORM,
-        act_cfg: Config = PRELU,
-        init_cfg: Config = None,
+        in_channels: int,
+        channels: Sequence[int],
+        dilations: Sequence[Sequence[int]],
+        *,
+        block: Callable[[int, int], nn.Module],
+        image_injection: bool,
+        block_shortcuts: bool,
+        norm_cfg: Config,
+        act_cfg: Config,
+        init_cfg: Config,
     ) -> None:
         super().__init__(init_cfg)
         unit = partial(ConvNormAct, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        block = partial(
-            DABBlock, asymmetric=asymmetric, local_branch=local_branch, norm_cfg=norm_cfg, act_cfg=act_cfg
-        )
 
         def downsample(inputs: int, outputs: int) -> nn.Module:
             # Where the width does not grow there is no room for the pooled input.
@@ -153,3 +147,52 @@ class DABNet(BaseModule):
             shortcut = [entry] if self.block_shortcuts else []
             maps.append(self.merges[i](torch.cat([stage(entry), *shortcut, *images[i]], dim=1)))
         return tuple(maps)
+
+
+@MODELS.register_module()
+class DABNet(ImageInjectionEncoder):
+    """DABNet without its classifier, which is a 1x1 convolution without bias on the deepest map.
+
+    Args:
+        in_channels: number of channels of the image.
+        channels: numbers of channels at 1/2, 1/4 and 1/8 of the input, before concatenation.
+        dilations: dilation rates of the blocks at 1/4 and at 1/8, one block for each.
+        asymmetric: whether depth-wise convolutions are factorised into 3x1 and 1x3; False makes them 3x3.
+        local_branch: whether every block has the branch without dilation beside the dilated one.
+        image_injection: whether the shrunken image is appended at each resolution.
+        block_shortcuts: whether the input of a row of blocks is appended to its output.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's activation config; a PReLU has one slope per channel.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
+
+    Shapes: image (N, 3, H, W) of any size -> maps (N, 35, H/2, W/2), (N, 131, H/4, W/4), (N, 259, H/8, W/8),
+    each rounded up; three channels fewer without the image, 64 and 128 fewer without shortcuts.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        channels: Sequence[int] = (32, 64, 128),
+        dilations: Sequence[Sequence[int]] = ((2, 2, 2), (4, 4, 8, 8, 16, 16)),
+        asymmetric: bool = True,
+        local_branch: bool = True,
+        image_injection: bool = True,
+        block_shortcuts: bool = True,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = PRELU,
+        init_cfg: Config = None,
+    ) -> None:
+        block = partial(
+            DABBlock, asymmetric=asymmetric, local_branch=local_branch, norm_cfg=norm_cfg, act_cfg=act_cfg
+        )
+        super().__init__(
+            in_channels,
+            channels,
+            dilations,
+            block=block,
+            image_injection=image_injection,
+            block_shortcuts=block_shortcuts,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            init_cfg=init_cfg,
+        )

@@ -160,8 +160,11 @@ def fold_patches(tokens: Tensor, size: Sequence[int]) -> Tensor:
     n, _, values = tokens.shape
     patches = tokens.transpose(1, 2).reshape(n, values // 9, 9, height, width)
     padded = F.pad(patches, (1, 1, 1, 1))
-    places = enumerate(product(range(3), repeat=2))
-    return sum(padded[:, :, k, 2 - i : 2 - i + height, 2 - j : 2 - j + width] for k, (i, j) in places)
+    first, *others = (
+        padded[:, :, k, 2 - i : 2 - i + height, 2 - j : 2 - j + width]
+        for k, (i, j) in enumerate(product(range(3), repeat=2))
+    )
+    return sum(others, start=first)
 
 
 class PatchTransformer(nn.Module):

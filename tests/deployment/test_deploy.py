@@ -55,7 +55,9 @@ GIANTS = ("sewrnetv2", "sedpshufflenet", "unet", "segnet", "shufflenetv2plus", "
 # Normalisations that stay, of those that run in inference, and what stands before them. They follow a sum,
 # a pooling or a padding, or the result of the convolution before them is used elsewhere too.
 KEPT = {
+    "cfpnet": 20,
     "cgnet": 3,
+    "cifrenet": 1,
     "dabnet": 22,
     "ddrnet23_slim": 12,
     "edanet": 2,
@@ -66,6 +68,8 @@ KEPT = {
     "espnet": 18,
     "espnet_encoder": 15,
     "espnetv2": 14,
+    "fbsnet": 73,
+    "letnet": 81,
     "mixscaledensenet": 132,
     "mobilenetv2plus": 3,
     "mobilenetv2share": 3,
@@ -75,6 +79,7 @@ KEPT = {
     "sedpshufflenet": 74,
     "sewrnetv2": 20,
     "shufflenetv2plus": 3,
+    "sinet": 11,
 }
 
 

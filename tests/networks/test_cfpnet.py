@@ -1,52 +1,51 @@
-"""CFPNet: parity with the re-implementation, and what its switches change."""
+"""CFPNet: parity with the authors' code, and what its switches change."""
 
 from functools import partial
 
 import torch
 from torch import nn
 
-from tests.networks.base import NetworkTest, built
+from tests.networks.base import NetworkTest, built, layers
 
 
 class TestCFPNet(NetworkTest):
-    """As re-implemented by zh320."""
+    """As released."""
 
-    vector = "zh320_cfpnet"
+    vector = "cfpnet"
 
 
-encoder = partial(built, type="CFPNet")
-decoder = partial(built, type="CFPNetHead", num_classes=11)
+cfpnet = partial(built, type="CFPNet")
 
 
 class TestSwitches:
     """Each switch changes exactly what it names."""
 
+    def test_dilations_follow_from_one_number(self):
+        module = cfpnet().stages[1][-1]
+        rates = [max(layers(pyramid, nn.Conv2d)[0].dilation) for pyramid in module.pyramids]
+        assert rates == [1, 5, 9, 17]
+
+    def test_without_sums_a_pyramid_reaches_its_own_channels_alone(self):
+        for hierarchical, reached in ((True, {0, 1, 2, 3}), (False, {0})):
+            module = cfpnet(hierarchical=hierarchical).stages[1][0]
+            seen = []
+            module.norm_act2.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0]))
+            x = torch.randn(1, 128, 6, 8)
+            with torch.inference_mode():
+                module(x)
+                first = module.pyramids[0].levels[2][1].norm
+                nn.init.constant_(first.bias, 3.0)
+                module(x)
+            changed = (seen[0] != seen[1]).any(dim=0).any(dim=1).any(dim=1).reshape(4, -1).any(dim=1)
+            assert {i for i in range(4) if changed[i]} == reached
+
+    def test_no_image(self):
+        with torch.inference_mode():
+            assert [m.shape[1] for m in cfpnet(image_injection=False)(torch.randn(1, 3, 32, 32))] == [
+                32,
+                128,
+                256,
+            ]
+
     def test_no_norm(self):
-        modules = [*encoder(norm_cfg=None).modules(), *decoder(norm_cfg=None).modules()]
-        assert not any(isinstance(m, nn.BatchNorm2d) for m in modules)
-
-    def test_one_slope_or_one_a_channel(self):
-        def slopes(network):
-            return {m.num_parameters for m in network.modules() if isinstance(m, nn.PReLU)}
-
-        assert slopes(encoder()) == {1}
-        assert 1 not in slopes(encoder(act_cfg={"type": "PReLU"}))
-
-    def test_the_image_is_the_last_three_channels(self):
-        image = torch.randn(1, 3, 32, 48)
-        for network, extra in ((encoder(), 3), (encoder(append_image=False), 0)):
-            assert [m.shape[1] for m in network(image)] == [32 + extra, 64 + extra, 128 + extra]
-        half = nn.functional.interpolate(image, (16, 24), mode="bilinear", align_corners=True)
-        assert torch.equal(encoder()(image)[0][:, 32:], half)
-
-    def test_dilations(self):
-        def rates(network):
-            return {max(m.dilation) for m in network.modules() if isinstance(m, nn.Conv2d)}
-
-        assert rates(encoder()) == {1, 2, 4, 8, 16}
-        assert rates(encoder(dilations=((1, 1), (1,) * 6))) == {1}
-
-    def test_plain_logits_are_a_1x1_convolution(self):
-        head = decoder(norm_act_logits=False)
-        x = torch.randn(1, 131, 5, 6)
-        assert torch.equal(head((x,)), head.conv_seg.conv(x))
+        assert layers(cfpnet(norm_cfg=None), nn.BatchNorm2d) == []

@@ -1,4 +1,8 @@
-"""CFPNet (arXiv:2103.12212) as re-implemented by zh320: 0.27 M parameters."""
+"""CFPNet as released (arXiv:2103.12212): channel-wise feature pyramids, 0.55 M parameters."""
 
 network = "cfpnet"
-model = dict(type="Segmentor", backbone=dict(type="CFPNet"), decode_head=dict(type="CFPNetHead"))
+model = dict(
+    type="Segmentor",
+    backbone=dict(type="CFPNet"),
+    decode_head=dict(type="ClassifierHead", in_channels=259),
+)

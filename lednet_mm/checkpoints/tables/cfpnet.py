@@ -1,21 +1,31 @@
-"""CFPNet's names in a third party's re-implementation (zh320)."""
+"""CFPNet's names."""
 
 from lednet_mm.checkpoints.names import NameTable
-from lednet_mm.checkpoints.tables.zh320 import UNIT
 
 TABLES = {
-    "zh320_cfpnet": NameTable(
+    "cfpnet": NameTable(
         rules=[
-            (r"^conv_init\.", "backbone.stages.0."),
-            (r"^downsample(\d)\.", r"backbone.stages.\1.0."),
-            (r"^cfp(\d)\.(\d)\.", lambda match: f"backbone.stages.{match[1]}.{int(match[2]) + 1}."),
-            (r"^seg_head\.", "decode_head.conv_seg."),
-            (r"\.conv_init\.", ".reduce."),
-            (r"\.conv_last\.", ".fuse."),
-            (r"\.layers\.(\d)\.", r".pyramids.\1."),
-            (r"\.block(\d)\.", lambda match: f".levels.{int(match[1]) - 1}."),
-            (r"\.2\.activation\.", ".act."),
-            *UNIT,
+            (r"^classifier\.0\.conv", "decode_head.conv_seg"),
+            (r"^init_conv\.", "backbone.stem."),
+            (r"^bn_prelu_(\d)\.", lambda match: f"backbone.merges.{int(match[1]) - 1}."),
+            # The first one has a pooled branch and therefore is not a unit of convolution, norm and
+            # activation.
+            (r"^downsample_1\.(conv3x3\.)?", "backbone.downsamples.0."),
+            (r"^downsample_2\.(conv3x3\.)?", "backbone.downsamples.1."),
+            (
+                r"^CFP_Block_(\d)\.CFP_Module_\d_(\d)\.",
+                lambda match: f"backbone.stages.{int(match[1]) - 1}.{match[2]}.",
+            ),
+            (r"\.bn_relu_(\d)\.", r".norm_act\1."),
+            (r"\.conv1x1_1\.", ".reduce."),
+            (r"\.conv1x1\.conv\.", ".expand."),
+            (
+                r"\.dconv(3x1|1x3)_(\d)_(\d)\.",
+                lambda m: f".pyramids.{int(m[2]) - 1}.levels.{int(m[3]) - 1}.{int(m[1] == '1x3')}.",
+            ),
+            (r"\.bn_prelu\.", "."),
+            (r"\.bn\.", ".norm."),
+            (r"\.acti\.", ".act."),
         ],
     ),
 }

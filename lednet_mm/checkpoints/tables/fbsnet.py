@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from lednet_mm.checkpoints.names import NameTable
 
@@ -13,7 +14,7 @@ def _unit(match: re.Match) -> str:
     return f"backbone.stages.{stage}.1.{unit}." if stage < 4 else f"decode_head.ups.{stage - 4}.1.{unit}."
 
 
-def _after(layer: int):
+def _after(layer: int) -> Callable[[re.Match], str]:
     def name(match: re.Match) -> str:
         stage = int(match[1]) - 1
         return f"backbone.stages.{stage}.{layer}." if stage < 4 else f"decode_head.ups.{stage - 4}.{layer}."
