@@ -14,7 +14,6 @@ parameters and 2.53 G multiply-adds at 512x1024.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise
 
 import torch
@@ -225,8 +224,10 @@ class SINet(BaseModule):
         ):
             self.downs.append(SqueezeDownsample(width, entry, reduction, gate=gates, **options))
             first = SpatialSqueezeBlock(entry, outputs, rows[0], residual=False, **options)
-            block = partial(SpatialSqueezeBlock, outputs, outputs, residual=True, **options)
-            self.stages.append(nn.Sequential(first, *[block(pair) for pair in rows[1:]]))
+            others = [
+                SpatialSqueezeBlock(outputs, outputs, pair, residual=True, **options) for pair in rows[1:]
+            ]
+            self.stages.append(nn.Sequential(first, *others))
             width = entry + outputs
             self.merges.append(NormAct(width, **options))
 
