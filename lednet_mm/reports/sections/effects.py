@@ -59,11 +59,11 @@ class Effects(TableSection):
     def notes(self) -> Iterable[str]:
         """Say what the effects are, and which share of the variation each factor has."""
         yield (
-            "The effect of a network is its mean over the recipes, less that of all networks; the effect of "
-            "a recipe is its mean over the networks, less that of all recipes; the interaction is what is "
-            "left of the mean of a pair when both effects are taken off. Every effect is computed within each "
-            "seed, and the interval is Student's over the seeds: it speaks about other seeds on the same "
-            "images, and not about other images."
+            "The effect of a network is its mean over the recipes, less that of all networks; the effect "
+            "of a recipe is its mean over the networks, less that of all recipes; the interaction is what "
+            "is left of the mean of a pair when both effects are taken off. Every effect is computed "
+            "within each seed, and the interval is Student's over the seeds: it speaks about other seeds "
+            "on the same images, and not about other images."
         )
         for crossing in self.found[0]:
             found = effects.effects(crossing.table.scores)
