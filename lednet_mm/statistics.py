@@ -19,7 +19,7 @@ other number.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -79,6 +79,12 @@ def _iou(counts: np.ndarray) -> np.ndarray:
     """Return TP / (TP + FP + FN): (..., 3, C) -> (..., C); NaN for a class that does not occur."""
     hits, union = counts[..., 0, :], counts[..., 1, :]
     return np.divide(hits, union, out=np.full(hits.shape, np.nan), where=union > 0)
+
+
+def mean_ratio(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
+    """Return the mean of part / whole over the classes that have a whole: (..., C) -> (...); else NaN."""
+    shares = np.full(np.broadcast_shapes(parts.shape, wholes.shape), np.nan)
+    return _mean(np.divide(parts, wholes, out=shares, where=wholes > 0))
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
@@ -424,6 +430,34 @@ def resampled_scores(
     alike = np.ones((len(counts), 1))
     whole, drawn = (_weighted(scores, counts, some) for some in (alike, weights))
     return {score: (float(whole[score][0]), drawn[score]) for score in scores}
+
+
+def resampled_statistic(
+    counts: np.ndarray,
+    frames: Frames,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    *,
+    resamples: int = RESAMPLES,
+    random_seed: int = 0,
+) -> tuple[float, np.ndarray]:
+    """Return a statistic of counts as they are and with images resampled, as :func:`resampled_scores` does.
+
+    Args:
+        counts: (I, ...) that add up over images.
+        frames: of each image.
+        statistic: takes sums over images, (R, ...), and returns (R,).
+        resamples: R.
+        random_seed: the same gives the same resamples.
+
+    Returns:
+        Its value, and (R,) of resamples; NaN where nothing that was drawn counts.
+    """
+    flat = counts.reshape(len(counts), -1).astype(np.float64)
+    drawn = image_weights(frames, resamples, random_seed).T @ flat
+    whole, resampled = (
+        statistic(some.reshape(len(some), *counts.shape[1:])) for some in (flat.sum(0)[None], drawn)
+    )
+    return float(whole[0]), resampled
 
 
 @dataclass(frozen=True)

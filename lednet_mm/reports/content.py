@@ -13,6 +13,7 @@ from lednet_mm.reports.differences import Differences
 from lednet_mm.reports.drawing import Looks
 from lednet_mm.reports.joining import join_runs
 from lednet_mm.reports.latencies import LatencyCollection, collect_latencies
+from lednet_mm.reports.measured import MeasuredRun, measured_runs
 from lednet_mm.reports.reading import Baseline, Evidence
 from lednet_mm.reports.runs import ChosenRuns, choose_runs
 from lednet_mm.reports.summary import summarise_runs
@@ -54,6 +55,11 @@ class Content:
     def chosen(self) -> ChosenRuns:
         """The trainings and accuracies that the report shows."""
         return choose_runs(self.evidence.records)
+
+    @cached_property
+    def measured(self) -> list[MeasuredRun]:
+        """What was measured beyond accuracy, see :mod:`lednet_mm.reports.measured`."""
+        return measured_runs(self.evidence.records, self.chosen)
 
     @cached_property
     def latencies(self) -> LatencyCollection:

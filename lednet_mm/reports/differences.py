@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from lednet_mm.evaluation.confusion import unpack
 from lednet_mm.record_format import Record
 from lednet_mm.statistics import (
     LEVEL,
+    RESAMPLES,
     Blocks,
     Frames,
     Interval,
@@ -27,6 +29,8 @@ from lednet_mm.statistics import (
     paired_interval,
     rank_networks,
     resampled_scores,
+    resampled_statistic,
+    seed_widening,
     seeds_needed,
     single_images,
     spread_over_seeds,
@@ -34,6 +38,25 @@ from lednet_mm.statistics import (
 
 MIOU = "miou_percent"
 UNRESOLVED = "not resolved"
+
+
+class Tested(Protocol):
+    """What a run was tested on, image by image, and the scores that follow."""
+
+    @property
+    def frames(self) -> Frames | None:
+        """Sequence and frame of each image; None where nothing is known of sequences."""
+
+    @property
+    def known_frames(self) -> Frames:
+        """The same, with each image a sequence of its own where nothing is known."""
+
+    @property
+    def what(self) -> Hashable:
+        """What two runs must have in common to be paired image by image."""
+
+    def resampled(self, scores: Sequence[str]) -> dict[str, tuple[float, np.ndarray]]:
+        """Return each score, and (R,) of it with the images resampled."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +73,60 @@ class TestedImages:
     frames: Frames | None
     matrices: np.ndarray
 
+    @property
+    def known_frames(self) -> Frames:
+        """The frames, with each image a sequence of its own where nothing is known."""
+        return single_images(len(self.matrices)) if self.frames is None else self.frames
 
-Load = Callable[[str], TestedImages]
+    @property
+    def what(self) -> Hashable:
+        """The names of the images in order, and the shape of their matrices."""
+        return hash(self.names), self.matrices.shape
+
+    def resampled(self, scores: Sequence[str]) -> dict[str, tuple[float, np.ndarray]]:
+        """Return each of :data:`lednet_mm.statistics.SCORES`, and (R,) of it with the images resampled."""
+        return resampled_scores(self.matrices, self.known_frames, scores)
+
+
+@dataclass(frozen=True)
+class CountedImages:
+    """The images that a further measure was taken on.
+
+    Attributes:
+        names: of the files; empty where the record keeps none.
+        frames: sequence and frame of each; None where nothing is known of sequences.
+        counts: (images, ...) that add up over images.
+        statistic: takes sums over images, (R, ...), and returns the measure, (R,).
+    """
+
+    names: tuple[str, ...]
+    frames: Frames | None
+    counts: np.ndarray
+    statistic: Callable[[np.ndarray], np.ndarray]
+
+    @property
+    def known_frames(self) -> Frames:
+        """The frames, with each image a sequence of its own where nothing is known."""
+        return single_images(len(self.counts)) if self.frames is None else self.frames
+
+    @property
+    def what(self) -> Hashable:
+        """The names of the images in order, and the shape of their counts."""
+        return hash(self.names), self.counts.shape
+
+    def resampled(self, scores: Sequence[str]) -> dict[str, tuple[float, np.ndarray]]:
+        """Return the measure, and (R,) of it with the images resampled, under each of the names."""
+        found = resampled_statistic(self.counts, self.known_frames, self.statistic)
+        return dict.fromkeys(scores, found)
+
+
+Load = Callable[[str], Tested]
 Seeds = Mapping[int | None, str]
 """Seed -> name of the accuracy record."""
 
 
 def read_images(record: Record) -> TestedImages:
     """Return the images of an accuracy record.
-
-    Frames come from the record. For an older record they follow from the names of its images, if its config
-    names a known dataset. Otherwise they are unknown.
 
     Raises:
         ValueError: the record keeps no matrices, no pixel has a label, or something is damaged.
@@ -71,18 +137,35 @@ def read_images(record: Record) -> TestedImages:
     matrices = unpack(details["per_image_confusion"])
     if not matrices.any():
         raise ValueError("no labelled pixel")
+    return TestedImages(*read_names(record, len(matrices)), matrices)
+
+
+def read_names(record: Record, images: int) -> tuple[tuple[str, ...], Frames | None]:
+    """Return the names of the images of an accuracy record, and their frames.
+
+    Frames are what the record says; of an older one they follow from the names of its images where its config
+    names a dataset that is known. Without either they are not known.
+
+    Args:
+        record: with its bulk.
+        images: how many there are.
+
+    Raises:
+        ValueError: names or frames are of another number of images.
+    """
+    details = record.details
     names = tuple(details.get("per_image_names", ()))
     found: Frames | None
     if "per_image_frames" in details:
         recorded = details["per_image_frames"]
-        found = number_frames(recorded) if recorded else single_images(len(matrices))
+        found = number_frames(recorded) if recorded else single_images(images)
     else:
         guessed = frames_of_names(record.config.text, names) if names else None
         found = None if guessed is None else number_frames(guessed)
     for what, known in (("names", names), ("frames", found)):
-        if known and len(known) != len(matrices):
-            raise ValueError(f"damaged record: {len(known)} {what} of {len(matrices)} images")
-    return TestedImages(names, found, matrices)
+        if known and len(known) != images:
+            raise ValueError(f"damaged record: {len(known)} {what} of {images} images")
+    return names, found
 
 
 @dataclass(frozen=True)
@@ -130,6 +213,25 @@ class Difference:
         return f"{self.interval.blocks}{'' if self.frames_known else ', as nothing is known of sequences'}"
 
 
+def describe_method(samplings: Iterable[str], seeds: Iterable[int]) -> str:
+    """Say how intervals are made, so that whoever repeats it gets the same.
+
+    Args:
+        samplings: :attr:`Difference.sampling` of each.
+        seeds: how many seeds each has.
+    """
+    sampling = " or ".join(sorted(set(samplings)))
+    several = (count for count in sorted(set(seeds)) if count > 1)
+    widened = ", ".join(f"{seed_widening(count):.2f} times with {count} seeds" for count in several)
+    of_seeds = f"those of the seeds {widened}; " if widened else ""
+    return (
+        f"The {LEVEL:.0%} interval is a paired percentile bootstrap: each of {RESAMPLES:,} resamples draws "
+        f"seeds and images with replacement, the same ones for both networks (images: {sampling}). "
+        f"Deviations are widened by Student's t ({of_seeds}those of the images by the number of blocks). A "
+        "difference whose interval contains zero is not resolved."
+    )
+
+
 def adjust_family(family: Sequence[Difference]) -> list[Difference]:
     """Return differences to one baseline with p-values adjusted for how many they are."""
     adjusted = adjust_holm(np.array([p_value(d.spread) if d.spread else np.nan for d in family]))
@@ -141,8 +243,8 @@ def adjust_family(family: Sequence[Difference]) -> list[Difference]:
 
 @dataclass(frozen=True)
 class _Resampled:
-    images: tuple[int, ...]  # hash of the names in order, and shape of the matrices
-    frames: int  # index of Differences._frames
+    what: Hashable
+    frames: int  # key of Differences._blocks
     frames_known: bool
     scores: Mapping[str, tuple[float, np.ndarray]]  # value of the score, and its resampled values (R,)
 
@@ -151,8 +253,9 @@ class Differences:
     """Computes differences between runs; every record is read and resampled only once.
 
     Args:
-        load: function that returns the images of a record by name, and raises ValueError if it has none.
-        scores: scores that will be compared, from :data:`lednet_mm.statistics.SCORES`.
+        load: record name -> what it was tested on; ValueError where the record does not keep that.
+        scores: that will be asked for: of :data:`lednet_mm.statistics.SCORES`, or the one measure of
+            :class:`CountedImages`.
     """
 
     def __init__(self, load: Load, scores: Sequence[str] = (MIOU,)) -> None:
@@ -175,16 +278,10 @@ class Differences:
             tested = self._load(name)
         except ValueError as error:
             return str(error)
-        matrices = tested.matrices
-        frames = single_images(len(matrices)) if tested.frames is None else tested.frames
+        frames = tested.known_frames
         key = hash(frames)
         self._blocks[key] = choose_blocks(frames)
-        return _Resampled(
-            (hash(tested.names), *matrices.shape),
-            key,
-            tested.frames is not None,
-            resampled_scores(matrices, frames, self._scores),
-        )
+        return _Resampled(tested.what, key, tested.frames is not None, tested.resampled(self._scores))
 
     def scores(self, name: str) -> dict[str, float] | None:
         """Return the scores of a record in percent; None if it keeps no matrices."""
@@ -246,7 +343,7 @@ class Differences:
         self.prepare([seeds[seed] for seeds in runs for seed in common])
         known = [[self._known[seeds[seed]] for seed in _ordered(common)] for seeds in runs]
         found = [[run for run in group if isinstance(run, _Resampled)] for group in known]
-        if found != known or len({(*run.images, run.frames) for group in found for run in group}) > 1:
+        if found != known or len({(run.what, run.frames) for group in found for run in group}) > 1:
             return None
         spreads = []
         for group in found:
@@ -272,9 +369,9 @@ class Differences:
                     return Difference(seeds, None, f"no interval: {found}")
                 group.append(found)
         for one, other in zip(ours, theirs, strict=True):
-            if one.images != other.images:
+            if one.what != other.what:
                 return Difference(seeds, None, "tested on other images than the baseline")
-        if len({run.images for run in ours}) > 1:
+        if len({run.what for run in ours}) > 1:
             return Difference(seeds, None, "seeds tested on different images")
         if len({run.frames for run in (*ours, *theirs)}) > 1:
             return Difference(seeds, None, "records differ in which images belong together")

@@ -69,6 +69,7 @@ class StudyFacts(BaseModel):
         questions: variant -> what the comparison with its network is to answer; studies of earlier versions
             have none.
         runs: all that are planned.
+        recipes: folder of a run -> its recipe; studies of earlier versions have none.
     """
 
     model_config = ConfigDict(frozen=True, strict=True)
@@ -82,6 +83,7 @@ class StudyFacts(BaseModel):
     expectations: Annotated[dict[Name, Annotated[str, Field(max_length=2000)]], Field(max_length=10_000)]
     questions: Annotated[dict[Name, Annotated[str, Field(max_length=2000)]], Field(max_length=10_000)] = {}
     runs: Annotated[list[PlannedRun], FailFast(), Field(max_length=100_000)]
+    recipes: Annotated[dict[str, Name], Field(max_length=100_000)] = {}
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,21 @@ class Evidence:
     title: str
     notes: tuple[str, ...] = ()
 
+    def whole(self, name: str) -> Record:
+        """Read a record again, with its bulk.
+
+        Raises:
+            ValueError: it can no longer be read.
+        """
+        return read_record(self.paths[name])
+
     def matrices(self, name: str) -> TestedImages:
         """Read an accuracy record's images again.
 
         Raises:
             ValueError: the record keeps none, or they are damaged.
         """
-        return read_images(read_record(self.paths[name]))
+        return read_images(self.whole(name))
 
 
 def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) -> Evidence:

@@ -1,12 +1,12 @@
 """Two runs, or two groups of runs, side by side: where they differ, how surely, and on which images.
 
 Differences are B - A, paired by seed and image, in percent points, with the interval of
-:func:`lednet_mm.studies.statistics.paired_interval`.
+:func:`lednet_mm.statistics.paired_interval`, as in a report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,25 +14,48 @@ import numpy as np
 import pandas as pd
 
 from lednet_mm.errors import InputError, suggest
-from lednet_mm.evaluation.confusion import class_iou, unpack
+from lednet_mm.evaluation.confusion import unpack
 from lednet_mm.evaluation.object_size import SIZES
-from lednet_mm.records import Record, read_record
-from lednet_mm.reports.differences import Difference
+from lednet_mm.records import Record
+from lednet_mm.reports.differences import Difference, TestedImages, describe_method
 from lednet_mm.reports.reading import Evidence, read_evidence
 from lednet_mm.reports.runs import choose_runs, record_name
 from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import Column, Table
-from lednet_mm.studies.statistics import RESAMPLES, hits_and_unions, paired_interval, resample_weights
+from lednet_mm.statistics import (
+    LEVEL,
+    SCORES,
+    WORST,
+    choose_blocks,
+    class_counts,
+    mean_ratio,
+    paired_interval,
+    resampled_scores,
+    resampled_statistic,
+    score_images,
+    spread_over_seeds,
+)
 from lednet_mm.text import DEFAULT
 
-WORST = 0.05
-"""The share of images that are the worst ones."""
 SIZE_RATIO = 2
 """Images are compared by size where the largest third has so many times the pixels of the smallest."""
 EMPTY = "too few of the images have it"
+WHOLE = dict(
+    zip(
+        SCORES,
+        (
+            ("dataset", "mIoU"),
+            ("images", "mean of images"),
+            ("images", "mean of classes of images"),
+            ("images", f"worst {WORST:.0%} of images"),
+        ),
+        strict=True,
+    )
+)
+"""Score of all images -> kind and name of its row."""
 
-Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Counts of images (I, ...) and weights of images (R, I) -> (R,) scores in percent, NaN where undefined."""
+Scored = tuple[float, np.ndarray]
+"""A score of a run in percent, and (R,) of it with the images resampled."""
 
 
 @dataclass(frozen=True)
@@ -175,124 +198,94 @@ def pairs_of(ours: Group, theirs: Group) -> Iterator[tuple[str, str, list[tuple[
 # ---- statistics ----
 
 
-def _mean_of_classes(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the mean IoU over the classes that occur, of (I, 2, C) hits and unions."""
-    hits, unions = np.moveaxis(np.tensordot(weights, counts, axes=(1, 0)), 1, 0)
-    occurs = unions > 0
-    iou = np.divide(hits, unions, out=np.zeros_like(hits), where=occurs)
-    count = occurs.sum(-1)
-    return 100 * np.divide(iou.sum(-1), count, out=np.full(len(iou), np.nan), where=count > 0)
-
-
-def _worst_images(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the mean of the worst 5% of images, of (I,) scores in percent; those without one count not."""
-    known = np.flatnonzero(~np.isnan(scores))
-    order = known[np.argsort(scores[known])]
-    drawn = weights[:, order]
-    before = np.cumsum(drawn, axis=1) - drawn
-    worst = np.maximum(1, np.floor(WORST * drawn.sum(1, keepdims=True) + 1e-6))
-    taken = np.clip(worst - before, 0, drawn)
-    count = taken.sum(1)
-    return np.divide(taken @ scores[order], count, out=np.full(len(count), np.nan), where=count > 0)
-
-
-def _mean_of_images(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the mean over images, of (I,) scores in percent; those without one count not."""
-    known = ~np.isnan(scores)
-    count = weights[:, known].sum(1)
-    total = weights[:, known] @ scores[known]
-    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
-
-
 @dataclass(frozen=True)
 class _Part:
-    """A part of the data: what its counts are of each record, and the score that follows from them."""
+    """A part of the data, and the scores on it.
+
+    Attributes:
+        kind: of the part.
+        name: for people.
+        images: so many have something of it.
+        runs: A's and B's score of each pair.
+    """
 
     kind: str
     name: str
     images: int
-    counts: tuple[tuple[np.ndarray, np.ndarray], ...]  # of each pair: A's and B's, (I, ...)
-    statistic: Statistic
+    runs: tuple[tuple[Scored, Scored], ...]
 
 
-def _measure(part: _Part) -> tuple[float, float, Difference]:
+def _measure(part: _Part, tested: TestedImages) -> tuple[float, float, Difference]:
     """Return A's and B's score, averaged over pairs, and the difference."""
-    images = len(part.counts[0][0])
-    alike, weights = np.ones((1, images)), resample_weights(RESAMPLES, images, 0)
-    scores = np.array(
-        [[part.statistic(counts, alike)[0] for counts in pair] for pair in part.counts]
-    )  # (S, 2)
-    ours, theirs = scores.mean(0)
-    seeds = tuple(range(len(part.counts)))
-    draws = np.stack(
-        [part.statistic(b, weights) - part.statistic(a, weights) for a, b in part.counts], axis=1
-    )  # (R, S)
+    scores = np.array([[ours[0], theirs[0]] for ours, theirs in part.runs])  # (S, 2)
+    draws = np.stack([theirs[1] - ours[1] for ours, theirs in part.runs], axis=1)  # (R, S)
+    seeds = tuple(range(len(part.runs)))
+    a, b = scores.mean(0)
     if np.isnan(scores).any() or np.isnan(draws).any():
-        return ours, theirs, Difference(seeds, None, EMPTY)
-    return ours, theirs, Difference(seeds, paired_interval(scores[:, 1] - scores[:, 0], draws))
+        return a, b, Difference(seeds, None, EMPTY)
+    spread = spread_over_seeds(scores[:, 1] - scores[:, 0], draws, choose_blocks(tested.known_frames))
+    known = tested.frames is not None
+    return a, b, Difference(seeds, paired_interval(spread), frames_known=known, spread=spread)
+
+
+def _mean_of_classes(counts: np.ndarray) -> np.ndarray:
+    """Return the mean IoU in percent over the classes that occur, of hits and unions: (R, 2, C) -> (R,)."""
+    return 100 * mean_ratio(counts[:, 0], counts[:, 1])
 
 
 def _parts(
-    pairs: Sequence[tuple[np.ndarray, np.ndarray]],
+    pairs: Sequence[tuple[TestedImages, TestedImages]],
     classes: Sequence[str],
     sizes: Sequence[tuple[np.ndarray, np.ndarray]],
 ) -> Iterator[_Part]:
     """Go through the parts of a split.
 
     Args:
-        pairs: confusion matrices (I, C, P) of A and B, of each pair of records.
+        pairs: A and B of each pair of records, on the same images.
         classes: names of the C classes.
         sizes: counts by object size of each pair, or none.
     """
-
-    def with_counts(kind: str, name: str, chosen: Callable, statistic: Statistic, images: int) -> _Part:
-        return _Part(kind, name, images, tuple((chosen(a), chosen(b)) for a, b in pairs), statistic)
-
-    labelled = pairs[0][0].sum((1, 2))
+    first = pairs[0][0]
+    frames = first.known_frames
+    labelled = first.matrices.sum((1, 2))
     images = len(labelled)
-    yield with_counts("dataset", "mIoU", hits_and_unions, _mean_of_classes, images)
-    yield with_counts("images", "mean of images", _image_scores, _mean_of_images, images)
+    whole = [tuple(resampled_scores(run.matrices, frames, tuple(WHOLE)) for run in pair) for pair in pairs]
     worst = max(1, int(WORST * int((labelled > 0).sum()) + 1e-6))
-    yield with_counts("images", f"worst {WORST:.0%} of images", _image_scores, _worst_images, worst)
+    for score, (kind, name) in WHOLE.items():
+        having = worst if name.startswith("worst") else images
+        yield _Part(kind, name, having, tuple((ours[score], theirs[score]) for ours, theirs in whole))
+
+    counts = [tuple(class_counts(run.matrices)[:, :2] for run in pair) for pair in pairs]  # (I, 2, C)
+
+    def scored(kind: str, name: str, having: int, counted: Iterable[tuple[np.ndarray, ...]]) -> _Part:
+        runs = (
+            tuple(resampled_statistic(of_run, frames, _mean_of_classes) for of_run in pair)
+            for pair in counted
+        )
+        return _Part(kind, name, having, tuple((ours, theirs) for ours, theirs in runs))
+
     for number, name in enumerate(classes):
-        having = int((pairs[0][0][:, number].sum(1) > 0).sum())
-
-        def of_class(matrices: np.ndarray, number: int = number) -> np.ndarray:
-            return hits_and_unions(matrices)[..., [number]]
-
-        yield with_counts("class", name, of_class, _mean_of_classes, having)
+        having = int((first.matrices[:, number].sum(1) > 0).sum())
+        of_class = [tuple(of_run[..., [number]] for of_run in pair) for pair in counts]
+        yield scored("class", name, having, of_class)
     order = np.argsort(labelled, kind="stable")
     thirds = np.array_split(order[labelled[order] > 0], 3)
     if len(thirds[2]) and labelled[thirds[2]].mean() >= SIZE_RATIO * labelled[thirds[0]].mean():
         for third, name in zip(thirds, SIZES, strict=True):
             inside = np.isin(np.arange(images), third)[:, None, None]
-
-            def of_third(matrices: np.ndarray, inside: np.ndarray = inside) -> np.ndarray:
-                return hits_and_unions(matrices) * inside
-
-            yield with_counts("image size", f"{name} images", of_third, _mean_of_classes, len(third))
+            of_third = [tuple(of_run * inside for of_run in pair) for pair in counts]
+            yield scored("image size", f"{name} images", len(third), of_third)
     for number, name in enumerate(SIZES if sizes else ()):
         # Classes without an object of this size in the label have no union here, as in the record's score.
-        has = (sizes[0][0][:, number, 2].sum(0) > 0).astype(np.float64)
-
-        def of_size(counts: np.ndarray, number: int = number, has: np.ndarray = has) -> np.ndarray:
-            return counts[:, number, :2] * has
-
-        having = int((sizes[0][0][:, number, 2].sum(1) > 0).sum())
-        counts = tuple((of_size(a), of_size(b)) for a, b in sizes)
-        yield _Part("object size", f"{name} objects", having, counts, _mean_of_classes)
+        pixels = sizes[0][0][:, number, 2]
+        has = pixels.sum(0) > 0
+        of_size = [tuple(of_run[:, number, :2] * has for of_run in pair) for pair in sizes]
+        yield scored("object size", f"{name} objects", int((pixels.sum(1) > 0).sum()), of_size)
 
 
-def _image_scores(matrices: np.ndarray) -> np.ndarray:
-    """Return each image's mIoU in percent, over the classes in its label; NaN without a labelled pixel.
-
-    So mIoU-I of Wang et al., Revisiting Evaluation Metrics for Semantic Segmentation, NeurIPS 2023
-    (arXiv:2310.19252), is the mean over images.
-    """
-    occurs = matrices.sum(2) > 0
-    count = occurs.sum(1)
-    total = np.where(occurs, class_iou(matrices), 0).sum(1)
-    return 100 * np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+def _image_scores(tested: TestedImages) -> np.ndarray:
+    """Return each image's mIoU in percent, over the classes in its label: (I,); NaN without a label."""
+    return np.array([score_images(one[None])["miou_i_percent"] for one in tested.matrices])
 
 
 # ---- the comparison ----
@@ -319,15 +312,16 @@ def compare_groups(ours: Group, theirs: Group) -> TwoGroups:
         if any(a.run.seed != b.run.seed for a, b in pairs):
             notes.append(f"{where}: one run each, of seed {pairs[0][0].run.seed} and {pairs[0][1].run.seed}.")
         try:
-            names, matrices = _load_pairs(ours, theirs, pairs)
+            tested = _load_pairs(ours, theirs, pairs)
         except ValueError as error:
             notes.append(f"{where}: not compared: {error}.")
             continue
         classes = list(pairs[0][0].details.get("class_iou_percent", ()))
-        if len(classes) != matrices[0][0].shape[1]:
-            classes = [f"class {number}" for number in range(matrices[0][0].shape[1])]
-        for part in _parts(matrices, classes, _load_sizes(ours, theirs, pairs)):
-            a, b, difference = _measure(part)
+        count = tested[0][0].matrices.shape[1]
+        if len(classes) != count:
+            classes = [f"class {number}" for number in range(count)]
+        for part in _parts(tested, classes, _load_sizes(ours, theirs, pairs)):
+            a, b, difference = _measure(part, tested[0][0])
             interval = difference.interval
             rows.append(
                 {
@@ -343,12 +337,13 @@ def compare_groups(ours: Group, theirs: Group) -> TwoGroups:
                     "low": interval.low if interval else None,
                     "high": interval.high if interval else None,
                     "verdict": difference.verdict,
+                    "_sampling": difference.sampling,
                 }
             )
-        scores = np.nanmean([[_image_scores(m) for m in pair] for pair in matrices], axis=0)  # (2, I)
+        scores = np.mean([[_image_scores(run) for run in pair] for pair in tested], axis=0)  # (2, I)
         images += [
             ImageDifference(dataset, split, name, float(a), float(b))
-            for name, a, b in zip(names, *scores, strict=True)
+            for name, a, b in zip(tested[0][0].names, *scores, strict=True)
             if not np.isnan(a - b)
         ]
     if not rows:
@@ -360,6 +355,7 @@ def compare_groups(ours: Group, theirs: Group) -> TwoGroups:
 
 
 def _table(frame: pd.DataFrame, ours: Group, theirs: Group, notes: Iterable[str]) -> Table:
+    known = frame.dropna(subset=["low"])
     resolved = int((frame["low"] > 0).sum() + (frame["high"] < 0).sum())
     columns = (
         *(Column(name, name) for name in ("dataset", "split") if frame[name].nunique() > 1),
@@ -377,7 +373,9 @@ def _table(frame: pd.DataFrame, ours: Group, theirs: Group, notes: Iterable[str]
     counts = " and ".join(str(count) for count in sorted(set(frame["seeds"])))
     said = (
         f"A: {ours.name}. B: {theirs.name}. On {places}; pairs of runs: {counts}.",
-        f"{resolved} of {len(frame)} rows are resolved; by chance alone it would be {0.05 * len(frame):.1f}.",
+        f"{resolved} of {len(frame)} rows are resolved; by chance alone it would be "
+        f"{(1 - LEVEL) * len(frame):.1f}.",
+        *(describe_method(taken["_sampling"], taken["seeds"]) for taken in [known] if len(taken)),
         *notes,
     )
     return Table("two_groups", f"{ours.name} and {theirs.name}", columns, frame, said)
@@ -385,26 +383,25 @@ def _table(frame: pd.DataFrame, ours: Group, theirs: Group, notes: Iterable[str]
 
 def _load_pairs(
     ours: Group, theirs: Group, pairs: Sequence[tuple[Record, Record]]
-) -> tuple[tuple[str, ...], list[tuple[np.ndarray, np.ndarray]]]:
-    """Return the names of the images, and the confusion matrices of each pair.
+) -> list[tuple[TestedImages, TestedImages]]:
+    """Return what each pair was tested on.
 
     Raises:
-        ValueError: a record keeps none, or they are of other images.
+        ValueError: a record keeps no matrices, or they are of other images or classes.
     """
-    names: tuple[str, ...] | None = None
-    loaded = []
-    for pair in pairs:
-        found = []
-        for group, record in zip((ours, theirs), pair, strict=True):
-            images, matrices = group.evidence.matrices(record_name(record))
-            if names is not None and images != names:
+    loaded: list[tuple[TestedImages, TestedImages]] = []
+    for a, b in pairs:
+        pair = ours.evidence.matrices(record_name(a)), theirs.evidence.matrices(record_name(b))
+        first = loaded[0][0] if loaded else pair[0]
+        for tested in pair:
+            if tested.names != first.names:
                 raise ValueError("tested on different images")
-            names = images
-            found.append(matrices)
-        if found[0].shape[:2] != found[1].shape[:2]:
-            raise ValueError("tested with different classes")
-        loaded.append((found[0], found[1]))
-    return names or (), loaded
+            if tested.matrices.shape[:2] != first.matrices.shape[:2]:
+                raise ValueError("tested with different classes")
+            if tested.frames != first.frames:
+                raise ValueError("records differ in which images belong together")
+        loaded.append(pair)
+    return loaded
 
 
 def _load_sizes(
@@ -415,7 +412,7 @@ def _load_sizes(
     for pair in pairs:
         found = []
         for group, record in zip((ours, theirs), pair, strict=True):
-            details = read_record(group.evidence.paths[record_name(record)]).details
+            details = group.evidence.whole(record_name(record)).details
             if "per_image_object_size" not in details:
                 return []
             found.append(unpack(details["per_image_object_size"]).astype(np.float64))

@@ -10,7 +10,6 @@ import numpy as np
 from lednet_mm.evaluation.confusion import pack, scores
 from lednet_mm.records import Provenance, Record, Run, new_record, sort_records
 from lednet_mm.reports.content import Content
-from lednet_mm.reports.differences import read_images
 from lednet_mm.reports.reading import Evidence
 from lednet_mm.reports.runs import record_name
 from lednet_mm.statistics import class_iou
@@ -144,9 +143,9 @@ def write_study(folder: Path, variants=("default", "no_apn"), seeds=(0, 1), **mo
 class Kept(Evidence):
     """Evidence of records that lie nowhere."""
 
-    def matrices(self, name):
+    def whole(self, name):
         (record,) = (record for record in self.records if record_name(record) == name)
-        return read_images(record)
+        return record
 
 
 def content_of(records) -> Content:

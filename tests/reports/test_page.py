@@ -184,6 +184,8 @@ def test_every_section_is_there(tab):
         "Results",
         "Accuracy against cost",
         "Differences to the baseline",
+        "Scores by image, and ranks",
+        "Differences by image",
         "IoU by class",
         "Learning curves",
         "Predictions",

@@ -85,9 +85,10 @@ def test_one_class_in_one_file_is_a_table_in_every_form(toy, tmp_path):
     ]
     assert r"lednet & 7.5 \\" in (out / "toy.tex").read_text()
     shown = data_of((out / "index.html").read_text())["sections"]
-    assert [section["name"] for section in shown][:4] == ["summary", "tradeoff", "toy", "class_summary"]
-    (part,) = shown[2]["parts"]
-    assert (shown[2]["heading"], part["rows"][0]["texts"]) == ("Toys", ["lednet", "7.5"])
+    names = [section["name"] for section in shown]
+    assert names[:5] == ["summary", "tradeoff", "image_scores", "toy", "class_summary"]
+    (part,) = shown[3]["parts"]
+    assert (shown[3]["heading"], part["rows"][0]["texts"]) == ("Toys", ["lednet", "7.5"])
 
 
 def test_two_sections_of_one_name_are_refused(toy):
@@ -127,7 +128,7 @@ def everything(tmp_path):
 
 def test_every_number_on_the_page_says_where_it_comes_from(everything):
     tables = [part for parts in everything.values() for part in parts if part["kind"] == "table"]
-    assert len(tables) == 8
+    assert len(tables) == 10
     bare = [
         (table["name"], column["key"], row["texts"][i])
         for table in tables

@@ -7,14 +7,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from lednet_mm.studies.statistics import miou_difference
 from mmseg.registry import MODELS
 
 from lednet_mm.config import load_config
 from lednet_mm.errors import InputError
-from lednet_mm.evaluation.confusion import class_iou, pack, scores
+from lednet_mm.evaluation.confusion import pack, scores
 from lednet_mm.records import Run, new_record, write_record
+from lednet_mm.reports.content import Content
+from lednet_mm.reports.reading import Baseline, read_evidence
 from lednet_mm.reports.two_groups import compare_groups, find_groups
+from lednet_mm.statistics import class_iou
 from tests.conftest import ROOT
 from tests.reports import made
 
@@ -71,14 +73,27 @@ def rows_by_name(found):
     return {row["what"]: row for row in found.table.rows()}
 
 
-def test_the_difference_of_a_dataset_is_that_of_the_report(study):
-    folder, runs = study
+def test_the_differences_are_those_of_the_report(study):
+    folder, _ = study
     found = compare_groups(*find_groups(["lednet", "dabnet"], [str(folder)]))
     row = rows_by_name(found)["mIoU"]
-    expected = miou_difference(runs["dabnet"], runs["lednet"])
-    assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high))
-    assert row["difference"] == pytest.approx(expected.difference)
+    content = Content(read_evidence([folder]), baselines=[Baseline(network="lednet")])
+    (expected,) = content.against_baselines.to_dict("records")
+    assert (row["low"], row["high"]) == (expected["low_points"], expected["high_points"])
+    assert row["difference"] == pytest.approx(expected["difference_points"])
     assert (row["seeds"], row["images"]) == (3, 40)
+    assert any("(images: single images" in note for note in found.table.notes)
+
+
+def test_frames_of_one_video_are_resampled_in_blocks(tmp_path):
+    frames = [["a", number] for number in range(40)]
+    for number, network in enumerate(("lednet", "dabnet")):
+        write(tmp_path, random_matrices(number), network, per_image_frames=frames)
+    found = compare_groups(*find_groups(["lednet", "dabnet"], [str(tmp_path)]))
+    assert any("blocks of 9 consecutive frames within one sequence" in note for note in found.table.notes)
+    write(tmp_path / "other", random_matrices(2), "erfnet", per_image_frames=[])
+    with pytest.raises(InputError, match="which images belong together"):
+        compare_groups(*find_groups(["lednet", "erfnet"], [str(tmp_path)]))
 
 
 def naive_iou(matrix, kind):

@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lednet_mm.reports.differences import UNRESOLVED
+from lednet_mm.reports.differences import UNRESOLVED, describe_method
 from lednet_mm.reports.drawing import MAX_ROWS, Looks, Plot, label, places, set_note, set_title
 from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import Column, is_missing, names, rows_of
-from lednet_mm.statistics import LEVEL, RESAMPLES, seed_widening
+from lednet_mm.statistics import LEVEL
 
 
 class Ablation(TableSection):
@@ -94,19 +94,10 @@ class Ablation(TableSection):
 
 
 def _method(taken: pd.DataFrame) -> Iterator[str]:
-    """Say how intervals are made, so that whoever repeats it gets the same."""
+    """Say how intervals are made, and how many are resolved."""
     if taken.empty:
         return
-    sampling = " or ".join(sorted(set(taken["_sampling"])))
-    several = (seeds for seeds in sorted(set(taken["seeds"])) if seeds > 1)
-    widened = ", ".join(f"{seed_widening(seeds):.2f} times with {seeds} seeds" for seeds in several)
-    seeds = f"those of the seeds {widened}; " if widened else ""
-    yield (
-        f"The {LEVEL:.0%} interval is a paired percentile bootstrap: each of {RESAMPLES:,} resamples draws "
-        f"seeds and images with replacement, the same ones for both networks (images: {sampling}). "
-        f"Deviations are widened by Student's t ({seeds}those of the images by the number of blocks). A "
-        "difference whose interval contains zero is not resolved."
-    )
+    yield describe_method(taken["_sampling"], taken["seeds"])
     judged = taken.dropna(subset=["p_holm"])
     if len(judged) > 1:
         resolved, kept = (judged[name].ne(UNRESOLVED).sum() for name in ("verdict", "verdict_holm"))

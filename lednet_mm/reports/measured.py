@@ -1,0 +1,202 @@
+"""What was measured beyond accuracy of the weights that a report shows, and each measure image by image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from lednet_mm.evaluation.confusion import unpack
+from lednet_mm.evaluation.corruptions import Corruption
+from lednet_mm.record_format import Record
+from lednet_mm.reports.differences import CountedImages, Difference, Differences, read_images, read_names
+from lednet_mm.reports.reading import Evidence
+from lednet_mm.reports.runs import ChosenRuns, record_name
+from lednet_mm.statistics import class_counts, mean_ratio
+
+GROUP = ("study", "dataset", "network", "variant", "split")
+VALUES = (
+    *("ece_percent", "confidence_percent", "boundary_iou_percent"),
+    *("iou_small_percent", "iou_medium_percent", "iou_large_percent"),
+)
+"""Values of accuracy records that no other section shows."""
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """What was measured of one run's weights on one split.
+
+    Attributes:
+        group: as in ``GROUP``.
+        accuracy: the clean accuracy that the report shows.
+        newest: value, of ``VALUES`` -> the newest record that has it.
+        corrupted: corruption -> the accuracy with it.
+    """
+
+    group: tuple
+    accuracy: Record
+    newest: Mapping[str, Record]
+    corrupted: Mapping[Corruption, Record]
+
+
+def measured_runs(records: Iterable[Record], chosen: ChosenRuns) -> list[MeasuredRun]:
+    """Return what was measured of the weights whose accuracies a report shows.
+
+    Args:
+        records: of any kinds, oldest first.
+        chosen: the accuracies.
+    """
+    measured: dict[tuple, list[Record]] = {}
+    for record in records:
+        more = record.kind == "accuracy" and any(record.values.get(name) is not None for name in VALUES)
+        if more or record.kind == "corruption":
+            measured.setdefault(_weights_of(record), []).append(record)
+    runs = []
+    for splits in chosen.accuracies.values() if measured else ():
+        for split, accuracy in splits.items():
+            found = measured.get(_weights_of(accuracy), [])
+            newest = {
+                name: record
+                for record in found
+                for name in VALUES
+                if record.kind == "accuracy" and record.values.get(name) is not None
+            }
+            corrupted = {
+                Corruption(record.details["corruption"], record.details["severity"]): record
+                for record in found
+                if record.kind == "corruption" and record.values["miou_percent"] is not None
+            }
+            if newest or corrupted:
+                run = accuracy.run
+                group = (run.study, run.dataset, run.network, run.variant, split)
+                runs.append(MeasuredRun(group, accuracy, newest, corrupted))
+    return sorted(runs, key=lambda run: tuple(map(str, run.group)))
+
+
+def _weights_of(record: Record) -> tuple:
+    """Return what two records have in common that are of one run's weights, tested in the same way."""
+    return (
+        tuple(record.run.model_dump().values()),
+        record.provenance.checkpoint_sha256,
+        record.config.sha256,
+        record.details["split"],
+        bool(record.details.get("tta")),
+    )
+
+
+def read_calibration(evidence: Evidence, run: MeasuredRun) -> np.ndarray | None:
+    """Return the counts of a run's calibration over all images, (3, 15); None where it keeps none."""
+    record = run.newest.get("ece_percent")
+    details = evidence.whole(record_name(record)).details if record else {}
+    return unpack(details["per_image_calibration"]).sum(0) if "per_image_calibration" in details else None
+
+
+# ---- differences ----
+
+
+def _calibration_error(counts: np.ndarray) -> np.ndarray:
+    """Return the expected calibration error in percent: (R, 3, 15) -> (R,)."""
+    pixels, confidence, hits = np.moveaxis(counts, 1, 0)
+    total = pixels.sum(1)
+    error = np.abs(hits - confidence).sum(1)
+    return 100 * np.divide(error, total, out=np.full(len(total), np.nan), where=total > 0)
+
+
+def _boundary_iou(counts: np.ndarray) -> np.ndarray:
+    """Return the boundary IoU in percent: (R, 2, C) -> (R,)."""
+    return 100 * mean_ratio(counts[:, 0], counts[:, 1])
+
+
+COUNTED: Mapping[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
+    "ece_percent": ("per_image_calibration", _calibration_error),
+    "boundary_iou_percent": ("per_image_boundary", _boundary_iou),
+}
+"""Value -> the detail with its counts by image, and what it is of their sums."""
+RETENTION = "retention_percent"
+
+
+def _retention(counts: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Return the share of the clean mIoU that is kept, in percent.
+
+    Args:
+        counts: (R, 1 + K, 2, C) hits and unions of the clean images, then with each of K corruptions.
+        names: of the K corruptions; those of one name are severities, which are averaged first.
+
+    Returns:
+        (R,)
+    """
+    miou = mean_ratio(counts[:, :, 0], counts[:, :, 1])  # (R, 1 + K)
+    of_name = [
+        [i for i, other in enumerate(names, start=1) if other == name] for name in dict.fromkeys(names)
+    ]
+    corrupted = np.mean([miou[:, places].mean(1) for places in of_name], axis=0)
+    clean = miou[:, 0]
+    return 100 * np.divide(corrupted, clean, out=np.full(len(clean), np.nan), where=clean > 0)
+
+
+class MeasureDifferences:
+    """Takes differences of the measures between runs, from the counts by image that their records keep.
+
+    Args:
+        evidence: reads records again.
+        runs: what was measured.
+    """
+
+    def __init__(self, evidence: Evidence, runs: Iterable[MeasuredRun]) -> None:
+        self._evidence = evidence
+        self._runs = {record_name(run.accuracy): run for run in runs}
+        loads = {name: partial(self._load_counts, name) for name in COUNTED}
+        self._differences = {name: Differences(load, (name,)) for name, load in loads.items()}
+        self._differences[RETENTION] = Differences(self._load_corrupted, (RETENTION,))
+
+    def between(
+        self, measure: str, variant: Mapping[int | None, str], baseline: Mapping[int | None, str]
+    ) -> Difference:
+        """Return variant - baseline on the seeds on which both were measured alike, with its interval.
+
+        Args:
+            measure: ``ece_percent``, ``boundary_iou_percent`` or ``retention_percent``.
+            variant: its clean accuracies.
+            baseline: the same.
+        """
+        ours, theirs = (
+            {seed: name for seed, name in seeds.items() if self._tested_with(measure, name)}
+            for seeds in (variant, baseline)
+        )
+        alike = [
+            seed
+            for seed in ours.keys() & theirs.keys()
+            if self._tested_with(measure, ours[seed]) == self._tested_with(measure, theirs[seed])
+        ]
+        ours, theirs = ({seed: seeds[seed] for seed in alike} for seeds in (ours, theirs))
+        return self._differences[measure].between(ours, theirs, measure)
+
+    def _tested_with(self, measure: str, name: str) -> frozenset:
+        """Return what two runs must have in common to be compared by a measure; nothing without it."""
+        run = self._runs.get(name)
+        if run is None:
+            return frozenset()
+        if measure == RETENTION:
+            return frozenset(run.corrupted)
+        return frozenset({measure} & run.newest.keys())
+
+    def _load_counts(self, measure: str, name: str) -> CountedImages:
+        key, statistic = COUNTED[measure]
+        record = self._evidence.whole(record_name(self._runs[name].newest[measure]))
+        if key not in record.details:
+            raise ValueError(f"{record.kind}-{record.id} keeps no counts by image")
+        counts = unpack(record.details[key])
+        return CountedImages(*read_names(record, len(counts)), counts, statistic)
+
+    def _load_corrupted(self, name: str) -> CountedImages:
+        run = self._runs[name]
+        corruptions = sorted(run.corrupted)
+        records = [run.accuracy, *(run.corrupted[corruption] for corruption in corruptions)]
+        images = [read_images(self._evidence.whole(record_name(record))) for record in records]
+        if len({tested.what for tested in images}) > 1:
+            raise ValueError("clean and corrupted images differ")
+        counts = np.stack([class_counts(tested.matrices)[:, :2] for tested in images], axis=1)
+        names = tuple(corruption.name for corruption in corruptions)
+        return CountedImages(images[0].names, images[0].frames, counts, partial(_retention, names=names))
