@@ -16,6 +16,7 @@ class TestESPNetv2(NetworkTest):
     """Of width s=1.0."""
 
     vector = "espnetv2"
+    kept_norms = 14
 
 
 espnetv2 = partial(built, type="ESPNetv2")

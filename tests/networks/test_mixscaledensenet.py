@@ -12,6 +12,7 @@ class TestMixedScaleDenseNet(NetworkTest):
     """With the class's defaults."""
 
     vector = "mixscaledensenet"
+    kept_norms = 132
 
 
 encoder = partial(built, type="MixedScaleDenseNet")

@@ -12,12 +12,14 @@ class TestShuffleNetV2Plus(NetworkTest):
     """With ASPP."""
 
     vector = "shufflenetv2plus"
+    kept_norms = 3
 
 
 class TestRFShuffleNetV2Plus(NetworkTest):
     """With the receptive-field block."""
 
     vector = "rfshufflenetv2plus"
+    kept_norms = 7
 
 
 encoder = partial(built, type="ShuffleNetV2Plus")
