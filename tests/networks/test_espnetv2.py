@@ -16,6 +16,7 @@ class TestESPNetv2(NetworkTest):
     """Of width s=1.0."""
 
     vector = "espnetv2"
+    losses = {"loss_ce", "aux_loss_ce"}
     kept_norms = 14
 
 
