@@ -20,6 +20,8 @@ from lednet_mm.environment import NOISE
 from lednet_mm.timing import latency
 
 ROOT = Path(__file__).resolve().parents[1]
+SHALLOW = "model['backbone'] = dict(blocks=(1, 1), dilations=(1, 2))"
+"""A line of a small config that leaves 4 of LEDNet's 13 blocks, for tests that train for many iterations."""
 
 
 def pytest_configure(config):

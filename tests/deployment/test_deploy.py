@@ -1,4 +1,4 @@
-"""The deployment form: equal to the network in float64, whatever the statistics, for every network."""
+"""The deployment form: what it folds and what it leaves; tests/networks checks it for every network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from lednet_mm.catalog import network_files, variants_of
+from lednet_mm.catalog import variants_of
 from lednet_mm.config import Choice, load_config
 from lednet_mm.deployment import deploy as deployment
 from lednet_mm.deployment.deploy import deploy, difference
@@ -17,28 +17,9 @@ from lednet_mm.deployment.inference import Inference, build_network
 from lednet_mm.layers.deployment import deployment_rewrite
 from lednet_mm.networks.lednet import APNHead, LEDNet
 from lednet_mm.networks.lednet_deployed import Encoder
+from tests.networks.base import randomised
 
 SHAPES = ((64, 96), (75, 101))
-
-
-def randomised(network: nn.Module) -> nn.Module:
-    """Give every normalisation statistics, factors and summands of its own: fresh ones do nothing."""
-    generator = torch.Generator().manual_seed(1)
-
-    def normal(like: torch.Tensor, mean: float, spread: float) -> torch.Tensor:
-        return mean + spread * torch.randn(like.shape, generator=generator).to(like)
-
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.running_mean.copy_(normal(module.running_mean, 0, 0.3))
-                module.running_var.copy_(normal(module.running_var, 1, 0.2).abs() + 0.1)
-                if module.affine:
-                    module.weight.copy_(normal(module.weight, 1, 0.3))
-                    module.bias.copy_(normal(module.bias, 0, 0.3))
-            if isinstance(module, nn.PReLU):
-                module.weight.copy_(normal(module.weight, 0.25, 0.1))
-    return network.double().eval()
 
 
 def norms(network: nn.Module) -> int:
@@ -48,39 +29,6 @@ def norms(network: nn.Module) -> int:
 def network_of(network: str, variant: str | None = None) -> Inference:
     torch.manual_seed(0)
     return randomised(Inference(build_network(load_config(Choice(network, "camvid", variant=variant)))))
-
-
-GIANTS = ("sewrnetv2", "sedpshufflenet", "unet", "segnet", "shufflenetv2plus", "mixscaledensenet")
-
-# Normalisations that stay, of those that run in inference, and what stands before them. They follow a sum,
-# a pooling or a padding, or the result of the convolution before them is used elsewhere too.
-KEPT = {
-    "cfpnet": 20,
-    "cgnet": 3,
-    "cifrenet": 1,
-    "dabnet": 22,
-    "ddrnet23_slim": 12,
-    "edanet": 2,
-    "enet": 3,
-    "erfnet": 3,
-    "erfnet_mmseg": 3,
-    "esnet": 3,
-    "espnet": 18,
-    "espnet_encoder": 15,
-    "espnetv2": 14,
-    "fbsnet": 73,
-    "letnet": 81,
-    "mixscaledensenet": 132,
-    "mobilenetv2plus": 3,
-    "mobilenetv2share": 3,
-    "pidnet_s": 9,
-    "rfmobilenetv2plus": 7,
-    "rfshufflenetv2plus": 7,
-    "sedpshufflenet": 74,
-    "sewrnetv2": 20,
-    "shufflenetv2plus": 3,
-    "sinet": 11,
-}
 
 
 def test_the_form_is_compared_without_rounding_to_tf32(monkeypatch):
@@ -100,21 +48,6 @@ def test_the_form_is_compared_without_rounding_to_tf32(monkeypatch):
 def test_lednets_encoder_is_rewritten_on_the_device_where_it_is(variant):
     encoder = Encoder(network_of("lednet", variant).model.backbone.to("meta"))
     assert {t.device.type for t in (*encoder.parameters(), *encoder.buffers())} == {"meta"}
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in GIANTS else []) for n in network_files()]
-)
-def test_it_answers_as_the_network_does(name: str):
-    network = network_of(name)
-    deployed = deploy(network, SHAPES)
-    generator = torch.Generator().manual_seed(2)
-    for batch, height, width in ((2, 64, 96), (1, 97, 66)):
-        image = torch.randn(batch, 3, height, width, generator=generator).double()
-        assert difference(network, deployed, image) < 1e-10
-    assert len(deployed.kept_norms) == norms(deployed) == KEPT.get(name, 0)
-    assert not [m for m in deployed.modules() if isinstance(m, nn.modules.dropout._DropoutNd)]
-    assert not [p for p in deployed.parameters() if p.requires_grad]
 
 
 @pytest.mark.parametrize("name", variants_of("lednet"))

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import copy
+import re
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
+import mmseg
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
+from mmseg.structures.sampler import OHEMPixelSampler
 from torch import Tensor, nn
 
 from lednet_mm.cards import Card, card_of_vector, network_cards
 from lednet_mm.catalog import file_of, network_files
 from lednet_mm.checkpoints.authors import authors_model
 from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
+from lednet_mm.config import Choice, load_config
+from lednet_mm.deployment.deploy import deploy, difference
 from lednet_mm.deployment.export import export_onnx
 from lednet_mm.deployment.inference import Inference
 
 DATA = Path(__file__).resolve().parents[1] / "data"
+WHEEL = Path(mmseg.__file__).parent / ".mim/configs"
 
 
 class NetworkTest:
@@ -30,6 +39,11 @@ class NetworkTest:
         vector: name of the reference vector in tests/data; None if nobody has the authors' figures.
         network: name of the network; needed if there is no vector.
         size: (height, width) of the small test image.
+        narrow: dotted keys of the config and the values that make a large network small; all tests but parity
+            build it so.
+        losses: the names of the losses that all heads together give.
+        kept_norms: how many normalisations stay in the deployment form, of those that run in inference: they
+            follow a sum, a pooling or a padding, or what is before them is used elsewhere too.
         largest: largest number of pixels of a vector's case that runs here; ``tools/verify_parity.py`` runs
             all.
         giant: whether filling the parameters takes seconds; then only the smallest case in evaluation mode
@@ -39,6 +53,9 @@ class NetworkTest:
     vector: str | None = None
     network: str | None = None
     size: tuple[int, int] = (64, 96)
+    narrow: Mapping[str, Any] = {}
+    losses: frozenset[str] | set[str] = frozenset({"loss_ce"})
+    kept_norms: int = 0
     largest: int = 4 * 128 * 128
     giant: bool = False
     num_classes = 11
@@ -55,11 +72,13 @@ class NetworkTest:
         return card_of_vector(self.vector) if self.vector else network_cards()[self.network]
 
     def build(self) -> nn.Module:
-        """Build the model of all tests but parity; a giant builds a narrow version of itself."""
+        """Build the model of all tests but parity."""
         if self.vector:
-            return build_model(authors_model(self.vector), self.num_classes)
-        file = file_of("network", network_files(), self.network)
-        config = Config.fromfile(str(file), import_custom_modules=False)
+            config = Config({"model": authors_model(self.vector)})
+        else:
+            file = file_of("network", network_files(), self.network)
+            config = Config.fromfile(str(file), import_custom_modules=False)
+        config.merge_from_dict(copy.deepcopy(dict(self.narrow)))
         return build_model(config.to_dict()["model"], self.num_classes)
 
     def batch(self, device: str = "cpu") -> tuple[Tensor, list]:
@@ -70,10 +89,17 @@ class NetworkTest:
         samples = [SegDataSample(gt_sem_seg=PixelData(data=label.to(device))) for label in labels]
         return images.to(device), samples
 
-    @pytest.fixture
-    def model(self) -> nn.Module:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def pristine(cls) -> nn.Module:
+        """The model that no test changes."""
         torch.manual_seed(0)
-        return self.build()
+        return cls().build()
+
+    @pytest.fixture
+    def model(self, pristine) -> nn.Module:
+        torch.manual_seed(1)
+        return copy.deepcopy(pristine)
 
     def test_parity_with_the_authors(self, facts):
         if self.giant:
@@ -139,7 +165,9 @@ class NetworkTest:
         model = model.to("meta")
         images, samples = self.batch("meta")
         with torch.inference_mode():
-            assert total_loss(model, images, samples).device.type == "meta"
+            losses = {k: v for k, v in model.train().loss(images, samples).items() if "loss" in k}
+            assert {name.split(".")[-1] for name in losses} == self.losses
+            assert {value.device.type for value in losses.values()} == {"meta"}
             assert model.eval().logits(images).shape == (2, self.num_classes, *self.size)
 
     def test_odd_sizes(self, model):
@@ -164,6 +192,17 @@ class NetworkTest:
         assert exported.dynamic, exported.obstacle
         assert exported.error <= 1e-4
 
+    def test_the_deployment_form_answers_the_same_at_any_size(self, model):
+        network = randomised(Inference(model))
+        height, width = self.size
+        deployed = deploy(network, (self.size, (height + 11, width + 5)))
+        generator = torch.Generator().manual_seed(2)
+        for shape in ((2, 3, height, width), (1, 3, height + 33, width - 16)):
+            assert difference(network, deployed, torch.randn(shape, generator=generator).double()) < 1e-10
+        assert len(layers(deployed, nn.BatchNorm2d)) == len(deployed.kept_norms) == self.kept_norms
+        assert not layers(deployed, nn.modules.dropout._DropoutNd)
+        assert not [parameter for parameter in deployed.parameters() if parameter.requires_grad]
+
     @pytest.mark.slow
     @torch.no_grad()
     def test_it_compiles(self, model):
@@ -182,6 +221,70 @@ class NetworkTest:
         torch.testing.assert_close(captured(image), network(image))
 
 
+class MMSegmentationTest(NetworkTest):
+    """Inherited by the test classes of networks that are MMSegmentation's own.
+
+    Attributes:
+        network: name of the network.
+        mmseg_config: MMSegmentation's config of it, in its wheel.
+        millions: parameters of that config in millions, with the auxiliary heads: figures that this project
+            measured once.
+    """
+
+    network: str
+    mmseg_config: str
+    millions: float
+
+    def test_it_is_built_as_in_mmsegmentations_own_config(self):
+        ours = without_values(load_config(Choice(self.network, "cityscapes")).model)
+        theirs = without_values(Config.fromfile(WHEEL / self.mmseg_config).model)
+        assert abs(count(theirs) / 1e6 - self.millions) < 0.006
+        assert described(ours.backbone) == described(theirs.backbone)
+        if self.vector:  # the classifier is the authors', not MMSegmentation's
+            return
+        assert list(ours.state_dict()) == list(theirs.state_dict())
+        if ours.with_neck:
+            assert described(ours.neck) == described(theirs.neck)
+        for our_head, their_head in zip(heads_of(ours), heads_of(theirs), strict=True):
+            assert described(our_head) == described(their_head)
+            assert our_head.align_corners == their_head.align_corners
+            assert our_head.in_index == their_head.in_index
+            assert _sampling(our_head) == _sampling(their_head)
+
+
+def several(module: nn.Module) -> list:
+    """Return the modules of a list, or the one module."""
+    return list(module) if isinstance(module, nn.ModuleList) else [module]
+
+
+def heads_of(model: Any) -> list:
+    """List a segmentor's heads, the auxiliary ones last."""
+    return [model.decode_head, *(several(model.auxiliary_head) if model.with_auxiliary_head else [])]
+
+
+def without_values(model: dict) -> Any:
+    """Build a model of shapes alone, which takes no time; a SegFormer reads values while it is built."""
+    with torch.device("cpu" if model["backbone"]["type"] == "MixVisionTransformer" else "meta"):
+        return MODELS.build(model)
+
+
+def described(module: nn.Module) -> list[str]:
+    """Describe the layers with values, by name; normalisation without the kind that needs GPUs."""
+    kinds = (nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.Linear, nn.LayerNorm, nn.PReLU)
+    kinds += (nn.modules.dropout._DropoutNd,)
+    return [
+        f"{name}: {re.sub('SyncBatchNorm', 'BatchNorm2d', str(m))}"
+        for name, m in module.named_modules()
+        if isinstance(m, kinds)
+    ]
+
+
+def _sampling(head: Any) -> tuple | None:
+    if head.sampler is None:
+        return None
+    return isinstance(head.sampler, OHEMPixelSampler), head.sampler.thresh, head.sampler.min_kept
+
+
 def total_loss(model: nn.Module, images: Tensor, samples: list) -> Tensor:
     """Return the sum of all losses of a batch, in training mode."""
     return sum(value for name, value in model.train().loss(images, samples).items() if "loss" in name)
@@ -190,6 +293,26 @@ def total_loss(model: nn.Module, images: Tensor, samples: list) -> Tensor:
 def _pixels(case: dict) -> int:
     n, _, height, width = case["input_shape"]
     return n * height * width
+
+
+def randomised(network: nn.Module) -> nn.Module:
+    """Give every normalisation statistics, factors and summands of its own: fresh ones do nothing."""
+    generator = torch.Generator().manual_seed(1)
+
+    def normal(like: Tensor, mean: float, spread: float) -> Tensor:
+        return mean + spread * torch.randn(like.shape, generator=generator).to(like)
+
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.running_mean.copy_(normal(module.running_mean, 0, 0.3))
+                module.running_var.copy_(normal(module.running_var, 1, 0.2).abs() + 0.1)
+                if module.affine:
+                    module.weight.copy_(normal(module.weight, 1, 0.3))
+                    module.bias.copy_(normal(module.bias, 0, 0.3))
+            if isinstance(module, nn.PReLU):
+                module.weight.copy_(normal(module.weight, 0.25, 0.1))
+    return network.double().eval()
 
 
 def built(**config) -> nn.Module:

@@ -1,13 +1,20 @@
 """The checks of every network work without a vector, and find what they are for."""
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 import pytest
 import torch
 from mmseg.registry import MODELS
 from torch import nn
 
 from lednet_mm import catalog
-from lednet_mm.cards import network_cards
+from lednet_mm.cards import card_of_vector, network_cards
+from lednet_mm.catalog import network_files
+from tests import networks
 from tests.networks.base import NetworkTest
+
+NETWORKS = network_files()
 
 CONFIG = """
 model = dict(
@@ -36,15 +43,28 @@ class ToyBackbone(nn.Module):
         return (self.second(self.first(x).relu()),)
 
 
-@pytest.fixture(autouse=True)
-def _toy(tmp_path, monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def _toy(tmp_path_factory):
     """A config and a card of the toy network."""
-    configs, cards = tmp_path / "configs" / "_base_" / "networks", tmp_path / "cards"
-    for folder, text in ((configs, CONFIG), (cards, CARD)):
-        folder.mkdir(parents=True)
-        (folder / "toy.py").write_text(text)
-    monkeypatch.setattr(catalog, "CONFIGS", tmp_path / "configs")
-    monkeypatch.setattr("tests.networks.base.network_cards", lambda: network_cards(cards))
+    folder = tmp_path_factory.mktemp("toy")
+    configs, cards = folder / "configs" / "_base_" / "networks", folder / "cards"
+    for place, text in ((configs, CONFIG), (cards, CARD)):
+        place.mkdir(parents=True)
+        (place / "toy.py").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalog, "CONFIGS", folder / "configs")
+        patch.setattr("tests.networks.base.network_cards", lambda: network_cards(cards))
+        yield
+
+
+def test_every_network_has_a_class():
+    found = [
+        import_module(f"{networks.__name__}.{module.name}") for module in iter_modules(networks.__path__)
+    ]
+    classes = {value for module in found for value in vars(module).values() if isinstance(value, type)}
+    tested = [kind for kind in classes if issubclass(kind, NetworkTest) and kind.__name__.startswith("Test")]
+    names = {kind.network or card_of_vector(kind.vector).name for kind in tested}
+    assert names - {TestToy.network} == NETWORKS.keys()
 
 
 class TestToy(NetworkTest):

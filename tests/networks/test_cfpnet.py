@@ -12,6 +12,7 @@ class TestCFPNet(NetworkTest):
     """As released."""
 
     vector = "cfpnet"
+    kept_norms = 20
 
 
 cfpnet = partial(built, type="CFPNet")

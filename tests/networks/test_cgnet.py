@@ -10,13 +10,16 @@ from lednet_mm.checkpoints.authors import authors_model
 from lednet_mm.checkpoints.parity import build_model
 from lednet_mm.config import Choice, load_config
 from lednet_mm.deployment.inference import build_network
-from tests.networks.base import NetworkTest, layers
+from tests.networks.base import MMSegmentationTest, layers
 
 
-class TestCGNet(NetworkTest):
+class TestCGNet(MMSegmentationTest):
     """As released."""
 
-    vector = "cgnet"
+    vector = network = "cgnet"
+    mmseg_config = "_base_/models/cgnet.py"
+    millions = 0.496
+    kept_norms = 3
 
 
 def test_the_config_builds_the_proven_network():

@@ -12,6 +12,7 @@ class TestCIFReNet(NetworkTest):
     """As released, without pretrained weights."""
 
     vector = "cifrenet"
+    kept_norms = 1
 
 
 encoder = partial(built, type="CIFReNet")

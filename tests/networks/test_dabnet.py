@@ -13,6 +13,7 @@ class TestDABNet(NetworkTest):
     """As released."""
 
     vector = "dabnet"
+    kept_norms = 22
 
 
 dabnet = partial(built, type="DABNet")

@@ -12,6 +12,7 @@ class TestEDANet(NetworkTest):
     """As in Efficient-Segmentation-Networks."""
 
     vector = "edanet"
+    kept_norms = 2
 
 
 edanet = partial(built, type="EDANet")

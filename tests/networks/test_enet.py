@@ -15,6 +15,7 @@ class TestENet(NetworkTest):
     """As ported to PyTorch."""
 
     vector = "enet"
+    kept_norms = 3
 
 
 enet = partial(built, type="ENet")

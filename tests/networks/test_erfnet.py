@@ -12,6 +12,7 @@ class TestERFNet(NetworkTest):
     """As released."""
 
     vector = "erfnet"
+    kept_norms = 3
 
 
 erfnet = partial(built, type="ERFNetEncoder")

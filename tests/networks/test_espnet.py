@@ -16,12 +16,14 @@ class TestESPNet(NetworkTest):
     """As in the authors' train folder."""
 
     vector = "espnet"
+    kept_norms = 18
 
 
 class TestESPNetEncoder(NetworkTest):
     """ESPNet-C."""
 
     vector = "espnet_encoder"
+    kept_norms = 15
 
 
 espnet = partial(built, type="ESPNet")

@@ -16,6 +16,8 @@ class TestESPNetv2(NetworkTest):
     """Of width s=1.0."""
 
     vector = "espnetv2"
+    losses = {"loss_ce", "aux_loss_ce"}
+    kept_norms = 14
 
 
 espnetv2 = partial(built, type="ESPNetv2")

@@ -12,6 +12,7 @@ class TestFBSNet(NetworkTest):
     """As released."""
 
     vector = "fbsnet"
+    kept_norms = 73
 
 
 encoder = partial(built, type="FBSNet")

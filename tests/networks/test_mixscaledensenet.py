@@ -12,6 +12,12 @@ class TestMixedScaleDenseNet(NetworkTest):
     """With the class's defaults."""
 
     vector = "mixscaledensenet"
+    narrow = {
+        "model.backbone.layers": 8,
+        "model.decode_head.in_channels": (40,),
+        "model.decode_head.context_channels": 16,
+    }
+    kept_norms = 12
 
 
 encoder = partial(built, type="MixedScaleDenseNet")

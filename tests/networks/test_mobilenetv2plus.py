@@ -15,18 +15,21 @@ class TestMobileNetV2Plus(NetworkTest):
     """With ASPP."""
 
     vector = "mobilenetv2plus"
+    kept_norms = 3
 
 
 class TestRFMobileNetV2Plus(NetworkTest):
     """With the receptive-field block."""
 
     vector = "rfmobilenetv2plus"
+    kept_norms = 7
 
 
 class TestMobileNetV2Share(NetworkTest):
     """On the quarters of the image."""
 
     vector = "mobilenetv2share"
+    kept_norms = 3
 
 
 encoder = partial(built, type="MobileNetV2Plus")

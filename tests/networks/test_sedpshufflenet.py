@@ -30,6 +30,7 @@ class TestSEDPNShuffleNet(NetworkTest):
     """With the class's defaults."""
 
     vector = "sedpshufflenet"
+    kept_norms = 34
 
     def build(self):
         model = {"type": "Segmentor", "backbone": SMALL, "decode_head": SMALL_HEAD}

@@ -15,6 +15,7 @@ class TestSegNet(NetworkTest):
 
     vector = "segnet"
     size = (32, 48)
+    narrow = {"model.backbone.channels": (8, 8, 16, 16, 16), "model.decode_head.in_channels": 8}
 
 
 def segnet(**changes):

@@ -22,6 +22,7 @@ class TestSEWideResNetV2(NetworkTest):
     """As the training script builds it."""
 
     vector = "sewrnetv2"
+    kept_norms = 10
     giant = True
 
     def build(self):

@@ -7,17 +7,28 @@ from torch import nn
 
 from tests.networks.base import NetworkTest, built, count, layers
 
+NARROW = {
+    "model.backbone.channels": (24, 48, 96, 192),
+    "model.backbone.blocks": (2, 2, 2),
+    "model.decode_head.in_channels": (48, 384),
+    "model.decode_head.context_channels": 48,
+}
+
 
 class TestShuffleNetV2Plus(NetworkTest):
     """With ASPP."""
 
+    narrow = NARROW
     vector = "shufflenetv2plus"
+    kept_norms = 3
 
 
 class TestRFShuffleNetV2Plus(NetworkTest):
     """With the receptive-field block."""
 
+    narrow = NARROW
     vector = "rfshufflenetv2plus"
+    kept_norms = 7
 
 
 encoder = partial(built, type="ShuffleNetV2Plus")

@@ -13,6 +13,7 @@ class TestSINet(NetworkTest):
     """As released, with the classes of the dataset."""
 
     vector = "sinet"
+    kept_norms = 11
 
 
 encoder = partial(built, type="SINet")

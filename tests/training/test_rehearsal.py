@@ -223,7 +223,7 @@ def test_a_log_on_a_full_disk_is_named_and_a_terminal_that_has_gone_is_not(monke
     gone.close()
     logger = logging.Logger("of a run")
     logger.handlers = [logging.StreamHandler(gone), log]
-    monkeypatch.setattr(runners.Runner, "build_logger", lambda self: logger)
+    monkeypatch.setattr(runners.OpenRunner, "build_logger", lambda self: logger)
     assert runners.ReproducibleRunner.build_logger(object.__new__(runners.ReproducibleRunner)) is logger
     with pytest.raises(OSError, match="No space left") as error:
         logger.info("a line")
