@@ -184,7 +184,10 @@ class NetworkTest:
         torch.save(model.state_dict(), tmp_path / "model.pth")
         again = self.build().eval()
         again.load_state_dict(torch.load(tmp_path / "model.pth", weights_only=True))
-        assert torch.equal(again.logits(image), expected)
+        kept, loaded = model.state_dict(), again.state_dict()
+        assert all(torch.equal(loaded[name], value) for name, value in kept.items())
+        # Rounding may depend on where tensors lie in memory (SegFormer's attention: 3e-6 of the spread).
+        torch.testing.assert_close(again.logits(image), expected, rtol=0, atol=1e-5 * expected.std().item())
 
     def test_onnx_answers_the_same_at_any_size(self, model):
         pytest.importorskip("onnxruntime")
