@@ -73,9 +73,12 @@ def test_git_ignores_what_the_commands_write(tmp_path):
 
 
 def test_every_link_of_the_readme_leads_somewhere():
-    links = re.findall(r"\]\((?!https?:)([^)]+)\)", (ROOT / "README.md").read_text())
+    text = (ROOT / "README.md").read_text()
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", text)
     assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    anchors = {"#" + re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert [link for link in links if not (link in anchors or (ROOT / link).exists())] == []
 
 
 def texts() -> list[Path]:

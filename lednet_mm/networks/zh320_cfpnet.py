@@ -41,7 +41,6 @@ CARD = Card(
         "Every PReLU has a single slope, not one per channel.",
     ],
     vectors={"zh320_cfpnet": Vector()},
-    published=["CFPNet"],
 )
 
 BATCH_NORM = {"type": "BN"}

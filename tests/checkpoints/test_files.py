@@ -150,7 +150,7 @@ def test_a_variant_is_not_taken_for_another(published, network, save, tmp_path, 
     assert not caplog.records
     for other in (Choice("lednet", "camvid", variant="no_apn"), Choice("erfnet", "camvid")):
         with pytest.raises(
-            InputError, match=r"weights of lednet, variant baseline, and the config is that of"
+            InputError, match=r"weights of lednet, variant default, and the config is that of"
         ):
             load_model(network, path, load_config(other))
     options = {"model.decode_head.align_corners": True}

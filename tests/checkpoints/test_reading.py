@@ -242,5 +242,5 @@ def test_content_that_holds_itself_and_that_grows_without_end(tmp_path):
 
 
 def test_an_address_is_no_file_and_stays_as_it_was_written():
-    with pytest.raises(InputError, match=r"^https://example.org/w.pth: an address"):
+    with pytest.raises(InputError, match=r"^https://example.org/w.pth: this is an address"):
         read_checkpoint("https://example.org/w.pth")

@@ -11,10 +11,11 @@ from scipy import ndimage
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.boundary import VOID, boundary_counts, boundary_scores, boundary_width
 from lednet_mm.evaluation.calibration import calibration_counts, calibration_scores
-from lednet_mm.evaluation.confusion import class_iou, confusion_matrix, pack, unpack
+from lednet_mm.evaluation.confusion import confusion_matrix, pack, unpack
 from lednet_mm.evaluation.measures import MEASURES, Answer, check_measures
 from lednet_mm.evaluation.metric import ConfusionMatrixMetric
 from lednet_mm.evaluation.object_size import LIMITS, size_counts, size_scores
+from lednet_mm.statistics import class_iou
 
 CLASSES = 4
 
@@ -115,7 +116,7 @@ def test_the_confidence_of_a_network_with_one_output():
 def test_calibration_without_logits_is_one_line():
     sample = sample_of(torch.zeros(CLASSES, 3, 3), np.zeros((3, 3), np.uint8))
     del sample["seg_logits"]
-    with pytest.raises(InputError, match="class ids alone"):
+    with pytest.raises(InputError, match="class ids only"):
         metric_of("calibration").process({}, [sample])
 
 

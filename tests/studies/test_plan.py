@@ -158,7 +158,7 @@ def test_options_of_a_product_come_after_those_of_the_study(study, tmp_path):
         ([PRODUCT, 'measure = dict(boundary="no")'], "boundary is 'no', where True or False is needed"),
         (
             [PRODUCT, 'measure = dict(corruptions=dict(names=["fogg"]))'],
-            "measure.corruptions: .*no corruption 'fogg'; .*did you mean fog",
+            "measure.corruptions: .*no corruption 'fogg', but all, .*did you mean fog",
         ),
         (
             [PRODUCT, 'measure = dict(corruptions=dict(names="all", severities=[3, 6]))'],
@@ -532,7 +532,9 @@ def test_a_pattern_stands_for_what_matches(study, tmp_path):
     with pytest.raises(InputError, match=r"no config matches \.\./\*_moon.py"):
         make_plan(study('runs = [dict(configs=["../*_moon.py"])]'), tmp_path / "w")
     plan = make_plan(study('runs = [dict(networks=["[ef]??net"], datasets=["streets"])]'), tmp_path / "w")
-    assert [run.run.network for run in plan.runs] == ["edanet", "erfnet", "espnet", "fpenet", "fssnet"]
+    found = [run.run.network for run in plan.runs]
+    assert {"edanet", "erfnet", "espnet", "fpenet", "fssnet"} <= set(found)
+    assert all(len(name) == 6 and name[0] in "ef" and name.endswith("net") for name in found)
     with pytest.raises(InputError, match=r"no network matches moon\*"):
         make_plan(study('runs = [dict(networks=["moon*"], datasets=["streets"])]'), tmp_path / "w")
 

@@ -77,7 +77,7 @@ def test_a_download_that_fails_leaves_nothing(git, tool, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(folder))
     done = tool("prepare_dataset", "camvid", "--download", "--target", tmp_path / "data/camvid")
     assert done.status == 2
-    assert "needs git and network" in done.err
+    assert "needs git and a network connection" in done.err
     assert list((tmp_path / "data").iterdir()) == []
 
 

@@ -563,6 +563,35 @@ def test_prepare_cityscapes(tool, tmp_path):
 # studies and reports
 
 
+SLURM = {"--slurm-partition": "gpu", "--slurm-account": "lab", "--slurm-gpus": 0, "--slurm-cpus": 2}
+SLURM |= {"--slurm-minutes": 10, "--slurm-option": "qos=high"}
+
+
+@exercises("sweep", "--engine", *SLURM)
+def test_slurm_where_there_is_none(tool, tmp_path, monkeypatch):
+    study = tmp_path / "tried.py"
+    study.write_text('title = "Tried"\nruns = [dict(networks=["lednet"], datasets=["camvid"])]\n')
+    options = [word for pair in SLURM.items() for word in pair]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    outcome = tool("sweep", study, "--work-dir", tmp_path / "w", "--engine", "slurm", *options)
+    assert outcome.status == 2
+    assert "run it on a machine that has srun and sbatch" in outcome.err
+    assert "goes with --engine slurm" in tool("sweep", study, "--slurm-partition", "gpu").err
+
+
+@exercises("sweep", "--power")
+def test_the_power_of_a_study(tool, tmp_path):
+    study, work_dir = tmp_path / "tried.py", tmp_path / "w"
+    study.write_text('title = "Tried"\nruns = [dict(networks=["lednet"], datasets=["camvid"])]\n')
+    for number, (variant, quality) in enumerate((("default", 0.8), ("no_apn", 0.7)) * 2):
+        record = made.accuracy(variant=variant, quality=quality, seed=number // 2)
+        write_record(record, work_dir / f"run{number}")
+    outcome = tool("sweep", study, "--work-dir", work_dir, "--power", 50)
+    assert outcome.status == 0, outcome.err
+    assert "no_apn" in outcome.out
+    assert "seeds for ± 50" in " ".join(outcome.out.split())
+
+
 @exercises("sweep", "--work-dir", "--dry-run", "--engine", "--jobs", "--retry-failed")
 def test_sweep(tool, tmp_path):
     study = tmp_path / "tried.py"
