@@ -154,7 +154,7 @@ def test_a_variant_is_not_taken_for_another(published, network, save, tmp_path, 
         ):
             load_model(network, path, load_config(other))
     options = {"model.decode_head.align_corners": True}
-    with pytest.raises(InputError, match=r"that of lednet, variant baseline\+decode_head.align_corners=True"):
+    with pytest.raises(InputError, match=r"that of lednet, variant default\+decode_head.align_corners=True"):
         load_model(network, path, load_config("configs/lednet_camvid.py", options))
     options["variant"] = "default"  # the name alone does not decide
     built_otherwise = load_config("configs/lednet_camvid.py", options)
