@@ -7,13 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.own_networks import is_own_network, read_own_network
 from lednet_mm.text import DEFAULT
 
+if TYPE_CHECKING:
+    from lednet_mm.record_format import Record
+
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+SIZES = Path(__file__).resolve().parents[1] / "reports/networks"
+"""Folder with the complexity records of the networks; ``tools/get_flops.py`` writes them."""
+CLASSES, SHAPE = 19, (512, 1024)
+"""The number of classes, and the height and width of the image, that these records are of."""
 
 COMMON = "common"
 """The recipe that all networks share unless another one is named."""
@@ -53,6 +60,21 @@ def recipe_files() -> dict[str, Path]:
 
 def _files(kind: str) -> dict[str, Path]:
     return {path.stem: path for path in sorted((CONFIGS / "_base_" / kind).glob("*.py"))}
+
+
+def recorded_sizes() -> dict[str, Record]:
+    """Return the complexity records of the networks in :data:`SIZES` by name."""
+    from lednet_mm.literals import read_literals
+    from lednet_mm.records import read_records
+
+    return {
+        record.run.network: record
+        for record in read_records([SIZES])[0]
+        if record.kind == "complexity"
+        and record.run.variant == DEFAULT
+        and list(record.details["shape"]) == list(SHAPE)
+        and read_literals(record.config.text).get("num_classes") == CLASSES
+    }
 
 
 def file_of(kind: str, files: Mapping[str, Path], name: str) -> Path:

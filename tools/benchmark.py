@@ -133,11 +133,9 @@ def show(timed: Latencies, title: str) -> None:
             console.print(Text(f"not stable: {one_line(row)}: {'; '.join(reasons)}"), soft_wrap=True)
     for reason in dict.fromkeys(timed.left_out.values()):
         rows = [row for row, why in timed.left_out.items() if why == reason]
-        engines = dict.fromkeys(f"{row.backend.engine} {row.backend.precision}" for row in rows)
+        engines = dict.fromkeys(map(engine_of, rows))
         # What an engine cannot do at all is one line, whatever the networks.
-        general = all(
-            row in rows for row in timed.rows if f"{row.backend.engine} {row.backend.precision}" in engines
-        )
+        general = all(row in rows for row in timed.rows if engine_of(row) in engines)
         what = ", ".join(engines) if general else "; ".join(map(str, rows))
         console.print(Text(one_line(f"left out: {what}: {reason}")), soft_wrap=True)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
 from lednet_mm.cards import network_cards
+from lednet_mm.catalog import recorded_sizes
 from lednet_mm.errors import run_command
 from lednet_mm.files import check_outputs, write_atomically
 from lednet_mm.terminal import make_console
@@ -35,13 +36,13 @@ def main() -> None:
     arguments = build_parser().parse_args()
     check_outputs([arguments.out], overwrite=arguments.overwrite or arguments.out.resolve() == PAGE)
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
-    from lednet_mm.documentation.networks import measure_networks, recorded_sizes, render
+    from lednet_mm.documentation.networks import measure_networks, render
 
     with make_console(stderr=True).status("") as status:
         networks = measure_networks(
             network_cards(),
             ROOT / "tests/data",
-            recorded_sizes(ROOT / "reports/networks"),
+            recorded_sizes(),
             lambda name: status.update(for_markup(f"{name}: size and parity")),
         )
     write_atomically(arguments.out, render(networks).encode())

@@ -12,13 +12,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
 from lednet_mm.cards import network_cards
-from lednet_mm.catalog import dataset_files, network_files, recipe_files, variants_of
+from lednet_mm.catalog import dataset_files, network_files, recipe_files, recorded_sizes, variants_of
 from lednet_mm.errors import run_command
 from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
-
-COMPLEXITY = Path(__file__).resolve().parents[1] / "reports/networks"
-"""Records of all networks with 19 classes at 512x1024; tools/get_flops.py writes them."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -35,10 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def networks() -> list[dict[str, Any]]:
     """Return the networks, each with what its card says, its size as recorded, and its variants."""
-    from lednet_mm.records import read_records
-
-    records, _ = read_records([COMPLEXITY])
-    sizes = {record.run.network: record.values for record in records if record.kind == "complexity"}
+    sizes = {name: record.values for name, record in recorded_sizes().items()}
     return [
         {
             "network": name,

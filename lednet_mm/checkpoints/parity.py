@@ -343,9 +343,11 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
         theirs = Counter()
     compare.equal("dropout layers", sorted(dropout.items()), sorted(theirs.items()))
     # A tensor of several names is stated under the first; ours may have any of them.
+    lacking = model.state_dict().keys() - set(map(table.rename, state))
     for other, name in vector.get("aliases", []):
-        if table.rename(other) in model.state_dict().keys() - set(map(table.rename, state)):
+        if (ours := table.rename(other)) in lacking:
             state[other] = state[name]
+            lacking.discard(ours)
     try:
         converted = convert_state(table, state, model.state_dict())
     except InputError as error:

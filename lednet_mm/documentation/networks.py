@@ -12,21 +12,16 @@ import torch
 from mmengine.config import Config
 
 from lednet_mm.cards import Card
-from lednet_mm.catalog import network_files
+from lednet_mm.catalog import CLASSES, SHAPE, network_files
 from lednet_mm.checkpoints.authors import authors_model, name_table
 from lednet_mm.checkpoints.parity import build_model, check_parity, read_vector
 from lednet_mm.config import load_config
 from lednet_mm.counting.complexity import count_complexity, trainable_parameters
 from lednet_mm.deployment.inference import build_network
 from lednet_mm.errors import InputError
-from lednet_mm.literals import read_literals
 from lednet_mm.record_format import Record
-from lednet_mm.records import read_records
 from lednet_mm.reports.published import published_rows
-from lednet_mm.text import DEFAULT
 
-CLASSES = 19
-SHAPE = (512, 1024)
 ODD_SHAPE = (107, 157)  # both are prime numbers
 
 HEADER = f"""\
@@ -113,7 +108,8 @@ def measure_networks(
     Args:
         cards: the networks' cards by name.
         vectors: the folder with the reference vectors.
-        sizes: complexity records by network, see :func:`recorded_sizes`; what has none is counted.
+        sizes: complexity records by network, see
+            :func:`lednet_mm.catalog.recorded_sizes`; what has none is counted.
         advance: called with the name of each network or vector before it is measured.
 
     Returns:
@@ -129,19 +125,6 @@ def measure_networks(
             advance(vector or card.name)
             facts.append(_measure(card, vector, Path(vectors), sizes.get(card.name)))
     return sorted(facts, key=lambda network: (network.vector is None, network.card.title.lower()))
-
-
-def recorded_sizes(folder: Path) -> dict[str, Record]:
-    """Return the complexity records in a folder by network: those of the page's classes and image size."""
-    records, _ = read_records([folder])
-    return {
-        record.run.network: record
-        for record in records
-        if record.kind == "complexity"
-        and record.run.variant == DEFAULT
-        and list(record.details["shape"]) == list(SHAPE)
-        and read_literals(record.config.text).get("num_classes") == CLASSES
-    }
 
 
 def _measure(card: Card, vector: str | None, vectors: Path, recorded: Record | None) -> NetworkFacts:

@@ -18,6 +18,7 @@ from lednet_mm.layers.convolutions import (
     FactorizedConv,
     NormAct,
     TransposedConvNormAct,
+    factor_conv,
     square_conv,
 )
 from lednet_mm.layers.pooling import ImagePyramid, adaptive_average_pool, pyramid_pool
@@ -42,6 +43,7 @@ __all__ = [
     "adaptive_average_pool",
     "channel_shuffle",
     "crop_like",
+    "factor_conv",
     "make_activation",
     "make_norm",
     "match_size",

@@ -112,6 +112,23 @@ class DepthwiseSeparable(nn.Sequential):
         )
 
 
+def factor_conv(
+    channels: int, kernel_size: int = 3, dilation: int = 1, *, vertical: bool, bias: bool = True
+) -> nn.Conv2d:
+    """Build one factor of a kxk convolution: a kx1 or a 1xk convolution that keeps channels and size.
+
+    Args:
+        channels: number of channels of input and output.
+        kernel_size: kernel size k, an odd number.
+        dilation: dilation rate along the long side.
+        vertical: whether it is the kx1 convolution.
+        bias: whether the convolution has a bias.
+    """
+    k, d, p = kernel_size, dilation, dilation * (kernel_size // 2)
+    kernel, padding, rates = ((k, 1), (p, 0), (d, 1)) if vertical else ((1, k), (0, p), (1, d))
+    return nn.Conv2d(channels, channels, kernel, padding=padding, dilation=rates, bias=bias)
+
+
 class FactorizedConv(nn.Sequential):
     """A kxk convolution factorised into a kx1 and a 1xk convolution, with an optional activation between.
 
@@ -129,11 +146,10 @@ class FactorizedConv(nn.Sequential):
         self, channels: int, kernel_size: int = 3, dilation: int = 1, *, bias: bool = True, act_cfg: Config
     ) -> None:
         super().__init__()
-        k, d, p = kernel_size, dilation, dilation * (kernel_size // 2)
-        self.vertical = nn.Conv2d(channels, channels, (k, 1), padding=(p, 0), dilation=(d, 1), bias=bias)
+        self.vertical = factor_conv(channels, kernel_size, dilation, vertical=True, bias=bias)
         if act_cfg is not None:
             self.act = make_activation(act_cfg, channels)
-        self.horizontal = nn.Conv2d(channels, channels, (1, k), padding=(0, p), dilation=(1, d), bias=bias)
+        self.horizontal = factor_conv(channels, kernel_size, dilation, vertical=False, bias=bias)
 
 
 def square_conv(

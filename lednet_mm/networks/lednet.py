@@ -33,6 +33,7 @@ from lednet_mm.layers import (
     Stages,
     TransposedConvNormAct,
     channel_shuffle,
+    factor_conv,
     make_activation,
     make_norm,
     pyramid_attention,
@@ -120,19 +121,16 @@ class FactorizedBranch(nn.Sequential):
         norm_cfg: Config,
         act_cfg: Config,
     ) -> None:
-        def conv(vertical: bool, d: int) -> nn.Conv2d:
-            kernel, padding, rates = ((3, 1), (d, 0), (d, 1)) if vertical else ((1, 3), (0, d), (1, d))
-            return nn.Conv2d(channels, channels, kernel, padding=padding, dilation=rates, bias=bias)
-
         super().__init__()
-        self.conv1 = conv(vertical_first, 1)
+        conv = partial(factor_conv, channels, bias=bias)
+        self.conv1 = conv(vertical=vertical_first)
         self.act1 = make_activation(act_cfg, channels)
-        self.conv2 = conv(not vertical_first, 1)
+        self.conv2 = conv(vertical=not vertical_first)
         self.norm1 = make_norm(norm_cfg, channels)
         self.act2 = make_activation(act_cfg, channels)
-        self.conv3 = conv(vertical_first, dilation)
+        self.conv3 = conv(dilation=dilation, vertical=vertical_first)
         self.act3 = make_activation(act_cfg, channels)
-        self.conv4 = conv(not vertical_first, dilation)
+        self.conv4 = conv(dilation=dilation, vertical=not vertical_first)
         self.norm2 = make_norm(norm_cfg, channels)
 
 

@@ -31,6 +31,7 @@ from lednet_mm.layers import (
     ConvPoolDownsample,
     Stages,
     channel_shuffle,
+    factor_conv,
     make_activation,
     make_norm,
 )
@@ -88,17 +89,14 @@ class SharedActivationBlock(nn.Module):
         self.act = make_activation(act_cfg, channels)
 
         def branch(vertical_first: bool) -> nn.ModuleDict:
-            def conv(vertical: bool, d: int) -> nn.Conv2d:
-                kernel, padding, rates = ((3, 1), (d, 0), (d, 1)) if vertical else ((1, 3), (0, d), (1, d))
-                return nn.Conv2d(width, width, kernel, padding=padding, dilation=rates)
-
+            conv = partial(factor_conv, width)
             return nn.ModuleDict(
                 {
-                    "conv1": conv(vertical_first, 1),
-                    "conv2": conv(not vertical_first, 1),
+                    "conv1": conv(vertical=vertical_first),
+                    "conv2": conv(vertical=not vertical_first),
                     "norm2": make_norm(norm_cfg, width),
-                    "conv3": conv(vertical_first, dilation),
-                    "conv4": conv(not vertical_first, dilation),
+                    "conv3": conv(dilation=dilation, vertical=vertical_first),
+                    "conv4": conv(dilation=dilation, vertical=not vertical_first),
                     "norm4": make_norm(norm_cfg, width),
                 }
             )

@@ -1,4 +1,4 @@
-"""The summary: one row a network and variant, over its seeds."""
+"""The summary: one row per network and variant, over its seeds."""
 
 from __future__ import annotations
 
