@@ -99,7 +99,7 @@ class NetworkTest:
 
     @pytest.fixture
     def model(self, fresh) -> Iterator[nn.Module]:
-        """The model, whose values and gradients a test may change, but not its layers and precision."""
+        """The model, whose values and gradients a test may change; :class:`Inference` takes heads away."""
         model, values = fresh
         torch.manual_seed(1)
         yield model
@@ -187,7 +187,7 @@ class NetworkTest:
 
     def test_onnx_answers_the_same_at_any_size(self, model):
         pytest.importorskip("onnxruntime")
-        exported = export_onnx(Inference(model.eval()), shape=self.size)
+        exported = export_onnx(Inference(copy.deepcopy(model).eval()), shape=self.size)
         assert exported.dynamic, exported.obstacle
         assert exported.error <= 1e-4
 
@@ -205,7 +205,7 @@ class NetworkTest:
     @pytest.mark.slow
     @torch.no_grad()
     def test_it_compiles(self, model):
-        network = Inference(model.eval())
+        network = Inference(copy.deepcopy(model).eval())
         image = torch.randn(1, 3, *self.size)
         torch._dynamo.reset()
         compiled = torch.compile(network, backend="eager", fullgraph=True, dynamic=False)
@@ -214,7 +214,7 @@ class NetworkTest:
     @pytest.mark.slow
     @torch.no_grad()
     def test_it_is_captured_by_torch_export(self, model):
-        network = Inference(model.eval())
+        network = Inference(copy.deepcopy(model).eval())
         image = torch.randn(1, 3, *self.size)
         captured = torch.export.export(network, (image,)).module()
         torch.testing.assert_close(captured(image), network(image))
