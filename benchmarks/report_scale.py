@@ -32,7 +32,7 @@ LIMIT_SECONDS, LIMIT_MIB, LIMIT_PAGE_SECONDS = 80.0, 2048.0, 3.0
 IMAGES = {"val": 101, "test": 233}
 CLASSES = CamVidDataset.METAINFO["classes"]
 POOL = 64
-"""The number of different sets of matrices, which the runs share because packing one for each takes long."""
+"""The number of different sets of matrices. Runs share them, as packing one for each would take too long."""
 CONFIG = """\
 network = {network!r}
 dataset = 'synthetic'
@@ -174,7 +174,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     if arguments.runs < 200 or arguments.runs % 200:
-        raise InputError("--runs must be a multiple of 200: whole networks, also in the half of it")
+        raise InputError("--runs must be a multiple of 200, so that half of the runs are whole networks too")
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         half, whole = folder / "half", folder / "whole"

@@ -2,10 +2,10 @@
 
 python benchmarks/training_step.py [--shape 360 480] [--batch-size 4] [--compile]
 
-The plain step runs LEDNet in eager mode with contiguous tensors, PyTorch's default AdamW, and MMSegmentation's
-loss and accuracy. Every other row changes one thing, and the last rows change several. The rows are timed
-interleaved, so their ratios are valid on a noisy machine too. ``--compile`` adds a row with torch.compile,
-which needs minutes to compile.
+The plain step runs LEDNet in eager mode with contiguous tensors, PyTorch's default AdamW, and the loss and
+accuracy of MMSegmentation. Every other row changes one thing, and the last rows change several. The rows are
+timed interleaved, so their ratios are valid on a noisy machine too. ``--compile`` adds a row with
+torch.compile, which needs minutes to compile.
 
 On a GPU there are also rows in bfloat16 (autocast), and torch.compile uses CUDA graphs. On a CPU, the plain
 step is also timed in processes that keep freed memory and in processes that return it, in turns.

@@ -16,7 +16,7 @@ from lednet_mm.errors import run_command
 from lednet_mm.text import one_line
 
 if TYPE_CHECKING:
-    from lednet_mm.reports.reading import Baseline
+    from lednet_mm.studies.baseline import Baseline
 
 
 def _pictures(text: str) -> int:
@@ -26,7 +26,7 @@ def _pictures(text: str) -> int:
 
 
 def _baseline(text: str) -> Baseline:
-    from lednet_mm.reports.reading import Baseline
+    from lednet_mm.studies.baseline import Baseline
 
     return Baseline.parse(text)
 

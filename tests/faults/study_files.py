@@ -50,12 +50,12 @@ STUDIES = [
     of_study(
         "a config of another kind", [f"runs = [dict(configs=[{str(ROOT / 'README.md')!r}])]"], "README.md"
     ),
-    of_study("the same run twice", [f"runs = [dict(configs=[{LEDNET!r}] * 2)]"], "two runs of the name"),
+    of_study("the same run twice", [f"runs = [dict(configs=[{LEDNET!r}] * 2)]"], "two runs have the name"),
     of_runs("a variant that does not exist", 'variants=["x"]', "lednet has no variant 'x'"),
     of_runs("a variant that leads elsewhere", 'variants=["../x"]', "a name has", "'../x'"),
     of_runs("a negative seed", "seeds=[-1]", "runs.0.seeds.0"),
     of_runs("a seed that NumPy does not take", "seeds=[2**32]", "runs.0.seeds.0"),
-    of_runs("a seed twice", "seeds=[3, 3]", "3 is there twice"),
+    of_runs("a seed twice", "seeds=[3, 3]", "3 is listed twice"),
     of_runs("a seed that is text", 'seeds=["0"]', "valid integer"),
     of_runs("a seed that is half a number", "seeds=[0.5]", "valid integer"),
     of_runs("a seed that is a truth", "seeds=[True]", "valid integer"),
@@ -64,8 +64,8 @@ STUDIES = [
     of_runs("an option into a number", 'options={"train_cfg.max_iters.x": 1}', LEDNET.rpartition("/")[2]),
     of_runs("an option of a list item that is not there", 'options={"param_scheduler.9.x": 1}', "option"),
     of_runs("an option under a number", "options={5: 1}", "runs.0.options"),
-    of_runs("an object as an option", 'options={"train_cfg.max_iters": object()}', "no plain value"),
-    of_runs("a function as an option", 'options={"train_cfg.max_iters": print}', "no plain value"),
+    of_runs("an object as an option", 'options={"train_cfg.max_iters": object()}', "not a plain one"),
+    of_runs("a function as an option", 'options={"train_cfg.max_iters": print}', "not a plain one"),
     of_runs("randomness that is no mapping", 'options={"randomness": 3}', "randomness = 3"),
     of_runs("no data to train on", 'options={"train_dataloader": None}', "no train_dataloader"),
     of_runs("a network called like a path", 'options={"network": "../x"}', "network: a name has", "'../x'"),
@@ -207,7 +207,7 @@ def as_a_file(folder):
 
 
 RUN_FOLDERS = [
-    of_run("a plan that is no text", lambda f: (f / CONFIG).write_bytes(b"\xff"), "w/", "no UTF-8 text"),
+    of_run("a plan that is no text", lambda f: (f / CONFIG).write_bytes(b"\xff"), "w/", "not UTF-8 text"),
     of_run("an empty plan", lambda f: (f / CONFIG).write_bytes(b""), "w/", "changed by hand"),
     of_run(
         "a plan changed by hand",

@@ -6,7 +6,7 @@ from scipy import stats
 
 from lednet_mm.records import write_record
 from lednet_mm.reports.content import Content
-from lednet_mm.reports.reading import Baseline, read_evidence
+from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.sections.ablation import Ablation
 from lednet_mm.reports.sections.failures import Failures, collect_failures
 from lednet_mm.statistics import (
@@ -16,6 +16,7 @@ from lednet_mm.statistics import (
     single_images,
     spread_over_seeds,
 )
+from lednet_mm.studies.baseline import Baseline
 from tests.reports.made import accuracy, complexity, failure, latency, matrices, train, write_study
 
 

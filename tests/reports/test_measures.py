@@ -7,7 +7,7 @@ from lednet_mm.evaluation.calibration import calibration_counts, calibration_sco
 from lednet_mm.evaluation.confusion import pack
 from lednet_mm.records import Run, new_record, write_record
 from lednet_mm.reports.content import Content
-from lednet_mm.reports.reading import Baseline, read_evidence
+from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.report import write_report
 from lednet_mm.reports.sections.measure_differences import DifferencesOfMeasures
 from lednet_mm.reports.sections.measures import Measures
@@ -15,6 +15,7 @@ from lednet_mm.reports.sections.results import Results
 from lednet_mm.reports.sections.robustness import Robustness
 from lednet_mm.reports.tables import rows_of
 from lednet_mm.statistics import class_iou, image_weights, single_images
+from lednet_mm.studies.baseline import Baseline
 from tests.reports import made
 
 

@@ -135,7 +135,7 @@ def test_an_accuracy_without_matrices_is_said(tmp_path):
     path = write_record(accuracy(), tmp_path)
     edited(path, lambda c: c["details"].pop("per_image_confusion"))
     (note,) = read_evidence([tmp_path]).notes
-    assert note.startswith("1 accuracies keep no confusion matrices")
+    assert note.startswith("1 accuracies have no confusion matrices")
 
 
 def test_a_copy_that_differs_is_named(tmp_path):
@@ -177,10 +177,10 @@ def test_an_odd_study_is_named(tmp_path):
         path.write_text(json.dumps({**good, **change}))
         evidence = read_evidence([tmp_path])
         assert evidence.studies == {}
-        assert "no study of this project" in evidence.problems[path]
+        assert "not a study of this project" in evidence.problems[path]
     for content in (b"\xff", b"[" * 100_000, b""):
         path.write_bytes(content)
-        assert "no study of this project" in read_evidence([tmp_path]).problems[path]
+        assert "not a study of this project" in read_evidence([tmp_path]).problems[path]
 
 
 def test_two_different_studies_of_one_name_are_named(tmp_path):
@@ -189,7 +189,7 @@ def test_two_different_studies_of_one_name_are_named(tmp_path):
         write_study(tmp_path / name, title=title)
     evidence = read_evidence([tmp_path])
     (path,) = evidence.problems
-    assert "another study of the name parts" in evidence.problems[path]
+    assert "another study called parts" in evidence.problems[path]
     assert evidence.title == "One"
 
 
@@ -199,7 +199,7 @@ def test_the_folder_of_the_report_is_not_read(tmp_path):
     evidence = read_evidence([tmp_path], tmp_path / "report")
     assert [record.run.network for record in evidence.records] == ["lednet"]
     (note,) = evidence.notes
-    assert note.startswith("1 files below")
+    assert note.startswith("1 files in")
     # A committed report stands beside its records.
     assert len(read_evidence([tmp_path / "run"], tmp_path / "run").records) == 1
     assert len(read_evidence([tmp_path], tmp_path / "run").records) == 2

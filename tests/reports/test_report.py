@@ -16,7 +16,7 @@ from lednet_mm.records import write_record
 from lednet_mm.reports.content import Content
 from lednet_mm.reports.drawing import Looks, pareto_front
 from lednet_mm.reports.latencies import collect_latencies
-from lednet_mm.reports.reading import Baseline, read_evidence
+from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.report import write_report
 from lednet_mm.reports.runs import choose_runs
 from lednet_mm.reports.sections import make_sections
@@ -26,6 +26,7 @@ from lednet_mm.reports.sections.latency import plot_rooflines
 from lednet_mm.reports.sections.results import Results
 from lednet_mm.reports.sections.tradeoff import plot_tradeoffs
 from lednet_mm.reports.tables import Column, Table, to_csv, to_latex, to_markdown
+from lednet_mm.studies.baseline import Baseline
 from tests.reports.made import accuracy, complexity, failure, latency, train, write_study
 
 
@@ -227,7 +228,7 @@ def test_the_same_record_in_two_folders_counts_once(runs, tmp_path):
 def test_bad_input_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         write_report([tmp_path / "nowhere"], tmp_path / "out")
-    with pytest.raises(InputError, match="no records below"):
+    with pytest.raises(InputError, match="no records in"):
         write_report([tmp_path], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

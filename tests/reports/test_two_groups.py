@@ -14,9 +14,10 @@ from lednet_mm.errors import InputError
 from lednet_mm.evaluation.confusion import pack, scores
 from lednet_mm.records import Run, new_record, write_record
 from lednet_mm.reports.content import Content
-from lednet_mm.reports.reading import Baseline, read_evidence
+from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.two_groups import compare_groups, find_groups
 from lednet_mm.statistics import class_iou
+from lednet_mm.studies.baseline import Baseline
 from tests.conftest import ROOT
 from tests.reports import made
 

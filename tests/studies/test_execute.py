@@ -122,7 +122,7 @@ def a_folder_in_its_place(path):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (broken_text, "no UTF-8 text"),
+        (broken_text, "not UTF-8 text"),
         (changed_by_hand, "seed is 7 there and 1 here"),
         (a_folder_in_its_place, "not a regular file"),
     ],

@@ -230,7 +230,7 @@ def test_a_setting_counts_by_its_mean_over_the_seeds_and_not_without_one_of_them
     [
         (RUNS, TUNE.replace('"val"', '"test"'), "tune.split: .*settings are chosen on val alone"),
         (RUNS, TUNE.replace('"val"', '"train"'), "tune.split: "),
-        (RUNS, TUNE.replace("100", "1"), "seed 1 is one of the tuning and of the runs"),
+        (RUNS, TUNE.replace("100", "1"), "seed 1 is used for the tuning and for the runs"),
         (RUNS, TUNE.replace("[100]", "[]"), "tune.seeds: "),
         (RUNS, TUNE.replace("[100]", "[100, 100]"), "a seed is given twice"),
         (RUNS, TUNE.replace(LR, "model.backbone.shuffle"), "model.backbone.shuffle changes the network"),
@@ -245,7 +245,7 @@ def test_a_setting_counts_by_its_mean_over_the_seeds_and_not_without_one_of_them
         (RUNS, TUNE.replace(str(GRID), "dict(low=1e-4, high=1e-2, log=True)"), "needs a number of trials"),
         (RUNS, TUNE.replace(str(GRID), "dict(low=1.0, high=0.5)"), "low must be below high"),
         (RUNS, TUNE.replace(str(GRID), str(list(range(1, 102)))), "more than 100 settings"),
-        (RUNS + f'\noptions = {{"{LR}": 1e-3}}', TUNE, "set by options and searched by tune"),
+        (RUNS + f'\noptions = {{"{LR}": 1e-3}}', TUNE, "is in options and in tune.space"),
         (RUNS, with_options({LR: 1e-3}), f"{LR} is set by the options of tune and searched"),
         (RUNS, with_options({"val_dataloader.dataset.split": "test"}), "affects how a trial is judged"),
         (RUNS, with_options({"study": "other"}), "study identifies the run"),
@@ -254,7 +254,7 @@ def test_a_setting_counts_by_its_mean_over_the_seeds_and_not_without_one_of_them
         (
             RUNS + '\noptions = {"val_dataloader.dataset.split": "test"}',
             TUNE,
-            "val_dataloader has the data of test, on which nothing may be chosen",
+            "val_dataloader has the data of test, which must not be used to choose",
         ),
         (
             'runs = [dict(networks=["lednet"], datasets=["camvid"], seeds=[i]) for i in (0, 1)]',
