@@ -138,7 +138,7 @@ def test_without_a_common_seed_it_is_said():
 def test_one_seed_has_no_interval():
     section = Effects(made.content_of(crossed((0,))))
     assert section.frame["low_points"].isna().all()
-    assert set(section.frame["verdict"]) == {"one seed tells nothing of others"}
+    assert set(section.frame["verdict"]) == {"one seed says nothing about others"}
 
 
 def test_the_variant_of_a_network_is_its_name_less_the_recipe():
