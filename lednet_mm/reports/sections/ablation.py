@@ -163,7 +163,7 @@ def plot_forest(frame: pd.DataFrame, title: str, looks: Looks) -> list[Plot]:
         axes.axvline(0, color="0.3", linewidth=0.8)
         axes.set_yticks(range(len(names)), list(map(label, names)), fontsize=8)
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set_xlabel("mIoU minus the baseline's (percent points), 95% interval")
+        axes.set_xlabel("mIoU minus the baseline's (percentage points), 95% interval")
         bases = ", ".join(sorted(set(rows["baseline"]))[:3])
         base = f"compared with {bases}" if rows["baseline"].nunique() <= 3 else "each with its own baseline"
         largest = f"; the largest {MAX_ROWS} of {total}" if total > MAX_ROWS else ""
