@@ -38,7 +38,8 @@ from lednet_mm.statistics import (
 from lednet_mm.text import DEFAULT
 
 SIZE_RATIO = 2
-"""Images are compared by size if the largest third has this many times the pixels of the smallest, or more."""
+"""Images are compared by size if the largest third has at least this many times the pixels of the
+smallest third."""
 EMPTY = "too few of the images have it"
 WHOLE = dict(
     zip(
