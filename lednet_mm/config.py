@@ -340,7 +340,7 @@ def _name_variant(config: Config, options: Mapping, before: Mapping) -> None:
 
 
 def innermost(dataset: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the configs of the datasets that a wrapper repeats or joins; for a plain dataset, its own config."""
+    """Yield the configs of the datasets that a wrapper repeats or joins; for a plain dataset, its config."""
     within = dataset.get("datasets") or ([dataset["dataset"]] if dataset.get("dataset") else [])
     if not within:
         yield dataset
