@@ -1,4 +1,4 @@
-"""Make a small file of a trained network for others: weights in half precision, no optimizer."""
+"""Make a small file of a trained network for others: weights in half precision, no optimiser."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def recipe_of(text: str) -> str | None:
         text: text of the config in the form that :func:`lednet_mm.config.config_text` writes.
 
     Returns:
-        The optimizer, the length of the training, the batch size and the image size, followed by eight digits
+        The optimiser, the length of the training, the batch size and the image size, followed by eight digits
         of the recipe's sha256. None if the config has no training.
     """
     sections = {name: value for name, value in SECTION.findall(text) if name in PARTS}

@@ -59,10 +59,10 @@ FAULTS = [
         "a transform that does not exist", lines("train_pipeline.insert(1, dict(type='Wobble'))"), "Wobble"
     ),
     refused("a sampler that does not exist", setting("train_dataloader.sampler.type=NoSampler"), "NoSampler"),
-    refused("an optimizer that does not exist", setting("optim_wrapper.optimizer.type=Adamm"), "Adamm"),
+    refused("an optimiser that does not exist", setting("optim_wrapper.optimizer.type=Adamm"), "Adamm"),
     refused("a hook that does not exist", lines("custom_hooks = [dict(type='NoHook')]"), "NoHook"),
     refused("a metric that does not exist", setting("val_evaluator.type=NoMetric"), "NoMetric"),
-    refused("an optimizer's argument that does not exist", setting("optim_wrapper.optimizer.lrr=1"), "lrr"),
+    refused("an optimiser's argument that does not exist", setting("optim_wrapper.optimizer.lrr=1"), "lrr"),
     refused("a learning rate that is text", setting("optim_wrapper.optimizer.lr=abc"), "abc"),
     refused("a negative learning rate", setting("optim_wrapper.optimizer.lr=-1"), "lr"),
     refused("no iterations", setting("train_cfg.max_iters=0"), "max_iters"),

@@ -187,7 +187,7 @@ FAULTS = [
         says=("no.pth",),
     ),
     Fault("counting a config of MMSegmentation", "E", counted(config=of_mmseg), 0, also=(recorded(1),)),
-    Fault("counting a network for gray images", "E", counted(config=gray), 0, also=(recorded(1),)),
+    Fault("counting a network for grey images", "E", counted(config=gray), 0, also=(recorded(1),)),
     Fault(
         "counting with one config that fails",
         "G",
@@ -217,7 +217,7 @@ FAULTS = [
         also=(recorded(1),),
     ),
     Fault(
-        "timing a network for gray images",
+        "timing a network for grey images",
         "E",
         timed(lambda p: p / "run", config=gray),
         0,

@@ -117,7 +117,7 @@ def linked(place: Place) -> None:
 
 
 def same_overlay(place: Place):
-    """Predict a gray picture of 8 bits and the same picture of 16 bits."""
+    """Predict a grey picture of 8 bits and the same picture of 16 bits."""
     gray = cv2.imread(str(place.photo("in/a.png")), cv2.IMREAD_GRAYSCALE)
     cv2.imwrite(str(place / "in/a.png"), gray)
     cv2.imwrite(str(place / "in/b.png"), gray.astype(np.uint16) * 257)
@@ -168,8 +168,8 @@ def refused(what: str, make, *says: str, kind: str = "H", status: int = 1) -> Fa
 GRAY16 = (np.arange(48 * 64).reshape(48, 64) * 20).astype(np.uint16)
 
 FAULTS = [
-    honest("a gray picture", converted("L"), size_of(64, 48)),
-    honest("a gray picture with transparency", converted("LA"), size_of(64, 48)),
+    honest("a grey picture", converted("L"), size_of(64, 48)),
+    honest("a grey picture with transparency", converted("LA"), size_of(64, 48)),
     honest("a picture with transparency", converted("RGBA"), size_of(64, 48)),
     honest("a picture with a palette", converted("P"), size_of(64, 48)),
     honest("a picture of one bit", converted("1"), size_of(64, 48)),

@@ -230,7 +230,7 @@ def default_streets(there: str):
 
 
 def one_channel(place: Place):
-    """Return a training on gray images."""
+    """Return a training on grey images."""
     load = "dict(type='LoadImage', color_type='grayscale'), dict(type='LoadLabels')"
     crop = "dict(type='RandomCrop', crop_size=(64, 128))"
     pack = "dict(type='PackSegInputs')"
@@ -346,11 +346,11 @@ FAULTS = [
     fallback("a newest checkpoint without meta", changed(lambda c: {"state_dict": c["state_dict"]})),
     fallback("a newest checkpoint whose meta is a list", changed(lambda c: {**c, "meta": [1]})),
     fallback(
-        "a newest checkpoint without an optimizer",
+        "a newest checkpoint without an optimiser",
         changed(lambda c: {k: v for k, v in c.items() if k != "optimizer"}),
     ),
     fallback(
-        "a newest checkpoint whose optimizer has no groups",
+        "a newest checkpoint whose optimiser has no groups",
         changed(lambda c: {**c, "optimizer": {**c["optimizer"], "param_groups": []}}),
     ),
     fallback("a newest checkpoint of tensors with numbers for names", changed(lambda c: {1: torch.zeros(2)})),

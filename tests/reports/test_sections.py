@@ -93,7 +93,7 @@ def test_one_class_in_one_file_is_a_table_in_every_form(toy, tmp_path):
 
 def test_two_sections_of_one_name_are_refused(toy):
     (toy / "another.py").write_text(TOY.replace("class Toy", "class Another"))
-    with pytest.raises(ValueError, match="Toy and Another are both 'toy'"):
+    with pytest.raises(ValueError, match="Toy and Another have the same name 'toy'"):
         find_sections()
 
 

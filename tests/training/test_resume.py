@@ -125,7 +125,7 @@ def test_whole_checkpoints_that_cannot_be_continued_are_not_passed_over(small_co
     failed = tool("train", config, "--work-dir", run, "--resume")
     assert failed.status == 2
     assert f"error: no checkpoint in {run} can be continued: {run / 'iter_6.pth'}" in failed.err
-    assert "holds no optimizer state" in failed.err
+    assert "holds no optimiser state" in failed.err
     assert (run / "iter_6.pth").read_bytes() == kept
 
 

@@ -1,6 +1,7 @@
 """DDRNet-23-slim (arXiv:2101.06085), MMSegmentation's, 5.7 M parameters; BN instead of SyncBN.
 
-Trained on its hardest pixels, as MMSegmentation does; this loss takes no class weights from the recipe.
+As in MMSegmentation, it learns from its hardest pixels only. This loss does not use the recipe's class
+weights.
 """
 
 network = "ddrnet23_slim"
