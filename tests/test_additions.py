@@ -1,4 +1,4 @@
-"""What it takes to add something: an entry for a variant, a YAML file for a dataset, a file for a network."""
+"""Something is added by one entry (a variant), one YAML file (a dataset) or one Python file (a network)."""
 
 import hashlib
 import shutil
@@ -40,7 +40,7 @@ OWN_NETWORK = (ROOT / "docs/adding_a_network.md").read_text().split("```python\n
 
 @pytest.fixture
 def card(tmp_path):
-    """A dataset of one's own: a YAML file beside a few images."""
+    """Write a dataset of the user's own: a YAML file beside a few images."""
     for split in ("train", "val"):
         make_pairs(tmp_path / "data" / split)
     folders = {s: {"images": f"{s}/images", "labels": f"{s}/masks"} for s in ("train", "val")}
@@ -49,7 +49,7 @@ def card(tmp_path):
 
 @pytest.fixture
 def own_network(tmp_path):
-    """The file of a network of one's own; the module is forgotten when the test is over."""
+    """Write the file of a network of the user's own, whose module is removed after the test."""
     path = tmp_path / "toynet.py"
     path.write_text(OWN_NETWORK)
     yield path
@@ -58,7 +58,7 @@ def own_network(tmp_path):
 
 
 def sweep(tool, folder, network, variants):
-    """Run a study of a network's variants on the YAML file's dataset; return what its report's table says."""
+    """Run a study of a network's variants on the YAML file's dataset, and return the report's table."""
     (folder / "mine.py").write_text(
         "title = 'Potholes'\n"
         f"runs = [dict(networks=[{network!r}], datasets=['potholes.yaml'], variants={variants})]\n"

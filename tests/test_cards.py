@@ -1,4 +1,4 @@
-"""The networks' cards: complete, the same however they are read, and true to what they refer to."""
+"""The cards of networks are complete, the same however they are read, and consistent with other files."""
 
 from __future__ import annotations
 

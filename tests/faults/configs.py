@@ -6,7 +6,7 @@ from tests.faults.place import Fault, Place
 
 
 def setting(*settings: str, **more):
-    """Return the command of a training with settings."""
+    """Return the command of a training with these settings."""
 
     def words(place: Place):
         return ("train", place.config(), "--work-dir", place / "run", "--cfg-options", *settings)
@@ -15,7 +15,7 @@ def setting(*settings: str, **more):
 
 
 def option(*options: object):
-    """Return the command of a training with options."""
+    """Return the command of a training with these options."""
     return lambda place: ("train", place.config(), "--work-dir", place / "run", *options)
 
 

@@ -1,4 +1,4 @@
-"""The content of study files, and the work folders that studies are swept in."""
+"""Faulty study files, and faulty work folders of studies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUNS = f"runs = [dict(configs=[{LEDNET!r}])]"
 
 
 def of_study(what, content, *says, name="study.py"):
-    """A study of this content; lines are added to a title."""
+    """Return a fault with a study of this content; lines are added to a title."""
     text = content if isinstance(content, bytes) else "\n".join(['title = "T"', *content])
 
     def arrange(place):
@@ -25,7 +25,7 @@ def of_study(what, content, *says, name="study.py"):
 
 
 def of_runs(what, part, *says):
-    """A study whose runs have one more key."""
+    """Return a fault with a study whose runs have one more key."""
     return of_study(what, [f"runs = [dict(configs=[{LEDNET!r}], {part})]"], *says)
 
 
@@ -92,7 +92,7 @@ STUDIES = [
 
 
 def of_work_dir(what, damage, *says, second=("",), dry_run=True):
-    """A work folder with a begun study in it, damaged, and the same study or a second one given."""
+    """Return a fault with a damaged work folder, in which the same study or a second one is run."""
 
     def arrange(place):
         study = place.file("study.py", f'title = "T"\n{RUNS}\nexpectations = dict(no_apn="worse")\n')
@@ -174,7 +174,7 @@ WORK_DIRS = [
 
 
 def of_run(what, damage, *says):
-    """One run's folder damaged: that run fails, and its line says why."""
+    """Return a fault with one run's damaged folder: that run fails, and its line gives the reason."""
 
     def arrange(place):
         study = place.file("study.py", f'title = "T"\n{RUNS}\n')

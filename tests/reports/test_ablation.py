@@ -1,4 +1,4 @@
-"""The ablation table and the failed runs: against the statistics themselves, with what was expected."""
+"""The ablation table and the failed runs, compared with the statistics, and with the expected results."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_the_interval_is_that_of_the_statistics(tmp_path):
 
 
 def test_what_is_compared_with_one_baseline_is_judged_together(tmp_path):
-    """A difference that its own interval resolves need not hold among many."""
+    """A difference that is resolved by its own interval may be unresolved among many."""
     weak = {f"weak{i}": 0.8 for i in range(6)}
     quality = {"default": 0.8, "strong": 0.5, "slight": 0.78, **weak}
     write_runs(

@@ -1,4 +1,4 @@
-"""What a report shows of calibration, boundaries, object sizes and corrupted images."""
+"""The report's tables of calibration, boundaries, object sizes and corrupted images."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def calibrated(seed):
 
 @pytest.fixture
 def folder(tmp_path):
-    """LEDNet with two seeds, one of which was tested again without calibration; ERFNet without any."""
+    """Write LEDNet with two seeds, one of them tested again without calibration, and ERFNet without any."""
     for seed in (0, 1):
         counts, values = calibrated(seed)
         boundary = {"boundary_iou_percent": 30.0 + seed}

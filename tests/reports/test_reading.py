@@ -1,4 +1,4 @@
-"""What a report reads: edited records are found, odd files named, its own folder is not read."""
+"""A report finds edited records, names odd files, and does not read its own folder."""
 
 import json
 import os

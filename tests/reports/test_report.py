@@ -1,4 +1,4 @@
-"""A whole report: the same from the same records, changed only where a record did, nothing left behind."""
+"""A report is the same for the same records, changes only where a record has, and leaves no old files."""
 
 import io
 import json
@@ -32,7 +32,7 @@ from tests.reports.made import accuracy, complexity, failure, latency, train, wr
 
 @pytest.fixture
 def runs(tmp_path):
-    """Write a small study: a baseline and a variant on two seeds, another network, a failure."""
+    """Write a small study: a baseline and a variant with two seeds, another network, and a failure."""
     folder = tmp_path / "runs"
     write_study(folder, variants=("default", "no_apn", "no_bn"), seeds=(0, 1))
     for variant, quality in (("default", 0.8), ("no_apn", 0.7)):
@@ -100,7 +100,7 @@ def test_deleting_a_record_changes_only_what_depended_on_it(runs, tmp_path):
     speed = ["fps_p50", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99"]
     assert different == [*speed, "unstable", "latency_record"]
     assert after[after.network == "lednet"].equals(tables[tables.network == "lednet"])
-    # What says nothing of speed is as it was, byte for byte.
+    # Files without speeds are the same byte for byte.
     assert not changed & {
         "class_iou.csv",
         "ablation.csv",

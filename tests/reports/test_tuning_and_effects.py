@@ -1,4 +1,4 @@
-"""What a report shows of tunings, and of networks crossed with recipes."""
+"""The report's sections on tunings, and on networks that are crossed with recipes."""
 
 import numpy as np
 import pytest
@@ -94,7 +94,7 @@ def test_networks_and_recipes_are_crossed(variant):
     records = crossed(variant=variant)
     section = Effects(made.content_of(records))
     scores = np.array([record.values["miou_percent"] for record in records]).reshape(2, 2, 3)
-    scores = scores[::-1]  # networks stand in the order of the alphabet
+    scores = scores[::-1]  # networks are sorted alphabetically
     expected = effects.effects(scores)
     rows = {(row["factor"], row["level"]): row for row in rows_of(section.frame)}
     assert len(rows) == 8

@@ -1,4 +1,4 @@
-"""Two groups of runs compared, against slow counts of the same; the command; its picture."""
+"""The comparison of two groups of runs equals slow counts; the command and its picture."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ def random_matrices(seed, images=40, quality=0.7, sizes=None):
 
 
 def write(folder, matrices, network="lednet", seed=0, **details):
-    """Write the accuracy of a run, in a folder of its own."""
+    """Write the accuracy of a run into a folder of its own."""
     record = new_record(
         "accuracy",
         Run(network=network, dataset="camvid", seed=seed),
@@ -61,7 +61,7 @@ def write(folder, matrices, network="lednet", seed=0, **details):
 
 @pytest.fixture
 def study(tmp_path):
-    """Two networks of three seeds."""
+    """Write two networks with three seeds each."""
     runs = {"lednet": [], "dabnet": []}
     for seed in range(3):
         for network, quality in (("lednet", 0.7), ("dabnet", 0.75)):

@@ -320,7 +320,7 @@ def test_without_the_library_of_corruptions_there_is_one_clear_line(study, tmp_p
 
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_a_measure_that_is_added_later_is_all_that_is_missing(study, tmp_path, split):
-    """Each in the record of the trained weights, the split and the images as they are that has it."""
+    """A measure counts if a record of the trained weights, the split and the unchanged images has it."""
     lines = [PRODUCT, 'options = {"test_dataloader.dataset.split": "test"}']
     measure = f'measure = dict(accuracy="{split}"{{}})'
     (run, *_) = make_plan(study(*lines, measure.format("")), tmp_path / "w").runs
@@ -436,7 +436,7 @@ def test_a_record_of_odd_content_does_not_end_a_sweep(study, tmp_path, change):
 
 
 def began(plan):
-    """Leave what a sweep leaves that has begun every run of a plan."""
+    """Write the files of a sweep that has begun every run of a plan."""
     for run in plan.runs:
         run.prepare()
     (plan.work_dir / STUDY).write_text(json.dumps(plan.describe()))

@@ -1,4 +1,4 @@
-"""Tuning with one budget for all: the trials, the choice on val, what is kept of it, and the failures."""
+"""Tuning with the same budget for all: the trials, the choice on val, its record, and failures."""
 
 import io
 import json
@@ -49,12 +49,12 @@ def learning_rate(job):
 
 
 def score(job):
-    """Return the mIoU of a run: the nearer to its network's best learning rate, the higher."""
+    """Return the mIoU of a run, which is higher the closer its learning rate is to the network's best."""
     return 60 - 10 * abs(math.log(learning_rate(job) / BEST[job.run.network]))
 
 
 class Trainer:
-    """Stands in for trainings: writes their records, and keeps the order in which they were begun."""
+    """A stand-in for trainings, which writes their records and keeps the order in which they began."""
 
     def __init__(self, fails=lambda job: False):
         self.fails = fails
@@ -72,7 +72,7 @@ class Trainer:
             new_record("train", job.run, job.text, {"iterations": job.max_iters}, {}, provenance()),
             job.folder,
         )
-        # On test the worst setting is the best: whoever looks there chooses wrongly.
+        # On test, the worst setting is the best one, so a choice that looks there would be wrong.
         for split, miou in (("val", score(job)), ("test", 100 - score(job))):
             values = {"miou_percent": miou}
             record = new_record("accuracy", job.run, job.text, values, {"split": split}, provenance())
@@ -319,7 +319,7 @@ def test_a_larger_space_is_searched_with_as_many_trials_for_every_network(write,
         means = [trial.scores()[0] for trial in search.trials]
         assert search.chosen.number == means.index(max(means))
         assert max(means[10:]) > sorted(means[:10])[5]
-    # Continued, it is the same search, and nothing runs again.
+    # When it continues, the search is the same, and nothing runs again.
     again = make_plan(path, tmp_path / "w")
     assert [s.chosen.setting for s in again.searches] == [s.chosen.setting for s in plan.searches]
     assert [[t.setting for t in s.trials] for s in again.searches] == settings
@@ -457,7 +457,7 @@ def test_the_cost_is_what_was_spent_and_what_the_known_speed_leaves(write, tmp_p
 
 
 def test_the_cost_says_whose_tests_it_does_not_know(write, tmp_path):
-    """Trials are tested on val alone; what two corruptions cost is known once a reported run is over."""
+    """Trials are tested on val only; the cost of two corruptions is known after the first reported run."""
     pytest.importorskip("imagecorruptions")
     measure = 'measure = dict(corruptions=dict(names="fog", severities=[1, 2]))'
     plan = make_plan(write(RUNS, TUNE, 'options = {"train_cfg.max_iters": 100}', measure), tmp_path / "w")

@@ -1,4 +1,4 @@
-"""The command that predicts: nothing of a user's is lost, nothing is left out in silence, counts are true."""
+"""Prediction loses no file of the user's, names every file that it leaves out, and prints correct counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report's command: pictures from checkpoints, a baseline of choice, what was left out, bad input."""
+"""The command for reports: pictures from checkpoints, a chosen baseline, files left out, and bad input."""
 
 import json
 import re

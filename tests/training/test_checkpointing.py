@@ -1,4 +1,4 @@
-"""Which checkpoints a training keeps, and which it can be continued from."""
+"""The checkpoints that a training keeps, and those from which it can be continued."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_another_network_and_weights_that_are_not_finite(path):
 
 
 def runner_of(folder, hub: str, **state):
-    """A training of which only the checkpoints are real."""
+    """Return a runner of which only the checkpoints are real."""
 
     def write(out_dir, filename, *args, meta, **kwargs):
         runner.written.append((filename, meta["iter"]))
