@@ -219,7 +219,7 @@ class _File:
             path, there = self.imported[name]
             return _File.read(path).constant(there)
         if name not in self.constants:
-            raise LookupError(f"{name} is no constant")
+            raise LookupError(f"{name} is not a constant")
         return self.value(self.constants[name])
 
     def value(self, node: ast.expr) -> Any:
@@ -241,6 +241,6 @@ class _File:
             return ast.literal_eval(node)
         except ValueError:
             raise ValueError(
-                f"line {node.lineno}: {ast.unparse(node)[:60]} is no literal, constant, "
+                f"line {node.lineno}: {ast.unparse(node)[:60]} is not a literal, constant, "
                 "dict(key=...), Card(field=...) or Vector(field=...)"
             ) from None

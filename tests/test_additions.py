@@ -108,10 +108,10 @@ CHOSEN = Choice("toynet.py", "streets")
 FAULTS = {
     "a name that is taken": ('name="toy"', 'name="lednet"', "is a network of this project"),
     "no model": ("MODEL =", "MODELS_CONFIG =", "needs MODEL = dict"),
-    "a model that is computed": ("width=8),", "width=int(8)),", "int(8) is no literal"),
+    "a model that is computed": ("width=8),", "width=int(8)),", "int(8) is not a literal"),
     "a card that is none": ('CARD = Card(name="toy"', 'CARD = dict(name="toy"', "network's card is Card"),
     "a file that fails": ("@MODELS", "raise ValueError('no GPU here')\n\n\n@MODELS", "no GPU here"),
-    "variants that are a list": ("VARIANTS = dict(", "VARIANTS = list(", "is no literal"),
+    "variants that are a list": ("VARIANTS = dict(", "VARIANTS = list(", "is not a literal"),
 }
 
 

@@ -107,7 +107,7 @@ def main() -> int:
             if predictor.multiple != multiple:
                 multiple = predictor.multiple
                 print(
-                    f"images whose sides are no multiples of {multiple}, as this network needs them, are "
+                    f"images whose sides are not multiples of {multiple}, which this network needs, are "
                     "padded for it and their predictions cropped",
                     file=sys.stderr,
                 )
