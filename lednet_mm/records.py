@@ -272,7 +272,7 @@ def read_record(path: str | Path) -> Record:
 
 
 def _fault(data: bytes, error: ValidationError) -> str:
-    """Say in one line why the content of a file is not a record."""
+    """Return one line that says why the content of a file is not a record."""
     try:
         content = from_json(data)
     except ValueError as invalid:

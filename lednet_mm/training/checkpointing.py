@@ -148,12 +148,12 @@ class SafeCheckpointHook(CheckpointHook):
                 path.unlink(missing_ok=True)
 
     def _is_mine(self, path: Path, step: int) -> bool:
-        """Say whether a checkpoint's name shows that this training has written it up to now."""
+        """Return whether a checkpoint's name shows that this training has written it up to now."""
         number = number_of(path)
         return number is not None and number <= step and path.name == self.filename_tmpl.format(number)
 
     def _is_whole(self, path: Path) -> bool:
-        """Say whether a file is readable; it is read once, and again only after it has changed."""
+        """Return whether a file is readable; it is read once, and again only after it has changed."""
         status = path.stat()
         state = (status.st_mtime_ns, status.st_size)
         if self._whole.get(path) != state:
@@ -266,7 +266,7 @@ def read_resumable(path: Path, model: nn.Module, optim_wrapper: Any, param_sched
 
 
 def _history_fault(info: Mapping[str, Any]) -> str | None:
-    """Say why the training history in a checkpoint cannot go into a record; None if it can."""
+    """Return why the training history in a checkpoint cannot go into a record; None if it can."""
     keys = {
         "ranges": "ranges",
         "miou_curve": "validation_curve_miou_percent",
@@ -286,7 +286,7 @@ def _history_fault(info: Mapping[str, Any]) -> str | None:
 
 
 def _optimizer_fault(state: Any, optimizer: Any) -> str | None:
-    """Say why an optimiser cannot take a state; None if it can."""
+    """Return why an optimiser cannot take a state; None if it can."""
     groups = state.get("param_groups") if isinstance(state, Mapping) else None
     moments = state.get("state") if isinstance(state, Mapping) else None
     if not isinstance(groups, list) or not isinstance(moments, Mapping):
@@ -323,7 +323,7 @@ def _optimizer_fault(state: Any, optimizer: Any) -> str | None:
 
 
 def _hyperparameter_fault(theirs: Mapping[str, Any], own: Mapping[str, Any], optimizer: str) -> str | None:
-    """Say why a parameter group's settings do not fit this optimiser; None if they do."""
+    """Return why a parameter group's settings do not fit this optimiser; None if they do."""
     if unknown := sorted(str(key) for key in theirs.keys() - own.keys() - {"initial_lr"}):
         return f"its optimiser is not {optimizer} (it has {', '.join(unknown)})"
     for key, value in own.items():
@@ -337,7 +337,7 @@ def _hyperparameter_fault(theirs: Mapping[str, Any], own: Mapping[str, Any], opt
 
 
 def _schedulers_fault(states: Any, schedulers: Sequence[Any]) -> str | None:
-    """Say why schedulers cannot take their states; None if they can."""
+    """Return why schedulers cannot take their states; None if they can."""
     if not isinstance(states, list) or len(states) != len(schedulers):
         return "it lacks the state of some schedules (such as that of the learning rate) of this training"
     for state, scheduler in zip(states, schedulers, strict=True):

@@ -238,7 +238,7 @@ def _optimizers(wrapper: Any) -> list[Any]:
 
 
 def _same_schedules(schedules: list[Any], states: list[Any]) -> bool:
-    """Say whether these schedules are the ones whose states a checkpoint holds."""
+    """Return whether these schedules are the ones whose states a checkpoint holds."""
 
     def identity(state: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in state.items() if key not in POSITION}
