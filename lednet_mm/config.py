@@ -46,7 +46,7 @@ READ = frozenset(
     # Read by mmengine's Runner from the config itself.
     | {"activation_checkpointing", "compile", "custom_imports", "efficient_conv_bn_eval"}
     | {"find_unused_parameters", "model_wrapper_cfg", "runner_type", "sync_bn"}
-    # Read by this project.
+    # What this project reads.
     | {"channels_last", "dataset", "network", "network_file", "recipe", "study", "tf32", "trial"}
     | {"tta_model", "tta_pipeline", "variant"}
 )
@@ -85,7 +85,7 @@ class Choice:
         source: a config file, the name of a network, or the file of a network of the user's own.
         dataset: name of a dataset, or a dataset's YAML file; None with a config file.
         recipe: name of a recipe; None with a config file, else the common one.
-        variant: name of one of the network's variants; None leaves the network unchanged.
+        variant: name of one of the network's variants; None leaves it as it is.
     """
 
     source: str
@@ -203,7 +203,7 @@ def _read(chosen: Choice, imports: bool) -> Config:
 
 
 def _combine(chosen: Choice, imports: bool) -> Config:
-    """Combine a network, a dataset and a recipe like a file that has these three in ``_base_``."""
+    """Put a network, a dataset and a recipe together, as a file with these three in ``_base_`` does."""
     own = read_own_network(chosen.source) if chosen.is_own_network else None
     network = None if own else file_of("network", network_files(), chosen.source)
     if chosen.dataset is None:
@@ -279,9 +279,9 @@ def complete(config: Config) -> None:
     """Fill in the settings that follow from the dataset and the recipe, unless the config sets them itself.
 
     A :class:`~lednet_mm.networks.segmentor.Segmentor` gets ``num_classes``, ``class_weight`` and the
-    preprocessing, whose size is the dataset's ``crop_size``. The training gets its length, which is the
-    dataset's ``iterations`` and ``val_interval``, or follows from the recipe's ``epochs`` and ``val_epochs``
-    and the dataset's ``train_images``.
+    preprocessing, whose size is the dataset's ``crop_size``. The training gets its length: the dataset's
+    ``iterations`` and ``val_interval``, or what the recipe's ``epochs`` and ``val_epochs`` come to with the
+    dataset's ``train_images``.
     """
     model, training = config.get("model"), config.get("train_cfg")
     if isinstance(model, dict) and model.get("type") == "Segmentor":

@@ -62,7 +62,7 @@ def train_and_measure(folder: Path, wanted: Wanted) -> None:
         write_record(complexity_record(config, count_complexity(config, wanted.shape)), folder)
     if "train" in steps:
         train(path, work_dir=folder, resume=bool(checkpoints_of(folder)), locked=True)
-        # Earlier tests of other weights do not count any more.
+        # A test of other weights than these does not count any more.
         steps = missing_steps(read_records([folder])[0], digest, wanted)
     measures = [name for name in wanted.measures if name in steps]
     corruptions = [corruption for corruption in wanted.corruptions if str(corruption) in steps]

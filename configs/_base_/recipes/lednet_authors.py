@@ -1,8 +1,7 @@
-"""The recipe of LEDNet's authors: Adam 5e-4, poly 0.9, 300 epochs (of 595 batches of 5 on Cityscapes).
+"""LEDNet's authors' recipe: Adam 5e-4, poly 0.9, 300 epochs (on Cityscapes of 595 batches of 5).
 
-Images are scaled to [0, 1], without subtracting a mean or dividing by a standard deviation. The authors first
-train the encoder alone with a 1x1 classifier. This recipe is their second stage from scratch; the variant
-encoder_first has both stages.
+Images in [0, 1] without mean and standard deviation. The authors first train the encoder alone with a 1x1
+classifier; this is their second stage from scratch (the ablation encoder_first has both stages).
 """
 
 _base_ = "../runtime.py"
