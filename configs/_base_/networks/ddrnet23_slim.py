@@ -1,7 +1,6 @@
 """DDRNet-23-slim (arXiv:2101.06085), MMSegmentation's, 5.7 M parameters; BN instead of SyncBN.
 
-As in MMSegmentation, it learns from its hardest pixels only. This loss does not use the recipe's class
-weights.
+Trained on its hardest pixels, as MMSegmentation does; this loss takes no class weights from the recipe.
 """
 
 network = "ddrnet23_slim"

@@ -1,7 +1,7 @@
 """PIDNet-S (arXiv:2206.02066), MMSegmentation's, 7.7 M parameters; BN instead of SyncBN.
 
-As in MMSegmentation, it has a boundary loss and learns from its hardest pixels; the last two losses do not
-use the recipe's class weights. The edges are found from the labels, so it needs no pipeline of its own.
+Trained with a boundary loss and on its hardest pixels, as MMSegmentation does; the last two take no class
+weights from the recipe. The edges are found from the labels, so that it needs no pipeline of its own.
 """
 
 network = "pidnet_s"
