@@ -118,7 +118,10 @@ def _accuracy(record: Record) -> Iterator[Claim]:
         if "absent_classes" in details:
             absent = [name for name, iou in zip(names, found, strict=True) if iou is None]
             yield "details.absent_classes", str(details["absent_classes"]), str(absent), 0
-    follows = scores(total, _categories(record.config.text))
+    categories = _categories(record.config.text) or {}
+    if (needed := 1 + max(chain(*categories.values()), default=-1)) > rows:
+        raise ValueError(f"damaged confusion matrices: {rows} classes, and its config's dataset has {needed}")
+    follows = scores(total, categories)
     for name, measure in MEASURES.items():
         if (packed := details.get(f"per_image_{name}")) is not None:
             counts = unpack(packed)

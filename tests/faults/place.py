@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 
-from tests.conftest import ROOT, Outcome
+from tests.conftest import ROOT, SMALL_MODEL, Outcome
 
 WEIGHTS = ROOT / "reports" / "lednet_camvid_cpu" / "lednet_camvid_cpu.pth"
 CAMVID = ROOT / "configs" / "lednet_camvid_cpu.py"
@@ -147,7 +147,7 @@ def small_config(data: Path, *lines: str, base: str = "configs/lednet_streets.py
             "train_dataloader = dict(batch_size=2, "
             f"dataset=dict(data_root={str(data)!r}, pipeline=train_pipeline))",
             *splits,
-            "model = dict(data_preprocessor=dict(size=(64, 128)))",
+            SMALL_MODEL,
             "train_cfg = dict(max_iters=4, val_interval=4)",
             "default_hooks = dict(checkpoint=dict(interval=2, max_keep_ckpts=3), logger=dict(interval=1))",
             *lines,

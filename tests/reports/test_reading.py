@@ -12,7 +12,7 @@ import pytest
 
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.confusion import pack
-from lednet_mm.records import write_record
+from lednet_mm.records import new_record, write_record
 from lednet_mm.reports.alterations import find_alteration
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.recipes import recipe_of
@@ -104,7 +104,7 @@ def test_an_edited_record_is_left_out(make, change, named, tmp_path):
 def test_categories_of_cityscapes_are_compared_too(tmp_path):
     from lednet_mm.datasets.cityscapes import Cityscapes
     from lednet_mm.evaluation.confusion import scores
-    from lednet_mm.records import Run, new_record
+    from lednet_mm.records import Run
     from lednet_mm.statistics import class_iou
 
     rng = np.random.default_rng(0)
@@ -124,6 +124,15 @@ def test_categories_of_cityscapes_are_compared_too(tmp_path):
     edited(path, put("values", "category_iou_percent", 99.0))
     with pytest.raises(InputError, match=r"category_iou_percent"):
         read_evidence([tmp_path])
+
+
+def test_matrices_of_fewer_classes_than_the_dataset_has_are_left_out(tmp_path):
+    write_record(accuracy("erfnet"), tmp_path)
+    fewer = accuracy()  # of 3 classes
+    text = "val_dataloader = {'dataset': {'type': 'Cityscapes'}}\n"
+    path = write_record(new_record("accuracy", fewer.run, text, fewer.values, fewer.details, at(0)), tmp_path)
+    reason = read_evidence([tmp_path]).problems[path]
+    assert "3 classes, and its config's dataset has 19" in reason
 
 
 def test_matrices_that_unfold_to_more_than_they_say_are_left_out(tmp_path):
