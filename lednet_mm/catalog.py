@@ -1,4 +1,4 @@
-"""The networks, datasets, recipes and variants that can be combined to configs; each of them is a file."""
+"""The networks, datasets, recipes and variants that configs are combined from, each from its file."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def datasets() -> list[dict[str, Any]]:
 
 
 def recipes() -> list[dict[str, Any]]:
-    """Return the recipes, each with the description in its file."""
+    """Return the recipes, each with what its file says."""
     return [{"recipe": name, "about": about(path)} for name, path in recipe_files().items()]
 
 
