@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def one_thread(monkeypatch):
-    """Use one thread, because bit-identical sums need a fixed number of threads."""
+    """Bit-identical sums need a fixed number of threads."""
     before = torch.get_num_threads()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     yield
