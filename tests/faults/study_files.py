@@ -139,11 +139,11 @@ def another_run(work_dir, plan):
 
 
 WORK_DIRS = [
-    of_work_dir("study.json is no JSON", write_study(b"{"), "w/study.json", "no study"),
-    of_work_dir("study.json is a list", write_study(b"[]"), "w/study.json", "no study"),
-    of_work_dir("study.json lacks keys", write_study(b'{"name": "x"}'), "w/study.json", "no study"),
-    of_work_dir("study.json is no text", write_study(b"\xff"), "w/study.json", "no study"),
-    of_work_dir("study.json nests deeply", write_study(b"[" * 100_000), "w/study.json", "no study"),
+    of_work_dir("study.json is no JSON", write_study(b"{"), "w/study.json", "not a study"),
+    of_work_dir("study.json is a list", write_study(b"[]"), "w/study.json", "not a study"),
+    of_work_dir("study.json lacks keys", write_study(b'{"name": "x"}'), "w/study.json", "not a study"),
+    of_work_dir("study.json is no text", write_study(b"\xff"), "w/study.json", "not a study"),
+    of_work_dir("study.json nests deeply", write_study(b"[" * 100_000), "w/study.json", "not a study"),
     of_work_dir("study.json is a folder", study_as_a_folder, "w/study.json", "not a regular file"),
     of_work_dir("a file as work folder", a_file_as_work_dir, "w", "a file stands where"),
     of_work_dir("the same, begun", a_file_as_work_dir, "w", "a file stands where", dry_run=False),
