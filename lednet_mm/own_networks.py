@@ -1,6 +1,6 @@
-"""A network of the user's own in one file: its card, its model and its variants, read without importing it.
+"""Read a network of the user's own from one file: its card, model and variants, without importing the file.
 
-The file is a Python module that stands anywhere::
+The file is a Python module in any folder::
 
     from lednet_mm.cards import Card
 
@@ -11,7 +11,7 @@ The file is a Python module that stands anywhere::
     @MODELS.register_module()
     class Toy(BaseModule): ...
 
-Every command then takes the file's path where it takes a network's name.
+Every command that takes a network's name then also takes the path of this file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lednet_mm.errors import InputError, describe_error
 
 @dataclass(frozen=True)
 class OwnNetwork:
-    """What the file of a network of the user's own says.
+    """The content of the file of a network of the user's own.
 
     Attributes:
         path: the file.
@@ -45,13 +45,13 @@ class OwnNetwork:
 
 
 def is_own_network(source: str) -> bool:
-    """Say whether a path is that of a Python file with a network's card in it; nothing is executed."""
+    """Return whether a path is that of a Python file with a network's card; nothing is executed."""
     path = Path(source)
     if path.suffix != ".py" or not path.is_file():
         return False
     try:
         return "CARD" in constants_in(path, ())
-    except InputError:  # no Python, say: whoever reads it as a config tells that
+    except InputError:  # for example not Python, which the reader of configs reports
         return False
 
 
@@ -59,7 +59,7 @@ def read_own_network(source: str | Path) -> OwnNetwork:
     """Read the card, the model and the variants of a network's file.
 
     Raises:
-        InputError: one of them is missing or no literal, or one of this project's networks has its name.
+        InputError: one of them is missing or not a literal, or a network of this project has the same name.
     """
     path = Path(source)
     found = constants_in(path, ("CARD", "MODEL", "VARIANTS"))
@@ -76,12 +76,12 @@ def read_own_network(source: str | Path) -> OwnNetwork:
 
 
 def import_own_network(path: Path) -> None:
-    """Import a network's file, which registers its parts; once in a process.
+    """Import a network's file, which registers its parts, unless this process has imported it already.
 
-    Records of this process then say which code it was, by the file's sha256.
+    The sha256 of the file is noted in the records of this process, so that they identify the code.
 
     Raises:
-        InputError: it fails, or another module has its name.
+        InputError: the import fails, or another module has the same name.
     """
     from lednet_mm.files import file_sha256
     from lednet_mm.records import note_code

@@ -1,4 +1,4 @@
-"""Compare networks with their authors' code by reference vectors; exit 1 if any figure misses."""
+"""Compare networks with their authors' code by reference vectors; exit with 1 if any figure differs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Check every vector that is given, print a table, and return 1 if one does not hold."""
+    """Check every given vector, print a table, and return 1 if a network differs from its vector."""
     arguments = build_parser().parse_args()
     from rich.table import Table
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""The vectors' rules: how tensors are filled, what outputs are called, which names are one tensor."""
+"""The rules of reference vectors: filling of tensors, names of outputs, tensors with several names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_any_other_learned_tensor_is_a_tenth_of_the_normal_values():
 
 
 class Head(nn.Module):
-    """Answers with its number everywhere, at half the image's size."""
+    """A head that returns its number everywhere, at half the image's size."""
 
     align_corners = False
 
@@ -33,7 +33,7 @@ class Head(nn.Module):
 
 
 class Model(nn.Module):
-    """A main head and two auxiliary ones."""
+    """A model with a main head and two auxiliary ones."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,6 +85,6 @@ def test_a_tensor_of_several_names_is_found_under_any_of_them():
     first = vector["state"][0][0]
     renamed = {**vector, "state": [["another.name", *vector["state"][0][1:]], *vector["state"][1:]]}
     assert check_parity(renamed).misses
-    # The fill follows the first name, which now is another one: only the figures differ, no tensor lacks.
+    # The fill follows the first name, which is another one now: figures differ, but no tensor is missing.
     misses = check_parity({**renamed, "aliases": [[first, "another.name"]]}).misses
     assert not any("nothing in the file" in miss for miss in misses)

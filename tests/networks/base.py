@@ -1,4 +1,4 @@
-"""Tests that every network must pass; a network's test class names its reference vector or the network."""
+"""Tests that every network must pass. A network's test class inherits them and names its reference vector."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class NetworkTest:
         size: (height, width) of the small test image.
         narrow: dotted keys of the config and the values that make a large network small; all tests but parity
             build it so.
-        losses: the names of the losses that all heads together give.
+        losses: names of the losses of all heads together.
         kept_norms: how many normalisations stay in the deployment form, of those that run in inference: they
             follow a sum, a pooling or a padding, or what is before them is used elsewhere too.
         largest: largest number of pixels of a vector's case that runs here; ``tools/verify_parity.py`` runs
@@ -134,7 +134,7 @@ class NetworkTest:
     def test_every_parameter_gets_a_gradient(self, model):
         unused = self.card().unused
         silent: set[str] = set()
-        for seed in range(3):  # the ReLUs behind a parameter may all be off in one random model
+        for seed in range(3):  # in one random model, all ReLUs behind a parameter may be zero
             if seed:
                 torch.manual_seed(seed)
                 model = self.build()
@@ -157,7 +157,7 @@ class NetworkTest:
         raise AssertionError(f"the gradient of {', '.join(sorted(silent))} is 0")
 
     def test_every_tensor_is_made_on_the_device_of_the_images(self, model):
-        """A rehearsal for GPUs: the meta device takes no tensor of the CPU, and has no values to wait for."""
+        """The meta device, which refuses tensors of the CPU and has no values, stands in for a GPU here."""
         model = copy.deepcopy(model).to("meta")
         images, samples = self.batch("meta")
         with torch.inference_mode():
@@ -257,12 +257,12 @@ def several(module: nn.Module) -> list:
 
 
 def heads_of(model: Any) -> list:
-    """List a segmentor's heads, the auxiliary ones last."""
+    """Return a segmentor's heads, the auxiliary ones last."""
     return [model.decode_head, *(several(model.auxiliary_head) if model.with_auxiliary_head else [])]
 
 
 def without_values(model: dict) -> Any:
-    """Build a model of shapes alone, which takes no time; a SegFormer reads values while it is built."""
+    """Build a model on the meta device, which takes no time; a SegFormer cannot, as it reads values."""
     with torch.device("cpu" if model["backbone"]["type"] == "MixVisionTransformer" else "meta"):
         return MODELS.build(model)
 
@@ -306,7 +306,7 @@ def _pixels(case: dict) -> int:
 
 
 def randomised(network: nn.Module) -> nn.Module:
-    """Give every normalisation statistics, factors and summands of its own: fresh ones do nothing."""
+    """Give every normalisation random statistics, factors and summands, as new ones change nothing."""
     generator = torch.Generator().manual_seed(1)
 
     def normal(like: Tensor, mean: float, spread: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""A loop over epochs ends, validates after each, and is exact on resume, also in the middle of an epoch."""
+"""A loop over epochs ends, validates after each, and resumes exactly, even in the middle of an epoch."""
 
 import pytest
 import torch

@@ -124,13 +124,13 @@ def test_whole_checkpoints_that_cannot_be_continued_are_not_passed_over(small_co
     failed = tool("train", config, "--work-dir", run, "--resume")
     assert failed.status == 2
     assert f"error: no checkpoint in {run} can be continued: {run / 'iter_6.pth'}" in failed.err
-    assert "holds no optimizer state" in failed.err
+    assert "holds no optimiser state" in failed.err
     assert (run / "iter_6.pth").read_bytes() == kept
 
 
 @HOOKS.register_module()
 class SpoilHook(Hook):
-    """Makes a weight NaN after the fourth iteration, when no loss is computed from it any more."""
+    """A hook that makes a weight NaN after the fourth iteration, when no loss depends on it any more."""
 
     priority = "VERY_HIGH"
 
@@ -188,13 +188,13 @@ def records_of(work_dir):
 
 @pytest.fixture(scope="module")
 def four_iterations(tmp_path_factory) -> Path:
-    """A folder for the run of ``begun``, which all tests share."""
+    """Return a folder for the run of ``begun``, which all tests share."""
     return tmp_path_factory.mktemp("begun") / "run"
 
 
 @pytest.fixture
 def begun(quick_config, tmp_path, one_thread, four_iterations):
-    """A config, and a copy of its run that has done 4 iterations."""
+    """Return a config, and a copy of its run after 4 iterations."""
     config = quick_config("train_cfg = dict(max_iters=4, val_interval=4)")
     if not four_iterations.exists():
         train(config, work_dir=four_iterations, seed=3)
