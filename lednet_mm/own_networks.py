@@ -17,8 +17,9 @@ Every command that takes a network's name then also takes the path of this file.
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,15 @@ class OwnNetwork:
         card: the network's card; its name is the network's in records and reports.
         model: the config of the model.
         variants: the entries of its variants by name, as in ``configs/ablations``.
+        names: (pattern, replacement) pairs of regular expressions, which make the network's tensor names of
+            those in a reference vector; only a network that is to be proven needs them.
     """
 
     path: Path
     card: Card
     model: Mapping[str, Any]
     variants: Mapping[str, Mapping[str, Any]]
+    names: Sequence[tuple[str, str]] = ()
 
 
 def is_own_network(source: str) -> bool:
@@ -62,17 +66,27 @@ def read_own_network(source: str | Path) -> OwnNetwork:
         InputError: one of them is missing or not a literal, or a network of this project has the same name.
     """
     path = Path(source)
-    found = constants_in(path, ("CARD", "MODEL", "VARIANTS"))
-    card, model, variants = (found.get(name) for name in ("CARD", "MODEL", "VARIANTS"))
+    found = constants_in(path, ("CARD", "MODEL", "VARIANTS", "NAMES"))
+    card, model, variants, names = (found.get(name) for name in ("CARD", "MODEL", "VARIANTS", "NAMES"))
     if not isinstance(card, Card):
         raise InputError(f"{path}: CARD is {card!r}, and a network's card is Card(name=..., title=..., ...)")
     if not isinstance(model, dict) or "type" not in model:
         raise InputError(f"{path}: a network's file needs MODEL = dict(type=..., backbone=...), the model")
     if variants is not None and not isinstance(variants, dict):
         raise InputError(f"{path}: VARIANTS is dict(name=dict(question=..., change={{...}}), ...)")
+    if not _are_rules(names or []):
+        raise InputError(f'{path}: NAMES is [("pattern of their name", "replacement"), ...], all texts')
     if card.name in network_cards():
         raise InputError(f"{path}: {card.name!r} is a network of this project: give its card another name")
-    return OwnNetwork(path, card, model, variants or {})
+    return OwnNetwork(path, card, model, variants or {}, tuple(names or ()))
+
+
+def _are_rules(names: Any) -> bool:
+    """Say whether a value is a list of pairs of texts whose first is a regular expression."""
+    try:
+        return all(re.compile(pattern) and isinstance(replacement, str) for pattern, replacement in names)
+    except (TypeError, ValueError, re.error):
+        return False
 
 
 def import_own_network(path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from mmcv.cnn.bricks import DropPath
 from torch import nn
 
-from lednet_mm.checkpoints.parity import _dropout, check_parity, common_outputs, fill, read_vector
+from lednet_mm.checkpoints.parity import check_parity, common_outputs, dropout_of, fill, read_vector
 from tests.networks.base import DATA
 
 
@@ -75,9 +75,9 @@ def test_a_name_of_no_rule_is_not_guessed():
 
 
 def test_stochastic_depth_is_stated_with_six_digits():
-    assert _dropout(DropPath(0.1 / 3)) == ("DropPath", 0.033333)
-    assert _dropout(nn.Dropout2d(0.3)) == ("Dropout2d", 0.3)
-    assert _dropout(nn.Identity()) is None
+    assert dropout_of(DropPath(0.1 / 3)) == ("DropPath", 0.033333)
+    assert dropout_of(nn.Dropout2d(0.3)) == ("Dropout2d", 0.3)
+    assert dropout_of(nn.Identity()) is None
 
 
 def test_a_tensor_of_several_names_is_found_under_any_of_them():
