@@ -179,28 +179,6 @@ def difference(scores: ArrayLike, one: int, other: int, level: float = 0.95) -> 
     return _estimate(table[one].mean(0) - table[other].mean(0), level)
 
 
-def interaction_contrast(
-    scores: ArrayLike, rows: tuple[int, int], columns: tuple[int, int], level: float = 0.95
-) -> Estimate:
-    """Return how much more one row gains than another from one column instead of another.
-
-    This is the difference of differences ``(r0, c0) - (r0, c1) - ((r1, c0) - (r1, c1))``: how much more one
-    network gains from a recipe than another network does. It is 0 if there is no interaction.
-
-    Args:
-        scores: as for :func:`effects`.
-        rows: indices of two levels of the first factor.
-        columns: indices of two levels of the second factor.
-        level: level of the interval.
-
-    Raises:
-        ValueError: as for :func:`effects`.
-    """
-    table = _checked(scores)
-    (a, b), (c, d) = rows, columns
-    return _estimate((table[a, c] - table[a, d]) - (table[b, c] - table[b, d]), level)
-
-
 def _checked(scores: ArrayLike) -> np.ndarray:
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim != 3 or table.shape[0] < 2 or table.shape[1] < 2 or table.shape[2] < 1:

@@ -54,6 +54,17 @@ def parse_value(text: str) -> Any:
     return text
 
 
+def positive(text: str) -> int:
+    """Read an argument that is a whole number above 0.
+
+    Raises:
+        argparse.ArgumentTypeError: it is something else.
+    """
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
 def _split(text: str) -> list[str]:
     """Split text at the commas outside brackets and quotation marks."""
     parts, open_brackets, quote, begin = [], [], "", 0

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not t
 from lednet_mm.deployment.precisions import PRECISIONS
 from lednet_mm.errors import InputError, describe_os_error, run_command
 from lednet_mm.files import require_writable
-from lednet_mm.options import add_config, choices_of
+from lednet_mm.options import add_config, choices_of, positive
 from lednet_mm.terminal import make_console
 from lednet_mm.text import for_markup, one_line
 from lednet_mm.timing.backends import ENGINES, TIMED, Backend, Row
@@ -44,12 +44,14 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--shape",
         nargs=2,
-        type=int,
+        type=positive,
         action="append",
         metavar=("H", "W"),
         help="height and width; may be given several times (default 512 1024)",
     )
-    add("--batch-size", nargs="+", type=int, default=[1], metavar="N", help="images per call (default 1)")
+    add(
+        "--batch-size", nargs="+", type=positive, default=[1], metavar="N", help="images per call (default 1)"
+    )
     add(
         "--engine",
         nargs="+",
@@ -80,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--roofline", action="store_true", help="measure the device's ceilings, and what share is reached")
     add("--device", default="auto", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
-    add("--samples", type=int, default=100, help="samples of each row (default 100)")
+    add("--samples", type=positive, default=100, help="samples of each row (default 100)")
     add(
         "--seconds",
         type=float,
@@ -172,8 +174,8 @@ def main() -> None:
 
     arguments = build_parser().parse_args()
     shapes = [tuple(shape) for shape in arguments.shape or [[512, 1024]]]
-    if min(*map(min, shapes), *arguments.batch_size, arguments.samples) < 1 or not arguments.seconds > 0:
-        raise InputError("--shape, --batch-size, --samples and --seconds take numbers above 0")
+    if not arguments.seconds > 0:
+        raise InputError(f"--seconds {arguments.seconds:g}: give a time above 0")
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
     from lednet_mm.config import load_config
     from lednet_mm.environment import choose_threads, resolve_device

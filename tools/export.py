@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not t
 
 from lednet_mm.errors import InputError, describe_error, run_command
 from lednet_mm.files import check_outputs, write_output
-from lednet_mm.options import add_config, choice_of
+from lednet_mm.options import add_config, choice_of, positive
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--shape",
         nargs=2,
-        type=int,
+        type=positive,
         default=[512, 1024],
         metavar=("H", "W"),
         help="size at which the graph is checked, and to which it is fixed if the network allows no other "
@@ -50,9 +50,6 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Export the network that the command line names, and print which input the file accepts."""
     arguments = build_parser().parse_args()
-    height, width = arguments.shape
-    if min(height, width) < 1:
-        raise InputError(f"--shape {height} {width}: height and width are whole numbers above 0")
     from lednet_mm.config import files_of
 
     choice = choice_of(arguments)
@@ -82,13 +79,14 @@ def main() -> None:
             raise InputError(f"{config.filename}: no deployment form: {describe_error(error)}") from error
     exported = export_onnx(
         Normalised(network, config.model.get("data_preprocessor") or {}, channels),
-        shape=(height, width),
+        shape=tuple(arguments.shape),
         scale=255.0,
         metadata=describe(config, arguments.checkpoint, channels=channels, deployed=arguments.deployed),
     )
     out = Path(arguments.out)
     write_output(out, exported.content, overwrite=arguments.overwrite)
     if not exported.dynamic:
+        height, width = arguments.shape
         print(f"fixed to 1x{channels}x{height}x{width}: another size gives {exported.obstacle}")
     sizes = " and ".join("x".join(map(str, size)) for size in exported.sizes)
     accepts = "any batch size, height and width" if exported.dynamic else "this size alone"

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not t
 from lednet_mm.counting.counts import HEADLINE, KINDS, Counts
 from lednet_mm.errors import InputError, describe_os_error, run_command
 from lednet_mm.files import check_outputs, require_writable, write_atomically
-from lednet_mm.options import add_config, choices_of
+from lednet_mm.options import add_config, choices_of, positive
 from lednet_mm.terminal import make_console, tracked
 from lednet_mm.text import one_line
 
@@ -29,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_config(parser, several=True)
     parser.add_argument(
-        "--shape", nargs=2, type=int, default=[512, 1024], metavar=("H", "W"), help="default 512 1024"
+        "--shape", nargs=2, type=positive, default=[512, 1024], metavar=("H", "W"), help="default 512 1024"
     )
     parser.add_argument("--json", metavar="OUT", help="write all counts to this file")
     parser.add_argument("--overwrite", action="store_true", help="replace the file of --json if it exists")
@@ -42,9 +42,6 @@ def main() -> None:
     from rich.table import Table
 
     arguments = build_parser().parse_args()
-    height, width = arguments.shape
-    if min(height, width) < 1:
-        raise InputError(f"--shape {height} {width}: height and width are whole numbers above 0")
 
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
     from lednet_mm.config import files_of, load_config, run_of
@@ -61,6 +58,7 @@ def main() -> None:
         require_writable(folder)
 
     console = make_console()
+    height, width = arguments.shape
     totals = Table(title=f"one image of {height}x{width}, final upsampling included")
     for column in ("network", "variant", "channels", "params (M)", "in training (M)"):
         totals.add_column(column, justify="left" if column in ("network", "variant") else "right")

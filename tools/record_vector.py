@@ -17,6 +17,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
 from lednet_mm.errors import InputError, run_command
+from lednet_mm.options import positive
 from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
 
@@ -36,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "builder", metavar="MODULE:NAME", help="class or function that builds the network; or FILE.py:NAME"
     )
-    parser.add_argument("--classes", type=int, required=True, metavar="N", help="number of classes")
+    parser.add_argument("--classes", type=positive, required=True, metavar="N", help="number of classes")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE.json", help="its name is the vector's"
     )
@@ -117,8 +118,6 @@ def count_macs(network: Any, size: tuple[int, int]) -> dict[str, Any]:
 def main() -> int:
     """Build the network, record its figures, and write the file."""
     arguments = build_parser().parse_args()
-    if arguments.classes < 1:
-        raise InputError(f"--classes {arguments.classes}: a network has at least one class")
     sizes = [read_size(text) for text in arguments.sizes]
     macs_size = read_size(arguments.macs_size)
     settings = dict(map(read_argument, arguments.set))

@@ -76,8 +76,6 @@ def count_complexity(config: Config, shape: tuple[int, int] = (512, 1024)) -> Co
     Raises:
         InputError: the network cannot be built, or does not accept this shape.
     """
-    if min(shape) < 1:
-        raise InputError(f"--shape {shape[0]} {shape[1]}: height and width are whole numbers above 0")
     model = build_network(config)
     params_train = trainable_parameters(model)
     network = Inference(model)

@@ -131,14 +131,11 @@ def test_an_upsampling_that_is_not_needed_is_not_counted():
     assert "upsample_bilinear2d" in count_complexity(config, (62, 95)).counts.counters["fvcore"]
 
 
-@pytest.mark.parametrize(
-    ("network", "shape", "line"), [("lednet", (0, 64), "above 0"), ("mobilenetv2share", (62, 64), "multiple")]
-)
-def test_a_shape_that_does_not_fit_is_one_line(network, shape, line):
+def test_a_shape_that_does_not_fit_is_one_line():
     # Without padding, MobileNetV2Share's backbone takes multiples of 8 only.
-    config = load_config(Choice(network, "camvid"), {"model.size_multiple": 1})
-    with pytest.raises(InputError, match=line) as caught:
-        count_complexity(config, shape)
+    config = load_config(Choice("mobilenetv2share", "camvid"), {"model.size_multiple": 1})
+    with pytest.raises(InputError, match="multiple") as caught:
+        count_complexity(config, (62, 64))
     assert "\n" not in str(caught.value)
 
 
