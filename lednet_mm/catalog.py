@@ -1,4 +1,4 @@
-"""The networks, datasets, recipes and variants that configs are combined from, each from its file."""
+"""The networks, datasets, recipes with their options, and variants that configs are combined from."""
 
 from __future__ import annotations
 
@@ -56,6 +56,11 @@ def dataset_files() -> dict[str, Path]:
 def recipe_files() -> dict[str, Path]:
     """Return the files of all recipes by name."""
     return _files("recipes")
+
+
+def option_files() -> dict[str, Path]:
+    """Return the files of all options of recipes by name: ``common+focal`` is a recipe with one."""
+    return _files("options")
 
 
 def _files(kind: str) -> dict[str, Path]:
