@@ -233,11 +233,10 @@ def _combine(chosen: Choice, imports: bool) -> Config:
             network = Path(folder) / "network.py"
             content = {"network": own.card.name, "network_file": str(own.path), "model": dict(own.model)}
             network.write_text(_as_text(content))
-        if is_card(chosen.dataset):
-            dataset = Path(folder) / "dataset.py"
-            dataset.write_text(config_text(_read_card(chosen.dataset)))
-        else:
-            dataset = file_of("dataset", dataset_files(), chosen.dataset)
+        dataset = _dataset_file(chosen.dataset)
+        if is_card(dataset):
+            card, dataset = dataset, Path(folder) / "dataset.py"
+            dataset.write_text(config_text(_read_card(card)))
         path = Path(folder) / f"{chosen.name}.py"
         text = f"_base_ = {[str(network), str(dataset), str(recipe)]}\n"
         path.write_text(text)
@@ -276,12 +275,17 @@ def _apply_options(chosen: Choice, config: Config, options: Iterable[str]) -> No
         config.recipe = chosen.recipe
 
 
-def is_card(name: str) -> bool:
+def _dataset_file(name: str) -> Path:
+    """Return the file of a dataset: a YAML file itself, or the file of a name."""
+    return Path(name) if is_card(name) else file_of("dataset", dataset_files(), name)
+
+
+def is_card(name: str | Path) -> bool:
     """Say whether a dataset's YAML file is named, and not a dataset."""
     return Path(name).suffix.lower() in (".yaml", ".yml")
 
 
-def _read_card(path: str) -> Config:
+def _read_card(path: str | Path) -> Config:
     from lednet_mm.datasets.card import config_of, read_card
 
     return Config(config_of(read_card(path)))
@@ -302,9 +306,8 @@ def load_data_config(choice: Choice, options: Mapping | None = None) -> Config:
         return load_config(choice, options)
     if options or choice.dataset or choice.recipe or choice.variant:
         raise InputError(f"{choice.source}: options change a config, and this is a dataset: leave them out")
-    if is_card(choice.source):
-        return _read_card(choice.source)
-    return Config.fromfile(str(dataset_files()[choice.source]))
+    file = _dataset_file(choice.source)
+    return _read_card(file) if is_card(file) else Config.fromfile(str(file))
 
 
 def _merge(path: str, config: Config, options: Mapping) -> None:

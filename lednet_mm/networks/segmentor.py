@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from mmengine.config import ConfigDict
@@ -37,7 +37,12 @@ class Segmentor(EncoderDecoder):
         auxiliary_head: one head or a list of heads, in the same form.
         size_multiple: number of which the backbone needs the image's height and width to be multiples. Other
             images are padded with zeros at the bottom and right, and the maps are cropped accordingly.
+        evaluation_dilation: factor of all dilation rates above 1 in evaluation. LightNet's authors evaluate
+            whole images with twice the rates of the training, in which images were scaled to about half.
         kwargs: further arguments of ``EncoderDecoder``.
+
+    Raises:
+        ValueError: rates are to be changed, and a dilated convolution changes the size of its map.
 
     Attributes:
         learning: heads whose loss is computed: ``all``, or the ``auxiliary`` or ``decode`` head alone in one
@@ -57,6 +62,7 @@ class Segmentor(EncoderDecoder):
         class_weight: Sequence[float] | None = None,
         loss: dict | Sequence[dict] = PLAIN_LOSS,
         size_multiple: int = 1,
+        evaluation_dilation: int = 1,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
         **kwargs,
@@ -96,6 +102,19 @@ class Segmentor(EncoderDecoder):
             **kwargs,
         )
         self.size_multiple = size_multiple
+        self.evaluation_dilation = evaluation_dilation
+        self._dilated = list(_dilated_convolutions(self)) if evaluation_dilation != 1 else []
+
+    def train(self, mode: bool = True) -> Segmentor:
+        """Switch between training and evaluation, with the dilation rates of each."""
+        super().train(mode)
+        factor = 1 if mode else self.evaluation_dilation
+        for convolution, rates, padding in self._dilated:
+            convolution.dilation = tuple(rate * factor if rate > 1 else rate for rate in rates)
+            convolution.padding = tuple(
+                pad * factor if rate > 1 else pad for rate, pad in zip(rates, padding, strict=True)
+            )
+        return self
 
     def extract_feat(self, inputs: Tensor) -> Any:
         """Return the maps that the heads take, for images of any size."""
@@ -146,3 +165,22 @@ class Segmentor(EncoderDecoder):
         Shapes: normalised images (N, 3, H, W) -> (N, num_classes, H, W).
         """
         return match_size(self.decode_head(self.extract_feat(images)), images, self.align_corners)
+
+
+def _dilated_convolutions(model: nn.Module) -> Iterator[tuple[nn.Conv2d, tuple[int, ...], tuple[int, ...]]]:
+    """Yield the dilated convolutions of a model with their rates and paddings.
+
+    Raises:
+        ValueError: the padding of one does not keep the size of the map, or is not of zeros.
+    """
+    for name, module in model.named_modules():
+        if not isinstance(module, nn.Conv2d) or max(module.dilation) == 1:
+            continue
+        rates, kernel, padding = module.dilation, module.kernel_size, module.padding
+        kept = tuple(rate * (size - 1) // 2 for rate, size in zip(rates, kernel, strict=True))
+        if padding != kept or module.padding_mode != "zeros":
+            raise ValueError(
+                f"evaluation_dilation: {name} has a padding of {padding} ({module.padding_mode}), and only "
+                f"with {kept} zeros can its dilation rate change"
+            )
+        yield module, rates, kept
