@@ -7,16 +7,18 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmseg.registry import DATASETS
 
 import lednet_mm.register  # noqa: F401
 from lednet_mm.datasets.card import config_of, read_card
 from lednet_mm.datasets.check import check_dataset
+from lednet_mm.datasets.cityscapes import TO_TRAIN_ID
 from lednet_mm.datasets.mixed import MixedDataset
 from lednet_mm.datasets.reproducible import ReproducibleSampler
 from lednet_mm.errors import InputError
-from tests.datasets.small_sets import make_pairs, write_card
+from tests.datasets.small_sets import make_cityscapes, make_pairs, write_card, write_png
 
 SHARE = 0.25
 
@@ -63,6 +65,32 @@ def test_both_folders_are_checked(mixed):
     os.truncate(dataset.datasets[1].get_data_info(3)["img_path"], 40)
     (problem,) = check_dataset(config["train_dataloader"]["dataset"]).problems
     assert "x3_synthesized_image.png is unreadable" in problem
+
+
+def test_what_pix2pixhd_makes_of_cityscapes(tmp_path):
+    """The files of its results folder, and the label maps that it was given; as docs/datasets.md says."""
+    make_cityscapes(tmp_path / "cityscapes")
+    rng = np.random.default_rng(1)
+    stem = "munster_000000_000019_gtFine_labelIds"
+    ids = rng.integers(0, 34, (20, 40), np.uint8)
+    write_png(tmp_path / "gan/labels" / f"{stem}.png", ids)
+    image = rng.integers(0, 256, (20, 40, 3), np.uint8)
+    write_png(tmp_path / "gan/images" / f"{stem}_synthesized_image.jpg", image)
+    write_png(tmp_path / "gan/images" / f"{stem}_input_label.jpg", image)
+    pipeline = [{"type": "LoadImage"}, {"type": "LoadLabels"}]
+    generated = {
+        "type": "Cityscapes",
+        "data_root": str(tmp_path / "gan"),
+        "data_prefix": {"img_path": "images", "seg_map_path": "labels"},
+        "img_suffix": "_gtFine_labelIds_synthesized_image.jpg",
+        "seg_map_suffix": "_gtFine_labelIds.png",
+        "pipeline": pipeline,
+    }
+    real = {"type": "Cityscapes", "data_root": str(tmp_path / "cityscapes"), "pipeline": pipeline}
+    dataset = DATASETS.build({"type": "MixedDataset", "datasets": [real, generated], "share": 0.5})
+    assert len(dataset) == 4
+    assert check_dataset(dataset).problems == []
+    np.testing.assert_array_equal(dataset[3]["gt_seg_map"], TO_TRAIN_ID[ids])
 
 
 @pytest.mark.parametrize("share", [0, 1, 1.5])
