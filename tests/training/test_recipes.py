@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 import yaml
 from mmseg.registry import TRANSFORMS
 
-from lednet_mm.catalog import option_files, recipe_files
+from lednet_mm.catalog import dataset_files, option_files, recipe_files
 from lednet_mm.checkpoints.reading import read_checkpoint
 from lednet_mm.config import Choice, load_config
 from lednet_mm.errors import InputError
@@ -21,6 +22,7 @@ from lednet_mm.training.training import train
 from tests.datasets.small_sets import OWN, make_pairs
 from tests.training.test_resume import one_thread  # noqa: F401
 
+ROOT = Path(__file__).resolve().parents[2]
 COMBINATIONS = [
     *recipe_files(),
     "common+label_smoothing+radam+warmup_poly+rotation",
@@ -227,6 +229,16 @@ def test_image_and_labels_are_turned_alike():
     assert 0 < uncovered.mean() < 0.2
     assert set(np.unique(turned["gt_seg_map"])) == {1, 255}
     assert (turned["img"][~uncovered] > 0).mean() > 0.99
+
+
+def test_what_the_pages_name_exists():
+    text = "".join((ROOT / "docs" / name).read_text() for name in ("seeds.md", "training.md"))
+    named = set(re.findall(r"--recipe ([\w+]+)", text))
+    assert len(named) > 10
+    for recipe in named:
+        load_config(Choice("mobilenetv2plus", "cityscapes", recipe), imports=False)
+    for dataset in re.findall(r"--dataset (\w+)", text):
+        assert dataset in dataset_files()
 
 
 def test_listed_with_a_line_each(tool):
