@@ -14,8 +14,9 @@ import yaml
 from mmseg.registry import TRANSFORMS
 
 from lednet_mm.catalog import dataset_files, option_files, recipe_files
+from lednet_mm.checkpoints.binding import compare_with_config
 from lednet_mm.checkpoints.reading import read_checkpoint
-from lednet_mm.config import Choice, load_config
+from lednet_mm.config import Choice, config_text, load_config, run_of
 from lednet_mm.errors import InputError
 from lednet_mm.training.checkpointing import SafeCheckpointHook
 from lednet_mm.training.training import train
@@ -229,6 +230,14 @@ def test_image_and_labels_are_turned_alike():
     assert 0 < uncovered.mean() < 0.2
     assert set(np.unique(turned["gt_seg_map"])) == {1, 255}
     assert (turned["img"][~uncovered] > 0).mean() > 0.99
+
+
+def test_a_test_with_doubled_dilation_says_so():
+    trained = load_config(Choice("lednet", "streets"), imports=False)
+    doubled = load_config(Choice("lednet", "streets"), {"model.evaluation_dilation": 2}, imports=False)
+    different = compare_with_config({"meta": {"config": config_text(trained)}}, doubled, "x.pth")
+    assert different == ["model.evaluation_dilation (nothing there, 2 here)"]
+    assert run_of(doubled) == run_of(trained)
 
 
 def test_what_the_pages_name_exists():
