@@ -62,6 +62,9 @@ def options(**more) -> dict:
         "train_cfg.val_interval": 2,
         "train_dataloader.batch_size": 2,
         "default_hooks.checkpoint.interval": 1,
+        # Serialising a list of five images collects the garbage of the whole test session each time.
+        "train_dataloader.dataset.serialize_data": False,
+        "val_dataloader.dataset.serialize_data": False,
         **more,
     }
 
@@ -134,7 +137,7 @@ def test_two_iterations_killed_and_resumed(card, tmp_path, recipe, one_thread): 
 
 
 @pytest.mark.parametrize("recipe", COMBINATIONS)
-def test_dabnet_too(card, tmp_path, recipe):
+def test_dabnet_too(card, tmp_path, recipe, one_thread):  # noqa: F811
     more = options(**changes_of(recipe), **{"default_hooks.checkpoint.interval": 2})
     train(Choice("dabnet", str(card), recipe), work_dir=tmp_path, options=more)
     assert (tmp_path / "iter_2.pth").is_file()
