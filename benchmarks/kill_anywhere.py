@@ -1,13 +1,13 @@
-"""Does a command that is killed anywhere, and given again, end as one that was never killed?
+"""Check that a command which is killed at any moment and started again ends as if it had never been killed.
 
 python benchmarks/kill_anywhere.py [--moments 10] [--seed 0] [--commands training sweep report]
 
-A training, a sweep of two runs and a report of that sweep run once without interruption. Then each is killed
-(SIGKILL, as by a power cut) at random moments of its duration and given again until it ends, every time in
-folders of its own. Weights are compared bit for bit, accuracies value for value, the report byte for byte.
-Prints a line for each moment; the exit status is 1 if anything differs. Ten moments take some 15 minutes on
-one core, nearly all of it for imports. The moments follow from ``--seed``, but where a process is by then
-depends on the machine, which is the point.
+A training, a sweep of two runs and a report of that sweep run once without interruption. Then each of them
+is killed at random moments (with SIGKILL, which has the effect of a power cut) and started again, every time
+in folders of its own. Weights are compared bit for bit, accuracies value by value, and reports byte for byte.
+The script prints one line for each moment, and its exit status is 1 if anything differs. Ten moments take
+about 15 minutes on one core, nearly all of it for imports. ``--seed`` determines the moments, but what a
+process is doing at such a moment depends on the speed of the machine, and that variety is wanted.
 """
 
 from __future__ import annotations
@@ -51,46 +51,52 @@ measure = dict(accuracy="val")
 
 
 class Trial(ABC):
-    """A command that is killed and given again.
+    """A command that is killed and started again.
 
     Args:
-        place: holds the config, the study and what the command leaves, in one folder for each time.
+        place: folder of the config, of the study, and of one folder of results for each time that the command
+            is tried.
     """
 
     name: str
     begins_after = 0.0
-    """The share of its duration in which it only imports, and where it is not killed."""
+    """The first share of its duration, in which the command only imports modules and is not killed."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
 
     @abstractmethod
     def command(self, folder: Path, again: bool) -> list[str]:
-        """Return the command line that works in a folder."""
+        """Return the words of the command.
+
+        Args:
+            folder: folder for the results.
+            again: whether the command was killed before and is started again.
+        """
 
     @abstractmethod
     def seen(self, folder: Path) -> str:
-        """Say what lies in the folder when the command is killed."""
+        """Describe what is in the folder when the command is killed."""
 
     @abstractmethod
     def result(self, folder: Path) -> dict[str, object]:
-        """Return what must be the same in the end, by name."""
+        """Return the results that must be the same in the end, each under a name of its own."""
 
 
 def newest(folder: Path) -> str:
-    """Name the newest checkpoint of a run."""
+    """Return the name of a run's newest checkpoint, or say that there is none."""
     saved = checkpoints_of(folder)
     return saved[0].name if saved else "no checkpoint"
 
 
 def weights(folder: Path) -> dict[str, object]:
-    """Return every tensor of a run's last checkpoint as bytes, by its name."""
+    """Return the bytes of every tensor in a run's last checkpoint, by the name of the tensor."""
     state = model_state(read_checkpoint(folder / f"iter_{ITERATIONS}.pth"))
     return {name: tensor.numpy().tobytes() for name, tensor in state.items()}
 
 
 def accuracies(folder: Path) -> dict[str, object]:
-    """Return the values of each run's accuracy records; two of a split must say the same."""
+    """Return the values of each run's accuracy records; two records of one split must agree."""
     found: dict[str, object] = {}
     for record in read_records([folder])[0]:
         if record.kind == "accuracy":
@@ -103,7 +109,7 @@ def accuracies(folder: Path) -> dict[str, object]:
 
 
 class Training(Trial):
-    """``tools/train.py``, continued with ``--resume``."""
+    """A training by ``tools/train.py``, which is continued with ``--resume``."""
 
     name = "training"
     begins_after = 0.4
@@ -123,7 +129,7 @@ class Training(Trial):
 
 
 class Sweep(Trial):
-    """``tools/sweep.py``, given again as it was."""
+    """A sweep by ``tools/sweep.py``, which is started again by the same command."""
 
     name = "sweep"
     begins_after = 0.2
@@ -146,7 +152,7 @@ class Sweep(Trial):
 
 
 class Report(Trial):
-    """``tools/report.py`` on the finished sweep, given again as it was."""
+    """A report of the finished sweep by ``tools/report.py``, started again by the same command."""
 
     name = "report"
     begins_after = 0.3
@@ -165,10 +171,15 @@ class Report(Trial):
 
 
 def run(words: Sequence[str], log: Path, kill_after: float | None = None) -> tuple[float, int]:
-    """Run a tool, or kill it after some seconds.
+    """Run a tool, and kill it if it takes longer than some time.
+
+    Args:
+        words: path of the tool, and its arguments.
+        log: file to which its output is appended.
+        kill_after: seconds after which the tool is killed; None lets it run until it ends.
 
     Returns:
-        The seconds it ran, and its exit status; that of a killed one is -9.
+        The number of seconds that it ran, and its exit status, which is -9 if it was killed.
     """
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     start = time.monotonic()
@@ -190,16 +201,19 @@ def run(words: Sequence[str], log: Path, kill_after: float | None = None) -> tup
 
 
 def differing(one: dict[str, object], other: dict[str, object]) -> list[str]:
-    """Return the names of what only one of two results has, or what is not the same in both."""
+    """Return the names under which two results differ, or which only one of them has."""
     return [name for name in sorted(one.keys() | other.keys()) if one.get(name) != other.get(name)]
 
 
 def try_moments(trial: Trial, moments: Sequence[float]) -> int:
-    """Run a command without interruption, then killed at each of the moments; return how many differ.
+    """Run a command once without interruption, and then once for each moment at which it is killed.
 
     Args:
         trial: the command.
-        moments: shares of the part of its duration in which it works.
+        moments: moments at which to kill it, each as a share of the time after its imports.
+
+    Returns:
+        The number of moments after which the results differ.
     """
     whole = trial.place / f"{trial.name}-whole"
     log = trial.place / f"{trial.name}.txt"
@@ -227,12 +241,12 @@ def try_moments(trial: Trial, moments: Sequence[float]) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Try the commands; return 1 if anything differs."""
+    """Kill and compare the commands; return 1 if anything differs, and 0 otherwise."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--moments", type=int, default=10, help="how often each is killed (default 10)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
+    parser.add_argument("--moments", type=int, default=10, help="times that each is killed (default 10)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the moments (default 0)")
     trials = {trial.name: trial for trial in (Training, Sweep, Report)}
     parser.add_argument("--commands", nargs="+", choices=list(trials), default=list(trials))
     chosen = parser.parse_args(arguments)

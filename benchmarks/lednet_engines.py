@@ -1,9 +1,9 @@
-"""How fast LEDNet runs: as trained and in its deployment form, on every engine that is here.
+"""Measure how fast LEDNet runs as it was trained and in its deployment form, on every installed engine.
 
 python benchmarks/lednet_engines.py [--shape 512 1024] [--precision fp32] [--seconds 10]
 
-One run, all rows interleaved, every output checked; ratios are to plain eager LEDNet in float32. Records are
-latency records as those of tools/benchmark.py.
+All rows are timed interleaved in one run, and every row's output is checked first. Ratios compare a row with
+LEDNet in eager mode and float32. The script writes latency records like those of tools/benchmark.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CONFIG = Path(__file__).resolve().parents[1] / "configs" / "lednet_cityscapes.py
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Measure every row, print the table and write the records."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -38,9 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--precision", nargs="+", choices=list(PRECISIONS), default=["fp32"])
     parser.add_argument("--device", default="auto", help="cpu, cuda ... (default: a GPU if there is one)")
-    parser.add_argument("--samples", type=int, default=100, help="of each row (default 100)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="for each row (default 10)")
-    parser.add_argument("--work-dir", default="work_dirs/benchmarks/lednet_engines", help="for the records")
+    parser.add_argument("--samples", type=int, default=100, help="samples of each row (default 100)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds for each row (default 10)")
+    parser.add_argument(
+        "--work-dir", default="work_dirs/benchmarks/lednet_engines", help="folder for records"
+    )
     options = parser.parse_args(arguments)
     threads, device = choose_threads(), resolve_device(options.device)
     plain = Backend()

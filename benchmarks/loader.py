@@ -1,10 +1,11 @@
-"""What loading and augmenting a training image costs: files read every time against the decoded cache.
+"""Measure the time to load and augment training images, from their files and from the decoded cache.
 
 python benchmarks/loader.py [--seconds 10] [--images 8]
 
-For each dataset that is there (CamVid, Cityscapes, the generated streets), the training pipeline of its
-LEDNet config, in this process on one thread, over the same images with the same augmentations. Both ways must
-give the same images. The cache is filled before; its first pass is not in the figures.
+For each dataset that is present (CamVid, Cityscapes and the generated streets), the script runs the training
+pipeline of the dataset's LEDNet config in this process, on one thread, over the same images with the same
+augmentations. Both ways must give the same images. The cache is filled before the measurement, so the time
+for filling it is not included.
 """
 
 from __future__ import annotations
@@ -35,14 +36,19 @@ NAMES = ("camvid", "cityscapes", "streets")
 
 
 def loader(settings: dict, images: int) -> Callable[[], list[Any]]:
-    """Return a call that loads a dataset's first images, augmented alike every time."""
+    """Return a function that loads a dataset's first images with the same augmentations at every call.
+
+    Args:
+        settings: config of the dataset.
+        images: number of images that one call loads.
+    """
     dataset = DATASETS.build(copy.deepcopy(settings))
     draws = [Draw(i % len(dataset), seed=i) for i in range(images)]
     return lambda: [dataset[draw] for draw in draws]
 
 
 def same(ours: list[Any], theirs: list[Any]) -> bool:
-    """Say whether two loaders gave the same images and labels."""
+    """Return whether two loaders gave the same images and labels."""
     pairs = zip(ours, theirs, strict=True)
     return all(
         torch.equal(a["inputs"], b["inputs"])
@@ -52,13 +58,13 @@ def same(ours: list[Any], theirs: list[Any]) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Time each dataset and print."""
+    """Time the loading of each dataset, print the tables and write the records."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=10.0, help="for each way (default 10)")
-    parser.add_argument("--images", type=int, default=8, help="a call (default 8)")
-    parser.add_argument("--work-dir", default="work_dirs/benchmarks/loader", help="where records go")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds for each way (default 10)")
+    parser.add_argument("--images", type=int, default=8, help="images in one call (default 8)")
+    parser.add_argument("--work-dir", default="work_dirs/benchmarks/loader", help="folder for records")
     options = parser.parse_args(arguments)
     threads = choose_threads()
     cv2.setNumThreads(1)

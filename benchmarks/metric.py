@@ -1,9 +1,10 @@
-"""What counting one image's pixels costs: this project's confusion matrix against MMSegmentation's IoUMetric.
+"""Measure the time to count one image's pixels, by this project and by MMSegmentation's IoUMetric.
 
 python benchmarks/metric.py [--shape 1024 2048] [--seconds 10]
 
-Predictions and labels are made up: blobs of 19 classes, a tenth of the pixels without a label. Both get them
-as the data pipeline makes them, 64-bit, and must give the same integers, else nothing is timed.
+Predictions and labels are synthetic: squares of 19 classes, where a tenth of the pixels have no label. Both
+implementations get them as 64-bit integers, as from the data pipeline, and they must give the same counts
+before anything is timed.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ CLASSES, IGNORE, BLOB = 19, 255, 16
 
 
 def blobs(random: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Make class ids that are the same over squares: (height, width) int64."""
+    """Return random class ids that are constant within squares: (height, width) int64."""
     squares = random.integers(0, CLASSES, (-(-height // BLOB), -(-width // BLOB)))
     return squares.repeat(BLOB, 0).repeat(BLOB, 1)[:height, :width].copy()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Compare, then time and print."""
+    """Compare the counts, then time both, print the table and write the record."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--shape", nargs=2, type=int, default=[1024, 2048], metavar=("H", "W"))
-    parser.add_argument("--seconds", type=float, default=10.0, help="for each way (default 10)")
-    parser.add_argument("--work-dir", default="work_dirs/benchmarks/metric", help="where the record goes")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds for each way (default 10)")
+    parser.add_argument("--work-dir", default="work_dirs/benchmarks/metric", help="folder for the record")
     options = parser.parse_args(arguments)
     threads = choose_threads()
     random = np.random.default_rng(0)

@@ -1,9 +1,10 @@
-"""Time a report over many runs: at most 80 s and 2 GiB for 10,000, and a page that opens in 3 s.
+"""Time a report over many runs: 10,000 may take at most 80 s and 2 GiB, and the page must open in 3 s.
 
-Writes synthetic records of the size of real ones (CamVid's 233 test and 101 validation images with their
-confusion matrices, a validation curve, latencies of 100 samples) of 10 seeds of 10 variants each, makes the
-report in a process of its own, and half of it before to see that the cost is linear. Opens the page in
-Chromium where Playwright and a Chromium are installed. Prints one line; exits 1 beyond the limits.
+The script writes synthetic records that are as large as real ones: confusion matrices of CamVid's 233 test
+and 101 validation images, a validation curve, and latencies of 100 samples. Each network has 10 variants with
+10 seeds each. The script makes a report of half of these runs and then of all, each in a process of its own,
+which shows whether the cost is linear. If Playwright and Chromium are installed, it also opens the page in
+Chromium. It prints one line, and its exit status is 1 if a limit is exceeded.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ LIMIT_SECONDS, LIMIT_MIB, LIMIT_PAGE_SECONDS = 80.0, 2048.0, 3.0
 IMAGES = {"val": 101, "test": 233}
 CLASSES = CamVidDataset.METAINFO["classes"]
 POOL = 64
-"""As many different sets of matrices are made; runs draw from them, as packing takes longer than a report."""
+"""The number of different sets of matrices. Runs share them, as packing one for each would take too long."""
 CONFIG = """\
 network = {network!r}
 dataset = 'synthetic'
@@ -46,7 +47,7 @@ FILLER = "# what else a resolved config says\n" * 130
 
 
 def make_pool(split: str) -> list[tuple[dict, dict]]:
-    """Return values and details of different accuracies on a split."""
+    """Return the values and details of ``POOL`` different accuracies on a split."""
     rng = np.random.default_rng(0)
     pool = []
     for quality in np.linspace(0.6, 0.95, POOL):
@@ -68,7 +69,7 @@ def make_pool(split: str) -> list[tuple[dict, dict]]:
 
 
 def write_runs(folder: Path, count: int) -> int:
-    """Write the records of ``count`` runs; return their bytes."""
+    """Write the records of ``count`` runs, and return their total size in bytes."""
     rng = np.random.default_rng(1)
     pools = {split: make_pool(split) for split in IMAGES}
     total = 0
@@ -130,7 +131,7 @@ def write_runs(folder: Path, count: int) -> int:
 
 
 def time_report(folder: Path, out: Path) -> tuple[float, float]:
-    """Make a report in a process of its own; return seconds and the peak of its memory in MiB."""
+    """Make a report in a process of its own, and return its time in seconds and its peak memory in MiB."""
     tool = Path(__file__).resolve().parents[1] / "tools" / "report.py"
     begin = time.monotonic()
     subprocess.run([sys.executable, str(tool), str(folder), "--out", str(out)], check=True, stdout=sys.stderr)
@@ -139,7 +140,7 @@ def time_report(folder: Path, out: Path) -> tuple[float, float]:
 
 
 def time_page(page: Path) -> float | None:
-    """Return the seconds until the page's tables stand in Chromium; None where there is no Chromium."""
+    """Return the seconds until the page's tables are ready in Chromium; None if Chromium is missing."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     try:
         from playwright.sync_api import sync_playwright
@@ -159,17 +160,21 @@ def time_page(page: Path) -> float | None:
 
 
 def main() -> int:
-    """Parse the arguments, write records, make the reports, print the line."""
+    """Write the records, make the reports and print the line; return 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="example:\n  python benchmarks/report_scale.py --runs 10000",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--runs", type=int, default=10000, help="default 10000; a multiple of 200")
-    parser.add_argument("--keep", type=Path, help="folder for records and report (default: deleted after)")
+    parser.add_argument(
+        "--runs", type=int, default=10000, help="number of runs, a multiple of 200 (default 10000)"
+    )
+    parser.add_argument(
+        "--keep", type=Path, help="folder in which records and report are kept (default: they are deleted)"
+    )
     arguments = parser.parse_args()
     if arguments.runs < 200 or arguments.runs % 200:
-        raise InputError("--runs must be a multiple of 200: whole networks, also in the half of it")
+        raise InputError("--runs must be a multiple of 200, so that half of the runs are whole networks too")
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         half, whole = folder / "half", folder / "whole"

@@ -1,11 +1,11 @@
-"""What a study costs beside its trainings: planning and scheduling runs that do nothing.
+"""Measure what a study costs besides its trainings, by planning and scheduling runs that do nothing.
 
 python benchmarks/sweep_overhead.py [--runs 10000]
 
-Prints milliseconds a run at a tenth of the runs and at all of them, and writes them as a record: linear cost
-shows as two equal figures.
-``process`` is a tenth of that many runs with everything a real one has but the training: folder, lock, config
-and a process. Ray is measured where it is installed, with runs that do nothing on two workers.
+The script prints the milliseconds per run for a tenth of the runs and for all of them, and writes both as a
+record. If the cost is linear, the two figures are equal. The row ``process`` has a tenth as many runs, which
+have everything that a real run has except the training: a folder, a lock, a config and a process. If Ray is
+installed, it is measured with runs that do nothing on two workers.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ SLOTS = [Slot(f"slot {i}", {}) for i in range(2)]
 
 @dataclass(frozen=True)
 class NoOp(TrainingJob):
-    """A run whose process ends at once, and which counts as finished when its log is there."""
+    """A run whose process ends at once, and which is finished when its log exists."""
 
     def command(self) -> list[str]:
         """Return a command that does nothing."""
         return ["true"]
 
     def status(self) -> Status:
-        """Look for the log."""
+        """Return whether the run is finished, which its log shows."""
         return Status("finished" if (self.folder / "log.txt").exists() else "waiting")
 
 
 def no_ops(count: int, folder: Path) -> list[NoOp]:
-    """Return runs that do nothing."""
+    """Return ``count`` runs that do nothing, each with a folder of its own in ``folder``."""
     run = Run(network="none", dataset="none")
     return [NoOp(run, folder / f"run{i}", f"run = {i}\n", CONFIG) for i in range(count)]
 
 
 def nothing(*_: object) -> Outcome:
-    """Run a job without running it."""
+    """Say that a job is finished, without doing anything for it."""
     return Outcome("finished")
 
 
 def plan(count: int, folder: Path) -> None:
-    """Plan one config with many seeds, and look at every run's folder."""
+    """Plan one config with ``count`` seeds, and look at the status of every run."""
     study = folder / "many.py"
     study.write_text(
         f'title = "many"\nruns = [dict(configs=[{str(CONFIG)!r}], seeds=list(range({count})))]\n'
@@ -67,19 +67,21 @@ def plan(count: int, folder: Path) -> None:
 
 
 def on_ray(count: int, folder: Path) -> None:
-    """Schedule on Ray."""
+    """Schedule ``count`` runs that do nothing on Ray."""
     from lednet_mm.studies.ray_engine import RayEngine
 
     run_jobs(no_ops(count, folder), RayEngine(launch=nothing))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Measure each row, print the table and write the record."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=int, default=10000)
-    parser.add_argument("--work-dir", default="work_dirs/benchmarks/sweep_overhead", help="where records go")
+    parser.add_argument("--runs", type=int, default=10000, help="number of runs (default 10000)")
+    parser.add_argument(
+        "--work-dir", default="work_dirs/benchmarks/sweep_overhead", help="folder for records"
+    )
     chosen = parser.parse_args(arguments)
     runs = chosen.runs
     rows: list[tuple[str, int, Callable[[int, Path], object]]] = [

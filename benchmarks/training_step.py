@@ -1,16 +1,17 @@
-"""What a training step of LEDNet costs, and what each option of the recipe changes about it.
+"""Measure the time of a training step of LEDNet, and how it changes with each option of the recipe.
 
 python benchmarks/training_step.py [--shape 360 480] [--batch-size 4] [--compile]
 
-The plain step is LEDNet as released: eager, contiguous, PyTorch's default AdamW, MMSegmentation's loss and
-accuracy. Every other row changes one thing, the last ones several. The rows are timed interleaved, so their
-ratios hold on a noisy machine. ``--compile`` adds torch.compile, which takes minutes to begin.
+The plain step runs LEDNet in eager mode with contiguous tensors, PyTorch's default AdamW, and the loss and
+accuracy of MMSegmentation. Every other row changes one thing, and the last rows change several. The rows are
+timed interleaved, so their ratios are valid on a noisy machine too. ``--compile`` adds a row with
+torch.compile, which needs minutes to compile.
 
-On a GPU there are rows in bfloat16 (autocast), and torch.compile uses CUDA graphs. On a CPU, processes that
-keep freed memory and processes that return it take turns with the plain step.
+On a GPU there are also rows in bfloat16 (autocast), and torch.compile uses CUDA graphs. On a CPU, the plain
+step is also timed in processes that keep freed memory and in processes that return it, in turns.
 
-The limit is what the arithmetic alone would take: three passes of the network's multiply-adds at the highest
-speed of a matrix product or convolution measured on this device.
+The printed limit is the time that the arithmetic alone would take: three passes of the network's
+multiply-adds at the highest speed that a matrix product or convolution has reached on this device.
 """
 
 from __future__ import annotations
@@ -55,16 +56,18 @@ def training_step(
     bf16: bool = False,
     compiled: bool = False,
 ) -> Callable[[], object]:
-    """Return one step: loss, gradients, AdamW.
+    """Return a function that does one step: the loss, its gradients and the update by AdamW.
 
     Args:
-        images: (N, 3, H, W), normalised.
-        labels: (N, 1, H, W), class ids.
-        quick_loss: this project's loss of a head instead of MMSegmentation's.
-        channels_last: memory layout of weights and maps.
-        fused: AdamW in one kernel.
-        bf16: the forward pass by autocast to bfloat16.
-        compiled: loss and gradients by torch.compile; on a GPU replayed as CUDA graphs.
+        images: (N, 3, H, W) normalised images.
+        labels: (N, 1, H, W) class ids.
+        quick_loss: whether the head computes its loss and accuracy by this project's code instead of
+            MMSegmentation's.
+        channels_last: whether weights and feature maps have the channels-last memory layout.
+        fused: whether AdamW updates all weights in one kernel.
+        bf16: whether the forward pass runs in bfloat16 by autocast.
+        compiled: whether torch.compile compiles the loss and its gradients, which a GPU replays as CUDA
+            graphs.
     """
     config = load_config(CONFIG)
     config.model.data_preprocessor = None
@@ -94,7 +97,13 @@ def training_step(
 
 
 def memory_ratio(chosen: argparse.Namespace) -> float:
-    """Return how many times faster the plain step is with freed memory kept, from processes taking turns."""
+    """Return how many times faster the plain step is if freed memory is kept.
+
+    Processes that keep it and processes that return it take turns.
+
+    Args:
+        chosen: options of the command line.
+    """
     seconds: dict[str, list[float]] = {"keep": [], "return": []}
     for _ in range(3):
         for choice, times in seconds.items():
@@ -107,17 +116,17 @@ def memory_ratio(chosen: argparse.Namespace) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Measure every row, print the table and the limit, and write the record."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--shape", nargs=2, type=int, default=[360, 480], metavar=("H", "W"))
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--seconds", type=float, default=20.0, help="for each row (default 20)")
-    parser.add_argument("--compile", action="store_true", help="also torch.compile (minutes)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="seconds for each row (default 20)")
+    parser.add_argument("--compile", action="store_true", help="add rows with torch.compile (takes minutes)")
     parser.add_argument("--memory", choices=["keep", "return"], help=argparse.SUPPRESS)
-    parser.add_argument("--work-dir", default="work_dirs/benchmarks/training_step", help="where records go")
+    parser.add_argument("--work-dir", default="work_dirs/benchmarks/training_step", help="folder for records")
     chosen = parser.parse_args(arguments)
 
     threads = choose_threads()

@@ -1,6 +1,7 @@
 """CGNet with its authors' weights for CamVid: 65.54 % mIoU on test (65.6 in the paper).
 
-tools/convert_checkpoint.py cgnet cgnet_m3n21_camvid.pth cgnet_camvid.pth. They are trained on train and val.
+The weights were trained on train and val. This command converts them:
+tools/convert_checkpoint.py cgnet cgnet_m3n21_camvid.pth cgnet_camvid.pth
 """
 
 _base_ = ["_base_/networks/cgnet.py", "_base_/datasets/camvid.py", "_base_/recipes/common.py"]

@@ -1,7 +1,7 @@
 """ESPNet with its authors' weights for CamVid: 57.17 % mIoU on test.
 
-The 55.64 in their README is a mean over values of single batches.
-tools/convert_checkpoint.py espnet espnet_p_2_q_8_camvid.pth espnet_camvid.pth. The twelfth output is void.
+The figure of 55.64 in their README is a mean over values of single batches. The twelfth output is void. This
+command converts the weights: tools/convert_checkpoint.py espnet espnet_p_2_q_8_camvid.pth espnet_camvid.pth
 """
 
 _base_ = ["_base_/networks/espnet.py", "_base_/datasets/camvid.py", "_base_/recipes/common.py"]

@@ -1,6 +1,7 @@
-"""ESPNet with its authors' weights for Cityscapes (p=2, q=8); 60.3 % on the test server by their README.
+"""ESPNet with its authors' weights for Cityscapes (p=2, q=8): 60.3 % on the test server by their README.
 
-tools/convert_checkpoint.py espnet_q8 espnet_p_2_q_8.pth espnet_cityscapes.pth. The twentieth output is void.
+The twentieth output is void. This command converts the weights:
+tools/convert_checkpoint.py espnet_q8 espnet_p_2_q_8.pth espnet_cityscapes.pth
 """
 
 _base_ = [

@@ -1,4 +1,4 @@
-"""LEDNet on CamVid by the common recipe.
+"""LEDNet on CamVid with the common recipe.
 
 `lednet --dataset camvid` is the same; this file is complete by itself, for MMSegmentation's own tools too.
 """

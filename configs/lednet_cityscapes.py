@@ -1,4 +1,4 @@
-"""LEDNet on Cityscapes at 1024x512, by its authors' recipe.
+"""LEDNet on Cityscapes at 1024x512, with its authors' recipe.
 
 `lednet --dataset cityscapes --recipe lednet_authors` is the same; this file is complete by itself, for
 MMSegmentation's own tools too.

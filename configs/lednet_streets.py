@@ -1,4 +1,4 @@
-"""LEDNet on the generated street scenes by the common recipe.
+"""LEDNet on the generated street scenes with the common recipe.
 
 `lednet --dataset streets` is the same; this file is complete by itself, for MMSegmentation's own tools too.
 """

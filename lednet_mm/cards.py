@@ -1,8 +1,8 @@
-"""The networks' cards: what a network is called, where it comes from, and what it is proven equal to.
+"""The networks' cards: the name and origin of each network, and the code to which it is proven equal.
 
-A card stands in its network's file: ``CARD = Card(...)``, or ``CARDS = [Card(...), ...]`` for a family. It
-is read there without importing the file, and so without PyTorch: its values are literals, or constants of
-that file or of another one of :mod:`lednet_mm.networks`.
+A card is in its network's file, as ``CARD = Card(...)``, or as ``CARDS = [Card(...), ...]`` for a family. It
+is read without importing the file and therefore without PyTorch, because its values are literals, or
+constants of that file or of another file of :mod:`lednet_mm.networks`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ NETWORKS = Path(__file__).with_name("networks")
 
 @dataclass(frozen=True)
 class Vector:
-    """The network that a reference vector was made with: the one of the config, or another version of it.
+    """The network with which a reference vector was made: the one in the config, or another version of it.
 
-    A version of which only weights were published has an entry and a name table but no vector file, and is
-    not proven.
+    If only the weights of a version were published, it has an entry and a name table but no vector file, and
+    is not proven.
 
     Attributes:
         changes: dotted keys of the network's config and their values in the code of the vector.
@@ -44,24 +44,25 @@ class Vector:
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a network beside its code.
+    """The facts about a network that are not in its code.
 
     Attributes:
         name: the network's name in commands and records, and the name of its file in
             ``configs/_base_/networks``.
-        title: the name that its paper gives it, with what tells this version apart.
-        paper: where it is described (arXiv number, or venue and year).
+        title: the network's name in its paper, with an addition that distinguishes this version from others.
+        paper: the publication that describes it (arXiv number, or venue and year).
         repository: the repository whose code this project follows.
-        commit: the commit of that code, as the reference vector states it; None where nothing is proven.
-        deviations: where that code differs from the paper, one sentence each; the defaults follow the code.
-        vectors: the reference vectors of the network and of its other versions by name. The network itself is
-            proven if one of them has no title.
+        commit: the commit of that code, as in the reference vector; None if nothing is proven.
+        deviations: differences between that code and the paper, one sentence each; the defaults follow the
+            code.
+        vectors: the reference vectors of the network and of its other versions, by name. The network itself
+            is proven if one of them has no title.
         published: the names of its rows in ``lednet_mm/reports/published.csv``.
-        unused: the names of trainable parameters that no loss depends on, ``*`` for any text; all others get
-            a gradient in every training step.
+        unused: the names of trainable parameters on which no loss depends, where ``*`` stands for any text.
+            All others get a gradient in every training step.
 
     Raises:
-        ValueError: a field of another type, or two vectors of the network itself.
+        ValueError: a field has the wrong type, or two vectors are of the network itself.
     """
 
     name: str
@@ -93,11 +94,11 @@ class Card:
 
     @property
     def vector(self) -> str | None:
-        """The name of the vector that is of the network itself; None if there is none."""
+        """The name of the vector that proves the network itself; None if there is none."""
         return next((name for name, vector in self.vectors.items() if not vector.title), None)
 
     def version(self, vector: str) -> Card:
-        """Return the card with what a vector's version has of its own: title, code and deviations."""
+        """Return the card of a vector's version, which may have a title, code and deviations of its own."""
         stated = self.vectors[vector]
         return replace(
             self,
@@ -113,7 +114,7 @@ def network_cards(folder: Path = NETWORKS) -> Mapping[str, Card]:
     """Return the cards of all networks by name, read from their files without importing these.
 
     Args:
-        folder: of the networks' files.
+        folder: folder of the networks' files.
 
     Raises:
         InputError: a file or a card in it is damaged, or a network or a vector has two cards.
@@ -138,10 +139,10 @@ def network_cards(folder: Path = NETWORKS) -> Mapping[str, Card]:
 
 
 def card_of_vector(name: str) -> Card:
-    """Return the card of the network that a reference vector is of.
+    """Return the card of the network that a reference vector proves.
 
     Args:
-        name: as in the reference vectors, for example ``lednet_official``.
+        name: name of the vector, for example ``lednet_official``.
 
     Raises:
         InputError: no network has such a vector.
@@ -161,14 +162,14 @@ def _cards_in(path: Path) -> list[Card]:
 
 
 def constants_in(path: Path, names: Sequence[str]) -> dict[str, Any]:
-    """Return constants of a network's file by name, those that it has; nothing is executed.
+    """Return the constants that a network's file has, by name; nothing is executed.
 
     Args:
-        path: the file.
-        names: of the constants whose values are wanted; of the others the value is None.
+        path: file of the network.
+        names: names of the constants whose values are needed; the values of the others are None.
 
     Raises:
-        InputError: the file is no Python, or one of the values is no literal, constant or card.
+        InputError: the file is not Python, or one of the values is not a literal, a constant or a card.
     """
     try:
         file = _File.read(path)
@@ -179,11 +180,12 @@ def constants_in(path: Path, names: Sequence[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _File:
-    """A source file's constants, none of them evaluated yet.
+    """The constants of a source file, before they are evaluated.
 
     Attributes:
-        constants: name -> expression.
-        imported: name -> file of the same folder that it is imported from, and its name there.
+        constants: expressions by the names of the constants.
+        imported: for each imported name, the file of the same folder from which it is imported, and its name
+            there.
     """
 
     constants: Mapping[str, ast.expr]
@@ -191,7 +193,7 @@ class _File:
 
     @classmethod
     def read(cls, path: Path) -> _File:
-        """Read a file, once for as long as it is not written again."""
+        """Read a file; it is read again only if it has been written since."""
         return cls._parse(path.absolute(), path.stat().st_mtime_ns)
 
     @classmethod
@@ -212,12 +214,12 @@ class _File:
         return cls(constants, imported)
 
     def constant(self, name: str) -> Any:
-        """Return the value of a constant of this file, or of one that it imports from another network's."""
+        """Return the value of a constant, which this file may import from another network's file."""
         if name in self.imported:
             path, there = self.imported[name]
             return _File.read(path).constant(there)
         if name not in self.constants:
-            raise LookupError(f"{name} is no constant")
+            raise LookupError(f"{name} is not a constant")
         return self.value(self.constants[name])
 
     def value(self, node: ast.expr) -> Any:
@@ -239,6 +241,6 @@ class _File:
             return ast.literal_eval(node)
         except ValueError:
             raise ValueError(
-                f"line {node.lineno}: {ast.unparse(node)[:60]} is no literal, constant, "
+                f"line {node.lineno}: {ast.unparse(node)[:60]} is not a literal, constant, "
                 "dict(key=...), Card(field=...) or Vector(field=...)"
             ) from None

@@ -20,7 +20,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 SIZES = Path(__file__).resolve().parents[1] / "reports/networks"
 """Folder with the complexity records of the networks; ``tools/get_flops.py`` writes them."""
 CLASSES, SHAPE = 19, (512, 1024)
-"""The number of classes, and the height and width of the image, that these records are of."""
+"""The number of classes, and the height and width of the image, for which these records were made."""
 
 COMMON = "common"
 """The recipe that all networks share unless another one is named."""
@@ -28,12 +28,12 @@ COMMON = "common"
 
 @dataclass(frozen=True)
 class Variant:
-    """A change to a network, and what is asked by it.
+    """A change to a network, and the question that it is to answer.
 
     Attributes:
         question: the question that a comparison with the network itself answers.
-        claim: what is claimed about it, and by whom.
-        expectation: what was expected before any run.
+        claim: the claims about the change, and who makes them.
+        expectation: the result that was expected before any run.
         change: the dotted keys of the config that change, with their new values.
     """
 
@@ -86,9 +86,9 @@ def file_of(kind: str, files: Mapping[str, Path], name: str) -> Path:
     """Return the file of a network, dataset or recipe.
 
     Args:
-        kind: the word for it in the message.
+        kind: word for this kind of file in the message.
         files: all files of this kind by name.
-        name: the name that is looked for.
+        name: name to look up.
 
     Raises:
         InputError: none of them has the name.
@@ -103,11 +103,11 @@ def variants_of(network: str) -> Mapping[str, Variant]:
     """Return the variants of a network by name.
 
     Args:
-        network: its name, whose variants are in ``configs/ablations/<network>.py``; or the file of a network
-            of the user's own, which has them itself.
+        network: name of the network, whose variants are in ``configs/ablations/<network>.py``, or the file of
+            a network of the user's own, which contains its variants.
 
     Raises:
-        InputError: the file is damaged, or an entry lacks something.
+        InputError: the file is damaged, or an entry is incomplete.
     """
     if is_own_network(network):
         return _variants(Path(network), read_own_network(network).variants)
@@ -117,7 +117,12 @@ def variants_of(network: str) -> Mapping[str, Variant]:
 
 @cache
 def _variants_in(path: Path, changed: int) -> Mapping[str, Variant]:
-    """Read a file of variants; ``changed`` is when it was written, so that no older content is returned."""
+    """Read a file of variants.
+
+    Args:
+        path: the file.
+        changed: time of its last change, so that the cache does not return an older content.
+    """
     from mmengine.config import Config
 
     try:

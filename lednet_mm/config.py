@@ -1,4 +1,4 @@
-"""Reading configs: files in MMSegmentation's form, with one clear line for each mistake in them."""
+"""Read configs, which are files in MMSegmentation's form, and report each mistake in one clear line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from lednet_mm.records import Run, explain
 from lednet_mm.text import DEFAULT, for_file_name, is_name, variant_name
 
 WHERE = ("work_dir", "resume", "launcher")
-"""Keys that say where and how a config is run, and so are not part of what it describes."""
+"""Keys that say where and how a config is run, and are therefore not part of what it describes."""
 
 RUNNER_ARGUMENTS = (
     *("model", "work_dir", "train_dataloader", "val_dataloader", "test_dataloader", "train_cfg", "val_cfg"),
@@ -44,14 +44,14 @@ RUNNER_ARGUMENTS = (
 
 READ = frozenset(
     set(RUNNER_ARGUMENTS)
-    # What mmengine's Runner reads of the config itself.
+    # Read by mmengine's Runner from the config itself.
     | {"activation_checkpointing", "compile", "custom_imports", "efficient_conv_bn_eval"}
     | {"find_unused_parameters", "model_wrapper_cfg", "runner_type", "sync_bn"}
     # What this project reads.
     | {"channels_last", "dataset", "network", "network_file", "recipe", "study", "tf32", "trial"}
     | {"tta_model", "tta_pipeline", "variant"}
 )
-"""Keys at the top of a config that somebody reads. Any other is a variable of the config file alone."""
+"""Keys at the top of a config that are read. Any other key is only a variable of the config file."""
 
 COMPLETING = frozenset(
     {"class_weight", "crop_size", "epochs", "iterations", "num_classes", "train_images", "unit", "val_epochs"}
@@ -70,7 +70,7 @@ READ_BELOW = {
     "auto_scale_lr": ("base_batch_size", "enable"),
     "env_cfg": ("cudnn_benchmark", "dist_cfg", "mp_cfg", "resource_limit"),
 }
-"""What is read of sections from which no object is built, so that nothing else refuses a wrong key."""
+"""The keys that are read in sections from which no object is built, where nothing else would refuse a key."""
 
 DICTS = (
     *("auto_scale_lr", "data_preprocessor", "default_hooks", "env_cfg", "log_processor", "model"),
@@ -82,7 +82,7 @@ LISTS = ("custom_hooks", "tta_pipeline")
 PARTS = ("backbone", "neck", "decode_head", "auxiliary_head")
 """Parts of a model that make up its network."""
 SAME_VARIANT = ("loss_decode", "init_cfg", "pretrained", "sampler", "ignore_index", "num_classes")
-"""Keys of these parts that only say how they are trained or on which classes: they make no new variant."""
+"""Keys of these parts that only concern their training or the classes, and so do not make a new variant."""
 
 
 @dataclass(frozen=True)
@@ -104,18 +104,18 @@ class Choice:
 
     @property
     def is_own_network(self) -> bool:
-        """Whether the file of a network of the user's own is named."""
+        """Whether the source is the file of a network of the user's own."""
         return is_own_network(self.source)
 
     @property
     def is_file(self) -> bool:
-        """Whether a config file is named, and not a network."""
+        """Whether the source is a config file, and not a network."""
         named = self.source.endswith(".py") or "/" in self.source or Path(self.source).is_file()
         return named and not self.is_own_network
 
     @property
     def name(self) -> str:
-        """What the config is called where it needs a name, in paths for example."""
+        """The name of the config where one is needed, for example in paths."""
         parts = [Path(self.source).stem, self.dataset and Path(self.dataset).stem]
         parts += [self.recipe if self.recipe != COMMON else None]
         parts += [self.variant if self.variant != DEFAULT else None]
@@ -128,7 +128,7 @@ class Choice:
 
     @property
     def files(self) -> list[Path]:
-        """The files that it is read from first; names that stand for nothing are left out."""
+        """The files from which the config is read first; names to which no file belongs are left out."""
         if self.is_file:
             return [Path(self.source)]
         kinds = (
@@ -155,22 +155,23 @@ def load_config(
     """Read a config file, or combine a network, a dataset and a recipe, and apply a variant and options.
 
     Args:
-        choice: what is named; text and paths are config files.
-        options: ``{"train_cfg.max_iters": 2}``; keys with dots reach into the config. Those that change the
-            network make a variant, which is named after them unless they give it a name (``variant``).
-        seed: the seed of everything random; None keeps the config's.
-        imports: whether the modules that the config names in ``custom_imports`` are imported, which takes
-            seconds and is needed where something is built from it.
+        choice: the chosen config; texts and paths are config files.
+        options: changes such as ``{"train_cfg.max_iters": 2}``, where dots reach into the config. Options
+            that change the network make a variant, which is named after them unless one of the options is its
+            name (``variant``).
+        seed: the seed of everything random; None keeps that of the config.
+        imports: whether the modules in the config's ``custom_imports`` are imported. This takes seconds, and
+            is needed to build something from the config.
 
     Raises:
-        InputError: no such file or name, an error in a file, a misspelled key, or an option that does not
-            fit or that nothing would read.
+        InputError: a file or name does not exist, a file has an error, a key is misspelled, or an option does
+            not fit or would not be read.
     """
     chosen = choice if isinstance(choice, Choice) else Choice(str(choice))
     config = _read(chosen, imports) if chosen.is_file else _combine(chosen, imports)
     path, known = str(chosen), READ | COMPLETING
     for key in config:
-        # Short names are often a variable's own; those of eight letters and more rarely resemble by chance.
+        # Short names are often variables. Names of eight letters or more rarely resemble a key by chance.
         meant = difflib.get_close_matches(key, known, 1, cutoff=0.9) if len(key) >= 8 else []
         if meant and key not in known and not key[-1].isdigit():
             raise InputError(f"{path}: nothing reads {key}: {meant[0]} is meant? Else give it another name")
@@ -281,7 +282,7 @@ def _dataset_file(name: str) -> Path:
 
 
 def is_card(name: str | Path) -> bool:
-    """Say whether a dataset's YAML file is named, and not a dataset."""
+    """Return whether a name is that of a dataset's YAML file, and not of a dataset."""
     return Path(name).suffix.lower() in (".yaml", ".yml")
 
 
@@ -292,11 +293,11 @@ def _read_card(path: str | Path) -> Config:
 
 
 def load_data_config(choice: Choice, options: Mapping | None = None) -> Config:
-    """Read a config for its data alone: a config as :func:`load_config` reads it, or a dataset.
+    """Read the config of data: a config as in :func:`load_config`, or only a dataset.
 
     Args:
-        choice: what is named; ``source`` may be the name of a dataset or its YAML file.
-        options: as in :func:`load_config`; a dataset alone takes none.
+        choice: the chosen config; ``source`` may be the name of a dataset or its YAML file.
+        options: options as in :func:`load_config`; a dataset by itself takes none.
 
     Raises:
         InputError: as in :func:`load_config`.
@@ -320,7 +321,7 @@ def _merge(path: str, config: Config, options: Mapping) -> None:
 
 
 def complete(config: Config) -> None:
-    """Fill in what follows from the dataset and the recipe, where the config does not say it itself.
+    """Fill in the settings that follow from the dataset and the recipe, unless the config sets them itself.
 
     A :class:`~lednet_mm.networks.segmentor.Segmentor` gets ``num_classes``, ``class_weight`` and the
     preprocessing, whose size is the dataset's ``crop_size``, and the recipe's ``loss``. The training gets its
@@ -416,7 +417,7 @@ def _sized(step: Mapping[str, Any], crop_size: Sequence[int]) -> dict[str, Any]:
 
 
 def network_changes(options: Mapping) -> list[str]:
-    """Return the options that change the network; none if the options name the changed network themselves."""
+    """Return the options that change the network; empty if the options also give the variant a name."""
     if {"variant", "network"} & set(options):
         return []
     return [
@@ -429,12 +430,12 @@ def network_changes(options: Mapping) -> list[str]:
 
 
 def _name_variant(config: Config, options: Mapping, before: Mapping) -> None:
-    """Name a variant after the options that make it: no record may call it by the name of another variant.
+    """Name a variant after the options that make it, so that no record has the name of another variant.
 
     Args:
         config: the config with the options applied.
         options: the options of the command line.
-        before: every key of the config before that, with its value.
+        before: every key of the config before the options were applied, with its value.
     """
     changes = [key for key in network_changes(options) if key not in before or before[key] != options[key]]
     if changes:
@@ -447,7 +448,7 @@ def _name_variant(config: Config, options: Mapping, before: Mapping) -> None:
 
 
 def innermost(dataset: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the configs of the datasets that a wrapper repeats or joins; a plain dataset's config itself."""
+    """Yield the configs of the datasets that a wrapper repeats or joins; for a plain dataset, its config."""
     within = dataset.get("datasets") or ([dataset["dataset"]] if dataset.get("dataset") else [])
     if not within:
         yield dataset
@@ -456,9 +457,9 @@ def innermost(dataset: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def files_of(config: str | Path | Choice) -> list[Path]:
-    """Return the files that a config is read from: itself, the files in its ``_base_``, theirs, and so on.
+    """Return the files from which a config is read: the file itself, those in its ``_base_``, and so on.
 
-    Nothing is executed. A file that is missing or is not Python is listed, and names no others.
+    Nothing is executed. A file that is missing or not Python is listed too, without further files.
     """
     found: list[Path] = []
     waiting = config.files if isinstance(config, Choice) else [Path(config)]
@@ -487,7 +488,7 @@ def files_of(config: str | Path | Choice) -> list[Path]:
 
 
 def _check_option(path: str | Path, config: Config, key: str) -> None:
-    """Refuse an option that would change nothing.
+    """Check that an option would change something.
 
     Raises:
         InputError: nothing reads the key, or only the config file itself has read it.
@@ -525,7 +526,7 @@ def keys_of(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def config_text(config: Config) -> str:
     """Return a resolved config as Python text, which does not depend on where or how it is run.
 
-    Reading the text gives the same config, and that gives the same text.
+    Reading the text gives the same config, from which this function makes the same text again.
     """
     return _as_text({key: value for key, value in config.to_dict().items() if key not in WHERE})
 
@@ -543,10 +544,10 @@ Config.pretty_text = property(lambda config: _as_text(config.to_dict()))
 
 
 def run_of(config: Config, seed: int | None = None, study: str | None = None) -> Run:
-    """Return which run a config describes, from its ``network``, ``dataset``, ``variant`` and ``recipe``.
+    """Return the run that a config describes, from its ``network``, ``dataset``, ``variant`` and ``recipe``.
 
     A recipe other than the common one becomes part of the variant's name. A config without these keys, such
-    as one of MMSegmentation's own, is called by the name of its file.
+    as one of MMSegmentation's own, has the name of its file.
 
     Raises:
         InputError: one of them cannot be part of a path, or the seed is out of range.

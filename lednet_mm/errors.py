@@ -54,7 +54,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an error of Python, NumPy, OpenCV or PyTorch means that there is not enough memory."""
+    """Return whether an error of Python, NumPy, OpenCV or PyTorch means that there is not enough memory."""
     text = str(error)
     return (
         isinstance(error, MemoryError)
@@ -105,7 +105,7 @@ def _status_of(error: BaseException) -> int:
 
 
 def _was_interrupted(error: BaseException) -> bool:
-    """Say whether Ctrl-C is the error or its cause, since a library may raise an error of its own instead."""
+    """Return whether Ctrl-C is the error or its cause, since a library may raise another error instead."""
     seen: BaseException | None = error
     while seen is not None and not isinstance(seen, KeyboardInterrupt):
         seen = seen.__cause__ or seen.__context__

@@ -300,7 +300,7 @@ os.register_at_fork(after_in_child=FolderLock._leave_to_parent)
 
 
 def is_locked(folder: str | Path) -> bool:
-    """Say whether a process holds a folder's lock now, without changing anything in the folder."""
+    """Return whether a process holds a folder's lock now, without changing anything in the folder."""
     try:
         fd = os.open(Path(folder) / FolderLock.NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:

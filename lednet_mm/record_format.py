@@ -96,9 +96,10 @@ def one_or_several(value: Any) -> Any:
 
 
 class Run(Part):
-    """The run that a measurement belongs to; ``variant`` is ``default`` if the network is unchanged.
+    """The run to which a measurement belongs.
 
-    ``trial`` is the name of the trial of a tuning that the run is; a reported run has none.
+    ``variant`` is ``default`` if the network is unchanged. ``trial`` is the name of the tuning trial to which
+    the run belongs; a reported run has none.
     """
 
     network: Name
@@ -160,7 +161,7 @@ class TrainValues(TypedDict):
 
 @with_config(STRICT)
 class InitialWeights(TypedDict):
-    """A file of weights that a training started from.
+    """A file of weights from which a training started.
 
     Tensors have the network's names; for those of the file that the network does not have, only their number
     is kept. Counters of batch normalisation are not included.
@@ -234,7 +235,7 @@ class PackedCounts(TypedDict):
 class AccuracyDetails(TypedDict):
     """The data behind the scores: everything in ``values`` can be computed again from its counts.
 
-    ``differs`` lists where the config differs from the one that the weights were trained under.
+    ``differs`` lists where the config differs from the one with which the weights were trained.
     ``per_image_frames`` has the sequence and the number of the frame of each image; it is empty if every
     image is a sequence of its own, and if it is missing, nothing is known.
     """

@@ -146,8 +146,8 @@ def note_code(name: str, sha256: str) -> None:
     """Note a file of code from outside the project that this process has imported, for its records.
 
     Args:
-        name: of the file.
-        sha256: of its content.
+        name: name of the file.
+        sha256: sha256 of its content.
     """
     _OWN_CODE[name] = f"sha256:{sha256}"
 
@@ -222,7 +222,7 @@ def new_record(
         run: run that was measured.
         config_text: text of the resolved config.
         values: numbers, with their units in the keys; NaN becomes None (not measurable).
-        details: what the values are computed from: figures per class and per image, raw samples.
+        details: data from which the values are computed, such as figures per class and image, or raw samples.
         provenance: provenance as :func:`collect_provenance` returns it.
 
     Raises:
@@ -272,7 +272,7 @@ def read_record(path: str | Path) -> Record:
 
 
 def _fault(data: bytes, error: ValidationError) -> str:
-    """Say in one line why the content of a file is not a record."""
+    """Return one line that says why the content of a file is not a record."""
     try:
         content = from_json(data)
     except ValueError as invalid:
@@ -326,5 +326,5 @@ def read_records(folders: Iterable[str | Path]) -> tuple[list[Record], dict[Path
 
 
 def sort_records(records: Iterable[Record]) -> list[Record]:
-    """Return records oldest first, so that the newest of several on the same thing comes last."""
+    """Return records oldest first, so that the newest of several on the same subject comes last."""
     return sorted(records, key=lambda record: (record.provenance.date, record.id))

@@ -24,6 +24,6 @@ for _package in (networks, datasets, evaluation, training):
     for _module in iter_modules(_package.__path__):
         import_module(f"{_package.__name__}.{_module.name}")
 
-# MMEngine looks through all objects each time that it lists a dataset; those that are here by now will stay.
+# MMEngine looks through all objects each time that it lists a dataset; the present ones will stay anyway.
 gc.collect()
 gc.freeze()

@@ -440,17 +440,20 @@ def resampled_statistic(
     resamples: int = RESAMPLES,
     random_seed: int = 0,
 ) -> tuple[float, np.ndarray]:
-    """Return a statistic of counts as they are and with images resampled, as :func:`resampled_scores` does.
+    """Return a statistic of counts, without resampling and with resampled images.
+
+    Images are resampled as in :func:`resampled_scores`.
 
     Args:
-        counts: (I, ...) that add up over images.
-        frames: of each image.
-        statistic: takes sums over images, (R, ...), and returns (R,).
-        resamples: R.
-        random_seed: the same gives the same resamples.
+        counts: (I, ...) counts, which can be summed over images.
+        frames: sequence and frame of each image.
+        statistic: function that takes (R, ...) sums over images and returns (R,) values.
+        resamples: number R of resamples.
+        random_seed: seed; the same seed gives the same resamples.
 
     Returns:
-        Its value, and (R,) of resamples; NaN where nothing that was drawn counts.
+        The value of the statistic, and its (R,) values with resampled images; NaN if the drawn images have
+        nothing to count.
     """
     flat = counts.reshape(len(counts), -1).astype(np.float64)
     drawn = image_weights(frames, resamples, random_seed).T @ flat

@@ -93,7 +93,7 @@ def variant_name(name: Any) -> Any:
 
 
 def is_name(value: str) -> bool:
-    """Say whether text can be a name, which becomes part of the path of a folder or file.
+    """Return whether text can be a name, which becomes part of the path of a folder or file.
 
     A name has 1 to ``NAME_LENGTH`` printable characters without slashes, and does not begin with a dot or
     space.

@@ -1,4 +1,4 @@
-"""What it takes to add something: an entry for a variant, a YAML file for a dataset, a file for a network."""
+"""Something is added by one entry (a variant), one YAML file (a dataset) or one Python file (a network)."""
 
 import hashlib
 import shutil
@@ -40,7 +40,7 @@ OWN_NETWORK = (ROOT / "docs/adding_a_network.md").read_text().split("```python\n
 
 @pytest.fixture
 def card(tmp_path):
-    """A dataset of one's own: a YAML file beside a few images."""
+    """Write a dataset of the user's own: a YAML file beside a few images."""
     for split in ("train", "val"):
         make_pairs(tmp_path / "data" / split)
     folders = {s: {"images": f"{s}/images", "labels": f"{s}/masks"} for s in ("train", "val")}
@@ -49,7 +49,7 @@ def card(tmp_path):
 
 @pytest.fixture
 def own_network(tmp_path):
-    """The file of a network of one's own; the module is forgotten when the test is over."""
+    """Write the file of a network of the user's own, whose module is removed after the test."""
     path = tmp_path / "toynet.py"
     path.write_text(OWN_NETWORK)
     yield path
@@ -58,7 +58,7 @@ def own_network(tmp_path):
 
 
 def sweep(tool, folder, network, variants):
-    """Run a study of a network's variants on the YAML file's dataset; return what its report's table says."""
+    """Run a study of a network's variants on the YAML file's dataset, and return the report's table."""
     (folder / "mine.py").write_text(
         "title = 'Potholes'\n"
         f"runs = [dict(networks=[{network!r}], datasets=['potholes.yaml'], variants={variants})]\n"
@@ -108,10 +108,10 @@ CHOSEN = Choice("toynet.py", "streets")
 FAULTS = {
     "a name that is taken": ('name="toy"', 'name="lednet"', "is a network of this project"),
     "no model": ("MODEL =", "MODELS_CONFIG =", "needs MODEL = dict"),
-    "a model that is computed": ("width=8),", "width=int(8)),", "int(8) is no literal"),
+    "a model that is computed": ("width=8),", "width=int(8)),", "int(8) is not a literal"),
     "a card that is none": ('CARD = Card(name="toy"', 'CARD = dict(name="toy"', "network's card is Card"),
     "a file that fails": ("@MODELS", "raise ValueError('no GPU here')\n\n\n@MODELS", "no GPU here"),
-    "variants that are a list": ("VARIANTS = dict(", "VARIANTS = list(", "is no literal"),
+    "variants that are a list": ("VARIANTS = dict(", "VARIANTS = list(", "is not a literal"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The networks' cards: complete, the same however they are read, and true to what they refer to."""
+"""The cards of networks are complete, the same however they are read, and consistent with other files."""
 
 from __future__ import annotations
 
@@ -84,14 +84,14 @@ def test_constants_of_the_file_and_of_its_neighbours(tmp_path):
 
 DAMAGED = {
     "no Python": ("CARD = Card(", "was never closed"),
-    "code": ("CARD = Card(name=print('run'), paper='p')", "line 2: print('run') is no literal"),
+    "code": ("CARD = Card(name=print('run'), paper='p')", "line 2: print('run') is not a literal"),
     "no call": ("CARD = 5", "CARD is Card"),
     "no list": (f"CARDS = Card(name='a', {FIELDS})", "CARDS is [Card"),
     "no card in the list": ("CARDS = ['a']", "CARD is Card"),
     "an unknown field": (f"CARD = Card(name='a', {FIELDS}, colour='red')", "colour"),
     "a field that is missing": ("CARD = Card(name='a')", "title"),
     "a field without its name": (f"CARD = Card('a', {FIELDS})", "Card(field=...)"),
-    "an unknown constant": (f"CARD = Card(name=NAME, {FIELDS})", "NAME is no constant"),
+    "an unknown constant": (f"CARD = Card(name=NAME, {FIELDS})", "NAME is not a constant"),
     "a constant of itself": (f"NAME = NAME\nCARD = Card(name=NAME, {FIELDS})", "RecursionError"),
     "a missing neighbour": (
         f"from lednet_mm.networks.gone import NAME\nCARD = Card(name=NAME, {FIELDS})",

@@ -1,4 +1,4 @@
-"""Configs are read with one line for what is wrong, and keys that nobody reads are refused."""
+"""A faulty config gives one line with the fault, and keys that nothing reads are refused."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every network on CamVid and on Cityscapes is built as its name says."""
+"""Every network can be built for CamVid and for Cityscapes, and is the one that its name says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Main effects and interaction, against textbook formulas done by hand, SciPy, and simulation."""
+"""Main effects and interaction equal textbook formulas by hand and SciPy, and hold in simulations."""
 
 import itertools
 
@@ -13,7 +13,7 @@ RECIPE = [1.0, 0.5, -1.5]
 
 
 def simulated(rng, both=0.0, seeds=5, noise=0.5):
-    """Scores of 2 networks with 3 recipes; ``both`` is an interaction in one corner."""
+    """Simulate scores of 2 networks with 3 recipes; ``both`` is an interaction in one cell."""
     table = 50 + np.array(NETWORK)[:, None, None] + np.array(RECIPE)[None, :, None]
     table = table + rng.normal(0, 3, seeds)  # a good seed is good for all
     table = table + rng.normal(0, noise, (2, 3, seeds))
@@ -22,7 +22,7 @@ def simulated(rng, both=0.0, seeds=5, noise=0.5):
 
 
 def test_effects_by_hand():
-    """Two networks, two recipes, two seeds; every number can be followed on paper."""
+    """With two networks, recipes and seeds, every number can be computed by hand."""
     scores = [[[50.0, 52.0], [40.0, 44.0]], [[46.0, 46.0], [44.0, 46.0]]]
     found = effects(scores)
     # Per seed: network means (45, 48) and (45, 46), recipe means (48, 49) and (42, 45), all (45, 47).
@@ -114,7 +114,7 @@ def test_sums_are_those_of_effects():
 
 
 def test_what_the_seeds_share_is_in_no_interval():
-    """A seed that is good for all cells widens nothing; one that is good for one cell does."""
+    """A seed that is better in all cells widens no interval; one that is better in one cell does."""
     table = simulated(np.random.default_rng(2))
     shifted = table + np.array([0, 10, -7, 3, 25])
     assert effects(shifted).rows[0].low == pytest.approx(effects(table).rows[0].low)

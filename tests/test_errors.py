@@ -6,7 +6,7 @@ from lednet_mm.errors import InputError, run_command
 
 
 def swallowed(cause):
-    """Raise an error of its own on Ctrl-C, as some libraries do."""
+    """Raise another error on Ctrl-C, as some libraries do."""
     try:
         raise KeyboardInterrupt
     except KeyboardInterrupt as error:

@@ -98,7 +98,7 @@ def room_of(module: str) -> str:
 
 
 def is_allowed(importer: str, imported: str) -> bool:
-    """Say whether a module may import another by the floors of their rooms."""
+    """Return whether a module may import another by the floors of their rooms."""
     floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
     upper, lower = room_of(importer), room_of(imported)
     if upper == lower or not lower:

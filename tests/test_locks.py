@@ -1,4 +1,4 @@
-"""A folder is locked as long as any process that holds it lives, and no longer."""
+"""A folder is locked exactly as long as a process that holds the lock is alive."""
 
 import errno
 import multiprocessing
@@ -58,7 +58,7 @@ def test_a_child_keeps_it_and_its_death_releases_it(tmp_path):
 
 
 def test_a_forked_child_does_not_keep_it(tmp_path):
-    """A data loader's processes live on for a while when the training has ended or was killed."""
+    """A data loader's processes may outlive a training that has ended or was killed."""
     fork = multiprocessing.get_context("fork")
     meeting, go_on = fork.Barrier(2), fork.Event()
     with FolderLock.take(tmp_path):

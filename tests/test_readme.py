@@ -53,7 +53,7 @@ def test_a_command_of_the_readme(words):
 
 
 def written() -> set[str]:
-    """Return the places in the README's commands that are no part of the project: data and results."""
+    """Return the paths in the README's commands that do not belong to the project: data and results."""
     words = [word for command in COMMANDS for word in shlex.split(command)]
     paths = {word for word in words if "/" in word or word.endswith((".pth", ".onnx"))}
     paths |= {word for before, word in pairwise(words) if before in ("--out", "--work-dir")}

@@ -102,7 +102,7 @@ def test_code_that_git_does_not_know_is_dirty(tmp_path, monkeypatch):
 
 
 def put(*path, value):
-    """Return a change of one entry of a record; without a value the entry is removed."""
+    """Return a function that changes one entry of a record, or removes it if there is no value."""
 
     def change(content):
         for key in path[:-1]:

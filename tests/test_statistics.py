@@ -1,4 +1,4 @@
-"""The statistics against scipy, against implementations written differently, and by simulation."""
+"""The statistics are compared with SciPy and with other implementations, and tested by simulation."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_outputs_that_are_no_class_count_as_misses_alone():
 
 
 def by_the_authors(pictures: list[tuple[np.ndarray, np.ndarray]], classes: int) -> dict[str, float]:
-    """Compute the scores from pixels and lists, as the paper's code does."""
+    """Compute the scores from pixels and lists, like the paper's code."""
     of_images, of_classes = [], [[] for _ in range(classes)]
     for truth, prediction in pictures:
         kept = truth != 255
@@ -96,7 +96,7 @@ def test_the_scores_of_images_are_those_of_the_paper(images):
     for i in range(images):
         truth = rng.choice([0, 1, 2, 3, 255], p=rng.dirichlet(np.full(5, 0.4)), size=(8, 9))
         if i == 3:
-            truth[:] = 255  # an image without a label is no image
+            truth[:] = 255  # an image without a label does not count
         noise = rng.integers(0, 5, truth.shape)  # 4 is absent from the truth
         prediction = np.where((rng.random(truth.shape) < rng.uniform(0.3, 1)) & (truth < 5), truth, noise)
         matrix = np.zeros((5, 5), dtype=int)
@@ -178,7 +178,7 @@ def test_single_images_are_draws_with_replacement():
 
 
 def test_drawn_blocks_are_consecutive_frames_of_one_sequence():
-    order = np.random.default_rng(0).permutation(100)  # frames need not come in their order
+    order = np.random.default_rng(0).permutation(100)  # frames may come in any order
     frames = tuple(video(12, 88)[i] for i in order)
     blocks = choose_blocks(frames)
     assert blocks.length == 13
@@ -194,7 +194,7 @@ def test_drawn_blocks_are_consecutive_frames_of_one_sequence():
 
 
 def test_blocks_estimate_the_variance_that_single_images_miss():
-    """Of a mean over a video the standard deviation is known; single images promise less than half of it."""
+    """The standard deviation of a mean over a video is known; single images give less than half of it."""
     rng = np.random.default_rng(0)
     series = lfilter([1], [1, -0.7], rng.normal(size=(300, 260)))[:, 27:]  # (studies, frames)
     true = series.mean(1).std()
@@ -237,7 +237,7 @@ def linear_case(values: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("over", ["images", "seeds"])
 def test_equals_scipy_where_the_statistic_is_linear(over):
-    """Deviations from the mean are those of scipy's bootstrap, stretched."""
+    """Deviations from the mean are those of SciPy's bootstrap, multiplied by a factor."""
     rng = np.random.default_rng(3)
     values = rng.integers(30, 90, 12), rng.integers(20, 80, 12)
     shape = (1, -1) if over == "images" else (-1, 1)
@@ -285,7 +285,7 @@ def test_the_p_value_goes_with_the_interval():
 
 
 def test_p_values_of_many_blocks_are_those_of_the_normal_distribution():
-    """Far beyond what resamples reach, too."""
+    """This is also true far beyond the range of the resamples."""
     draws = np.random.default_rng(0).normal(0, 1, (20000, 1))
     for z in (0.5, 1.96, 3.0, 4.5):
         spread = spread_over_seeds(np.array([z]), z + draws, Blocks(1, 10**6, 1, 1e6))
@@ -346,7 +346,7 @@ def true_difference(**settings: float) -> float:
     ids=["one seed", "one seed, few frames", "strong dependence", "the seeds differ"],
 )
 def test_coverage(seeds, lengths, correlation, seed_sd, image_sd, single_holds):
-    """The interval holds the truth in about 95% of studies; that of single images where they are single."""
+    """The interval contains the truth in about 95% of studies; that of single images only if independent."""
     sds = {"seed_sd": seed_sd, "image_sd": image_sd}
     truth = true_difference(**sds)
     rng = np.random.default_rng(2)
@@ -370,7 +370,7 @@ def test_holm_by_its_definition():
 
 
 def test_holm_keeps_false_differences_rare():
-    """Of 20 comparisons without a difference the plain level finds one in most families, Holm in few."""
+    """Of 20 comparisons without a difference, plain p-values find one in most families, and Holm's in few."""
     p_values = np.random.default_rng(0).random((2000, 20))
     assert 0.6 < (p_values < 0.05).any(1).mean() < 0.68
     assert 0.03 < np.mean([(adjust_holm(family) < 0.05).any() for family in p_values]) < 0.065
@@ -399,7 +399,7 @@ def test_ranks_say_how_sure_the_first_is():
 
 
 def test_as_many_seeds_as_are_needed_give_the_width():
-    """A study with the number of seeds that a smaller one asks for has about the wished width."""
+    """A study with the number of seeds that a smaller one predicts has about the desired width."""
     rng = np.random.default_rng(0)
     images = rng.normal(0, 0.3, (2000, 1))
 
@@ -417,7 +417,7 @@ def test_as_many_seeds_as_are_needed_give_the_width():
         spread = spread_over_seeds(draws.mean(0), draws, blocks)
         widths.append((spread.quantile(0.975) - spread.quantile(0.025)) / 2)
     assert np.median(widths) == pytest.approx(0.8, rel=0.15)
-    # The images set a limit that no seeds go below; one seed tells nothing of others.
+    # The images set a limit that more seeds cannot lower; one seed says nothing about others.
     assert small[0].limit == pytest.approx(1.96 * 0.3, rel=0.1)
     assert seeds_needed(study(30), blocks, 0.5).seeds is None
     assert seeds_needed(study(1), blocks, 5.0).seeds is None

@@ -1,4 +1,4 @@
-"""Nothing that comes from a file is executed: the product calls nothing that could."""
+"""Nothing that comes from a file is executed, because the package calls nothing that could execute it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ METHODS = {"fromstring", "_file2dict", "unsafe_load", "full_load", "popen", "loa
 
 
 def dangers(source: str) -> Iterator[str]:
-    """Name what a piece of Python calls or imports that executes data, or may."""
+    """Return the names of everything in a piece of Python that executes data, or may execute it."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] in MODULES)

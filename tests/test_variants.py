@@ -1,4 +1,4 @@
-"""Every variant in configs/ablations asks a question, and changes in its network what it names alone."""
+"""Every variant in configs/ablations asks a question, and changes only what its name says."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def shapes(model: nn.Module) -> dict[str, torch.Size]:
 
 
 def arguments(kind: type) -> set[str]:
-    """List what a class is built with, and what those that it hands the rest on to are."""
+    """Return the arguments of a class, and those of the classes to which it passes further arguments."""
     names: set[str] = set()
     for owner in inspect.getmro(kind):
         if "__init__" not in vars(owner):

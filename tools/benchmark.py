@@ -1,4 +1,4 @@
-"""Time networks by one protocol, interleaved, on any engine; writes a latency record for each row."""
+"""Time networks by one protocol, interleaved, on any engine, and write a latency record for each row."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add_config(parser, several=True)
-    add("--checkpoint", metavar="CKPT", help="the weights, where one config is given")
+    add("--checkpoint", metavar="CKPT", help="checkpoint with the weights, if a single config is given")
     add(
         "--shape",
         nargs=2,
@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=[*ENGINES, "all"],
         default=["eager"],
-        help="how the network is run (default eager)",
+        help="engine that runs the network (default eager)",
     )
     add(
         "--precision",
@@ -72,7 +72,12 @@ def build_parser() -> argparse.ArgumentParser:
         default="no",
         help="in the form for deployment (normalisation folded into the convolutions), or in both forms",
     )
-    add("--timed", choices=list(TIMED), default="network", help="to logits (network) or to class ids")
+    add(
+        "--timed",
+        choices=list(TIMED),
+        default="network",
+        help="end of the timing: at the logits (network) or at the class ids",
+    )
     add("--roofline", action="store_true", help="measure the device's ceilings, and what share is reached")
     add("--device", default="auto", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
     add("--samples", type=int, default=100, help="samples of each row (default 100)")
@@ -87,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def show(timed: Latencies, title: str) -> None:
-    """Print the table, the reasons why rows are unstable, and what was left out and why."""
+    """Print the table, the reasons why rows are unstable, and the reasons why rows were left out."""
     import numpy as np
     from rich.table import Table
     from rich.text import Text
@@ -134,19 +139,19 @@ def show(timed: Latencies, title: str) -> None:
     for reason in dict.fromkeys(timed.left_out.values()):
         rows = [row for row, why in timed.left_out.items() if why == reason]
         engines = dict.fromkeys(map(engine_of, rows))
-        # What an engine cannot do at all is one line, whatever the networks.
+        # Something that an engine cannot do for any network is reported in a single line.
         general = all(row in rows for row in timed.rows if engine_of(row) in engines)
         what = ", ".join(engines) if general else "; ".join(map(str, rows))
         console.print(Text(one_line(f"left out: {what}: {reason}")), soft_wrap=True)
 
 
 def engine_of(row: Row) -> str:
-    """Return a row's engine and precision."""
+    """Return the engine and precision of a row, which are the same for all networks."""
     return f"{row.backend.engine} {row.backend.precision}"
 
 
 def keep(records: Mapping[Row, Record], folders: Mapping[str, Path]) -> list[str]:
-    """Write the records, say where they are, and return a line for each folder that cannot be written."""
+    """Write the records, print where they are, and return a line for each folder that cannot be written."""
     from lednet_mm.records import write_record
 
     faults, written = {}, {}
@@ -162,7 +167,7 @@ def keep(records: Mapping[Row, Record], folders: Mapping[str, Path]) -> list[str
 
 
 def main() -> None:
-    """Measure, and print a table for each shape and batch size; name what failed at the end."""
+    """Measure, print a table for each shape and batch size, and name failures at the end."""
     from rich.progress import Progress
 
     arguments = build_parser().parse_args()

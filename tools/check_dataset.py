@@ -29,7 +29,7 @@ WEIGHTS = ("log", "median", "none")
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -48,7 +48,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Check, print a table and the problems; 1 if there is any problem."""
+    """Check the files and print a table and the problems; return 1 if there is any problem."""
     args = parse_args()
     from rich.table import Table
 
@@ -106,7 +106,7 @@ def main() -> int:
 
 
 def _class_table(summaries: dict[str, Any]) -> Any:
-    """Return a table of each class's share of the labelled pixels, and the images that it is in."""
+    """Return a table with each class's share of the labelled pixels and the number of images that show it."""
     from rich.table import Table
 
     from lednet_mm.text import for_markup
@@ -125,7 +125,7 @@ def _class_table(summaries: dict[str, Any]) -> Any:
 
 
 def _weights(summary: Any, rule: str) -> list[float]:
-    """Return class weights by a rule of ``--weights``."""
+    """Return the class weights that follow from a rule of ``--weights``."""
     from lednet_mm.datasets.check import class_weights, median_frequency_weights
 
     if rule == "log":
@@ -134,7 +134,7 @@ def _weights(summary: Any, rule: str) -> list[float]:
 
 
 def data_files(datasets: Iterable[Any]) -> set[str]:
-    """Return the images, labels and lists that datasets' configs name, and the other pictures beside them."""
+    """Return the images, labels and lists of datasets, and the other pictures in their folders."""
     from lednet_mm.datasets.check import members_of
 
     found: set[str] = set()

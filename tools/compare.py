@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from lednet_mm.reports.two_groups import TwoGroups
 
 SHOWN = 5
-"""The number of images that are named."""
+"""The number of images whose names are printed."""
 
 
 def main() -> None:
-    """Parse the arguments, compare, print and write."""
+    """Compare what the command line names, print the differences, and write them if asked to."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="examples:\n"
@@ -31,11 +31,9 @@ def main() -> None:
         "  python tools/compare.py lednet lednet:no_apn --in work_dirs/camvid_ablations --out work_dirs/apn",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("a", metavar="A", help="the reference: a folder of runs, or NETWORK[:VARIANT]")
     parser.add_argument(
-        "a", metavar="A", help="what is compared with: a folder of runs, or NETWORK[:VARIANT]"
-    )
-    parser.add_argument(
-        "b", metavar="B", help="the other; differences are B - A, on the seeds that both have"
+        "b", metavar="B", help="what is compared with A; differences are B - A, on the seeds that both have"
     )
     parser.add_argument(
         "--in",
@@ -43,11 +41,15 @@ def main() -> None:
         nargs="+",
         default=["work_dirs"],
         metavar="FOLDER",
-        help="where NETWORK[:VARIANT] is looked for (default work_dirs)",
+        help="folder in which NETWORK[:VARIANT] is looked for (default work_dirs)",
     )
-    parser.add_argument("--out", help="write the table, and a picture of the images that differ most, here")
+    parser.add_argument("--out", help="folder for the table and a picture of the images that differ most")
     parser.add_argument(
-        "--pictures", type=int, default=4, metavar="N", help="images in that picture (default 4; 0: none)"
+        "--pictures",
+        type=int,
+        default=4,
+        metavar="N",
+        help="number of images in that picture (default 4; 0 makes none)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files in the folder of --out")
     arguments = parser.parse_args()

@@ -13,7 +13,7 @@ from lednet_mm.errors import run_command
 
 
 def main() -> None:
-    """Parse the arguments, convert, say what was done."""
+    """Convert the checkpoint that the command line names, and print what was done."""
     known = sorted(vector for card in network_cards().values() for vector in card.vectors)
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -28,13 +28,18 @@ def main() -> None:
     )
     parser.add_argument("source", metavar="SRC", help="the authors' file")
     parser.add_argument("target", metavar="DST", help="the file to write")
-    parser.add_argument("--num-classes", type=int, metavar="N", help="default: read from the tensors' shapes")
+    parser.add_argument(
+        "--num-classes",
+        type=int,
+        metavar="N",
+        help="number of classes (default: read from the tensors' shapes)",
+    )
     parser.add_argument(
         "--keep-auxiliary",
         action="store_true",
-        help="keep heads that only training uses (default: leave out)",
+        help="keep heads that only training uses (default: leave them out)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace DST where it exists")
+    parser.add_argument("--overwrite", action="store_true", help="replace DST if it exists")
     arguments = parser.parse_args()
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
     from lednet_mm.checkpoints.convert import convert_checkpoint

@@ -1,6 +1,6 @@
 """The demo: train, test, measure and report three networks on generated streets, in minutes on any CPU.
 
-What is finished is kept: started again after an interruption it goes on where it was.
+If the demo is started again after an interruption, it continues where it stopped.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def tool(name: str, *arguments: object) -> None:
     """Run another command of this folder in a process of its own.
 
     Raises:
-        InputError: it failed, and has printed what was wrong.
+        InputError: the command failed; it has printed the reason.
     """
     command = [sys.executable, str(TOOLS / f"{name}.py"), *map(str, arguments)]
     if status := subprocess.run(command).returncode:
-        raise InputError(f"tools/{name}.py ended with status {status}; what is finished is kept")
+        raise InputError(f"tools/{name}.py ended with status {status}; finished runs are kept")
 
 
 def finished(run: Path, kind: str, iterations: int | None = None) -> bool:
@@ -51,13 +51,13 @@ def finished(run: Path, kind: str, iterations: int | None = None) -> bool:
 
 
 def main() -> None:
-    """Run what is not finished, then write the report."""
+    """Run everything that is not finished yet, then write the report."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="example:\n  make demo",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--work-dir", default="work_dirs/demo", help="where runs and report go")
+    parser.add_argument("--work-dir", default="work_dirs/demo", help="folder for runs and report")
     parser.add_argument(
         "--iterations", type=int, default=300, help="iterations of each network (default 300)"
     )

@@ -26,13 +26,13 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="example:\n  python tools/document_networks.py",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--out", default=PAGE, type=Path, help="default: docs/networks.md")
+    parser.add_argument("--out", default=PAGE, type=Path, help="the page (default docs/networks.md)")
     parser.add_argument("--overwrite", action="store_true", help="replace another page than the default one")
     return parser
 
 
 def main() -> None:
-    """Parse the arguments, measure, write the page."""
+    """Measure all networks and write the page."""
     arguments = build_parser().parse_args()
     check_outputs([arguments.out], overwrite=arguments.overwrite or arguments.out.resolve() == PAGE)
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)

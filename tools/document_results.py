@@ -1,4 +1,4 @@
-"""Make the committed reports again from their records, and the tables of README.md and docs/ with them."""
+"""Make the committed reports again from their records, and fill the tables in README.md and docs/."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> int:
-    """Parse the arguments, make or check; 1 if a check finds something old."""
+    """Make the reports and tables again, or check them; return 1 if a check finds one that is out of date."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="examples:\n  python tools/document_results.py\n  python tools/document_results.py --check",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--check", action="store_true", help="change nothing; name what is not current")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing, and name the files that are out of date"
+    )
     arguments = parser.parse_args()
     from lednet_mm.documentation.results import committed_reports, fill_tables, rewrite_report
 
@@ -31,7 +33,7 @@ def main() -> int:
             rewrite_report(folder, Path(temporary) if arguments.check else folder)
             for made in Path(temporary).glob("*.*"):
                 kept = folder / made.name
-                # Plots depend on the version of Matplotlib: the tests compare what they show.
+                # The bytes of plots depend on the version of Matplotlib, so tests compare the pictures.
                 if made.suffix in (".csv", ".md", ".tex"):
                     old += [kept] * (not kept.is_file() or kept.read_bytes() != made.read_bytes())
                 else:
@@ -43,7 +45,7 @@ def main() -> int:
             if not arguments.check:
                 page.write_text(text)
     for path in old:
-        print(f"{path.relative_to(ROOT)} {'is not current' if arguments.check else 'written'}")
+        print(f"{path.relative_to(ROOT)} {'is out of date' if arguments.check else 'written'}")
     return 1 if arguments.check and old else 0
 
 

@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config(parser)
-    parser.add_argument("checkpoint", help="weights of that network")
+    parser.add_argument("checkpoint", help="checkpoint with the weights of that network")
     parser.add_argument("out", metavar="OUT.onnx", help="the file to write")
     parser.add_argument(
         "--shape",
@@ -43,12 +43,12 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="export the deployment form: normalisation folded into the convolutions",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT.onnx where it exists")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT.onnx if it exists")
     return parser
 
 
 def main() -> None:
-    """Parse the arguments, export, say what the file accepts."""
+    """Export the network that the command line names, and print which input the file accepts."""
     arguments = build_parser().parse_args()
     height, width = arguments.shape
     if min(height, width) < 1:

@@ -1,4 +1,4 @@
-"""Count parameters and multiply-adds of networks by several counters; writes a complexity record for each."""
+"""Count parameters and multiply-adds of networks by several counters, and write a record for each network."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--shape", nargs=2, type=int, default=[512, 1024], metavar=("H", "W"), help="default 512 1024"
     )
     parser.add_argument("--json", metavar="OUT", help="write all counts to this file")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file of --json where it exists")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file of --json if it exists")
     parser.add_argument("--work-dir", help="where records go (default work_dirs/<name of the config>)")
     return parser
 
 
 def main() -> None:
-    """Parse the arguments, count, print tables; what failed is named at the end."""
+    """Count, print a table for each network, and name failures at the end."""
     from rich.table import Table
 
     arguments = build_parser().parse_args()
@@ -117,7 +117,7 @@ def main() -> None:
 
 
 def kinds_table(title: str, counts: Counts):
-    """Return the table of one network: kinds of work, and what each counter counts of them."""
+    """Return the table of one network: the multiply-adds of each kind of work by each counter."""
     from rich.table import Table
 
     table = Table(title=f"{title}: G MACs by operator")
@@ -135,7 +135,7 @@ def kinds_table(title: str, counts: Counts):
 
 
 def remarks(counts: Counts) -> list[str]:
-    """Return what a reader must know of the counters, a line each."""
+    """Return lines that explain the differences between the counters."""
     lines = [f"{counter} fails: {reason}" for counter, reason in counts.failed.items()]
     for counter, missed in counts.missed.items():
         names = ", ".join(f"{name} ({times})" for name, times in sorted(missed.items()))

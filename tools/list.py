@@ -1,4 +1,4 @@
-"""List the networks, datasets, recipes or variants that configs are combined of."""
+"""List the networks, datasets, recipes or variants that can be combined to configs."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("kind", choices=list(KINDS))
-    parser.add_argument("--json", action="store_true", help="print it for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON for programs")
     return parser
 
 
 def networks() -> list[dict[str, Any]]:
-    """Return the networks, each with what its card says, its size as recorded, and its variants."""
+    """Return the networks, each with the content of its card, its recorded size and its variants."""
     sizes = {name: record.values for name, record in recorded_sizes().items()}
     return [
         {
@@ -55,7 +55,7 @@ def networks() -> list[dict[str, Any]]:
 
 
 def datasets() -> list[dict[str, Any]]:
-    """Return the datasets, each with its number of classes and the size that networks see."""
+    """Return the datasets, each with its number of classes and the size of training images."""
     from lednet_mm.config import Choice, load_data_config
 
     rows = []
@@ -73,7 +73,7 @@ def recipes() -> list[dict[str, Any]]:
 
 
 def variants() -> list[dict[str, Any]]:
-    """Return the variants of all networks, each with its question and what was expected."""
+    """Return the variants of all networks, each with its question and the expected result."""
     return [
         {
             "network": network,
@@ -87,7 +87,7 @@ def variants() -> list[dict[str, Any]]:
 
 
 def about(path: Path) -> str:
-    """Return the first line of what a config file says of itself."""
+    """Return the first line of a config file's docstring or comment."""
     import ast
 
     return (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
@@ -102,7 +102,7 @@ KINDS: dict[str, Callable[[], list[dict[str, Any]]]] = {
 
 
 def main() -> None:
-    """Parse the arguments and print."""
+    """Print the list that the command line asks for."""
     arguments = build_parser().parse_args()
     rows = KINDS[arguments.kind]()
     if arguments.json:
@@ -128,7 +128,7 @@ def main() -> None:
 
 
 def shown(cell: Any) -> str:
-    """Return a cell as people read it: large numbers in millions or billions, of a list its length."""
+    """Return the text of a cell: large numbers are in millions or billions, and a list is its length."""
     match cell:
         case None:
             return "–"

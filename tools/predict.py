@@ -26,14 +26,14 @@ EXAMPLES = """example:
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_config(parser)
     parser.add_argument("checkpoint", help="the weights of the network")
     parser.add_argument("images", metavar="IMAGE_OR_DIR", type=Path, help="an image, or a folder of them")
-    parser.add_argument("--out", required=True, type=Path, help="the folder that the pictures go to")
+    parser.add_argument("--out", required=True, type=Path, help="folder for the pictures")
     parser.add_argument(
         "--as",
         dest="form",
@@ -42,7 +42,7 @@ def parse_args() -> argparse.Namespace:
         help="what the pictures show (default overlay)",
     )
     parser.add_argument("--legend", action="store_true", help="put the classes' colours under each picture")
-    parser.add_argument("--overwrite", action="store_true", help="replace pictures that are there already")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing pictures")
     parser.add_argument(
         "--device", default="auto", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)"
     )
@@ -50,7 +50,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def picture_of(prediction: Prediction, predictor: Predictor, form: str, legend: bool) -> bytes:
-    """Return a prediction as a PNG file's content."""
+    """Return the content of a PNG file that shows a prediction in the given form."""
     import cv2
 
     from lednet_mm.datasets.cityscapes import TO_LABEL_ID
@@ -69,7 +69,7 @@ def picture_of(prediction: Prediction, predictor: Predictor, form: str, legend: 
 
 
 def main() -> int:
-    """Plan all pictures, then predict and write them; 1 if an image could not be predicted."""
+    """Plan all pictures, then predict and write them; return 1 if an image could not be predicted."""
     arguments = parse_args()
 
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
@@ -90,7 +90,7 @@ def main() -> int:
     if others:
         counts = Counter(path.suffix or "without an ending" for path in others)
         left = ", ".join(f"{count} {ending}" for ending, count in counts.items())
-        print(f"files left out, being no images: {one_line(left)}", file=sys.stderr)
+        print(f"files left out, which are not images: {one_line(left)}", file=sys.stderr)
 
     predictor = Predictor(config, arguments.checkpoint, resolve_device(arguments.device))
     if arguments.form == "ids" and tuple(predictor.classes) != Cityscapes.METAINFO["classes"]:
@@ -107,7 +107,7 @@ def main() -> int:
             if predictor.multiple != multiple:
                 multiple = predictor.multiple
                 print(
-                    f"images whose sides are no multiples of {multiple}, as this network needs them, are "
+                    f"images whose sides are not multiples of {multiple}, which this network needs, are "
                     "padded for it and their predictions cropped",
                     file=sys.stderr,
                 )

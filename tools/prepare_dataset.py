@@ -1,4 +1,4 @@
-"""Bring a dataset into the layout that the configs expect, or draft the YAML file of one of your own."""
+"""Prepare a dataset for the configs that use it, or draft the YAML file of a dataset of your own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXAMPLES = """examples:
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -73,12 +73,12 @@ def parse_args() -> argparse.Namespace:
     new.add_argument("labels", type=Path, metavar="LABELS", help="folder of the labels")
     new.add_argument("--out", type=Path, required=True, metavar="YAML", help="the file to write")
     new.add_argument("--seed", type=int, default=0, help="seed of the random splits, default: %(default)s")
-    new.add_argument("--overwrite", action="store_true", help="replace the files that are there")
+    new.add_argument("--overwrite", action="store_true", help="replace existing files")
     return parser.parse_args()
 
 
 def main() -> int:
-    """Prepare the dataset that was asked for."""
+    """Prepare the dataset that the command line names; return 1 if something is wrong with it."""
     args = parse_args()
 
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)

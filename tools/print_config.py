@@ -1,4 +1,4 @@
-"""Write any config as one complete file, which MMSegmentation's own tools take too."""
+"""Write any config as one complete file, which MMSegmentation's own tools accept too."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config(parser)
-    parser.add_argument("--out", type=Path, metavar="FILE.py", help="write it there instead of printing it")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file of --out where it exists")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.py", help="file to write instead of printing the config"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the file of --out if it exists")
     return parser
 
 
 def main() -> None:
-    """Parse the arguments, print or write."""
+    """Print or write the config that the command line names."""
     arguments = build_parser().parse_args()
 
     from lednet_mm.config import config_text, files_of, load_config

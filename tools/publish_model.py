@@ -1,4 +1,4 @@
-"""Make a small file of a trained network for others: weights in half precision, no optimizer."""
+"""Write the weights of a trained network as a small file for others: in half precision, without optimiser."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lednet_mm.files import file_sha256
 
 
 def main() -> None:
-    """Parse the arguments, write, say what it is."""
+    """Write the file, and print its number of tensors, size and sha256."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="example:\n"
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("source", metavar="CKPT", help="a checkpoint of a training")
     parser.add_argument("target", metavar="OUT", help="the file to write")
     parser.add_argument("--full", action="store_true", help="keep single precision")
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT where it exists")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     arguments = parser.parse_args()
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
     from lednet_mm.checkpoints.files import publish_checkpoint

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# Records are resampled several at once, a thread each; NumPy's BLAS must not start more of its own.
+# Several records are resampled at once, each in its own thread, so NumPy's BLAS must not start more threads.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
@@ -16,17 +16,17 @@ from lednet_mm.errors import run_command
 from lednet_mm.text import one_line
 
 if TYPE_CHECKING:
-    from lednet_mm.reports.reading import Baseline
+    from lednet_mm.studies.baseline import Baseline
 
 
 def _pictures(text: str) -> int:
     if not text.isdecimal() or int(text) > 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 100")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 100")
     return int(text)
 
 
 def _baseline(text: str) -> Baseline:
-    from lednet_mm.reports.reading import Baseline
+    from lednet_mm.studies.baseline import Baseline
 
     return Baseline.parse(text)
 
@@ -46,8 +46,8 @@ def main() -> None:
     parser.add_argument("--out", default="reports", help="folder of the report (default reports)")
     parser.add_argument(
         "--title",
-        help="title of tables and plots, which should name a smaller setting (default: the study's, or that "
-        "in title.txt)",
+        help="title of tables and plots, which should say if the setting is smaller than usual (default: the "
+        "title of the study, or that in title.txt)",
     )
     parser.add_argument(
         "--baseline",
@@ -55,8 +55,8 @@ def main() -> None:
         action="append",
         default=[],
         metavar="NETWORK[:VARIANT]",
-        help="what the ablation table compares with; may be given several times (default: what the study "
-        "says, else the network itself)",
+        help="baseline of the ablation table; may be given several times (default: the baselines of the "
+        "study, else the unchanged network)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="also replace files in --out that no report wrote"

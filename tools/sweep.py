@@ -1,4 +1,4 @@
-"""Run a study, or continue it: everything that has no finished record yet."""
+"""Run a study or continue it, by doing everything that has no record yet."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Parse the arguments, plan, run; 0 if every run is finished, 1 if some are not."""
+    """Plan and run the study; return 0 if every run is finished, and 1 if some are not."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="examples:\n"
@@ -42,7 +42,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("study", help="study file, see configs/studies/")
-    parser.add_argument("--work-dir", help="where the runs go (default work_dirs/<name of the study>)")
+    parser.add_argument("--work-dir", help="folder for the runs (default work_dirs/<name of the study>)")
     parser.add_argument("--engine", choices=["local", "ray", "slurm"], default="local")
     parser.add_argument(
         "--jobs",
@@ -59,7 +59,7 @@ def main() -> int:
         help="print how many seeds each difference needs for an interval of +- HALF_WIDTH points of mIoU, "
         "from the records so far, and stop",
     )
-    parser.add_argument("--retry-failed", action="store_true", help="take up runs that failed before")
+    parser.add_argument("--retry-failed", action="store_true", help="run those again that failed before")
     slurm = parser.add_argument_group("options of --engine slurm")
     slurm.add_argument("--slurm-partition", metavar="NAME", help="partition (default: the cluster's)")
     slurm.add_argument("--slurm-account", metavar="NAME", help="account (default: yours)")
@@ -124,14 +124,14 @@ def main() -> int:
 
 
 def write_study(plan: Plan) -> None:
-    """Write ``study.json``."""
+    """Write ``study.json`` into the study's work folder."""
     from lednet_mm.studies.plan import STUDY
 
     write_atomically(plan.work_dir / STUDY, json.dumps(plan.describe(), indent=1).encode())
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
-    """Treat the end that a scheduler announces like Ctrl-C."""
+    """Raise KeyboardInterrupt, so that a cluster's announcement of the end has the effect of Ctrl-C."""
     raise KeyboardInterrupt
 
 
@@ -139,9 +139,9 @@ def run(plan: Plan, board: Board, arguments: argparse.Namespace, command: str) -
     """Run the trials and the trainings side by side, then the timing alone.
 
     Args:
-        plan: what there is to do.
-        board: is told of every change.
-        arguments: of the command line.
+        plan: plan of the study.
+        board: board that shows every change.
+        arguments: parsed arguments of the command line.
         command: the command line itself, for the records of the runs.
     """
     from lednet_mm.studies.local_engine import LocalEngine, make_slots
@@ -154,13 +154,13 @@ def run(plan: Plan, board: Board, arguments: argparse.Namespace, command: str) -
     run_jobs(plan.first, make_engine(plan, arguments, environment), follow=follow, **common)
     if plan.latency:
         engine: Engine = LocalEngine(make_slots(1, environment))
-        if arguments.engine == "slurm":  # as the machine where this runs may have no GPU
+        if arguments.engine == "slurm":  # because this machine may have no GPU
             engine = make_slurm_engine(plan, arguments, environment, exclusive=True)
         run_jobs([plan.latency], engine, **common)
 
 
 def make_engine(plan: Plan, arguments: argparse.Namespace, environment: dict[str, str]) -> Engine:
-    """Return the engine that the command line names."""
+    """Return the engine that the command line chooses."""
     if arguments.engine == "slurm":
         return make_slurm_engine(plan, arguments, environment)
     if arguments.engine == "ray":
@@ -184,10 +184,10 @@ def make_slurm_engine(
 
 
 def slurm_options(arguments: argparse.Namespace) -> SlurmOptions:
-    """Return what the command line says of Slurm.
+    """Return the options for Slurm in the command line.
 
     Raises:
-        InputError: a number that is too small, or an option without a value.
+        InputError: a number is too small, or an option has no value.
     """
     from lednet_mm.studies.slurm_engine import SlurmOptions
 
@@ -207,7 +207,7 @@ def slurm_options(arguments: argparse.Namespace) -> SlurmOptions:
 
 
 def tell_end(plan: Plan, board: Board, command: str) -> bool:
-    """Say how every run ended; return whether all are finished."""
+    """Print how every run ended, and return whether all are finished."""
     counts = Counter(row.state for row in board.rows.values())
     whole = counts["finished"] + counts["pruned"] == len(board.rows)
     waiting = f", {counts['waiting']} not begun" if counts["waiting"] else ""
@@ -230,10 +230,10 @@ def tell_end(plan: Plan, board: Board, command: str) -> bool:
 
 
 def show_power(study: str, work_dir: str | None, half_width: float) -> None:
-    """Print how many seeds the differences of a study need for intervals of a wished half-width.
+    """Print how many seeds the differences of a study need for intervals of a desired half-width.
 
     Raises:
-        InputError: no such study, no record of it, or no such half-width.
+        InputError: the study does not exist or has no records, or the half-width is out of range.
     """
     from lednet_mm.reports.power import plan_seeds
     from lednet_mm.reports.tables import to_markdown
@@ -244,7 +244,7 @@ def show_power(study: str, work_dir: str | None, half_width: float) -> None:
 
 
 def show_plan(plan: Plan, slots: list[Slot], console: Console) -> None:
-    """Print what would run, and what it costs."""
+    """Print the runs that would start, and their cost."""
     from rich.table import Table
     from rich.text import Text
 

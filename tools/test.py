@@ -1,6 +1,6 @@
-"""Test a checkpoint: class IoU, category IoU where the dataset has categories, accuracy; writes records.
+"""Test a checkpoint, and write records with class IoU, category IoU (if there are categories) and accuracy.
 
-Asked for by name: calibration, boundary IoU, IoU by the size of objects, accuracy on corrupted images.
+Options add calibration, boundary IoU, IoU by the size of objects, and the accuracy on corrupted images.
 """
 
 from __future__ import annotations
@@ -34,15 +34,21 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config(parser)
-    parser.add_argument("checkpoint", help="weights of that network")
+    parser.add_argument("checkpoint", help="checkpoint with the weights of that network")
     parser.add_argument(
-        "--split", choices=["val", "test"], default="test", help="whose loader is used (default test)"
+        "--split", choices=["val", "test"], default="test", help="split whose loader is used (default test)"
     )
     parser.add_argument("--tta", action="store_true", help="test-time augmentation: several scales and flips")
     parser.add_argument(
-        "--calibration", action="store_true", help="how far the network's confidence is right, in 15 bins"
+        "--calibration",
+        action="store_true",
+        help="agreement of the network's confidence with its accuracy, in 15 bins",
     )
-    parser.add_argument("--boundary", action="store_true", help="IoU within 2%% of the diagonal of contours")
+    parser.add_argument(
+        "--boundary",
+        action="store_true",
+        help="IoU of pixels whose distance from a contour is at most 2%% of the diagonal",
+    )
     parser.add_argument("--object-size", action="store_true", help="IoU of small, medium and large objects")
     parser.add_argument(
         "--corruptions",
@@ -57,19 +63,19 @@ def build_parser() -> argparse.ArgumentParser:
         type=int,
         default=[1, 2, 3, 4, 5],
         metavar="N",
-        help="of the corruptions, from 1 to 5 (default all five)",
+        help="severities of the corruptions, from 1 to 5 (default all five)",
     )
-    parser.add_argument("--show-dir", help="write every image beside its prediction here")
+    parser.add_argument("--show-dir", help="folder for pictures of every image beside its prediction")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace pictures in the folder of --show-dir"
     )
-    parser.add_argument("--work-dir", help="where the record goes (default work_dirs/<name of the config>)")
+    parser.add_argument("--work-dir", help="folder for the record (default work_dirs/<name of the config>)")
     add_launcher(parser)
     return parser
 
 
 def main() -> None:
-    """Parse the arguments, test, print the scores."""
+    """Test the checkpoint that the command line names, and print the scores."""
     arguments = build_parser().parse_args()
     announce_rank(arguments)
 
@@ -106,7 +112,7 @@ def main() -> None:
 
 
 def show(accuracy: Accuracy, split: str, loader: str) -> None:
-    """Print the scores, and what a reader must know of them."""
+    """Print the scores, with remarks on split and missing labels."""
     from rich.table import Table
 
     table = Table("class", "IoU (%)", title=f"{one_line(split)}: {len(accuracy.images)} images")
@@ -123,7 +129,7 @@ def show(accuracy: Accuracy, split: str, loader: str) -> None:
 
 
 def show_robustness(tested: Tested) -> None:
-    """Print the mIoU with each corruption, and what is left of the accuracy."""
+    """Print the mIoU with each corruption, and the share of the clean mIoU that is retained."""
     from rich.table import Table
 
     from lednet_mm.evaluation.corruptions import Corruption, summarise_robustness

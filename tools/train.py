@@ -1,4 +1,4 @@
-"""Train a network; leaves checkpoints, logs and records in the work folder."""
+"""Train a network, and write checkpoints, logs and records into the work folder."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config(parser)
-    parser.add_argument("--work-dir", help="where results go (default work_dirs/<name of the config>)")
+    parser.add_argument("--work-dir", help="folder for the results (default work_dirs/<name of the config>)")
     parser.add_argument("--resume", action="store_true", help="continue from the newest readable checkpoint")
     parser.add_argument(
         "--pretrained",
         metavar="CKPT",
-        help="begin with the weights that fit from a checkpoint of the network or of its encoder",
+        help="start with the weights that fit from a checkpoint of the network or of its encoder",
     )
     parser.add_argument("--seed", type=int, help="seed of everything random in the run (default 0)")
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision (needs a GPU)")

@@ -1,11 +1,11 @@
-"""CGNet's variants (arXiv:1811.08201): what each asks, who claims what, what is expected, and the change.
+"""CGNet's variants (arXiv:1811.08201): question, claim, expected result and change of each.
 
 CGNet is MMSegmentation's class, which lednet_mm/networks/cgnet.py gives switches for its blocks.
 """
 
 no_dilation = dict(
-    question="Does the surrounding context have to reach further than the local features?",
-    claim="The paper sets a dilated convolution beside each local one, and reports a clear gain from it.",
+    question="Must the surrounding context reach farther than the local features?",
+    claim="The paper adds a dilated convolution beside each local one, and reports a clear gain from it.",
     expectation="3 to 5 points of mIoU worse",
     change={"model.backbone.dilations": (1, 1)},
 )
@@ -22,7 +22,7 @@ local_residual = dict(
     change={"model.backbone.type": "CGNetSwitches", "model.backbone.residual": "local"},
 )
 shallow = dict(
-    question="How much do 21 blocks at 1/8 gain over 9?",
+    question="How much accuracy do 21 blocks at 1/8 gain compared with 9 blocks?",
     claim="The paper reports that accuracy grows with the number of blocks at 1/8.",
     expectation="1 to 3 points of mIoU worse with 30% fewer parameters",
     change={"model.backbone.num_blocks": (3, 9)},

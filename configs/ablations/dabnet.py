@@ -1,4 +1,4 @@
-"""DABNet's variants (arXiv:1907.11357): what each asks, who claims what, what is expected, and the change."""
+"""DABNet's variants (arXiv:1907.11357): question, claim, expected result and change of each."""
 
 no_dilation = dict(
     question="Does the dilated branch of a block need its dilation?",
@@ -19,7 +19,7 @@ no_local_branch = dict(
     change={"model.backbone.local_branch": False},
 )
 square_kernels = dict(
-    question="Do depth-wise 3x1 and 1x3 convolutions lose accuracy against depth-wise 3x3 ones?",
+    question="Do depth-wise 3x1 and 1x3 convolutions lose accuracy compared with depth-wise 3x3 ones?",
     claim="The paper factorises its depth-wise convolutions for speed and says that accuracy hardly suffers.",
     expectation="within half a point of mIoU: few of the parameters are depth-wise",
     change={"model.backbone.asymmetric": False},
@@ -32,7 +32,7 @@ relu = dict(
 )
 no_image_injection = dict(
     question="Does it help to append the shrunken image at every resolution?",
-    claim="The paper joins the image to the features of each stage, against the loss of detail by striding.",
+    claim="The paper appends the image to the features of each stage, because striding loses detail.",
     expectation="within half a point of mIoU",
     change={"model.backbone.image_injection": False, "model.decode_head.in_channels": 256},
 )

@@ -1,4 +1,4 @@
-"""ENet's variants (arXiv:1606.02147): what each asks, who claims what, what is expected, and the change."""
+"""ENet's variants (arXiv:1606.02147): question, claim, expected result and change of each."""
 
 relu = dict(
     question="Is PReLU in the encoder better than ReLU?",
@@ -13,7 +13,7 @@ no_dilation = dict(
     change={"model.backbone.deep_blocks": (1, 1, "asymmetric", 1, 1, 1, "asymmetric", 1)},
 )
 no_asymmetric_convolutions = dict(
-    question="Do 5x1 and 1x5 convolutions do better than a 3x3, which costs about as much?",
+    question="Are 5x1 and 1x5 convolutions better than a 3x3 convolution, which costs about as much?",
     claim="The paper says that they enlarge the receptive field and the variety of what blocks learn.",
     expectation="up to 1 point of mIoU worse",
     change={"model.backbone.deep_blocks": (1, 2, 1, 4, 1, 8, 1, 16)},

@@ -1,4 +1,4 @@
-"""ERFNet's variants (T-ITS 2018): what each asks, who claims what, what is expected, and the change."""
+"""ERFNet's variants (T-ITS 2018): question, claim, expected result and change of each."""
 
 no_dilation = dict(
     question="How much of the accuracy comes from the dilated convolutions at 1/8?",
@@ -7,7 +7,7 @@ no_dilation = dict(
     change={"model.backbone.dilations": (1,) * 8},
 )
 square_kernels = dict(
-    question="Do 3x1 and 1x3 convolutions lose accuracy against 3x3 convolutions?",
+    question="Do 3x1 and 1x3 convolutions lose accuracy compared with 3x3 convolutions?",
     claim="The paper factorises every 3x3 convolution, for a third fewer weights and no less accuracy.",
     expectation="within 1 point of mIoU, with half as many weights again",
     change={"model.backbone.factorized": False, "model.decode_head.factorized": False},

@@ -1,4 +1,4 @@
-"""ESPNet's variants (arXiv:1803.06815): what each asks, who claims what, what is expected, and the change."""
+"""ESPNet's variants (arXiv:1803.06815): question, claim, expected result and change of each."""
 
 no_hierarchical_fusion = dict(
     question="Do the sums over the branches of a block help?",
@@ -8,7 +8,7 @@ no_hierarchical_fusion = dict(
 )
 no_image_injection = dict(
     question="Does it help to append the shrunken image at 1/2 and 1/4?",
-    claim="The paper improves its encoder by the image, and calls it ESPNet-B without and ESPNet-C with it.",
+    claim="The paper improves its encoder in this way: ESPNet-B is without the images, ESPNet-C with them.",
     expectation="up to 1 point of mIoU worse",
     change={
         "model.backbone.image_injection": False,
@@ -31,7 +31,7 @@ no_residual = dict(
     change={"model.backbone.residual": False},
 )
 no_dilation = dict(
-    question="Does the pyramid of dilations do better than five branches alike?",
+    question="Is the pyramid of dilations better than five equal branches?",
     claim="The paper builds its block on a pyramid of dilations, for a large receptive field.",
     expectation="3 to 5 points of mIoU worse",
     change={"model.backbone.dilations": (1,) * 5, "model.decode_head.dilations": (1,) * 5},

@@ -1,4 +1,4 @@
-"""Fast-SCNN's variants (arXiv:1902.04502): what each asks, who claims what, what is expected, the change."""
+"""Fast-SCNN's variants (arXiv:1902.04502): question, claim, expected result and change of each."""
 
 no_detail_skip = dict(
     question="Does the map at 1/8 add detail to the deep one?",
@@ -8,12 +8,12 @@ no_detail_skip = dict(
 )
 no_pyramid_pooling = dict(
     question="Does pyramid pooling over the map at 1/32 help?",
-    claim="The paper ends its global feature extractor in it, for the context of regions of many sizes.",
+    claim="The paper's global feature extractor ends with it, for context from regions of many sizes.",
     expectation="up to 1 point of mIoU worse: bottlenecks at 1/32 see much of the image already",
     change={"model.backbone.pyramid_bins": ()},
 )
 shallow_global_features = dict(
-    question="Does the global feature extractor need three bottlenecks a group?",
+    question="Does the global feature extractor need three bottlenecks in each group?",
     claim="The paper puts most of its layers at low resolution, where a deep extractor is cheap.",
     expectation="3 to 5 points of mIoU worse with a third of the parameters",
     change={"model.backbone.global_groups": ((64, 6, 1, 2), (96, 6, 1, 2), (128, 6, 1, 1))},

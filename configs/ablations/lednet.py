@@ -1,15 +1,15 @@
-"""LEDNet's variants (arXiv:1905.02423): what each asks, who claims what, what is expected, and the change."""
+"""LEDNet's variants (arXiv:1905.02423): question, claim, expected result and change of each."""
 
 apn128 = dict(
-    question="Does a pyramid of 128 channels, an attention map per class, beat the released one of 1?",
+    question="Is a pyramid with an attention map per class (128 channels) better than the released one?",
     claim="The authors' repository has both (2.29 M and 0.93 M parameters) and does not compare them.",
     expectation="slightly better for 2.5 times the parameters",
     change={"model.decode_head.pyramid_width": 128},
 )
 encoder_first = dict(
-    question="Does it help to train the encoder alone first, in as many iterations altogether?",
-    claim="The authors train so, as ENet's and ERFNet's before them, and give no figure. Theirs are two "
-    "trainings with labels at 1/8 in the first; here both halves share one schedule and labels at full "
+    question="Does it help to train the encoder alone first, with the same total number of iterations?",
+    claim="The authors do this, like those of ENet and ERFNet before them, and give no figure. They have two "
+    "trainings, the first with labels at 1/8; here both halves share one schedule and labels at full "
     "resolution.",
     expectation="no resolved difference",
     change={
@@ -29,14 +29,14 @@ no_apn = dict(
     change={"model.decode_head.attention_pyramid": False},
 )
 no_bias = dict(
-    question="Do the biases of convolutions, most of them before a batch normalisation, do anything?",
-    claim="In theory a bias before batch normalisation does nothing; the authors keep them.",
+    question="Do the biases of convolutions, most of which precede a batch normalisation, have any effect?",
+    claim="In theory, a bias before batch normalisation has no effect; the authors keep the biases.",
     expectation="no difference at all",
     change={"model.backbone.bias": False, "model.decode_head.bias": False},
 )
 no_bn = dict(
     question="Does LEDNet train without any batch normalisation?",
-    claim="The unofficial LEDNet (README of its repository) found it needed in every block.",
+    claim="The unofficial LEDNet (README of its repository) found it necessary in every block.",
     expectation="far worse or divergent",
     change={"model.backbone.norm_cfg": None, "model.decode_head.norm_cfg": None},
 )
@@ -48,7 +48,7 @@ no_dilation = dict(
 )
 no_dropout = dict(
     question="Does Dropout2d in every block help at this training length?",
-    claim="The authors have it in every block, and so has the unofficial LEDNet (README of its repository).",
+    claim="The authors use it in every block, and so does the unofficial LEDNet (README of its repository).",
     expectation="slightly worse, as networks overfit on few images",
     change={"model.backbone.dropout_ratio": (0.0, 0.0)},
 )
@@ -65,7 +65,7 @@ no_shuffle = dict(
     change={"model.backbone.shuffle": False},
 )
 no_split = dict(
-    question="What does splitting a block into two half-width branches cost against one of full width?",
+    question="Does a block lose accuracy by its split into two branches of half the width?",
     claim="The paper says that the split saves computation at equal accuracy.",
     expectation="equal or slightly better, at more multiply-adds",
     change={"model.backbone.split": False},
@@ -92,7 +92,7 @@ transposed_upsampling = dict(
     change={"model.decode_head.upsampling": "transposed"},
 )
 unweighted_loss = dict(
-    question="What does weighing the classes in the loss do?",
+    question="What effect do the class weights in the loss have?",
     claim="ENet's paper introduced the weights for rare classes.",
     expectation="lower mIoU (rare classes), higher pixel accuracy",
     change={"model.class_weight": None},

@@ -1,11 +1,12 @@
 """LEDNet's parts and five other networks, in an afternoon on two CPU cores.
 
-CamVid at half resolution (240x180), 1000 iterations of 4 images (10.9 epochs) of the common recipe, scaled
-down with the images; accuracy on all of test at 480x360. 33 runs. About 4 hours on two cores, two
-single-thread runs side by side (`python tools/sweep.py configs/studies/camvid_half_cpu.py --jobs 2`): 0.9 s
-per iteration for LEDNet, 0.25 (Fast-SCNN) to 1.1 s (ERFNet) for the others, and a minute per run for tests.
+The images are CamVid's at half resolution (240x180). Each of the 33 runs has 1000 iterations of 4 images
+(10.9 epochs) of the common recipe, scaled down with the images, and is tested on the whole test split at
+480x360. With two single-thread runs side by side (`python tools/sweep.py configs/studies/camvid_half_cpu.py
+--jobs 2`), the study takes about 4 hours on two cores: 0.9 s per iteration for LEDNet, 0.25 s (Fast-SCNN) to
+1.1 s (ERFNet) for the others, and a minute per run for tests.
 
-A training this short resolves large effects and large classes only; docs/results.md has the findings.
+A training this short shows only large effects and large classes; docs/results.md has the findings.
 """
 
 title = "CamVid at half resolution (240x180), 11 epochs on a CPU: LEDNet's parts, and five networks"

@@ -1,24 +1,25 @@
-"""Six networks, each with a learning rate of its own, in what two CPU cores afford in a night.
+"""Six networks, each with a learning rate of its own, in a study that two CPU cores finish in a night.
 
-`camvid_half_cpu.py`, whose sizes and pipelines this study has, gave all networks one recipe, and ERFNet ended
-15.8 points behind LEDNet: because of the network, or because of a learning rate that does not suit it? Here
-every network gets the same budget: three learning rates, 1000 iterations each, chosen on val with a seed that
-no reported run has. The reported runs are twice as long, on three seeds, and are tested for more than
-accuracy: calibration, boundaries, and images with four corruptions.
+In `camvid_half_cpu.py`, which has the same sizes and pipelines, all networks had one recipe, and ERFNet ended
+15.8 points behind LEDNet. Was it because of the network, or because of a learning rate that does not suit it?
+Here every network gets the same budget: three learning rates with 1000 iterations each, chosen on val with a
+seed that no reported run has. The reported runs are twice as long and have three seeds. They are tested for
+more than accuracy: for calibration, boundaries, and images with four corruptions.
 
-18 trials of 1000 iterations (10.9 epochs) and 18 runs of 2000: 54,000 iterations. `camvid_half_cpu.py` took
-0.3 (Fast-SCNN) to 1.1 s (ERFNet) for each on one idle core; here that makes 12 hours of a core, and 18 times
-five passes over the images of test, of about a minute each, 1.5 more. With two single-thread runs side by
-side (`python tools/sweep.py configs/studies/camvid_half_tuned_cpu.py --jobs 2`): 7 hours.
+18 trials of 1000 iterations (10.9 epochs) and 18 runs of 2000 are 54,000 iterations. In `camvid_half_cpu.py`,
+an iteration took 0.3 s (Fast-SCNN) to 1.1 s (ERFNet) on one idle core. So this study takes 12 hours of one
+core, and 1.5 hours more for 18 times five passes over the test images of about a minute each. Two
+single-thread runs side by side (`python tools/sweep.py configs/studies/camvid_half_tuned_cpu.py --jobs 2`)
+take 7 hours.
 
-Questions, with what is expected before any run:
+Questions, and the answers that were expected before any run:
 
 * Does ERFNet still end 15 points behind LEDNet? No: within 5 points, as its learning rate was the obstacle.
-* Does the order of the papers come back (Cityscapes test: DABNet 70.1, LEDNet 69.2, ERFNet and Fast-SCNN
-  68.0, EDANet 67.3, CGNet 64.8)? Only its first place. Tuning brings LEDNet and ERFNet nearer, but 22 epochs
-  of small images favour networks that learn fast, as CGNet and EDANet did in 11.
-* Is the order of the networks on corrupted images that on clean ones? With fog, blur and JPEG compression
-  yes, among networks that are 3 points apart; with noise, which costs most, no.
+* Is the order the same as in the papers (Cityscapes test: DABNet 70.1, LEDNet 69.2, ERFNet and Fast-SCNN
+  68.0, EDANet 67.3, CGNet 64.8)? Only in the first place. Tuning brings LEDNet and ERFNet closer, but 22
+  epochs of small images favour networks that learn fast, as CGNet and EDANet did in 11 epochs.
+* Is the order of the networks the same on corrupted images as on clean ones? Yes with fog, blur and JPEG
+  compression, among networks that are 3 points apart; no with noise, which costs most.
 """
 
 _base_ = "./camvid_half_cpu.py"

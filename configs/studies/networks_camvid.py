@@ -1,7 +1,7 @@
 """How do all networks compare under one recipe? CamVid at 480x360, 218 epochs of the common recipe.
 
-Every network once, and some three times for their spread: after a first pass put the best six there. Made
-for a GPU; a run that was cut off continues.
+Every network has one seed, and some have three, which shows their spread: after a first pass, list the best
+six there. This study needs a GPU; an interrupted run continues.
 """
 
 title = "Networks under one recipe: CamVid, 480x360, 218 epochs"

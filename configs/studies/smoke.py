@@ -1,4 +1,4 @@
-"""Does the machinery work? Two networks and an ablation on generated streets, two seeds, about a minute.
+"""Does everything work? Two networks and a variant on generated streets with two seeds, in about a minute.
 
 The streets are generated if they are missing. The trainings are too short to say anything about networks.
 """

@@ -1,4 +1,4 @@
-"""LEDNet, DABNet and EDANet on generated streets, for a first look: half an hour on one CPU core.
+"""LEDNet, DABNet and EDANet on generated streets, as a first example: half an hour on one CPU core.
 
 python tools/sweep.py configs/studies/streets_cpu.py
 """

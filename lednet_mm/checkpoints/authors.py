@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
@@ -11,11 +12,12 @@ from typing import Any
 
 from mmengine.config import Config
 
-from lednet_mm.cards import card_of_vector
+from lednet_mm.cards import Card, card_of_vector
 from lednet_mm.catalog import file_of, network_files
 from lednet_mm.checkpoints import tables
 from lednet_mm.checkpoints.names import NameTable
 from lednet_mm.errors import InputError
+from lednet_mm.own_networks import OwnNetwork, import_own_network
 
 
 def collect_tables(modules: Iterable[ModuleType]) -> dict[str, NameTable]:
@@ -65,8 +67,42 @@ def authors_model(vector: str) -> dict[str, Any]:
     """
     card = card_of_vector(vector)
     path = file_of("network", network_files(), card.name)
-    config = Config.fromfile(str(path), import_custom_modules=False)
-    config.merge_from_dict(
-        copy.deepcopy(dict(card.vectors[vector].changes))
-    )  # mmengine takes ``_delete_`` out
+    return _changed(Config.fromfile(str(path), import_custom_modules=False), card, vector)
+
+
+def _changed(config: Config, card: Card, vector: str) -> dict[str, Any]:
+    changes = copy.deepcopy(dict(card.vectors[vector].changes))  # mmengine takes ``_delete_`` out
+    config.merge_from_dict(changes)
     return config.to_dict()["model"]
+
+
+@dataclass(frozen=True)
+class Counterpart:
+    """The network that a reference vector is compared with.
+
+    Attributes:
+        model: config of its model, without ``num_classes``.
+        table: name table from the vector's tensors to the model's.
+    """
+
+    model: dict[str, Any]
+    table: NameTable
+
+
+def find_counterpart(vector: str, own: OwnNetwork | None = None) -> Counterpart:
+    """Return the network that a reference vector is compared with.
+
+    Args:
+        vector: name of the reference vector.
+        own: a network of the user's own whose card names the vector; None for this project's.
+
+    Raises:
+        InputError: no network has such a vector, or there is no name table for it.
+    """
+    if own is None:
+        return Counterpart(authors_model(vector), name_table(vector))
+    if vector not in own.card.vectors:
+        raise InputError(f"{own.path}: its card names no vector {vector}: vectors={{{vector!r}: Vector()}}")
+    import_own_network(own.path)
+    config = Config({"model": copy.deepcopy(dict(own.model))})
+    return Counterpart(_changed(config, own.card, vector), NameTable(own.names))

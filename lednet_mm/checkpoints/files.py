@@ -139,7 +139,7 @@ def weights_of(
 
 
 def describe_not_finite(state: Mapping[str, Tensor]) -> str | None:
-    """Say which weights are NaN or infinite; None if none is.
+    """Return which weights are NaN or infinite; None if none is.
 
     This takes one reduction per tensor and one transfer from the device: 7 ms for the 545 tensors of LEDNet
     on one core, 5 ms for 50 tensors of 1 MB each.

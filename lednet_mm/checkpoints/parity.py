@@ -22,7 +22,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from mmcv.cnn.bricks import DropPath
 from mmseg.registry import MODELS
 from pydantic import (
     BaseModel,
@@ -38,10 +37,12 @@ from pydantic import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lednet_mm.checkpoints.authors import authors_model, name_table
+from lednet_mm.checkpoints.authors import find_counterpart
 from lednet_mm.checkpoints.names import NameTable, Output, convert_state
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import read_regular
+from lednet_mm.own_networks import OwnNetwork
+from lednet_mm.upstream.pytorch import DROPOUTS
 
 TOLERANCE = 1e-8
 """Largest accepted error of a value, relative to the standard deviation of its tensor."""
@@ -52,8 +53,6 @@ LARGEST_FILE = 64 << 20
 LARGEST_STATE, LARGEST_INPUT = 1 << 28, 1 << 24
 """The largest numbers of values that a network and an image may have: 2 GiB and 128 MiB in float64."""
 
-DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
-
 
 @dataclass
 class ParityResult:
@@ -63,12 +62,14 @@ class ParityResult:
         network: name of the network in the vector.
         parameters: number of our model's parameters, plus those that the authors' code builds but does not
             use.
+        training_tolerance: largest accepted error in training mode, if it is not ``TOLERANCE``.
         errors: largest relative error of each case.
         misses: one line for every figure that differs; empty if the network is proven equal.
     """
 
     network: str
     parameters: int = 0
+    training_tolerance: float | None = None
     errors: dict[str, float] = field(default_factory=dict)
     misses: list[str] = field(default_factory=list)
 
@@ -155,11 +156,29 @@ def _logits(
     return F.interpolate(low, image.shape[2:], mode="bilinear", align_corners=head.align_corners)
 
 
-def _dropout(module: nn.Module) -> tuple[str, float] | None:
+def _probability(module: nn.Module) -> str | None:
+    """Return the name of the attribute with a dropout layer's probability; None for another layer.
+
+    Every library has a class of its own for stochastic depth, always called ``DropPath``.
+    """
+    if type(module).__name__ == "DropPath" and hasattr(module, "drop_prob"):
+        return "drop_prob"
+    return "p" if isinstance(module, DROPOUTS) else None
+
+
+def dropout_of(module: nn.Module) -> tuple[str, float] | None:
     """Return a dropout layer's kind and probability as the vectors state them; None for another layer."""
-    if isinstance(module, DropPath):
-        return "DropPath", round(float(module.drop_prob), 6)
-    return (type(module).__name__, module.p) if isinstance(module, DROPOUT) else None
+    attribute = _probability(module)
+    if attribute is None:
+        return None
+    return type(module).__name__, round(float(getattr(module, attribute) or 0.0), 6)
+
+
+def silence_dropout(network: nn.Module) -> None:
+    """Set the probability of every dropout layer to 0, as the vectors do."""
+    for module in network.modules():
+        if attribute := _probability(module):
+            setattr(module, attribute, 0.0)
 
 
 class _Part(BaseModel):
@@ -307,12 +326,15 @@ class _Comparison:
         return worst
 
 
-def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: None) -> ParityResult:
+def check_parity(
+    vector: Mapping, advance: Callable[[str], None] = lambda case: None, own: OwnNetwork | None = None
+) -> ParityResult:
     """Compare a network with its authors' code.
 
     Args:
         vector: as :func:`read_vector` returns it.
         advance: function that is called with the name of each case before it runs.
+        own: a network of the user's own that is compared; None for the network of this project.
 
     Returns:
         The errors, and one line for every figure that differs.
@@ -320,10 +342,11 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
     Raises:
         InputError: this project does not have the network, or the vector names an unknown output.
     """
-    table = name_table(vector["network"])
-    result = ParityResult(vector["network"])
+    counterpart = find_counterpart(vector["network"], own)
+    table = counterpart.table
+    result = ParityResult(vector["network"], training_tolerance=table.training_tolerance)
     compare = _Comparison(result)
-    model = build_model(authors_model(vector["network"]), vector["num_classes"])
+    model = build_model(counterpart.model, vector["num_classes"])
     trainable = {name for name, _ in model.named_parameters()}
     ours_count = sum(p.numel() for p in model.parameters() if p.requires_grad)
     model = model.double()
@@ -337,7 +360,7 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
     compare.equal(
         "tensors left out that the authors use", sorted(unused - set(vector.get("unused_parameters", []))), []
     )
-    dropout = Counter(layer for layer in map(_dropout, model.modules()) if layer and layer[1])
+    dropout = Counter(layer for layer in map(dropout_of, model.modules()) if layer and layer[1])
     theirs = Counter((kind, p) for kind, p in vector.get("dropout", []) if p)
     if table.dropout_is_built_but_unused:
         theirs = Counter()
@@ -361,11 +384,7 @@ def check_parity(vector: Mapping, advance: Callable[[str], None] = lambda case: 
         compare.tolerance = (table.training_tolerance if in_training else None) or TOLERANCE
         model.load_state_dict(converted)
         model.train(in_training)
-        for module in model.modules():
-            if isinstance(module, DropPath):
-                module.drop_prob = 0.0
-            elif isinstance(module, DROPOUT):
-                module.p = 0.0
+        silence_dropout(model)
         image = fill("input", case["input_shape"], "input", vector["salt"])
 
         def run(names: Sequence[str], image: Tensor = image) -> list[Tensor]:

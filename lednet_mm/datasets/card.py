@@ -407,7 +407,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _describe(error: Exception) -> str:
-    """Say in one line why a file is not valid YAML."""
+    """Return one line that says why a file is not valid YAML."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, yaml.MarkedYAMLError):

@@ -1,4 +1,4 @@
-"""Generate docs/networks.md: size, proof, published numbers and known deviations of each network."""
+"""Generate docs/networks.md, which has the size, proof, published numbers and deviations of each network."""
 
 from __future__ import annotations
 
@@ -27,26 +27,30 @@ ODD_SHAPE = (107, 157)  # both are prime numbers
 HEADER = f"""\
 # The networks
 
-Made by `python tools/document_networks.py`; published numbers are in `lednet_mm/reports/published.csv`.
+`python tools/document_networks.py` writes this page. The published numbers come from
+`lednet_mm/reports/published.csv`.
 
-* **Parameters** (millions) and **MACs** (billions of multiply-adds, by fvcore): inference with {CLASSES}
-  classes at {SHAPE[0]}x{SHAPE[1]}, final upsampling included.
-* **Parity**: `tools/verify_parity.py` on the vector of that name in `tests/data/`. The error is the largest
-  difference of an output (in training mode also of a gradient) from that of the code in the repository named,
-  relative to the spread of that output, in float64; rounded up to a power of ten. A dash: there is no vector,
-  and the network is not proven.
-* **Published** numbers are their sources', with their recipes, input sizes and machines: no measurements of
-  this project, and no comparison of one row with another.
-* Every network exports to ONNX with free batch size, height and width, equal to PyTorch
-  (`tests/networks/`, `tests/deployment/test_export.py`).
+* **Parameters** (in millions) and **MACs** (multiply-adds in billions, counted by fvcore) are those
+  of inference with {CLASSES} classes at {SHAPE[0]}x{SHAPE[1]}, with the final upsampling.
+* **Parity** is checked by `tools/verify_parity.py` with the reference vector of that name in
+  `tests/data/`. The error is the largest difference of an output (in training mode also of a
+  gradient) from that of the code in the repository, in float64 and relative to the spread of that
+  output. It is rounded up to a power of ten. A dash means that there is no vector, so that the
+  network is not proven.
+* **Published** numbers are taken from their sources and were obtained with other recipes, input
+  sizes and machines. This project has not measured them, and rows cannot be compared with each
+  other.
+* Every network can be exported to ONNX with free batch size, height and width, and then equals
+  PyTorch (`tests/networks/`, `tests/deployment/test_export.py`).
 
 ## Authors' weights
 
-`python tools/convert_checkpoint.py NETWORK SRC DST` turns an authors' checkpoint into one of ours, for every
-name table below: no tensor missing or left over, nothing in the file executed. Weights with an output for
-void need a config with that many outputs (`model.num_classes`, and `num_outputs` of the metric), as the
-configs `*_author.py` have beside the authors' preprocessing. `tests/checkpoints/test_released_weights.py`
-compares these with the authors' own figures:
+`python tools/convert_checkpoint.py NETWORK SRC DST` converts an authors' checkpoint to one of this
+project, for every name table below. No tensor may be missing or left over, and nothing in the file
+is executed. Weights with an output for void need a config with that many outputs
+(`model.num_classes`, and `num_outputs` of the metric). The configs `*_author.py` have these, and
+also the authors' preprocessing. `tests/checkpoints/test_released_weights.py` compares the following
+weights with the authors' own figures:
 
 | weights | name table | config | compared on |
 |---|---|---|---|
@@ -54,11 +58,11 @@ compares these with the authors' own figures:
 | `cgnet_m3n21_camvid.pth` | `cgnet` | `configs/cgnet_camvid_author.py` | CamVid test, class by class |
 | `espnet_p_2_q_8.pth` | `espnet_q8` | `configs/espnet_cityscapes_author.py` | one image of Cityscapes val |
 
-`espnet_p_2_q_3.pth` and `espnet_p_2_q_5.pth` are `espnet_q3` and `espnet_q5`: the last config with
-`--cfg-options model.backbone.blocks=2,3` or `2,5`.
+The name tables of `espnet_p_2_q_3.pth` and `espnet_p_2_q_5.pth` are `espnet_q3` and `espnet_q5`.
+They need the last config with `--cfg-options model.backbone.blocks=2,3` or `2,5`.
 
-Weights of LEDNet's ImageNet classifier (`lednet_imagenet`), which has no config of its own, start a training
-of LEDNet: convert them, and give the file to `tools/train.py` of any of its configs as `--pretrained`.
+LEDNet's ImageNet classifier (`lednet_imagenet`) has no config of its own. Its weights can start a
+training of LEDNet: convert them, and pass the file to `tools/train.py` with `--pretrained`.
 """
 """The part of the page that no measurement changes."""
 
@@ -106,11 +110,11 @@ def measure_networks(
     """Measure all networks and the other versions of them that are proven.
 
     Args:
-        cards: the networks' cards by name.
-        vectors: the folder with the reference vectors.
-        sizes: complexity records by network, see
-            :func:`lednet_mm.catalog.recorded_sizes`; what has none is counted.
-        advance: called with the name of each network or vector before it is measured.
+        cards: cards of the networks by name.
+        vectors: folder with the reference vectors.
+        sizes: complexity records by network, see :func:`lednet_mm.catalog.recorded_sizes`; networks without a
+            record are counted.
+        advance: function that is called with the name of each network or vector before it is measured.
 
     Returns:
         First the proven networks, then the others, each sorted by title.
@@ -238,7 +242,8 @@ def _section(network: NetworkFacts) -> list[str]:
     tolerance = name_table(network.vector).training_tolerance if network.vector else None
     if tolerance:
         lines.append(
-            f"* In training mode held to {tolerance:.0e} only: the last bit of rounding grows that far."
+            f"* In training mode, the tolerance is {tolerance:.0e}, because the network amplifies rounding "
+            "errors."
         )
     lines += [f"* Deviation: {deviation}" for deviation in card.deviations]
     if network.name == card.name:

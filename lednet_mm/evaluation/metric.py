@@ -101,7 +101,7 @@ class ConfusionMatrixMetric(BaseMetric):
             except ValueError as error:
                 raise InputError(
                     f"{sample['img_path']}: {error}: compare the model's num_classes with the dataset's "
-                    f"{num_classes} (outputs that are no class: num_outputs of ConfusionMatrixMetric)"
+                    f"{num_classes} (ConfusionMatrixMetric has num_outputs for outputs that are no classes)"
                 ) from error
             counts = self._measure(sample, prediction, label, num_classes)
             # A record is UTF-8, but a file's name need not be.

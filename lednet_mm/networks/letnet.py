@@ -6,7 +6,7 @@ faaa065). With 19 classes it has 0.951 M parameters and 14.32 G multiply-adds at
 
 * The published code does not run: its third long connection makes 16 channels that are added to 32. Here it
   makes 32, the only number that fits.
-* Tokens attend to those of their own quarter of the map's positions alone, counted row by row.
+* A token attends only to tokens in its own quarter of the map's positions, counted row by row.
 * Overlapping patches are summed after the transformer, not averaged.
 * The authors' code takes multiples of 16 only. Here pooled maps are padded with zeros and enlarged maps are
   cut off at the bottom and right, with the same result at every size that theirs accepts.
@@ -45,7 +45,7 @@ CARD = Card(
     commit="faaa065",
     deviations=[
         "The published code does not run; its third long connection has 32 channels here, not 16.",
-        "Tokens attend to those of their own quarter of the map's positions alone, counted row by row.",
+        "A token attends only to tokens in its own quarter of the map's positions, counted row by row.",
     ],
     vectors={"letnet": Vector()},
     published=["LETNet"],

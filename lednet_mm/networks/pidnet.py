@@ -76,11 +76,11 @@ class PIDNetHead(PIDHead):
         self.edge_width = edge_width
 
     def loss_by_feat(self, seg_logits: tuple[Tensor, ...], batch_data_samples: list) -> dict[str, Tensor]:
-        """Return the losses by name, and ``acc_seg``: the labelled pixels that are right, in percent.
+        """Return the losses by name, and ``acc_seg``, the percentage of labelled pixels that are right.
 
         Args:
-            seg_logits: of the proportional and integral branch, each (N, num_classes, h, w), and of the
-                derivative branch, (N, 1, h, w).
+            seg_logits: logits of the proportional and integral branch, each (N, num_classes, h, w), and of
+                the derivative branch, (N, 1, h, w).
             batch_data_samples: N samples with labels of one size.
         """
         label = stack_labels(batch_data_samples)  # (N, 1, H, W)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
@@ -34,6 +35,8 @@ Claim = tuple[str, Any, Any, float]
 
 WITH_CATEGORIES = dict.fromkeys(("Cityscapes", "StreetsDataset"), CATEGORIES)
 """Class of a dataset -> its categories, which records do not contain."""
+
+_PARSING = threading.Lock()
 
 
 def find_alteration(record: Record) -> str | None:
@@ -79,10 +82,12 @@ def _run(record: Record) -> Iterator[Claim]:
 
 
 def _literal(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return None
+    # In CPython 3.11, all threads share the counter of the parser's recursion, which it checks at the end.
+    with _PARSING:
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            return None
 
 
 def _train(record: Record) -> Iterator[Claim]:
@@ -113,7 +118,10 @@ def _accuracy(record: Record) -> Iterator[Claim]:
         if "absent_classes" in details:
             absent = [name for name, iou in zip(names, found, strict=True) if iou is None]
             yield "details.absent_classes", str(details["absent_classes"]), str(absent), 0
-    follows = scores(total, _categories(record.config.text))
+    categories = _categories(record.config.text) or {}
+    if (needed := 1 + max(chain(*categories.values()), default=-1)) > rows:
+        raise ValueError(f"damaged confusion matrices: {rows} classes, and its config's dataset has {needed}")
+    follows = scores(total, categories)
     for name, measure in MEASURES.items():
         if (packed := details.get(f"per_image_{name}")) is not None:
             counts = unpack(packed)

@@ -1,4 +1,4 @@
-"""Each variant's differences to its baselines, and what was expected of it."""
+"""The differences of every network and variant to its baselines, and what was expected of it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from lednet_mm.reports.differences import Differences, adjust_family
-from lednet_mm.reports.reading import Baseline, StudyFacts
+from lednet_mm.reports.reading import StudyFacts
 from lednet_mm.reports.tables import is_missing, rows_of
+from lednet_mm.studies.baseline import Baseline
 from lednet_mm.text import DEFAULT
 
 COLUMNS = [
@@ -31,14 +32,15 @@ def compare_with_baselines(
     """Compare every variant with its baselines on the same study, dataset and split.
 
     Args:
-        summary: see :func:`lednet_mm.reports.summary.summarise_runs`.
-        studies: their files say what is compared with what, and what is expected.
-        differences: takes the differences.
-        baselines: instead of the studies'; without either it is each network as it is.
+        summary: result of :func:`lednet_mm.reports.summary.summarise_runs`.
+        studies: studies by their names, which define what is compared with what and what is expected.
+        differences: object that computes the differences.
+        baselines: baselines to use instead of those that the studies define. If there are neither, each
+            variant is compared with its unchanged network.
 
     Returns:
-        One row for each variant and baseline, sorted; columns as in ``COLUMNS``. A variant that a study plans
-        and that has no accuracy yet has a row that says so.
+        A sorted table with one row for each variant and baseline, and the columns in ``COLUMNS``. A variant
+        that a study plans has a row even if its accuracy has not been measured yet.
     """
     groups: dict[tuple, dict[tuple[str, str], dict[str, Any]]] = {}
     for row in rows_of(summary):
@@ -68,7 +70,11 @@ def compare_with_baselines(
 
 
 def _judge_families(rows: Iterable[dict[str, Any]]) -> None:
-    """Add what holds among all that are compared with one baseline on one split: Holm's adjustment."""
+    """Add p-values and verdicts that Holm's method adjusts for all comparisons with one baseline and split.
+
+    Args:
+        rows: rows to which ``p_holm`` and ``verdict_holm`` are added.
+    """
     families: dict[tuple, list[dict[str, Any]]] = {}
     for row in rows:
         if "_difference" in row:
@@ -140,7 +146,7 @@ def _without_accuracy(
     studies: Mapping[str, StudyFacts],
     baselines: Sequence[Baseline],
 ) -> list[dict[str, Any]]:
-    """Return rows for what studies plan and nothing has been measured of."""
+    """Return rows for the networks and variants that studies plan but that have not been measured."""
     rows = {}
     for study in studies.values():
         for run, asked in product(study.runs, baselines or _asked(study)):
@@ -160,9 +166,13 @@ def _without_accuracy(
 
 
 def paired_records(names: Sequence[str]) -> tuple[dict[int | None, str], dict[int | None, str]]:
-    """Return the records of a row of the ablation, of the variant and of the baseline, by number of the pair.
+    """Split the records of a row of the ablation into those of the variant and those of the baseline.
 
     Args:
-        names: variant, baseline, variant, baseline, ... on one seed after another.
+        names: names of the records: for one seed after another that of the variant, then that of the
+            baseline.
+
+    Returns:
+        The variant's records and the baseline's records, each by the number of the pair.
     """
     return dict(enumerate(names[::2])), dict(enumerate(names[1::2]))

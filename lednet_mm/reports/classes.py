@@ -11,17 +11,18 @@ from lednet_mm.reports.runs import KEY, ChosenRuns, record_name
 from lednet_mm.reports.tables import is_missing, rows_of
 
 CLASS_KEY = ["study", "dataset", "network", "variant", "split"]
-"""Runs that differ in nothing but the seed share one row of means."""
+"""Columns that identify a row of means; runs that differ only in their seeds share one."""
 
 
 def class_table(chosen: ChosenRuns) -> pd.DataFrame:
     """Return the table of class IoUs: one row for each run and split, one column for each class, in percent.
 
     Args:
-        chosen: the runs whose accuracies are shown.
+        chosen: runs with the accuracies that are shown.
 
     Returns:
-        The table, empty without an accuracy; the IoU is NaN for a class that is absent or of another dataset.
+        The table, which is empty if there are no accuracies. The IoU is NaN if a class is absent, or belongs
+        to another dataset.
     """
     rows = [
         {

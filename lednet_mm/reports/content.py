@@ -14,10 +14,11 @@ from lednet_mm.reports.drawing import Looks
 from lednet_mm.reports.joining import join_runs
 from lednet_mm.reports.latencies import LatencyCollection, collect_latencies
 from lednet_mm.reports.measured import MeasuredRun, measured_runs
-from lednet_mm.reports.reading import Baseline, Evidence
+from lednet_mm.reports.reading import Evidence
 from lednet_mm.reports.runs import ChosenRuns, choose_runs
 from lednet_mm.reports.summary import summarise_runs
 from lednet_mm.statistics import SCORES
+from lednet_mm.studies.baseline import Baseline
 from lednet_mm.text import one_line
 
 
@@ -27,7 +28,7 @@ class Content:
     Args:
         evidence: records and studies.
         title: title of the report; None takes the title of the evidence.
-        baselines: what variants are compared with; without any it is what the studies say.
+        baselines: baselines of the comparisons; if there are none, those that the studies define.
         pictures: number of images of each dataset that are predicted.
 
     Each frame has one row for each of its subjects; columns whose names begin with ``_`` hold the names of

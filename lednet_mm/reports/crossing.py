@@ -1,4 +1,4 @@
-"""Finds the networks that a study trained with the same recipes on the same seeds."""
+"""Find the networks that a study trained with the same recipes and the same seeds."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Crossing:
     """Networks crossed with recipes, on one dataset and split.
 
     Attributes:
-        study: its name, if any.
-        dataset: its name.
-        split: that the mIoU is of.
-        place: the three in words.
-        ending: of the names of its files.
+        study: name of the study; None if there is none.
+        dataset: name of the dataset.
+        split: split on which the mIoU was measured.
+        place: study, dataset and split in words.
+        ending: ending of the names of the plot's files.
         networks: network and variant of each row of the table.
-        table: the mIoU in percent of networks, recipes and seeds.
-        records: names of the accuracies.
+        table: mIoU in percent of every network, recipe and seed.
+        records: names of the accuracy records.
     """
 
     study: str | None
@@ -49,9 +49,9 @@ class Crossing:
 
 
 def recipe_name(record: Record, study: StudyFacts | None) -> str | None:
-    """Return the name of the recipe that a run was trained with; None where nobody says it.
+    """Return the name of the recipe with which a run was trained; None if it is not known.
 
-    Its config says it, and of configs of earlier versions the study that planned the run.
+    It is in the run's config or, for configs of earlier versions, in the study that planned the run.
     """
     if found := LINE.search(record.config.text):
         try:
@@ -68,33 +68,33 @@ def recipe_name(record: Record, study: StudyFacts | None) -> str | None:
 
 
 def variant_without(recipe: str, variant: str) -> str:
-    """Return the variant of the network alone, see :func:`lednet_mm.config.run_of`."""
+    """Return a variant's name without the recipe's, see :func:`lednet_mm.config.run_of`."""
     if recipe == COMMON:
         return variant
     return DEFAULT if variant == recipe else variant.removesuffix(f"+{recipe}")
 
 
 Cells = dict[tuple[str, str], dict[str, dict[int, tuple[float, str]]]]
-"""(Network, variant) -> recipe -> seed -> mIoU in percent and the name of its record."""
+"""The mIoU in percent and the name of its record, by (network, variant), recipe and seed."""
 
 
 def find_crossings(
     runs: pd.DataFrame, records: Iterable[Record], studies: Mapping[str, StudyFacts]
 ) -> tuple[list[Crossing], list[str]]:
-    """Find the networks that were trained with the same recipes, at least two of each.
+    """Find at least two networks that were trained with the same recipes, of which there are at least two.
 
-    Of a dataset it is the largest such block; networks with one recipe, and recipes of one network, do not
-    belong to it.
+    For each dataset, this is the largest such group. Networks with a single recipe, and recipes with a single
+    network, do not belong to it.
 
     Args:
-        runs: see :func:`lednet_mm.reports.joining.join_runs`.
-        records: of any kinds, with those that the runs name.
-        studies: name -> study.
+        runs: result of :func:`lednet_mm.reports.joining.join_runs`.
+        records: records of any kind, among them those that the runs name.
+        studies: studies by their names.
 
     Returns:
-        The crossings, and one line for each that has no seed in common.
+        The crossings, and one line for each that cannot be used because its runs have no seed in common.
     """
-    # Most reports have one recipe alone.
+    # Most reports have a single recipe.
     by_name = {record_name(record): record for record in records if record.kind == "accuracy"}
     crossings, remarks = [], []
     for ending, place, rows in places(runs.dropna(subset=["miou_percent"])):
@@ -134,7 +134,10 @@ def _name(network: tuple[str, str]) -> str:
 
 
 def _largest_block(cells: Cells) -> tuple[Sequence[tuple[str, str]], Sequence[str]]:
-    """Return networks that all have the same recipes: the most pairs, at least two of each, or nothing."""
+    """Return the networks and recipes of the largest group in which every network has every recipe.
+
+    There are at least two networks and two recipes in it, or none.
+    """
     sets = {network: frozenset(recipes) for network, recipes in cells.items()}
     best: tuple[list[tuple[str, str]], list[str]] = [], []
     kinds = sorted(set(sets.values()), key=sorted)

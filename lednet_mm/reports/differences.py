@@ -41,22 +41,22 @@ UNRESOLVED = "not resolved"
 
 
 class Tested(Protocol):
-    """What a run was tested on, image by image, and the scores that follow."""
+    """The images on which a run was tested, and the scores that follow from them."""
 
     @property
     def frames(self) -> Frames | None:
-        """Sequence and frame of each image; None where nothing is known of sequences."""
+        """Sequence and frame of each image; None if nothing is known about sequences."""
 
     @property
     def known_frames(self) -> Frames:
-        """The same, with each image a sequence of its own where nothing is known."""
+        """The frames; if nothing is known, each image is a sequence of its own."""
 
     @property
     def what(self) -> Hashable:
-        """What two runs must have in common to be paired image by image."""
+        """The properties that two runs must have in common to be paired image by image."""
 
     def resampled(self, scores: Sequence[str]) -> dict[str, tuple[float, np.ndarray]]:
-        """Return each score, and (R,) of it with the images resampled."""
+        """Return the value of each score, and its (R,) values with resampled images."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class TestedImages:
 
     @property
     def known_frames(self) -> Frames:
-        """The frames, with each image a sequence of its own where nothing is known."""
+        """The frames; if nothing is known, each image is a sequence of its own."""
         return single_images(len(self.matrices)) if self.frames is None else self.frames
 
     @property
@@ -84,19 +84,19 @@ class TestedImages:
         return hash(self.names), self.matrices.shape
 
     def resampled(self, scores: Sequence[str]) -> dict[str, tuple[float, np.ndarray]]:
-        """Return each of :data:`lednet_mm.statistics.SCORES`, and (R,) of it with the images resampled."""
+        """Return each of :data:`lednet_mm.statistics.SCORES`, and its (R,) values with resampled images."""
         return resampled_scores(self.matrices, self.known_frames, scores)
 
 
 @dataclass(frozen=True)
 class CountedImages:
-    """The images that a further measure was taken on.
+    """The images on which a measure other than the IoU was taken.
 
     Attributes:
-        names: of the files; empty where the record keeps none.
-        frames: sequence and frame of each; None where nothing is known of sequences.
-        counts: (images, ...) that add up over images.
-        statistic: takes sums over images, (R, ...), and returns the measure, (R,).
+        names: names of the files; empty if the record keeps none.
+        frames: sequence and frame of each image; None if nothing is known about sequences.
+        counts: (images, ...) counts, which can be summed over images.
+        statistic: function that takes (R, ...) sums over images and returns the (R,) values of the measure.
     """
 
     names: tuple[str, ...]
@@ -106,7 +106,7 @@ class CountedImages:
 
     @property
     def known_frames(self) -> Frames:
-        """The frames, with each image a sequence of its own where nothing is known."""
+        """The frames; if nothing is known, each image is a sequence of its own."""
         return single_images(len(self.counts)) if self.frames is None else self.frames
 
     @property
@@ -115,14 +115,14 @@ class CountedImages:
         return hash(self.names), self.counts.shape
 
     def resampled(self, scores: Sequence[str]) -> dict[str, tuple[float, np.ndarray]]:
-        """Return the measure, and (R,) of it with the images resampled, under each of the names."""
+        """Return the measure and its (R,) values with resampled images, for each of the given names."""
         found = resampled_statistic(self.counts, self.known_frames, self.statistic)
         return dict.fromkeys(scores, found)
 
 
 Load = Callable[[str], Tested]
 Seeds = Mapping[int | None, str]
-"""Seed -> name of the accuracy record."""
+"""The names of accuracy records, by seed."""
 
 
 def read_images(record: Record) -> TestedImages:
@@ -143,15 +143,15 @@ def read_images(record: Record) -> TestedImages:
 def read_names(record: Record, images: int) -> tuple[tuple[str, ...], Frames | None]:
     """Return the names of the images of an accuracy record, and their frames.
 
-    Frames are what the record says; of an older one they follow from the names of its images where its config
-    names a dataset that is known. Without either they are not known.
+    The record contains the frames. For older records, they follow from the names of the images if the config
+    names a known dataset; otherwise they are not known.
 
     Args:
-        record: with its bulk.
-        images: how many there are.
+        record: accuracy record with all its details.
+        images: number of images.
 
     Raises:
-        ValueError: names or frames are of another number of images.
+        ValueError: the number of names or frames differs from the number of images.
     """
     details = record.details
     names = tuple(details.get("per_image_names", ()))
@@ -200,7 +200,7 @@ class Difference:
 
     @property
     def verdict_in_family(self) -> str | None:
-        """What holds among all that are compared with one baseline, in words; None where it is not known."""
+        """The verdict after Holm's correction for all comparisons with one baseline; None if not known."""
         if self.adjusted_p is None:
             return None
         return self.verdict if self.adjusted_p < 1 - LEVEL else UNRESOLVED
@@ -214,11 +214,11 @@ class Difference:
 
 
 def describe_method(samplings: Iterable[str], seeds: Iterable[int]) -> str:
-    """Say how intervals are made, so that whoever repeats it gets the same.
+    """Describe how intervals are computed, in enough detail to compute the same ones again.
 
     Args:
-        samplings: :attr:`Difference.sampling` of each.
-        seeds: how many seeds each has.
+        samplings: :attr:`Difference.sampling` of each difference.
+        seeds: number of seeds of each difference.
     """
     sampling = " or ".join(sorted(set(samplings)))
     several = (count for count in sorted(set(seeds)) if count > 1)
@@ -233,7 +233,7 @@ def describe_method(samplings: Iterable[str], seeds: Iterable[int]) -> str:
 
 
 def adjust_family(family: Sequence[Difference]) -> list[Difference]:
-    """Return differences to one baseline with p-values adjusted for how many they are."""
+    """Return differences to one baseline with p-values that are adjusted for their number."""
     adjusted = adjust_holm(np.array([p_value(d.spread) if d.spread else np.nan for d in family]))
     return [
         replace(difference, adjusted_p=None if np.isnan(p) else float(p))
@@ -253,9 +253,10 @@ class Differences:
     """Computes differences between runs; every record is read and resampled only once.
 
     Args:
-        load: record name -> what it was tested on; ValueError where the record does not keep that.
-        scores: that will be asked for: of :data:`lednet_mm.statistics.SCORES`, or the one measure of
-            :class:`CountedImages`.
+        load: function that returns the tested images of the record with a given name. It raises a ValueError
+            if the record does not have them.
+        scores: names of the scores that will be needed: some of :data:`lednet_mm.statistics.SCORES`, or the
+            one measure of :class:`CountedImages`.
     """
 
     def __init__(self, load: Load, scores: Sequence[str] = (MIOU,)) -> None:
@@ -292,12 +293,12 @@ class Differences:
         return {score: value for score, (value, _) in found.scores.items()}
 
     def between(self, variant: Seeds, baseline: Seeds, score: str = MIOU) -> Difference:
-        """Return variant - baseline on the seeds that both have, with its interval.
+        """Return the difference variant - baseline on the seeds that both have, with its interval.
 
         Args:
-            variant: its accuracies.
-            baseline: the same.
-            score: what is compared, of those that were announced.
+            variant: accuracies of the variant.
+            baseline: accuracies of the baseline.
+            score: score that is compared, one of those given at the beginning.
         """
         pairs = self._pairs(variant, baseline)
         if isinstance(pairs, Difference):
@@ -309,16 +310,16 @@ class Differences:
         return Difference(seeds, paired_interval(spread), frames_known=known, spread=spread)
 
     def power(self, variant: Seeds, baseline: Seeds, wished: float, score: str = MIOU) -> Power | None:
-        """Say how many seeds a difference needs for an interval of a wished half-width, in percent points.
+        """Return how many seeds a difference needs for an interval of a desired half-width.
 
         Args:
-            variant: its accuracies.
-            baseline: the same.
-            wished: half-width.
-            score: what is compared.
+            variant: accuracies of the variant.
+            baseline: accuracies of the baseline.
+            wished: desired half-width in percentage points.
+            score: score that is compared.
 
         Returns:
-            None where no interval can be taken.
+            The number of seeds; None if there is no interval.
         """
         pairs = self._pairs(variant, baseline)
         if isinstance(pairs, Difference):

@@ -1,4 +1,4 @@
-"""What was measured beyond accuracy of the weights that a report shows, and each measure image by image."""
+"""The measures besides accuracy of the weights that a report shows, as totals and for each image."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class MeasuredRun:
     """What was measured of one run's weights on one split.
 
     Attributes:
-        group: as in ``GROUP``.
-        accuracy: the clean accuracy that the report shows.
-        newest: value, of ``VALUES`` -> the newest record that has it.
-        corrupted: corruption -> the accuracy with it.
+        group: values of the columns in ``GROUP``.
+        accuracy: record of the accuracy on clean images that the report shows.
+        newest: newest record of each of ``VALUES``, by the name of the value.
+        corrupted: record of the accuracy with each corruption.
     """
 
     group: tuple
@@ -45,8 +45,8 @@ def measured_runs(records: Iterable[Record], chosen: ChosenRuns) -> list[Measure
     """Return what was measured of the weights whose accuracies a report shows.
 
     Args:
-        records: of any kinds, oldest first.
-        chosen: the accuracies.
+        records: records of any kind, oldest first.
+        chosen: runs with the accuracies that are shown.
     """
     measured: dict[tuple, list[Record]] = {}
     for record in records:
@@ -76,7 +76,7 @@ def measured_runs(records: Iterable[Record], chosen: ChosenRuns) -> list[Measure
 
 
 def _weights_of(record: Record) -> tuple:
-    """Return what two records have in common that are of one run's weights, tested in the same way."""
+    """Return a key that two records share if they are of the same weights, tested in the same way."""
     return (
         tuple(record.run.model_dump().values()),
         record.provenance.checkpoint_sha256,
@@ -87,7 +87,7 @@ def _weights_of(record: Record) -> tuple:
 
 
 def read_calibration(evidence: Evidence, run: MeasuredRun) -> np.ndarray | None:
-    """Return the counts of a run's calibration over all images, (3, 15); None where it keeps none."""
+    """Return the (3, 15) calibration counts of a run over all images; None if its record has none."""
     record = run.newest.get("ece_percent")
     details = evidence.whole(record_name(record)).details if record else {}
     return unpack(details["per_image_calibration"]).sum(0) if "per_image_calibration" in details else None
@@ -113,7 +113,7 @@ COUNTED: Mapping[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "ece_percent": ("per_image_calibration", _calibration_error),
     "boundary_iou_percent": ("per_image_boundary", _boundary_iou),
 }
-"""Value -> the detail with its counts by image, and what it is of their sums."""
+"""For each value, the detail with its counts by image, and the function that computes it from their sums."""
 RETENTION = "retention_percent"
 
 
@@ -121,11 +121,13 @@ def _retention(counts: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     """Return the share of the clean mIoU that is kept, in percent.
 
     Args:
-        counts: (R, 1 + K, 2, C) hits and unions of the clean images, then with each of K corruptions.
-        names: of the K corruptions; those of one name are severities, which are averaged first.
+        counts: (R, 1 + K, 2, C) hits and unions of the clean images, followed by those with each of K
+            corruptions.
+        names: names of the K corruptions. A name occurs once for each severity, and severities are averaged
+            first.
 
     Returns:
-        (R,)
+        (R,) retentions in percent.
     """
     miou = mean_ratio(counts[:, :, 0], counts[:, :, 1])  # (R, 1 + K)
     of_name = [
@@ -137,11 +139,11 @@ def _retention(counts: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
 
 
 class MeasureDifferences:
-    """Takes differences of the measures between runs, from the counts by image that their records keep.
+    """Computes differences of the measures between runs, from the counts by image in their records.
 
     Args:
-        evidence: reads records again.
-        runs: what was measured.
+        evidence: records and their files, which are read again.
+        runs: what was measured of each run.
     """
 
     def __init__(self, evidence: Evidence, runs: Iterable[MeasuredRun]) -> None:
@@ -154,12 +156,14 @@ class MeasureDifferences:
     def between(
         self, measure: str, variant: Mapping[int | None, str], baseline: Mapping[int | None, str]
     ) -> Difference:
-        """Return variant - baseline on the seeds on which both were measured alike, with its interval.
+        """Return the difference variant - baseline with its interval, on the seeds that both have.
+
+        A seed counts only if both were measured on it in the same way.
 
         Args:
             measure: ``ece_percent``, ``boundary_iou_percent`` or ``retention_percent``.
-            variant: its clean accuracies.
-            baseline: the same.
+            variant: accuracies of the variant on clean images.
+            baseline: accuracies of the baseline on clean images.
         """
         ours, theirs = (
             {seed: name for seed, name in seeds.items() if self._tested_with(measure, name)}
@@ -174,7 +178,7 @@ class MeasureDifferences:
         return self._differences[measure].between(ours, theirs, measure)
 
     def _tested_with(self, measure: str, name: str) -> frozenset:
-        """Return what two runs must have in common to be compared by a measure; nothing without it."""
+        """Return what two runs must have in common to be compared by a measure; empty if it is missing."""
         run = self._runs.get(name)
         if run is None:
             return frozenset()

@@ -18,7 +18,7 @@ PAGE_WIDTH = 640
 
 @dataclass(frozen=True)
 class Example:
-    """One image.
+    """An image with its label and predictions.
 
     Attributes:
         name: name of its file.
@@ -39,7 +39,7 @@ class PictureSet:
 
     Attributes:
         dataset: name of the dataset in records.
-        split: the split that the images belong to.
+        split: split to which the images belong.
         networks: names of the networks, one for each column.
         classes: names of the classes.
         palette: (C, 3) RGB colours of the classes.

@@ -18,17 +18,18 @@ KEYS = ["study", "dataset", "split", "network", "variant", "baseline", "seeds"]
 
 
 def estimate_power(ablation: pd.DataFrame, differences: Differences, wished: float) -> pd.DataFrame:
-    """Say of each difference to a baseline how many seeds it needs.
+    """Return how many seeds each difference to a baseline needs.
 
     Args:
-        ablation: see :func:`lednet_mm.reports.baselines.compare_with_baselines`.
-        differences: takes them.
+        ablation: result of :func:`lednet_mm.reports.baselines.compare_with_baselines`.
+        differences: object that computes the differences.
         wished: desired half-width of the 95% interval in percentage points.
 
     Returns:
-        One row for each row of the ablation that has a difference: ``KEYS``, ``difference_points``,
-        ``half_width_points`` now, ``seeds_needed`` (empty where no number is enough or none can be told),
-        ``limit_points`` that the images set to any number of seeds, and ``why`` there is no number.
+        One row for each row of the ablation that has a difference, with the columns of ``KEYS``;
+        ``difference_points``; ``half_width_points``, the present half-width; ``seeds_needed``, which is
+        missing if no number is enough or if it cannot be estimated; ``limit_points``, the half-width that
+        remains with any number of seeds because of the images; and ``why`` there is no number.
     """
     rows = []
     for row in rows_of(ablation.dropna(subset=["difference_points"])):

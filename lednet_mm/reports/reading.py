@@ -1,4 +1,4 @@
-"""What a report is made of: the records below some folders, and the studies they belong to."""
+"""Read what a report is made from: the records in some folders, and the studies to which they belong."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, Va
 
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import read_regular
-from lednet_mm.record_format import Name, Record, Run, Variant, one_or_several
+from lednet_mm.record_format import Name, Record, Run, one_or_several
 from lednet_mm.records import explain, find_records, read_record, sort_records
 from lednet_mm.reports.alterations import find_alteration
 from lednet_mm.reports.differences import TestedImages, read_images
 from lednet_mm.reports.runs import record_name
+from lednet_mm.studies.baseline import Baseline
 from lednet_mm.terminal import tracked
-from lednet_mm.text import DEFAULT, one_line
+from lednet_mm.text import one_line
 
 BULK = "per_image_"
-"""How the names of details begin that are read again when they are needed.
+"""The beginning of the names of details that are not kept in memory, but read again when they are needed.
 
-They are most of a record, and few reports need all.
+They make up most of a record, and few reports need all of them.
 """
 
 TITLE_LENGTH = 300
@@ -38,38 +39,21 @@ class PlannedRun(Run):
     folder: Annotated[str, Field(max_length=1000)]
 
 
-class Baseline(BaseModel):
-    """What runs are compared with; ``network`` None is the run's own."""
-
-    model_config = ConfigDict(frozen=True, strict=True)
-
-    network: Name | None = None
-    variant: Variant = DEFAULT
-
-    @classmethod
-    def parse(cls, text: str) -> Baseline:
-        """Read ``NETWORK`` or ``NETWORK:VARIANT``.
-
-        Raises:
-            pydantic.ValidationError: one of them cannot be a name.
-        """
-        network, _, variant = text.partition(":")
-        return cls(network=network, variant=variant or DEFAULT)
-
-
 class StudyFacts(BaseModel):
-    """What ``study.json`` in a study's work folder says, see :meth:`lednet_mm.studies.plan.Plan.describe`.
+    """The content of ``study.json`` in a study's work folder.
+
+    :meth:`lednet_mm.studies.plan.Plan.describe` makes this content.
 
     Attributes:
         name: name of the study.
         title: title of the report.
-        split: the split whose accuracy it reports.
-        baseline: what its runs are compared with, each of several.
-        expectations: variant, or network where networks are compared -> what is expected of it, in words.
-        questions: variant -> what the comparison with its network is to answer; studies of earlier versions
-            have none.
-        runs: all that are planned.
-        recipes: folder of a run -> its recipe; studies of earlier versions have none.
+        split: the split whose accuracy the study reports.
+        baseline: the baselines; every run is compared with each of them.
+        expectations: what is expected of each variant, or of each network where networks are compared.
+        questions: the question that each variant is to answer; studies of earlier versions have none.
+        runs: all planned runs.
+        recipes: the recipe of each run, by the name of the run's folder; studies of earlier versions have
+            none.
     """
 
     model_config = ConfigDict(frozen=True, strict=True)
@@ -88,15 +72,17 @@ class StudyFacts(BaseModel):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was found.
+    """The records and studies that were found.
 
     Attributes:
-        records: oldest first, each once, without their bulk (``BULK``).
-        paths: name of a record -> its file.
-        studies: name -> study.
-        problems: files that were left out -> why.
-        title: the study's where there is one; else what ``title.txt`` in the folder says, or "Comparison".
-        notes: what else must be said of the records, one line each.
+        records: records without duplicates, oldest first, less the details that are read when they are needed
+            (``BULK``).
+        paths: the file of each record, by the record's name.
+        studies: studies by their names.
+        problems: files that were left out, each with the reason.
+        title: title of the study if there is exactly one, else the text in the folder's ``title.txt``, else
+            "Comparison".
+        notes: further remarks on the records, one line each.
     """
 
     records: tuple[Record, ...]
@@ -107,18 +93,18 @@ class Evidence:
     notes: tuple[str, ...] = ()
 
     def whole(self, name: str) -> Record:
-        """Read a record again, with its bulk.
+        """Read a record again, with all of its details.
 
         Raises:
-            ValueError: it can no longer be read.
+            ValueError: the record can no longer be read.
         """
         return read_record(self.paths[name])
 
     def matrices(self, name: str) -> TestedImages:
-        """Read an accuracy record's images again.
+        """Read the confusion matrices of an accuracy record's images again.
 
         Raises:
-            ValueError: the record keeps none, or they are damaged.
+            ValueError: the record has no matrices, or they are damaged.
         """
         return read_images(self.whole(name))
 
@@ -127,12 +113,12 @@ def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) 
     """Read the records and studies below some folders.
 
     Args:
-        folders: work folders or studies.
-        out: the report's own folder. What lies deeper in it than its own ``records`` is not read, unless it
-            is one of ``folders``.
+        folders: work folders, or folders of studies.
+        out: the report's own folder. Of the files in it, only those directly in its ``records`` are read,
+            unless one of ``folders`` contains it.
 
     Raises:
-        InputError: a folder that does not exist, or no record in any.
+        InputError: a folder does not exist, or none of them has a record.
     """
     for folder in folders:
         if not Path(folder).is_dir():
@@ -141,7 +127,7 @@ def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) 
     files = [path for path in found if not _belongs_to_report(path, folders, out)]
     notes = []
     if len(files) < len(found):
-        notes.append(f"{len(found) - len(files)} files below {out}, the report's own folder, are not read")
+        notes.append(f"{len(found) - len(files)} files in {out}, the report's own folder, are not read")
     records: dict[str, Record] = {}
     paths: dict[str, Path] = {}
     problems: dict[Path, str] = {}
@@ -156,7 +142,7 @@ def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) 
                 problems[path] = result
                 continue
             record, checked = result
-            if record.run.trial is not None:  # it served the choice of a setting, and is no result
+            if record.run.trial is not None:  # it only served to choose a setting, so it is not a result
                 continue
             name = record_name(record)
             if name not in records:
@@ -172,9 +158,9 @@ def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) 
         if problems:
             path, reason = next(iter(problems.items()))
             seen = f" ({len(problems)} files cannot be used, the first is {path}: {reason})"
-        raise InputError(f"no records below {', '.join(map(str, folders))}{seen}: train or measure something")
+        raise InputError(f"no records in {', '.join(map(str, folders))}{seen}: train or measure something")
     if unchecked:
-        notes.append(f"{unchecked} accuracies keep no confusion matrices that they could be compared with")
+        notes.append(f"{unchecked} accuracies have no confusion matrices with which to check them")
     ordered = sort_records(records.values())
     notes += _notes_of_dates(ordered)
     title = _title(folders, studies, problems)
@@ -195,7 +181,7 @@ def _belongs_to_report(path: Path, folders: Sequence[str | Path], out: str | Pat
         return False
     place, folder = path.resolve(), Path(out).resolve()
     given = {Path(name).resolve() for name in folders}
-    # A committed report stands beside the folder of its records.
+    # A committed report is in the same folder as "records".
     return (
         folder in place.parents
         and place.parent != folder / "records"
@@ -204,7 +190,11 @@ def _belongs_to_report(path: Path, folders: Sequence[str | Path], out: str | Pat
 
 
 def _read(path: Path) -> tuple[Record, bool] | str:
-    """Read a record, less its bulk, and whether its raw data agree with it; or why it must be left out."""
+    """Read a record and check it.
+
+    Returns:
+        The record less its bulk, and whether raw data were there to check it; or why it must be left out.
+    """
     try:
         record = read_record(path)
         if reason := find_alteration(record):
@@ -237,7 +227,7 @@ def _title(
 
 
 def _lightened(record: Record) -> Record:
-    """Drop a record's bulk: 10,000 runs must fit into memory."""
+    """Return a record less its bulk, so that 10,000 runs fit into memory."""
     details = {key: value for key, value in record.details.items() if not key.startswith(BULK)}
     if record.kind == "latency" and "samples_ms" in details:
         details["samples_ms"] = np.asarray(details["samples_ms"], dtype=np.float64)
@@ -245,7 +235,12 @@ def _lightened(record: Record) -> Record:
 
 
 def _sharing(record: Record, shared: dict[Any, Any]) -> Record:
-    """Let records share what many of them repeat."""
+    """Return a record that shares its config and versions with equal ones of other records.
+
+    Args:
+        record: a record.
+        shared: the configs and versions so far, to which new ones are added.
+    """
     config = shared.setdefault(record.config.sha256, record.config)
     versions = tuple(sorted(record.provenance.versions.items()))
     versions = shared.setdefault(versions, record.provenance.versions)
@@ -254,7 +249,12 @@ def _sharing(record: Record, shared: dict[Any, Any]) -> Record:
 
 
 def _read_studies(files: Iterable[Path], problems: dict[Path, str]) -> dict[str, StudyFacts]:
-    """Read the ``study.json`` beside the runs' folders, or beside ``records``."""
+    """Read each ``study.json`` in or above the folders of runs.
+
+    Args:
+        files: files of records.
+        problems: files that cannot be used, to which new ones are added.
+    """
     runs = dict.fromkeys(path.parent.parent for path in files)
     folders = dict.fromkeys(folder for run in runs for folder in (run, run.parent))
     studies: dict[str, StudyFacts] = {}
@@ -266,14 +266,14 @@ def _read_studies(files: Iterable[Path], problems: dict[Path, str]) -> dict[str,
         except (FileNotFoundError, NotADirectoryError):
             continue
         except ValidationError as error:
-            problems[path] = f"no study of this project ({explain(error)})"
+            problems[path] = f"not a study of this project ({explain(error)})"
             continue
         except (OSError, ValueError) as error:
             reason = describe_os_error(error) if isinstance(error, OSError) else one_line(error)
-            problems[path] = f"no study of this project ({reason})"
+            problems[path] = f"not a study of this project ({reason})"
             continue
         if study.name in studies and studies[study.name] != study:
-            problems[path] = f"another study of the name {study.name} was read before: {places[study.name]}"
+            problems[path] = f"another study called {study.name} was read before: {places[study.name]}"
         else:
             studies[study.name] = study
             places.setdefault(study.name, path)

@@ -1,4 +1,4 @@
-"""How a run was trained and tested, read from its resolved config: what must be the same in one column."""
+"""Describe how a run was trained and tested, from its resolved config."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from functools import cache
 from typing import Any
 
 PARTS = ("optim_wrapper", "param_scheduler", "train_cfg", "train_dataloader", "test_dataloader")
-# Where data lies, how often is validated and how many processes load are no part of a recipe.
+# The place of the data, the interval of validation and the number of loading processes do not change results.
 NO_PART = {"data_root", "val_interval", "num_workers", "persistent_workers", "dynamic_intervals"}
 SECTION = re.compile(r"^(\w+) = (.*?)(?=^\w+ = |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def recipe_of(text: str) -> str | None:
-    """Describe the recipe in a resolved config, the same words for the same recipe and no other.
+    """Describe the recipe in a resolved config, so that two runs have the same text only for the same recipe.
 
     Args:
-        text: the config as records keep it, see :func:`lednet_mm.config.config_text`.
+        text: text of the config in the form that :func:`lednet_mm.config.config_text` writes.
 
     Returns:
-        Optimizer, length, images, size; and eight digits of the recipe's sha256. None where the text says
-        nothing of a training.
+        The optimiser, the length of the training, the batch size and the image size, followed by eight digits
+        of the recipe's sha256. None if the config has no training.
     """
     sections = {name: value for name, value in SECTION.findall(text) if name in PARTS}
     return _describe(tuple(sections.get(part, "None") for part in PARTS)) if "train_cfg" in sections else None
@@ -35,7 +35,7 @@ def _describe(sections: tuple[str, ...]) -> str:
         parts = [_trim(ast.literal_eval(section.strip())) for section in sections]
         written = json.dumps(parts, sort_keys=True, default=str)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        written, parts = repr(sections), [None] * len(sections)  # no literals: compared as they are written
+        written, parts = repr(sections), [None] * len(sections)  # not literals, so their texts are compared
     digest = hashlib.sha256(written.encode()).hexdigest()[:8]
     optim, _, loop, train, test = parts
     optimizer = _at(optim, "optimizer")
@@ -61,7 +61,7 @@ def _trim(value: Any) -> Any:
 
 
 def _at(value: Any, key: str) -> Any:
-    """Return an entry of a mapping; None where it has none, or is none."""
+    """Return an entry of a mapping; None if it has no such entry, or if the value is not a mapping."""
     return value.get(key) if isinstance(value, dict) else None
 
 
@@ -70,7 +70,16 @@ def _word(value: Any) -> str:
 
 
 def _step(loader: Any, kind: str, key: str) -> tuple[str, str] | None:
-    """Return a pair that the first step of a kind in a loader's pipeline sets; None without one."""
+    """Return a pair of numbers that a step of a loader's pipeline sets.
+
+    Args:
+        loader: settings of the loader.
+        kind: type of the step; the first one of this type counts.
+        key: name of the pair in the step.
+
+    Returns:
+        The texts of the two numbers; None if there is no such step.
+    """
     steps = _at(_at(loader, "dataset"), "pipeline")
     for step in steps if isinstance(steps, list) else ():
         if _at(step, "type") == kind and key in step:

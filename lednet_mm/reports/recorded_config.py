@@ -1,8 +1,8 @@
-"""A config as a record keeps it, made ready to build its network: read as literals, and of known parts only.
+"""Turn the config in a record into one from which its network can be built safely.
 
 MMEngine takes more from a config than values: it imports what ``type`` and ``_scope_`` name, runs
 ``custom_imports``, reads ``_base_`` and unpickles what ``Pretrained`` names. A record may come from anywhere,
-so none of that is left in what this module returns.
+so this module reads the config as literals, removes everything of that kind, and accepts known parts only.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ DROPPED = {
     *("backend_args", "file_client_args"),
     *("ann_file", "cache_dir"),
 }
-"""Keys at any depth that import something, or read or write files: the weights come from a checkpoint."""
+"""Keys at any depth that import modules, or read or write files. Weights come from a checkpoint instead."""
 
 
 def config_of_record(record: Record, split: str) -> Config:
     """Return the parts of a record's config from which its network and its data can be built.
 
     Args:
-        record: the record that keeps the config.
-        split: the split whose images are wanted, ``val`` or ``test``.
+        record: record with the config.
+        split: split whose images are needed, ``val`` or ``test``.
 
     Raises:
-        InputError: the text is no config, or it names parts that neither MMSegmentation nor this project has.
+        InputError: the text is not a config, or it names parts that neither MMSegmentation nor this project
+            has.
     """
     try:
         values = read_literals(record.config.text)
@@ -61,10 +62,14 @@ def _without(value: Any) -> Any:
 
 
 def _check_places(value: Any, key: str | None = None) -> None:
-    """Refuse addresses, folders outside the dataset's, and what would be read from a file beside it."""
+    """Check that a config reads nothing but files in the dataset's folder.
+
+    Raises:
+        InputError: it has an internet address, a folder outside the dataset's, or metadata from a file.
+    """
     if isinstance(value, Mapping):
         for name, item in value.items():
-            # MMEngine takes a text in the metainfo for the name of a file.
+            # MMEngine treats a text in the metainfo as the name of a file.
             if key == "metainfo" and isinstance(item, str):
                 raise _outside(item)
             _check_places(item, key if key == "data_prefix" else name)
@@ -79,13 +84,13 @@ def _check_places(value: Any, key: str | None = None) -> None:
 
 def _outside(place: str) -> InputError:
     return InputError(
-        f"the config in its record would read {place[:100]!r}, and for pictures only files below the "
-        "dataset's data_root are read"
+        f"the config in its record would read {place[:100]!r}, but pictures are made only from files in the "
+        "dataset's data_root"
     )
 
 
 def _names(registries: Collection[Registry]) -> set[str]:
-    """Return all names that registries or their parents know, so that nothing else needs to be looked for."""
+    """Return all names that registries or their parents know."""
     names: set[str] = set()
     for registry in registries:
         part: Registry | None = registry
@@ -100,7 +105,7 @@ def _check_types(value: Any, known: Collection[str]) -> None:
     if isinstance(value, Mapping):
         if "type" in value and not (isinstance(value["type"], str) and value["type"] in known):
             raise InputError(
-                f"the config in its record names {str(value['type'])[:100]!r}, which is no part of "
+                f"the config in its record names {str(value['type'])[:100]!r}, which is not a part of "
                 "MMSegmentation or this project"
             )
         for item in value.values():

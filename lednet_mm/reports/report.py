@@ -1,4 +1,4 @@
-"""A report: tables, plots and a page in one folder, from records alone."""
+"""Write a report: tables, plots and a page in one folder, made from records alone."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from pathlib import Path
 from lednet_mm.reports.content import Content
 from lednet_mm.reports.folder import ReportFolder
 from lednet_mm.reports.page import write_page
-from lednet_mm.reports.reading import Baseline, read_evidence
+from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.sections import make_sections
+from lednet_mm.studies.baseline import Baseline
 
 PAGE = "index.html"
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was written.
+    """What :func:`write_report` has written.
 
     Attributes:
-        files: all files of the report, less the list of them.
-        changed: the files whose content is new.
-        records: number of records that went in.
+        files: all files of the report, except the list of these files.
+        changed: the files whose content has changed.
+        records: number of records from which the report was made.
         problems: files that were left out, each with the reason.
-        notes: what could not be shown, and why.
+        notes: lines that say what could not be shown, and why.
     """
 
     files: tuple[Path, ...]
@@ -45,23 +46,23 @@ def write_report(
     overwrite: bool = False,
     keep_list: bool = True,
 ) -> Report:
-    """Write the report; files whose content is as it was are left alone.
+    """Write the report; files whose content has not changed are not written again.
 
     Args:
-        folders: work folders or studies; every record below them goes in.
+        folders: work folders, or folders of studies; the report is made from every record in them.
         out: the report's folder.
-        title: title of tables and plots; it should name a smaller setting. None takes the study's, or that of
-            a ``title.txt`` in the folder.
-        baselines: what the ablation table compares with; without any it is what the studies say.
-        pictures: number of images of each dataset that are predicted by the networks whose checkpoints are
-            there.
+        title: title of tables and plots, which should say if the setting is smaller than usual. None takes
+            the title of the study, or that in the folder's ``title.txt``.
+        baselines: baselines of the ablation table; if there are none, those that the studies define.
+        pictures: number of images of each dataset for which the report shows predictions of the networks
+            whose checkpoints exist.
         page: whether the HTML page is written.
         overwrite: whether files in ``out`` that no report wrote may be replaced.
         keep_list: see :class:`~lednet_mm.reports.folder.ReportFolder`.
 
     Raises:
-        InputError: a folder that does not exist, no record in any, nothing can be written to ``out``, or a
-            file of others would be replaced there.
+        InputError: a folder does not exist, none of them has a record, ``out`` cannot be written to, or a
+            file there that no report wrote would be replaced.
     """
     folder = ReportFolder(out, overwrite=overwrite, keep_list=keep_list)
     evidence = read_evidence(folders, out)

@@ -1,7 +1,8 @@
-"""Which records make one run: of several trainings the one that is shown, and its weights' accuracies.
+"""Choose the records that a report shows of each run: one training, and the accuracies of its weights.
 
-Network, dataset, variant, seed and study do not make a run alone: another learning rate, an earlier
-checkpoint or a test under another config have the same. What is not shown is named in a note.
+Network, dataset, variant, seed and study are not enough to tell runs apart, because they are the same for
+another learning rate, an earlier checkpoint, or a test under another config. Notes name the records that are
+not shown.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ from lednet_mm.reports.recipes import recipe_of
 
 KEY = ["study", "dataset", "network", "variant", "seed"]
 NOTES = 20
-"""The largest number of notes on records that are not shown; the rest is counted."""
+"""The largest number of notes on records that are not shown; further ones are only counted."""
 
 
 @dataclass(frozen=True)
 class ChosenRuns:
-    """What a report shows of each run; keys are as in ``KEY``.
+    """What a report shows of each run; the keys are tuples in the order of ``KEY``.
 
     Attributes:
-        trainings: records of the training that is shown, one for each time that it was continued, the last of
-            them last.
-        accuracies: split -> the accuracy of that training's weights. One with test-time augmentation is of a
-            split of its own, ``test (augmented)``.
+        trainings: records of the training that is shown, one for each time that it was continued, in the
+            order of their iterations.
+        accuracies: accuracies of that training's weights, by split. With test-time augmentation, the split is
+            ``test (augmented)``.
         notes: one line for each thing that is left out.
     """
 
@@ -37,12 +38,12 @@ class ChosenRuns:
 
 
 def record_name(record: Record) -> str:
-    """Return a record's name, which is its file's."""
+    """Return a record's name, which is the stem of its file's name."""
     return f"{record.kind}-{record.id}"
 
 
 def key_of(record: Record) -> tuple:
-    """Return what a training and its accuracies have in common, in the order of ``KEY``."""
+    """Return what identifies a run, in the order of ``KEY``."""
     run = record.run
     return (run.study, run.dataset, run.network, run.variant, run.seed)
 
@@ -50,9 +51,10 @@ def key_of(record: Record) -> tuple:
 def choose_runs(records: Iterable[Record]) -> ChosenRuns:
     """Choose what is shown of each run.
 
-    Of several trainings it is the one with most iterations, and of these the newest: a clock may have been
-    set back. An accuracy belongs to it that was measured with its checkpoint or, where that is not known,
-    under its config. Without a training the newest accuracy counts, with those of the same weights.
+    Of several trainings, it is the one with the most iterations, and among equals the newest. The date alone
+    would not do, because a clock may have been set back. An accuracy belongs to the training if it was
+    measured with the training's checkpoint or, if the checkpoint is not known, under the training's config.
+    If there is no training, the newest accuracy is shown, together with those of the same weights.
 
     Args:
         records: records of any kind, in any order.
@@ -102,7 +104,15 @@ def choose_runs(records: Iterable[Record]) -> ChosenRuns:
 def _choose_accuracies(
     found: Sequence[Record], shown: Sequence[Record]
 ) -> tuple[dict[str, Record], list[Record]]:
-    """Return the accuracies that belong to one of some records, by split, and the others."""
+    """Choose the accuracies that belong to the training that is shown.
+
+    Args:
+        found: all accuracies of the run.
+        shown: records of the training, or of one accuracy if there is no training.
+
+    Returns:
+        The accuracies that belong to one of these records, by split, and those that do not.
+    """
     ranked = sorted(found, key=lambda a: max((_rank(a, record) for record in shown), default=(0, 0)))
     chosen = {_split(a): a for a in ranked if any(_belongs(a, record) for record in shown)}
     odd = []
@@ -126,7 +136,7 @@ def _rank(accuracy: Record, record: Record) -> tuple[bool, bool]:
 
 
 def _same_weights(one: Record, other: Record) -> bool:
-    """Say whether two records are of the same weights under the same config, as far as they say."""
+    """Return whether two records have the same config and, if both name a checkpoint, the same weights."""
     mine, theirs = one.provenance.checkpoint_sha256, other.provenance.checkpoint_sha256
     return one.config.sha256 == other.config.sha256 and (mine == theirs or None in (mine, theirs))
 
@@ -137,7 +147,7 @@ def _is_of(accuracy: Record, training: Record) -> bool:
 
 
 def _belongs(accuracy: Record, record: Record) -> bool:
-    """Say whether an accuracy is of the weights that another record is of."""
+    """Return whether an accuracy was measured with the weights of another record."""
     mine, theirs = accuracy.provenance.checkpoint_sha256, record.provenance.checkpoint_sha256
     if mine and theirs and mine == theirs:
         return True
@@ -149,7 +159,10 @@ def _belongs(accuracy: Record, record: Record) -> bool:
 
 
 def _is_older(record: Record) -> bool:
-    """Say whether a record is from before configs were kept as literals: its config tells nothing then."""
+    """Return whether a record comes from a version that did not keep configs as literals.
+
+    Such a config cannot be compared with others.
+    """
     try:
         read_literals(record.config.text)
     except ValueError:
@@ -158,7 +171,7 @@ def _is_older(record: Record) -> bool:
 
 
 def _continues(longest: Record, other: Record) -> bool:
-    """Say whether two records of training are of one run that was continued, or written twice."""
+    """Return whether two records are of one training, which was continued or recorded twice."""
     begun = [(record.details.get("ranges") or [{}])[0].get("date") for record in (longest, other)]
     if None in begun:
         return longest.config.sha256 == other.config.sha256
@@ -191,7 +204,7 @@ def _note_of_trainings(shown: Record, others: Sequence[Record]) -> str:
 
 
 def _notes_of_checkpoints(groups: Iterable[Sequence[Record]]) -> list[str]:
-    """Name checkpoints that records of different networks or seeds say are theirs."""
+    """Return a note for each checkpoint to which records of different networks or seeds refer."""
     pairs = sorted(
         (record.provenance.checkpoint_sha256, _trained_as(record), record_name(record))
         for group in groups

@@ -1,4 +1,4 @@
-"""The summary: one row per network and variant, over its seeds."""
+"""The summary, which has one row for each network and variant, with means over its seeds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lednet_mm.statistics import mean_interval, sample_std
 from lednet_mm.text import DEFAULT
 
 SUMMARY_KEY = ["study", "dataset", "network", "variant", "split", "recipe"]
-"""Runs that agree in these and differ in their seeds have one row."""
+"""Columns that identify a row; runs that differ only in their seeds share one."""
 COST = ["params", "params_train", "macs", "macs_shape"]
 
 
@@ -24,15 +24,16 @@ def summarise_runs(runs: pd.DataFrame, latencies: LatencyCollection) -> pd.DataF
     """Summarise runs over their seeds.
 
     Args:
-        runs: what :func:`lednet_mm.reports.joining.join_runs` returns.
-        latencies: the latencies of every network under every condition.
+        runs: result of :func:`lednet_mm.reports.joining.join_runs`.
+        latencies: latencies of every network under every condition.
 
     Returns:
-        One row for each distinct ``SUMMARY_KEY``: ``seeds`` (how many), of every accuracy the mean and
-        ``<name>_std``, of mIoU the 95% interval of the mean (``miou_low``, ``miou_high``), cost, for each
-        condition i ``fps_<i>``, ``latency_ms_p99_<i>``, ``unstable_<i>`` and ``peak_memory_bytes_<i>``,
-        published numbers (``published_...``) with their sources (``_published_..._source``), and the records
-        of each in further columns whose names begin with ``_``.
+        One row for each distinct ``SUMMARY_KEY``. Its further columns are ``seeds``, the number of seeds; the
+        mean and the standard deviation (``<name>_std``) of every accuracy; the 95% interval of the mean mIoU
+        (``miou_low`` and ``miou_high``); the cost; ``fps_<i>``, ``latency_ms_p99_<i>``, ``unstable_<i>`` and
+        ``peak_memory_bytes_<i>`` for each condition i; published numbers (``published_...``) and their
+        sources (``_published_..._source``); and the records of all these, in columns whose names begin with
+        ``_``.
     """
     timed: dict[tuple, dict[int, dict]] = {}
     for row in rows_of(latencies.frame):
@@ -88,11 +89,17 @@ def _names(names: Iterable[Any]) -> list[str]:
 
 
 def network_name(row: Mapping[str, Any]) -> str:
-    """Return a network with its variant, as legends have it."""
+    """Return the name of a row's network and variant for a legend."""
     variant = str(row["variant"]).replace("_", " ")
     return row["network"] if row["variant"] == DEFAULT else f"{row['network']}, {variant}"
 
 
 def with_spread(value: float, std: float, form: str = ".2f") -> str:
-    """Return a mean and its standard deviation; the mean alone where there is one seed."""
+    """Write a mean and its standard deviation.
+
+    Args:
+        value: the mean.
+        std: standard deviation; a missing one, as for a single seed, is not written.
+        form: format specification of both numbers.
+    """
     return format(value, form) if is_missing(std) else f"{value:{form}} ± {std:{form}}"

@@ -1,4 +1,4 @@
-"""A table for people and programs: one frame, written as Markdown, LaTeX (booktabs) and CSV."""
+"""Tables for people and programs: a data frame that is written as Markdown, LaTeX (booktabs) and CSV."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ import pandas as pd
 from lednet_mm.text import for_csv, for_latex, for_markdown
 
 Look = Literal["plain", "heat", "verdict", "interval", "log"]
-"""How the page shows a cell: as it is; on a ground that is the darker the nearer a percentage is to 100; a
-verdict in its colour; with an interval drawn beside it (``extra``: middle, low, high, whether it is dotted);
-or as a button that opens lines of text (``extra``)."""
+"""How the page shows a cell.
+
+``plain`` shows the text alone. ``heat`` colours the background, darker for percentages closer to 100.
+``verdict`` shows the text in the colour of the verdict. ``interval`` draws an interval beside the text, for
+which ``extra`` returns the middle, the low end, the high end, and whether it is dotted. ``log`` shows a
+button that opens the lines of text that ``extra`` returns.
+"""
 
 
 @dataclass(frozen=True)
@@ -21,18 +25,18 @@ class Column:
     """A column as people see it.
 
     Attributes:
-        key: the frame's column that the page sorts by.
-        header: the column's heading, with the unit.
-        form: format specification of a number (``.2f``); empty for words.
-        scale: divisor of a number before it is shown.
-        show: returns the cell's text from the row, where one number is not enough.
-        source: the frame's column with the names of the records that the numbers come from.
-        cites: the frame's column with the text that says where a published number was published.
+        key: the frame's column with the values, by which the page sorts.
+        header: heading of the column, with the unit.
+        form: format specification of the number (``.2f``); empty for words.
+        scale: number by which a value is divided before it is shown.
+        show: function that returns the cell's text from the row, if one formatted number is not enough.
+        source: the frame's column with the names of the records from which the numbers come.
+        cites: the frame's column with the source of a published number.
         look: how the page shows the cell, see :data:`Look`.
-        extra: returns what the page draws or opens beside the cell's text, from the row.
-        always: whether the page shows the column although all rows have the same in it; the first such
-            column stays in sight when the table is moved sideways.
-        page_only: whether files have no such column.
+        extra: function that returns from the row what the page draws or opens beside the cell's text.
+        always: whether the page shows the column even if all rows have the same value in it; the first such
+            column stays visible when the table is scrolled sideways.
+        page_only: whether the column is on the page only, and not in the files.
     """
 
     key: str
@@ -49,11 +53,11 @@ class Column:
 
     @property
     def numeric(self) -> bool:
-        """Whether it holds numbers, which are aligned at the right."""
+        """Whether the column has numbers, which are aligned to the right."""
         return bool(self.form)
 
     def text(self, row: Mapping[str, Any]) -> str:
-        """Return the cell's text; empty where there is nothing."""
+        """Return the text of the cell in a row; empty if the value is missing."""
         value = row[self.key]
         if is_missing(value):
             return ""
@@ -64,15 +68,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table.
+    """A table with its title and notes.
 
     Attributes:
-        name: stem of its files' names.
-        title: the text above it.
-        columns: the columns that people see, in order.
-        frame: all values; columns whose name begins with ``_`` stay out of the CSV.
-        notes: the lines below it.
-        best: cells in bold, as (row label, column key).
+        name: stem of the names of its files.
+        title: text above the table.
+        columns: columns that people see, in order.
+        frame: all values; columns whose names begin with ``_`` are not written to the CSV.
+        notes: lines below the table.
+        best: cells in bold, each as (label of the row, key of the column).
     """
 
     name: str
@@ -83,27 +87,31 @@ class Table:
     best: frozenset[tuple[Hashable, str]] = field(default_factory=frozenset)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the frame's rows."""
+        """Return the rows of the frame as mappings."""
         return rows_of(self.frame)
 
     def shown(self, *, page: bool = False) -> tuple[Column, ...]:
-        """Return the columns in which any row has something; those of the page alone where that is asked."""
+        """Return the columns that have a value in any row.
+
+        Args:
+            page: whether the columns that only the page shows are included.
+        """
         filled = (c for c in self.columns if c.key in self.frame and self.frame[c.key].notna().any())
         return tuple(column for column in filled if page or not column.page_only)
 
 
 def names(*keys: str) -> tuple[Column, ...]:
-    """Return columns of words that say what a row is of, called as they are in the frame."""
+    """Return columns of words that identify a row, with the same headings as in the frame."""
     return tuple(Column(key, key, always=key in ("network", "variant")) for key in keys)
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a frame's rows as mappings, quicker to go through than the frame."""
+    """Return the rows of a frame as mappings, which are faster to go through than the frame."""
     return cast(list[dict[str, Any]], frame.to_dict("records"))
 
 
 def is_missing(value: Any) -> bool:
-    """Say whether a cell is empty: None, NaN, pandas' NA, or no text."""
+    """Return whether a cell's value is missing: None, NaN, pandas' NA, or an empty text."""
     return value is None or value is pd.NA or value == "" or (isinstance(value, float) and value != value)
 
 
@@ -122,10 +130,10 @@ def _cells(table: Table, bold: Callable[[str], str], escape: Callable[[str], str
 
 
 def to_markdown(table: Table, level: int = 1) -> str:
-    """Write the table as Markdown with its title and notes.
+    """Return the table as Markdown with its title and notes.
 
     Args:
-        table: the table to write.
+        table: a table.
         level: level of the title's heading; 0 leaves the title out.
     """
     columns = table.shown()
@@ -152,7 +160,7 @@ def to_markdown(table: Table, level: int = 1) -> str:
 
 
 def to_latex(table: Table) -> str:
-    r"""Write the table for LaTeX; the document needs ``\usepackage{booktabs}``."""
+    r"""Return the table as LaTeX; the document needs ``\usepackage{booktabs}``."""
     columns = table.shown()
     cells = _cells(table, r"\textbf{{{}}}".format, for_latex)
     lines = [
@@ -173,7 +181,7 @@ def to_latex(table: Table) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Write all values of the table's frame, numbers to four places."""
+    """Return all values of the table's frame as CSV, with four decimal places."""
     frame = table.frame[[c for c in table.frame if not str(c).startswith("_")]].copy()
     for column in frame.select_dtypes(exclude=["number", "bool"]):
         frame[column] = pd.Series([for_csv(value) for value in frame[column]], frame.index, dtype=object)

@@ -1,6 +1,6 @@
-"""Two runs, or two groups of runs, side by side: where they differ, how surely, and on which images.
+"""Compare two runs, or two groups of runs: where they differ, with which uncertainty, and on which images.
 
-Differences are B - A, paired by seed and image, in percent points, with the interval of
+Differences are B - A in percentage points, paired by seed and image, with the interval of
 :func:`lednet_mm.statistics.paired_interval`, as in a report.
 """
 
@@ -38,7 +38,8 @@ from lednet_mm.statistics import (
 from lednet_mm.text import DEFAULT
 
 SIZE_RATIO = 2
-"""Images are compared by size where the largest third has so many times the pixels of the smallest."""
+"""Images are compared by size if the largest third has at least this many times the pixels of the
+smallest third."""
 EMPTY = "too few of the images have it"
 WHOLE = dict(
     zip(
@@ -52,10 +53,10 @@ WHOLE = dict(
         strict=True,
     )
 )
-"""Score of all images -> kind and name of its row."""
+"""For each score over all images, the kind and the name of its row."""
 
 Scored = tuple[float, np.ndarray]
-"""A score of a run in percent, and (R,) of it with the images resampled."""
+"""A score of a run in percent, and its (R,) values with resampled images."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ class Group:
     """Runs of one network and variant.
 
     Attributes:
-        name: for people.
-        evidence: in which their records are.
-        accuracies: (dataset, split) -> seed -> accuracy record.
+        name: name of the group for tables and messages.
+        evidence: evidence with the records of the runs.
+        accuracies: accuracy records by (dataset, split) and seed.
     """
 
     name: str
@@ -78,11 +79,11 @@ class ImageDifference:
     """An image on which two groups differ.
 
     Attributes:
-        dataset: of the image.
-        split: whose image it is.
-        name: of its file.
-        ours: mIoU of this image in percent, of group A, averaged over seeds.
-        theirs: the same of group B.
+        dataset: dataset of the image.
+        split: split of the image.
+        name: name of the image's file.
+        ours: mIoU of group A on this image in percent, averaged over seeds.
+        theirs: mIoU of group B on this image in percent, averaged over seeds.
     """
 
     dataset: str
@@ -93,17 +94,17 @@ class ImageDifference:
 
     @property
     def difference(self) -> float:
-        """B - A in percent points."""
+        """The difference B - A in percentage points."""
         return self.theirs - self.ours
 
 
 @dataclass(frozen=True)
 class TwoGroups:
-    """Two groups compared.
+    """The comparison of two groups.
 
     Attributes:
-        table: one row for each part of the data.
-        images: of all datasets, those that differ most first.
+        table: table with one row for each part of the data.
+        images: images of all datasets, those that differ most first.
     """
 
     table: Table
@@ -117,11 +118,11 @@ def find_groups(named: Sequence[str], folders: Sequence[str]) -> list[Group]:
     """Find groups of runs.
 
     Args:
-        named: folders of runs, or ``network`` or ``network:variant``.
-        folders: where networks are looked for.
+        named: folders of runs, or texts ``network`` or ``network:variant``.
+        folders: folders in which networks are looked for.
 
     Raises:
-        InputError: no such folder or network, no accuracy, or a folder with several networks.
+        InputError: a folder or network does not exist, has no accuracy, or a folder has several networks.
     """
     everything: Evidence | None = None
     groups = []
@@ -165,7 +166,7 @@ def _group_named(evidence: Evidence, name: str, folders: Sequence[str]) -> Group
 def _by_network(
     evidence: Evidence,
 ) -> dict[tuple[str, str], dict[tuple[str, str], dict[int | None, Record]]]:
-    """Return (network, variant) -> (dataset, split) -> seed -> accuracy; of several, the newest."""
+    """Return the newest accuracies by (network, variant), (dataset, split) and seed."""
     found: dict[tuple[str, str], dict[tuple[str, str], dict[int | None, Record]]] = {}
     for splits in choose_runs(evidence.records).accuracies.values():
         for split, record in splits.items():
@@ -178,10 +179,10 @@ def _by_network(
 
 
 def pairs_of(ours: Group, theirs: Group) -> Iterator[tuple[str, str, list[tuple[Record, Record]]]]:
-    """Go through the datasets that both were tested on: dataset, split, and pairs of records.
+    """Yield the datasets on which both groups were tested, each as (dataset, split, pairs of records).
 
-    Of a dataset it is the test split where both have it, else another that both have. Records are paired by
-    seed; where the seeds differ and each has one, these two are a pair.
+    The split is test if both groups have it, otherwise another one that both have. Records are paired by
+    seed. If each group has a single record, the two are a pair even if their seeds differ.
     """
     common = ours.accuracies.keys() & theirs.accuracies.keys()
     for dataset in sorted({dataset for dataset, _ in common}):
@@ -203,10 +204,10 @@ class _Part:
     """A part of the data, and the scores on it.
 
     Attributes:
-        kind: of the part.
-        name: for people.
-        images: so many have something of it.
-        runs: A's and B's score of each pair.
+        kind: kind of the part.
+        name: name of the part for tables.
+        images: number of images that have something of the part.
+        runs: scores of A and B in each pair.
     """
 
     kind: str
@@ -216,7 +217,7 @@ class _Part:
 
 
 def _measure(part: _Part, tested: TestedImages) -> tuple[float, float, Difference]:
-    """Return A's and B's score, averaged over pairs, and the difference."""
+    """Return the scores of A and B, averaged over pairs, and their difference."""
     scores = np.array([[ours[0], theirs[0]] for ours, theirs in part.runs])  # (S, 2)
     draws = np.stack([theirs[1] - ours[1] for ours, theirs in part.runs], axis=1)  # (R, S)
     seeds = tuple(range(len(part.runs)))
@@ -229,7 +230,7 @@ def _measure(part: _Part, tested: TestedImages) -> tuple[float, float, Differenc
 
 
 def _mean_of_classes(counts: np.ndarray) -> np.ndarray:
-    """Return the mean IoU in percent over the classes that occur, of hits and unions: (R, 2, C) -> (R,)."""
+    """Return the mean IoU in percent over the classes that occur, from hits and unions: (R, 2, C) -> (R,)."""
     return 100 * mean_ratio(counts[:, 0], counts[:, 1])
 
 
@@ -238,12 +239,12 @@ def _parts(
     classes: Sequence[str],
     sizes: Sequence[tuple[np.ndarray, np.ndarray]],
 ) -> Iterator[_Part]:
-    """Go through the parts of a split.
+    """Yield the parts of a split.
 
     Args:
-        pairs: A and B of each pair of records, on the same images.
+        pairs: images of A and B in each pair of records, which are the same images.
         classes: names of the C classes.
-        sizes: counts by object size of each pair, or none.
+        sizes: counts by object size of each pair; empty if there are none.
     """
     first = pairs[0][0]
     frames = first.known_frames
@@ -284,7 +285,7 @@ def _parts(
 
 
 def _image_scores(tested: TestedImages) -> np.ndarray:
-    """Return each image's mIoU in percent, over the classes in its label: (I,); NaN without a label."""
+    """Return the mIoU of each image in percent over the classes in its label: (I,); NaN without a label."""
     return np.array([score_images(one[None])["miou_i_percent"] for one in tested.matrices])
 
 
@@ -292,14 +293,14 @@ def _image_scores(tested: TestedImages) -> np.ndarray:
 
 
 def compare_groups(ours: Group, theirs: Group) -> TwoGroups:
-    """Compare two groups on every dataset that both were tested on.
+    """Compare two groups on every dataset on which both were tested.
 
     Args:
-        ours: A.
-        theirs: B.
+        ours: group A.
+        theirs: group B.
 
     Raises:
-        InputError: they have no dataset and split, seed, or images in common.
+        InputError: the groups have no dataset and split, no seed, or no images in common.
     """
     rows: list[dict] = []
     images: list[ImageDifference] = []
@@ -384,10 +385,10 @@ def _table(frame: pd.DataFrame, ours: Group, theirs: Group, notes: Iterable[str]
 def _load_pairs(
     ours: Group, theirs: Group, pairs: Sequence[tuple[Record, Record]]
 ) -> list[tuple[TestedImages, TestedImages]]:
-    """Return what each pair was tested on.
+    """Return the tested images of each pair.
 
     Raises:
-        ValueError: a record keeps no matrices, or they are of other images or classes.
+        ValueError: a record keeps no matrices, or two records have different images or classes.
     """
     loaded: list[tuple[TestedImages, TestedImages]] = []
     for a, b in pairs:
@@ -407,7 +408,7 @@ def _load_pairs(
 def _load_sizes(
     ours: Group, theirs: Group, pairs: Sequence[tuple[Record, Record]]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the counts by object size of each pair; none where a record keeps none."""
+    """Return the counts by object size of each pair; empty if a record keeps none."""
     loaded = []
     for pair in pairs:
         found = []

@@ -1,7 +1,7 @@
-"""The images on which two groups differ most: image, truth, both predictions, and where which one is right.
+"""Pictures of the images on which two groups differ most: image, truth, both predictions, and who is right.
 
-They are made on request only and stay where the user puts them: most datasets' images are not ours to
-publish.
+They are made only on request and stay where the user puts them, because most datasets' images must not be
+published by others.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RIGHT = {
     "B alone is right": (93, 58, 155),
     "both are wrong": (190, 190, 190),
 }
-"""What the last column shows, in colours that colour-blind people tell apart; elsewhere both are right."""
+"""What the last column shows, in colours that colour-blind people can distinguish; white: both are right."""
 
 
 def draw_images(
@@ -44,13 +44,13 @@ def draw_images(
     """Draw images with the predictions of both groups' first pair of runs.
 
     Args:
-        ours: A.
-        theirs: B.
-        images: those to be drawn.
+        ours: group A.
+        theirs: group B.
+        images: images to be drawn.
 
     Returns:
-        A PNG of the images of the first dataset that can be drawn, or None; and one line for each dataset
-        that cannot be, with the reason.
+        A PNG with the images of the first dataset that can be drawn, or None; and one line for each dataset
+        that cannot be drawn, with the reason.
     """
     choose_threads()
     device = resolve_device("auto")
@@ -63,7 +63,7 @@ def draw_images(
             return _draw((ours, theirs), pairs[0], wanted, device), notes
         except (InputError, OSError) as error:
             notes.append(f"{dataset}, {split}: {error}")
-        except Exception as error:  # what the config of others builds may fail in any way
+        except Exception as error:  # networks from other configs may fail in any way
             notes.append(f"{dataset}, {split}: {describe_error(error)}")
     return None, notes
 
@@ -98,10 +98,10 @@ def _draw(
 
 
 def _checkpoint(group: Group, record: Record) -> Path:
-    """Return the checkpoint that a record is of.
+    """Return the checkpoint whose accuracy a record has.
 
     Raises:
-        InputError: it is not beside its records, or another one.
+        InputError: the checkpoint is not beside its records, or another one is there.
     """
     folder = group.evidence.paths[record_name(record)].parent.parent
     file = record.details.get("checkpoint")
@@ -118,10 +118,10 @@ def _checkpoint(group: Group, record: Record) -> Path:
 def _samples(
     config: Config, split: str, names: Sequence[str]
 ) -> tuple[list[tuple[Path, np.ndarray]], dict[str, Any]]:
-    """Return images by their file names, with their labels, and the dataset's classes and colours.
+    """Return images with their labels, by their file names, and the dataset's classes and colours.
 
     Raises:
-        InputError: an image is not in the dataset, or its classes have no colours.
+        InputError: an image is not in the dataset, or the dataset has no colours for its classes.
     """
     settings = dict(config[f"{split}_dataloader"].dataset)
     settings["pipeline"] = [{"type": "LoadImage"}, {"type": "LoadLabels"}]
@@ -137,7 +137,7 @@ def _samples(
 
 
 def _who_is_right(truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Paint where one of two predictions is right, or none: (H, W) each -> (H, W, 3) uint8 RGB."""
+    """Paint the pixels in which only one of two predictions is right, or none: (H, W) -> (H, W, 3) uint8."""
     a, b, labelled = ours == truth, theirs == truth, truth != IGNORE
     picture = np.full((*truth.shape, 3), 255, np.uint8)
     for where, color in zip((a & ~b, b & ~a, ~a & ~b), RIGHT.values(), strict=True):

@@ -1,4 +1,4 @@
-"""The jobs of a study: what each runs, when it is done, and how a failure is kept."""
+"""The jobs of a study: their processes, how to tell that they are finished, and the records of failures."""
 
 from __future__ import annotations
 
@@ -37,34 +37,38 @@ State = Literal[
     "failed",
     "finished",
 ]
-"""``queued`` is handed to a cluster that has not begun it, ``elsewhere`` is run by a process of somebody
-else, ``stopped`` was ended together with the sweep, ``lost`` was run by a machine or a worker that is gone,
-``cut off`` ended without a word, ``pruned`` is a trial that was ended because it was hopeless, ``blocked``
-cannot be run because what it needs has failed."""
+"""The state of a job.
+
+A ``queued`` job was given to a cluster that has not started it. One that runs ``elsewhere`` is run by a
+process that this sweep did not start. A ``stopped`` job was ended together with the sweep. A ``lost`` job ran
+on a machine or worker that no longer answers. A job that is ``cut off`` ended without giving a reason. A
+``pruned`` job is a trial that was ended because it could not be expected to win. A ``blocked`` job cannot run
+because something that it needs has failed.
+"""
 PLAN = Path("plan")
-"""Where in its folder a job keeps what it was planned with."""
+"""The folder, within a job's folder, with the files that were planned for the job."""
 CONFIG = PLAN / "config.py"
-"""The resolved config of a run."""
+"""The file with the resolved config of a run."""
 ATTEMPTS = PLAN / "attempts.json"
-"""How often a run was begun, see :class:`Attempts`."""
+"""The file with the attempts at a run, see :class:`Attempts`."""
 PRUNED = "pruned: "
-"""How the reason of a trial begins that was ended because it was hopeless."""
+"""The beginning of the reason in the record of a trial that was pruned."""
 FAILED = "failed: "
-"""How the last line of a job's process begins when it says why it failed."""
+"""The beginning of the last line of a job's process if the job failed for a reason that it can name."""
 PATIENCE_MINUTES = 30.0
-"""How long a run may make no progress, unless the study says otherwise."""
+"""The number of minutes that a run may make no progress, unless the study sets another number."""
 
 
 class Attempts(BaseModel):
-    """How often a run was begun, how long it took, and whether its last attempt failed.
+    """The attempts at a run: how many there were, how long they took, and whether the last one failed.
 
-    Records and checkpoints alone cannot tell whether a failure came before or after the newest checkpoint:
-    clocks of machines differ and are set back.
+    Records and checkpoints alone do not show whether a failure came before or after the newest checkpoint,
+    because the clocks of machines differ and may be set back.
 
     Attributes:
-        begun: the number of attempts.
-        failure: id of the record of the last attempt's failure.
-        seconds: time that the processes of all attempts took together.
+        begun: number of attempts.
+        failure: id of the record of the failure, if the last attempt failed.
+        seconds: total time of the processes of all attempts.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,27 +79,27 @@ class Attempts(BaseModel):
 
     @classmethod
     def read(cls, folder: Path) -> Attempts | None:
-        """Read the file in a run's folder; None where there is none, or a damaged one."""
+        """Read the file in a run's folder; None if it is missing or damaged."""
         try:
             return cls.model_validate_json(read_regular(folder / ATTEMPTS, 4096))
         except (OSError, ValueError):
             return None
 
     def write(self, folder: Path) -> None:
-        """Write the file."""
+        """Write the file into a run's folder."""
         write_atomically(folder / ATTEMPTS, self.model_dump_json().encode())
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a job is, from what lies in its folder.
+    """The status of a job according to the files in its folder.
 
     Attributes:
-        state: ``cut off`` is a run that ended without a word and continues from its last checkpoint.
-        reason: why it failed, where it was cut off, or who runs it.
-        failure: id of the record of its last failure.
-        miou_percent: of the split that the study reports, where it is known.
-        problems: files in its folder that should be records and are none, each with the reason.
+        state: state of the job; a run that is ``cut off`` continues from its last checkpoint.
+        reason: why the job failed, where it was cut off, or who runs it.
+        failure: id of the record of the last failure.
+        miou_percent: mIoU on the split that the study reports, if it is known.
+        problems: files in the folder that should be records but cannot be used, each with the reason.
     """
 
     state: State
@@ -107,11 +111,11 @@ class Status:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job stands that is being run, or how it has ended.
+    """The state of a job that is running, or the state in which it has ended.
 
     Attributes:
         state: see :data:`State`.
-        reason: explanation in words, where it is not finished.
+        reason: explanation in words, if the job is not finished.
     """
 
     state: State
@@ -119,15 +123,15 @@ class Outcome:
 
 
 ENDED = ("finished", "failed", "pruned", "blocked")
-"""The states of a job that is over until somebody asks for another attempt."""
+"""The states of a job that has ended and does not start again unless the user asks for another attempt."""
 
 
 def ended_since(status: Status, known: Status) -> Outcome | None:
-    """Return how a job has ended since an earlier look at it; None if it has not.
+    """Return how a job has ended since an earlier look at it; None if it has not ended.
 
     Args:
-        status: of the job now.
-        known: what it was then.
+        status: status of the job now.
+        known: status of the job at the earlier look.
     """
     if status.state == "finished" or (status.state in ENDED and status.failure != known.failure):
         return Outcome(status.state, status.reason)
@@ -135,9 +139,9 @@ def ended_since(status: Status, known: Status) -> Outcome | None:
 
 
 def look(job: Job) -> Status:
-    """Look at a job's folder, and whether a process works in it now.
+    """Return the status of a job, and whether another process is running it now.
 
-    A folder that cannot be read is a failure for as long as that is so.
+    A job whose folder cannot be read counts as failed until it can be read again.
     """
     try:
         status = job.status()
@@ -149,7 +153,7 @@ def look(job: Job) -> Status:
 
 
 def reason_of(error: BaseException) -> str:
-    """Say in one line why a run failed, so that what went wrong can be told on any machine."""
+    """Return one line that says why a run failed."""
     if isinstance(error, InputError):
         return one_line(error)
     if isinstance(error, OSError) and error.errno is not None:
@@ -158,16 +162,17 @@ def reason_of(error: BaseException) -> str:
 
 
 def sha256(text: str) -> str:
-    """Return the sha256 of a resolved config, as records keep it."""
+    """Return the sha256 of a resolved config, in the same form as in records."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def training_of(records: Iterable[Record], digest: str) -> Record | None:
-    """Return the record of the training that went furthest, the newest of several; None where there is none.
+    """Return the record of the training with the most iterations; None if there is no training.
 
     Args:
-        records: of the run's folder, oldest first.
-        digest: sha256 of the config; records of another config do not count.
+        records: records in the run's folder, oldest first; of several equally long trainings, the newest
+            counts.
+        digest: sha256 of the config; records with another config do not count.
     """
     trainings = [r for r in records if r.kind == "train" and r.config.sha256 == digest]
     return max(reversed(trainings), key=lambda record: record.values["iterations"], default=None)
@@ -178,11 +183,11 @@ class Wanted:
     """What is measured of a run.
 
     Attributes:
-        split: whose accuracy is reported.
-        shape: (height, width) to count complexity at; None counts nothing.
-        measures: what is measured on that split beside the accuracy, keys of
-            :data:`lednet_mm.evaluation.measures.MEASURES`.
-        corruptions: with each of which the images of that split are tested once more.
+        split: split on which the accuracy is reported.
+        shape: (height, width) of the image for which parameters and multiply-adds are counted; None counts
+            nothing.
+        measures: further measures on that split, as keys of :data:`lednet_mm.evaluation.measures.MEASURES`.
+        corruptions: corruptions with each of which the images of that split are tested once more.
     """
 
     split: str = "test"
@@ -192,20 +197,20 @@ class Wanted:
 
     @property
     def tests(self) -> tuple[str, tuple[str, ...], tuple[Corruption, ...]]:
-        """What is tested of the trained weights."""
+        """What is tested with the trained weights: the split, the measures and the corruptions."""
         return self.split, self.measures, self.corruptions
 
 
 def results_of(records: Iterable[Record], digest: str, kind: Kind = "accuracy") -> list[Record]:
-    """Return the accuracies that are results of a run: of its trained weights, without augmentation.
+    """Return the accuracies that are results of a run, which are those of its trained weights.
 
-    Somebody may have tested a checkpoint of the unfinished run by hand, or with test-time augmentation, or
-    with a config that differs from the one of the training.
+    Others are left out: somebody may have tested a checkpoint of the unfinished run by hand, or with
+    test-time augmentation, or with a config that differs from that of the training.
 
     Args:
-        records: of the run's folder, oldest first.
-        digest: sha256 of the config; records of another config do not count.
-        kind: ``accuracy`` of the images as they are, or ``corruption``.
+        records: records in the run's folder, oldest first.
+        digest: sha256 of the config; records with another config do not count.
+        kind: ``accuracy`` for the unchanged images, or ``corruption``.
     """
     records = list(records)
     training = training_of(records, digest)
@@ -224,16 +229,16 @@ def results_of(records: Iterable[Record], digest: str, kind: Kind = "accuracy") 
 
 
 def missing_steps(records: Iterable[Record], digest: str, wanted: Wanted) -> list[str]:
-    """Return what a run still has to do, in this order.
+    """Return the steps that a run still has to do, in their order.
 
     Args:
-        records: of the run's folder.
-        digest: sha256 of the config; records of another config do not count.
-        wanted: what is measured of the run; the accuracy on ``val`` comes with the training.
+        records: records in the run's folder.
+        digest: sha256 of the config; records with another config do not count.
+        wanted: what is measured of the run. The training also measures the accuracy on ``val``.
 
     Returns:
-        ``complexity``, ``train``, ``test``, names of measures, and corruptions as :class:`Corruption` writes
-        itself: those that have no record. Each measure may be in a record of its own.
+        Those of the following steps that have no record: ``complexity``, ``train``, ``test``, names of
+        measures, and texts of corruptions. Each measure may be in a record of its own.
     """
     ours = [record for record in records if record.config.sha256 == digest]
     accuracies = results_of(ours, digest)
@@ -262,16 +267,16 @@ def missing_steps(records: Iterable[Record], digest: str, wanted: Wanted) -> lis
 
 
 def shortened(words: Sequence[str], most: int = 5) -> str:
-    """Return a list in words, of which only the first ``most`` are written out."""
+    """Join words by commas, but write out only the first ``most`` of them and count the others."""
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return f"{', '.join(words[:most])}{more}"
 
 
 def planned_text(folder: Path) -> str | None:
-    """Return the config that a run's folder was planned with; None where there is none.
+    """Return the planned config in a run's folder; None if there is none.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the config cannot be read.
     """
     path = folder / CONFIG
     try:
@@ -279,16 +284,21 @@ def planned_text(folder: Path) -> str | None:
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:
-        fault = f"{path}: no UTF-8 text"
+        fault = f"{path}: not UTF-8 text"
     except OSError as error:
         fault = describe_os_error(error)
     except ValueError as error:
         fault = f"{path}: {error}"
-    raise InputError(f"{fault}: the config that this run was planned with; move the run's folder away")
+    raise InputError(f"{fault}: this is the planned config of the run; move the run's folder away")
 
 
 def differences(earlier: str, text: str) -> str:
-    """Say in words where the config of a folder differs from the one that a study plans."""
+    """Return the differences between two configs in words.
+
+    Args:
+        earlier: text of the config in a run's folder.
+        text: text of the config that the study plans.
+    """
     try:
         found = differing_keys(read_literals(earlier), read_literals(text))
     except ValueError as error:
@@ -307,21 +317,22 @@ def _short(value: Any) -> str:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One run of a study: complexity, training, accuracy and further measures, in one process.
+    """One run of a study. One process does its training and all of its measurements.
 
     Attributes:
-        run: network, dataset, variant, seed, study.
-        folder: takes everything the run leaves.
-        text: the resolved config.
-        source: the config file or the names that it came from.
-        wanted: what is measured of it; complexity only of one of several seeds.
-        expectation: what its variant's entry expects of it, in words; empty where there is none.
-        question: what its variant's entry asks; empty where there is none.
+        run: network, dataset, variant, seed and study.
+        folder: folder for all files of the run.
+        text: text of the resolved config.
+        source: config file, or names, from which the config was made.
+        wanted: what is measured; of several seeds, only one counts the complexity.
+        expectation: what is expected of the variant, in words; empty if nothing is.
+        question: question that the variant is to answer; empty if there is none.
         recipe: name of the recipe.
-        max_iters: iterations of the training; 0 where the config does not say.
-        patience_minutes: how long it may make no progress until it counts as hanging.
-        rivals: folders of the other trials of its network, if it is ended where it is hopeless.
-        blocked: why it cannot be run; empty where it can.
+        max_iters: number of iterations of the training; 0 if the config does not say it.
+        patience_minutes: minutes without progress after which the run counts as hanging.
+        rivals: folders of the other trials of the network, if a trial that cannot be expected to win is
+            ended early.
+        blocked: why the job cannot run; empty if it can.
     """
 
     run: Run
@@ -339,11 +350,11 @@ class TrainingJob:
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """The name of the folder."""
         return self.folder.name
 
     def command(self) -> list[str]:
-        """Return the command line of the run's process."""
+        """Return the words of the command that starts the run's process."""
         wanted = self.wanted
         arguments = [sys.executable, "-m", "lednet_mm.studies.worker", "train", "--test", wanted.split]
         if wanted.shape is not None:
@@ -355,16 +366,16 @@ class TrainingJob:
         return [*arguments, "--", str(self.folder)]
 
     def prepare(self) -> None:
-        """Leave the resolved config in the folder.
+        """Write the resolved config into the folder.
 
         Raises:
-            InputError: the folder holds a run of another config, or one that cannot be read.
+            InputError: the folder has a run with another config, or a config that cannot be read.
         """
         if not self._is_prepared():
             write_atomically(self.folder / CONFIG, self.text.encode())
 
     def _is_prepared(self) -> bool:
-        """Say whether the resolved config lies in the folder already; raises as :meth:`prepare` does."""
+        """Return whether the resolved config is in the folder; raises the same errors as :meth:`prepare`."""
         earlier = planned_text(self.folder)
         if earlier not in (None, self.text):
             raise InputError(
@@ -375,25 +386,25 @@ class TrainingJob:
         return earlier is not None
 
     def begin(self) -> None:
-        """Note in the folder that an attempt begins."""
+        """Count a new attempt, in the folder."""
         earlier = Attempts.read(self.folder) or Attempts()
         earlier.model_copy(update={"begun": earlier.begun + 1, "failure": None}).write(self.folder)
 
     def note_seconds(self, seconds: float) -> None:
-        """Add to the time that the run's processes have taken.
+        """Add to the recorded time of the run's processes.
 
         Raises:
-            OSError: the folder cannot be written.
+            OSError: the file cannot be written.
         """
         earlier = Attempts.read(self.folder) or Attempts()
         earlier.model_copy(update={"seconds": earlier.seconds + seconds}).write(self.folder)
 
     def hopeless(self) -> str:
-        """Say why the run cannot be expected to win against its rivals; an empty text where it may.
+        """Return why the run cannot be expected to win against its rivals; an empty text if it may still win.
 
-        That is the rule of median stopping (Golovin et al., KDD 2017), in the second half of the training
-        only: its best validation so far is below the median of what the rivals that have finished, two at
-        least, had reached by the same iteration.
+        This is the median stopping rule (Golovin et al., KDD 2017), applied in the second half of the
+        training only: the run's best validation so far is below the median of the best validations that its
+        finished rivals, of which there must be at least two, had reached by the same iteration.
         """
         curve = read_curve(self.folder) if self.rivals else []
         if not curve or 2 * curve[-1][0] < self.max_iters:
@@ -415,7 +426,7 @@ class TrainingJob:
         )
 
     def status(self) -> Status:
-        """Look into the folder.
+        """Return the status according to the files in the folder.
 
         Raises:
             OSError: the folder cannot be read.
@@ -433,7 +444,7 @@ class TrainingJob:
         digest = sha256(self.text)
         accuracies = results_of(records, digest)
         miou = None
-        for split in ("val", self.wanted.split):  # that of val comes with the training
+        for split in ("val", self.wanted.split):  # the training measures that of val
             for record in accuracies:
                 if record.details.get("split") == split:
                     miou = record.values.get("miou_percent")
@@ -463,7 +474,12 @@ class TrainingJob:
         return known
 
     def record_failure(self, reason: str, exit_status: int | None, log_tail: list[str]) -> None:
-        """Keep why the run failed, as a record.
+        """Write a record that says why the run failed.
+
+        Args:
+            reason: the reason, in one line.
+            exit_status: exit status of the process; None if it is not known.
+            log_tail: last lines of the log.
 
         Raises:
             OSError: the record cannot be written.
@@ -484,15 +500,15 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class LatencyJob:
-    """The timing of all networks of a study, interleaved in one process that has the machine to itself.
+    """The timing of all networks of a study, interleaved, in one process that has the machine to itself.
 
     Attributes:
-        folder: takes the records, the log and the configs, under the names of their runs.
-        runs: of each network and variant one run, whose config is timed.
+        folder: folder for the records, the log and the configs, which have the names of their runs.
+        runs: one run of each network and variant, whose config is timed.
         shape: (height, width) of the image.
-        samples: of each network.
-        seconds: for each network at most.
-        patience_minutes: how long it may make no progress until it counts as hanging.
+        samples: number of samples of each network.
+        seconds: seconds after which a network needs no further samples.
+        patience_minutes: minutes without progress after which the timing counts as hanging.
     """
 
     folder: Path
@@ -506,11 +522,11 @@ class LatencyJob:
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """The name of the folder."""
         return self.folder.name
 
     def command(self) -> list[str]:
-        """Return the command line of the timing's process."""
+        """Return the words of the command that starts the timing's process."""
         numbers = {"--samples": self.samples, "--seconds": self.seconds}
         return [
             *(sys.executable, "-m", "lednet_mm.studies.worker", "time"),
@@ -523,15 +539,15 @@ class LatencyJob:
         return self.folder / PLAN / f"{run.name}.py"
 
     def prepare(self) -> None:
-        """Leave the configs where the process looks for them."""
+        """Write the configs to the files from which the process reads them."""
         for run in self.runs:
             write_atomically(self._config(run), run.text.encode())
 
     def begin(self) -> None:
-        """Nothing to note: every sweep times what is not timed yet."""
+        """Do nothing: attempts need not be counted, because every sweep times what has not been timed yet."""
 
     def status(self) -> Status:
-        """Look into the folder: finished when each of these configs has been timed as this job does it.
+        """Return the status, which is finished if each config has been timed by this job's protocol.
 
         Raises:
             OSError: the folder cannot be read.
@@ -545,7 +561,7 @@ class LatencyJob:
         return Status("finished", problems=problems)
 
     def _counts(self, record: Record) -> bool:
-        """Say whether a record is a latency by this job's protocol; on which device does not matter."""
+        """Return whether a record is a latency that was measured by this job's protocol, on any device."""
         if record.kind != "latency":
             return False
         details, backend = record.details, Backend()
@@ -562,20 +578,20 @@ class LatencyJob:
             return False
         if record.values.get("samples", 0) >= self.samples:
             return True
-        # Fewer samples are enough where they took the time that all networks timed together may take.
+        # Fewer samples are enough if the measurement took as long as it may for all networks together.
         spent = details.get("machine", {}).get("seconds")
         allowed = self.seconds * (1 + len(details.get("interleaved_with", ())))
         return isinstance(spent, (int, float)) and spent >= 0.99 * allowed - 0.1  # it is rounded
 
     def note_seconds(self, seconds: float) -> None:
-        """Nothing to note."""
+        """Do nothing: the time of a timing is not recorded."""
 
     def hopeless(self) -> str:
-        """Return an empty text: a timing has no rivals."""
+        """Return an empty text, because a timing has no rivals."""
         return ""
 
     def record_failure(self, reason: str, exit_status: int | None, log_tail: list[str]) -> None:
-        """Nothing to keep: the log says it, and every sweep tries again."""
+        """Do nothing: the log has the reason, and every sweep tries again."""
 
 
 Job = TrainingJob | LatencyJob

@@ -64,7 +64,7 @@ class LocalEngine:
         self._given = 0
 
     def has_room(self) -> bool:
-        """Say whether a slot is free or can take another job in advance."""
+        """Return whether a slot is free or can take another job in advance."""
         return self._given < BACKLOG * len(self._slots)
 
     def start(self, job: Job, known: Status) -> None:

@@ -1,4 +1,4 @@
-"""A study file and the plan made from it: every run with its folder, its resolved config and its state."""
+"""Read a study file and make its plan: every run with its folder, its resolved config and its state."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ from lednet_mm.literals import read_literals
 from lednet_mm.own_networks import is_own_network
 from lednet_mm.record_format import Seed, Variant, one_or_several
 from lednet_mm.records import Run
+from lednet_mm.studies.baseline import Baseline
 from lednet_mm.studies.jobs import (
     PATIENCE_MINUTES,
     Job,
@@ -52,17 +53,17 @@ from lednet_mm.text import DEFAULT, NAME_RULE, is_name, one_line
 from lednet_mm.training.splits import data_split
 
 STUDY = "study.json"
-"""The file in a work folder that says which study lies there, see :meth:`Plan.describe`."""
+"""The file in a work folder that describes the study whose runs are there, see :meth:`Plan.describe`."""
 MOST_RUNS = 100_000
-"""The largest number of runs of a study."""
+"""The largest number of runs in a study."""
 LONGEST = 200
-"""The largest number of bytes in the name of a run's folder; file systems take 255."""
+"""The largest number of bytes in the name of a run's folder; file systems allow 255."""
 
 
 def _once(values: tuple[int, ...]) -> tuple[int, ...]:
     twice = [value for value, count in Counter(values).items() if count > 1]
     if twice:
-        raise ValueError(f"{twice[0]} is there twice")
+        raise ValueError(f"{twice[0]} is listed twice")
     return values
 
 
@@ -74,18 +75,19 @@ class _Part(BaseModel):
 
 
 class Runs(_Part):
-    """A product of networks, datasets, recipes, variants and seeds; or of config files, variants and seeds.
+    """All combinations of networks, datasets, recipes, variants and seeds, or of configs, variants and seeds.
 
     Attributes:
-        networks: names; ``*`` stands for all, ``mininet*`` for those that match; or the files of networks of
-            the user's own, relative to the study file.
-        datasets: names, or datasets' YAML files, relative to the study file.
-        recipes: names.
-        configs: config files instead of the three, relative to the study file; patterns stand for all that
-            match.
-        variants: names of the networks' variants; ``default`` is the network as it is.
-        seeds: one run for each.
-        options: changes to these runs' configs, ``{"train_cfg.max_iters": 2}``, after those of the study.
+        networks: names of networks, where ``*`` stands for all networks and ``mininet*`` for those that
+            match, or files of the user's own networks, relative to the study file.
+        datasets: names of datasets, or their YAML files, relative to the study file.
+        recipes: names of recipes.
+        configs: config files, relative to the study file, that take the place of networks, datasets and
+            recipes. A pattern stands for all files that match.
+        variants: names of the networks' variants; ``default`` is the unchanged network.
+        seeds: random seeds; each gives one run.
+        options: changes to the configs of these runs, such as ``{"train_cfg.max_iters": 2}``, which are made
+            after those of the whole study.
     """
 
     networks: tuple[str, ...] = ()
@@ -104,13 +106,19 @@ class Runs(_Part):
 
 
 class Complexity(_Part):
-    """Parameters and multiply-adds of one image of ``shape`` (height, width)."""
+    """Settings for counting parameters and multiply-adds, for one image of ``shape`` (height, width)."""
 
     shape: Size
 
 
 class Latency(_Part):
-    """Latency of one image of ``shape`` (height, width), all networks interleaved after the last training."""
+    """Settings for timing all networks interleaved after the last training.
+
+    Attributes:
+        shape: (height, width) of the image; the batch size is 1.
+        samples: number of samples of each network.
+        seconds: seconds after which a network needs no further samples.
+    """
 
     shape: Size
     samples: PositiveInt = 100
@@ -118,11 +126,11 @@ class Latency(_Part):
 
 
 class Corruptions(_Part):
-    """The images of the split once more with each corruption at each severity.
+    """The corruptions with which the images of the split are tested once more, each at each severity.
 
     Attributes:
-        names: of corruptions, see :data:`lednet_mm.evaluation.corruptions.NAMES`; ``all`` stands for them.
-        severities: from 1 to 5.
+        names: names from :data:`lednet_mm.evaluation.corruptions.NAMES`; ``all`` stands for all of them.
+        severities: severities from 1 to 5.
     """
 
     names: Annotated[tuple[str, ...], BeforeValidator(one_or_several)] = Field(min_length=1)
@@ -140,23 +148,23 @@ class Corruptions(_Part):
         """Return each corruption at each severity.
 
         Raises:
-            InputError: no such corruption or severity, or the library is not installed.
+            InputError: a corruption or severity does not exist, or the library is not installed.
         """
         return choose_corruptions(self.names, self.severities)
 
 
 class Measure(_Part):
-    """What is measured: the accuracy of a split always, the rest where it is asked for.
+    """What is measured: always the accuracy on a split, and everything else only if the study asks for it.
 
-    In a study file, each measure of :data:`lednet_mm.evaluation.measures.MEASURES` is a key of its own that
-    is True where it is wanted: ``dict(accuracy="test", calibration=True)``.
+    In a study file, each measure of :data:`lednet_mm.evaluation.measures.MEASURES` has a key of its own,
+    which is set to True to ask for it: ``dict(accuracy="test", calibration=True)``.
 
     Attributes:
-        accuracy: the split that is tested.
-        measures: names of the measures on that split beside the accuracy.
-        corruptions: of the images of that split.
-        complexity: the size of the image that multiply-adds are counted for.
-        latency: how the networks are timed.
+        accuracy: split that is tested.
+        measures: names of further measures on that split.
+        corruptions: corruptions with which the images of that split are tested once more.
+        complexity: settings for counting multiply-adds.
+        latency: settings for timing the networks.
     """
 
     accuracy: Literal["val", "test"] = "test"
@@ -174,7 +182,8 @@ class Measure(_Part):
         for key, value in content.items():
             if key not in known:
                 raise ValueError(
-                    f"no measure {one_line(key)!r}; there are {', '.join(known)}{suggest(str(key), known)}"
+                    f"no measure is called {one_line(key)!r}; there are {', '.join(known)}"
+                    f"{suggest(str(key), known)}"
                 )
             if key in MEASURES and not isinstance(value, bool):
                 raise ValueError(f"{key} is {one_line(repr(value))}, where True or False is needed")
@@ -185,7 +194,7 @@ class Measure(_Part):
         """Return what is measured of one run.
 
         Args:
-            split: that the data of the loader of ``accuracy`` are of.
+            split: split from which the data loader for ``accuracy`` takes its data.
         """
         return Wanted(
             split,
@@ -196,33 +205,26 @@ class Measure(_Part):
 
 
 class Limits(_Part):
-    """When a run counts as hanging: after so long without progress in its log or checkpoints."""
+    """The time without progress in its log or checkpoints after which a run counts as hanging."""
 
     no_progress_minutes: float = Field(default=PATIENCE_MINUTES, gt=0, allow_inf_nan=False)
 
 
-class Baseline(_Part):
-    """What every run is compared with on its dataset and seed; no ``network`` means the run's own."""
-
-    network: str | None = None
-    variant: Variant = DEFAULT
-
-
 class Study(_Part):
-    """A study file.
+    """The content of a study file.
 
     Attributes:
-        title: of the report; it names a smaller setting.
+        title: title of the report, which says if the setting is smaller than usual.
         runs: one product or several.
         options: changes to every config.
         measure: what is measured.
-        limits: when a run counts as hanging.
-        baseline: what runs are compared with; of several, each run is compared with all (its own network,
-            say, and one network for all).
-        expectations: variant (or network, where networks are compared) -> what is expected of it, in words;
-            of a variant that is not there, what its file says.
-        tune: the budget with which every network is tuned before its reported runs; None leaves them as
-            the recipe has them.
+        limits: time after which a run counts as hanging.
+        baseline: one baseline or several. Each run is compared with all of them, for example with its own
+            unchanged network and with one network that is the same for all.
+        expectations: in words, what is expected of a variant, or of a network where networks are compared.
+            For a variant that is missing here, the text in the network's file of variants counts.
+        tune: budget with which every network is tuned before its reported runs; None trains them as the
+            recipe says.
     """
 
     title: str = Field(min_length=1)
@@ -237,16 +239,17 @@ class Study(_Part):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study comes down to.
+    """All jobs of a study.
 
     Attributes:
-        name: of the study: the file's.
-        study: the file's content.
-        work_dir: holds the folder of every job.
-        untuned: the reported trainings as they are without tuning, in the order in which they are taken up:
-            everything on its first seed, then on its second, so that a study cut short still compares all.
-        latency: the timing at the end, if any.
-        searches: for the settings of the reported trainings, where the study tunes them.
+        name: name of the study, which is the stem of the file's name.
+        study: content of the file.
+        work_dir: folder that contains the folder of every job.
+        untuned: the reported trainings with the settings that they have without tuning. They are in the order
+            in which they are started: all networks with their first seed, then all with their second, so that
+            a study that is interrupted can still compare all networks.
+        latency: the timing at the end, if the study asks for it.
+        searches: searches for the settings of the reported trainings, if the study tunes them.
     """
 
     name: str
@@ -258,13 +261,13 @@ class Plan:
 
     @property
     def runs(self) -> tuple[TrainingJob, ...]:
-        """The reported trainings; with the chosen settings where they have been chosen."""
+        """The reported trainings, with the chosen settings if these have been chosen already."""
         tuned = {run.name: run for search in self.searches for run in search.reported}
         return tuple(tuned.get(run.name, run) for run in self.untuned)
 
     @property
     def decided(self) -> tuple[TrainingJob, ...]:
-        """Those of the reported trainings whose config is certain: all but those that wait for a choice."""
+        """The reported trainings whose config is final: all except those that wait for a choice."""
         waiting = {run.name for s in self.searches if s.chosen is None for run in s.reported}
         return tuple(run for run in self.runs if run.name not in waiting)
 
@@ -275,23 +278,24 @@ class Plan:
 
     @property
     def first(self) -> tuple[TrainingJob, ...]:
-        """What can be taken up at once: trials before the runs that are decided."""
+        """The trainings that can start at once: first the trials, then the runs whose config is final."""
         open_searches = [search for search in self.searches if search.chosen is None]
         return (*(run for search in open_searches for run in search.begin()), *self.decided)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """All jobs that a sweep has to do with: those that are known, less the trials of choices made."""
+        """All jobs of a sweep that are known so far, except the trials of searches that have ended."""
         open_searches = [search for search in self.searches if search.chosen is None]
         trials = (run for search in open_searches for trial in search.trials for run in trial.runs)
         return (*trials, *self.runs, *([self.latency] if self.latency else []))
 
     def describe(self) -> dict[str, Any]:
-        """Return what ``study.json`` keeps: what a report must know of the study beside its records.
+        """Return the content of ``study.json``, which a report needs besides the records.
 
-        By the run's folder, ``recipes`` has the recipe of each run, which is part of the variant's name
-        unless it is the common one, and ``configs`` the sha256 of its config; of a run that waits for the
-        choice of its setting there is none yet. ``tuning`` has the choices.
+        ``recipes`` and ``configs`` have the names of runs' folders as keys. The former has the recipe of each
+        run, which is part of the variant's name unless it is the common one. The latter has the sha256 of
+        each run's config, except for runs that wait for the choice of their setting. ``tuning`` has the
+        choices.
         """
         runs = [{**run.run.model_dump(exclude={"trial"}), "folder": run.name} for run in self.untuned]
         baselines = [baseline.model_dump() for baseline in self.study.baseline]
@@ -310,7 +314,7 @@ class Plan:
         }
 
     def _expectations(self) -> dict[str, str]:
-        """Return what is expected of the variants in this study, and what the study says itself."""
+        """Return what is expected of the variants; texts of the study replace those of the variants."""
         known = {run.run.variant: run.expectation for run in self.untuned if run.expectation}
         return {**known, **self.study.expectations}
 
@@ -319,7 +323,7 @@ def read_study(path: str | Path) -> Study:
     """Read a study file.
 
     Raises:
-        InputError: no such file, an error in it, or a key that does not fit.
+        InputError: the file does not exist or has an error, or a key in it is wrong.
     """
     path = Path(path)
     if not path.is_file():
@@ -329,10 +333,10 @@ def read_study(path: str | Path) -> Study:
     if path.suffix != ".py":
         raise InputError(f"{path}: a study is a Python file, whose name ends in .py")
     if not is_name(path.stem):
-        raise InputError(f"{one_line(path)}: a study is called as its file, but {NAME_RULE}")
+        raise InputError(f"{one_line(path)}: the name of the file is the name of the study, but {NAME_RULE}")
     try:
         content = Config.fromfile(str(path)).to_dict()
-    except (Exception, SystemExit) as error:  # a study is code: anything may come out of it
+    except (Exception, SystemExit) as error:  # a study is code, which can raise anything
         raise InputError(f"{path}: the study cannot be read: {describe_error(error)}") from error
     try:
         return Study.model_validate({key: value for key, value in content.items() if not key.startswith("_")})
@@ -347,7 +351,7 @@ def folder_of(path: str | Path, work_dir: str | Path | None = None) -> Path:
 
     Args:
         path: the study file.
-        work_dir: the folder, if the user names one; None is ``work_dirs/<study>``.
+        work_dir: folder that the user chose; None means ``work_dirs/<study>``.
     """
     return Path(work_dir) if work_dir is not None else Path("work_dirs") / Path(path).stem
 
@@ -360,7 +364,7 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
         work_dir: see :func:`folder_of`.
 
     Raises:
-        InputError: anything wrong with the study or its configs, or two runs of one name.
+        InputError: something is wrong with the study or its configs, or two runs have the same name.
     """
     path = Path(path)
     study = read_study(path)
@@ -375,8 +379,8 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
         options = {**study.options, **product.options}
         if changes := network_changes(options):
             raise InputError(
-                f"{path}: {changes[0]} changes the network: give what it makes of it a name, the option "
-                "variant beside it"
+                f"{path}: {changes[0]} changes the network: give the changed network a name of its own by "
+                "adding the option variant"
             )
         choices = _choices(path, product)
         if study.tune is not None:
@@ -396,7 +400,7 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
             for job in jobs:
                 if job.name in runs:
                     both = f"{runs[job.name].source} and {choice}"
-                    raise InputError(f"{path}: two runs of the name {job.name}: from {both}")
+                    raise InputError(f"{path}: two runs have the name {job.name}: from {both}")
                 network = (job.run.network, job.run.variant, job.run.dataset)
                 if seeds[network]:  # seeds do not change what a network costs
                     job = replace(job, wanted=replace(job.wanted, shape=None))
@@ -409,7 +413,7 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
     ordered = sorted(runs.values(), key=lambda job: order[job.name])
     tuned = Counter(search.name for search in searches)
     if again := [name for name, number in tuned.items() if number > 1]:
-        raise InputError(f"{path}: {again[0]} is tuned twice: name all its seeds in one entry of runs")
+        raise InputError(f"{path}: {again[0]} is tuned twice: list all its seeds in one entry of runs")
     for search in searches:
         search.open()
     return Plan(path.stem, study, folder, tuple(ordered), _latency(study, folder, runs), tuple(searches))
@@ -418,16 +422,22 @@ def make_plan(path: str | Path, work_dir: str | Path | None = None) -> Plan:
 def _check_tune(path: Path, tune: Tune, seeds: Sequence[int], options: Mapping[str, Any]) -> None:
     """Check that a study's runs can be tuned.
 
+    Args:
+        path: the study file, for messages.
+        tune: the budget of the tuning.
+        seeds: seeds of the reported runs.
+        options: changes to the configs of the runs.
+
     Raises:
-        InputError: a reported run would have a seed of the tuning, or a tuned key is set by an option.
+        InputError: a reported run has the same seed as the tuning, or an option sets a key that is tuned.
     """
     if shared := sorted(set(tune.seeds) & set(seeds)):
         raise InputError(
-            f"{path}: seed {shared[0]} is one of the tuning and of the runs: what was chosen with a seed "
-            "would look better on it than it is; give the tuning seeds of its own"
+            f"{path}: seed {shared[0]} is used for the tuning and for the runs: on the seed with which a "
+            "setting was chosen, it looks better than it is; give the tuning seeds of its own"
         )
     if both := sorted(set(tune.space) & set(options)):
-        raise InputError(f"{path}: {both[0]} is set by options and searched by tune: leave it out of one")
+        raise InputError(f"{path}: {both[0]} is in options and in tune.space: remove it from one of them")
 
 
 def _search(
@@ -436,13 +446,13 @@ def _search(
     """Return the search for the setting of one network.
 
     Raises:
-        InputError: the config's validation data are those of test, so that the choice would be made on it;
-            or it has no place for a key that is tuned, which would change nothing.
+        InputError: the config validates on the data of test, so that the choice would be made on them; or the
+            config has no section for a key that is tuned, so that tuning would change nothing.
     """
     config = planned.config
     if data_split(config, "val") == "test":
         raise InputError(
-            f"{path}: {planned.choice}: val_dataloader has the data of test, on which nothing may be chosen"
+            f"{path}: {planned.choice}: val_dataloader has the data of test, which must not be used to choose"
         )
     known = {key for key, value in keys_of(config) if isinstance(value, (Mapping, Config))}
     for key in tune.space:
@@ -462,7 +472,7 @@ def _search(
 
 
 class _Earlier(BaseModel):
-    """What a work folder's ``study.json`` says of the study whose runs lie there."""
+    """The part of a work folder's ``study.json`` that is compared with the study of today."""
 
     class _Planned(BaseModel):
         folder: str
@@ -478,13 +488,13 @@ class _Earlier(BaseModel):
 
 
 def check_work_dir(plan: Plan) -> None:
-    """Check that the work folder holds no runs of another study, or of this one before it was changed.
+    """Check that the work folder has no runs of another study, or of this one before it was changed.
 
-    More seeds, variants and configs are no change: the runs that are there keep their meaning. A run whose
-    planned config was changed by hand or cannot be read fails alone, later.
+    Additional seeds, variants and configs are allowed, because the existing runs keep their meaning. A run
+    whose planned config was edited by hand or cannot be read fails later, by itself.
 
     Raises:
-        InputError: it does; the line names what differs.
+        InputError: the folder has such runs; the message names what differs.
     """
     earlier = _read_earlier(plan.work_dir / STUDY)
     if earlier is not None:
@@ -502,8 +512,8 @@ def check_work_dir(plan: Plan) -> None:
     if changed:
         folder, what = changed[0]
         raise InputError(
-            f"{len(changed)} folders hold runs of another config (first: {folder}): {what}; the study or a "
-            "config has changed since: move them away or choose another --work-dir"
+            f"{len(changed)} folders have runs of another config (first: {folder}): {what}; the study or a "
+            "config has changed since: move the folders away or choose another --work-dir"
         )
 
 
@@ -515,17 +525,17 @@ def _read_earlier(path: Path) -> _Earlier | None:
     except OSError as error:
         raise InputError(describe_os_error(error)) from None
     except ValidationError as error:
-        fault = f"no study of this project ({one_line(error.errors()[0]['msg'])})"
+        fault = f"not a study of this project ({one_line(error.errors()[0]['msg'])})"
     except ValueError as error:
         fault = str(error)
-    raise InputError(f"{path}: {fault}; move it away, and the sweep writes it anew")
+    raise InputError(f"{path}: {fault}; move it away, and the sweep will write a new one")
 
 
 def _compare(earlier: _Earlier, plan: Plan) -> None:
-    """Compare a plan with the study whose runs lie in its work folder.
+    """Compare a plan with the study whose runs are in its work folder.
 
     Raises:
-        InputError: they differ, and at least one run of the earlier study lies there.
+        InputError: they differ, and at least one run of the earlier study is there.
     """
     names = [run.folder for run in earlier.runs if is_name(run.folder)]
     there = [name for name in names if (plan.work_dir / name).is_dir()]
@@ -549,17 +559,21 @@ def _compare(earlier: _Earlier, plan: Plan) -> None:
     if changed:
         more = f" and {len(changed) - 3} more differences" if len(changed) > 3 else ""
         raise InputError(
-            f"{plan.work_dir} holds {len(there)} runs of another study, or of this one before a change: "
-            f"{'; '.join(changed[:3])}{more}. Choose another --work-dir; or, if those runs are to belong to "
+            f"{plan.work_dir} has {len(there)} runs of another study, or of this one before a change: "
+            f"{'; '.join(changed[:3])}{more}. Choose another --work-dir; or, if those runs should belong to "
             f"this study, remove {plan.work_dir / STUDY}"
         )
 
 
 def _choices(path: Path, product: Runs) -> list[Choice]:
-    """Return what a product combines, all variants of one network or config file after another.
+    """Return the choices of networks, datasets, recipes and variants that a product combines.
+
+    Args:
+        path: the study file.
+        product: the product; all variants of one network or config file come before the next one.
 
     Raises:
-        InputError: a pattern without a match.
+        InputError: a pattern matches nothing.
     """
     if product.configs:
         files = [_shorter(file) for name in product.configs for file in _matching(path, name)]
@@ -579,10 +593,10 @@ def _choices(path: Path, product: Runs) -> list[Choice]:
 
 
 def _matching(path: Path, name: str) -> list[Path]:
-    """Return the file that a study names, or the files that its pattern matches, sorted.
+    """Return the file that a study names, or the sorted files that its pattern matches.
 
     Raises:
-        InputError: a pattern without a match.
+        InputError: the pattern matches nothing.
     """
     if not set(name) & set("*?["):
         return [path.parent / name]
@@ -594,21 +608,21 @@ def _matching(path: Path, name: str) -> list[Path]:
 
 
 def _shorter(path: Path) -> Path:
-    """Return a path without ``..``, relative to the current folder where it lies below it."""
+    """Return a path without ``..``, relative to the current folder if it is in it."""
     path = path.resolve()
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 @dataclass(frozen=True)
 class _Planned:
-    """One network of a study, of which runs are made.
+    """One network of a study, from which its runs are made.
 
     Attributes:
-        choice: the config.
-        options: changes to it.
-        study: the study's name.
-        folder: of the study.
-        content: the study file's content.
+        choice: the config, or the names from which it is composed.
+        options: changes to the config.
+        study: name of the study.
+        folder: folder of the study.
+        content: content of the study file.
     """
 
     choice: Choice
@@ -622,17 +636,17 @@ class _Planned:
         """The config with the options.
 
         Raises:
-            InputError: something is wrong with it or them.
+            InputError: something is wrong with the config or an option.
         """
         return load_config(self.choice, self.options, imports=False)
 
     def make(self, setting: Mapping[str, Any], seeds: Sequence[int], trial: int | None) -> list[TrainingJob]:
-        """Resolve one config for each seed.
+        """Make one run, with a resolved config, for each seed.
 
         Args:
             setting: further changes to the config, whose keys have been checked.
-            seeds: of the runs.
-            trial: number of the trial that the runs belong to; None for reported runs.
+            seeds: seeds of the runs.
+            trial: number of the trial to which the runs belong; None for reported runs.
 
         Raises:
             InputError: something is wrong with the config or the changes to it.
@@ -652,19 +666,19 @@ class _Planned:
         training = config.get("train_cfg")
         iterations = training.get("max_iters") if isinstance(training, Mapping) else None
         if not isinstance(config.get("randomness", {}), Mapping):
-            raise InputError(f"{choice}: randomness is {config.randomness!r}, where dict(seed=...) is needed")
+            raise InputError(f"{choice}: randomness is {config.randomness!r}, but must be dict(seed=...)")
         named = {} if trial is None else {"trial": str(trial)}
         for seed in seeds:
             variant = config.get("variant", DEFAULT)
             config.merge_from_dict({"network": run.network, "dataset": run.dataset, "variant": variant})
             config.merge_from_dict({"study": self.study, **named, "randomness.seed": seed})
             text = config_text(config)
-            if not jobs:  # the others differ from the first in their seed alone
+            if not jobs:  # the others differ from the first only in their seed
                 try:
                     read_literals(text)
                 except ValueError as error:
                     raise InputError(
-                        f"{choice}: with the study's options, something in it is no plain value that a file "
+                        f"{choice}: with the study's options, a value in it is not a plain one that a file "
                         f"can keep ({error}); objects and functions cannot be part of a config"
                     ) from None
             place = self.folder if trial is None else self.folder / FOLDER
@@ -689,7 +703,7 @@ def _split(config: Config, measure: Measure, source: Choice) -> str:
     """Return the split whose accuracy a run reports.
 
     Raises:
-        InputError: the config lacks a loader that is needed, or its data are no split of a study.
+        InputError: the config has no loader for the split, or its data are not of val or test.
     """
     wanted = measure.accuracy
     for name in dict.fromkeys(("val", wanted)):  # every training ends with the accuracy on val
@@ -703,14 +717,14 @@ def _split(config: Config, measure: Measure, source: Choice) -> str:
         )
     if split != wanted and (not config.get(f"{split}_dataloader") or data_split(config, split) != split):
         raise InputError(
-            f"{source}: {wanted}_dataloader has the data of {split}, which {split}_dataloader has not, so a "
+            f"{source}: {wanted}_dataloader has the data of {split}, but {split}_dataloader has not, so a "
             f"study cannot measure them: give {split}_dataloader these data"
         )
     return split
 
 
 def _folder_name(run: Run, seed: int, trial: int | None) -> str:
-    """Return the name of a run's folder; of names too long for a file system only the beginning."""
+    """Return the name of a run's folder; names that are too long for a file system are shortened."""
     last = f"seed{seed}" if trial is None else f"trial{trial}-seed{seed}"
     name = f"{run.network}-{run.variant}-{run.dataset}-{last}"
     if len(name.encode()) <= LONGEST:
@@ -721,14 +735,14 @@ def _folder_name(run: Run, seed: int, trial: int | None) -> str:
 
 
 def _latency(study: Study, folder: Path, runs: Mapping[str, TrainingJob]) -> LatencyJob | None:
-    """Return the timing of the first run of each network and variant."""
+    """Return the job that times the first run of each network and variant; None if no timing is wanted."""
     wanted = study.measure.latency
     if wanted is None:
         return None
     first: dict[tuple[str, str, str], TrainingJob] = {}
     for job in runs.values():
         first.setdefault((job.run.network, job.run.variant, job.run.dataset), job)
-    # While it times, it says nothing.
+    # It writes nothing to its log while it measures.
     minutes = study.limits.no_progress_minutes + len(first) * wanted.seconds / 30
     jobs = tuple(first.values())
     return LatencyJob(folder / "latency", jobs, wanted.shape, wanted.samples, wanted.seconds, minutes)

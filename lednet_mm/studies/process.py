@@ -227,7 +227,7 @@ def _tail(log: Path, start: int) -> list[str]:
 
 
 def _reason(job: Job, end: _End, tail: Sequence[str]) -> str:
-    """Say in one line why a process ended."""
+    """Return one line that says why a process ended."""
     if end.hung:
         return (
             f"no progress for {job.patience_minutes:g} min: neither its log nor its checkpoints grew; "

@@ -113,7 +113,7 @@ class RayEngine:
         self._looked = time.monotonic()
 
     def has_room(self) -> bool:
-        """Say whether Ray can take another job."""
+        """Return whether Ray can take another job."""
         return len(self._placed) < self.limit
 
     def start(self, job: Job, known: Status) -> None:

@@ -26,7 +26,7 @@ class Engine(Protocol):
     """Starts jobs and watches them."""
 
     def has_room(self) -> bool:
-        """Say whether another job can be started now."""
+        """Return whether another job can be started now."""
 
     def start(self, job: Job, known: Status) -> None:
         """Start a job, or queue it to be started.

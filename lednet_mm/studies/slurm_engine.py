@@ -208,7 +208,7 @@ class SlurmEngine:
         self._watch = LockWatch("in Slurm's queue", "back in Slurm's queue")
 
     def has_room(self) -> bool:
-        """Say whether another job fits into the next array."""
+        """Return whether another job fits into the next array."""
         return len(self._new) < LARGEST_ARRAY
 
     def start(self, job: Job, known: Status) -> None:

@@ -1,7 +1,7 @@
-"""The process of one job of a study: ``python -m lednet_mm.studies.worker train FOLDER ...``.
+"""The process that does one job of a study: ``python -m lednet_mm.studies.worker train FOLDER ...``.
 
-The process that started it keeps its standard input open: when that ends, however it ends, so does this one.
-Its last line on a failure is ``failed: <reason>``.
+The process that started it keeps the standard input of this one open. If that process ends in any way, the
+input is closed, and this process ends too. If the job fails, its last line is ``failed: <reason>``.
 """
 
 from __future__ import annotations
@@ -40,15 +40,19 @@ from lednet_mm.training.training import train
 
 
 def train_and_measure(folder: Path, wanted: Wanted) -> None:
-    """Do what a run still has to do: complexity, training, accuracy and further measures.
+    """Do the steps that a run still has to do.
 
-    The process that started this one holds the folder's lock, and this one inherits it.
+    The process that started this one has locked the folder, and this one inherits the lock.
+
+    Args:
+        folder: folder of the run.
+        wanted: what is measured of the run.
 
     Raises:
-        InputError: the training or a test fails, or corruptions are wanted without their library.
+        InputError: the training or a test fails, or the library of corruptions is needed but not installed.
     """
     if wanted.corruptions:
-        library()  # rather than after hours of training
+        library()  # fails now rather than after hours of training
     path = folder / CONFIG
     config = load_config(path)
     digest = sha256(config_text(config))
@@ -74,14 +78,14 @@ def train_and_measure(folder: Path, wanted: Wanted) -> None:
 
 
 def trained_checkpoint(folder: Path, digest: str) -> Path:
-    """Return the checkpoint that the record of a training names.
+    """Return the file of the checkpoint that the record of a training names.
 
     Args:
-        folder: of the run.
-        digest: sha256 of its config.
+        folder: folder of the run.
+        digest: sha256 of the run's config.
 
     Raises:
-        InputError: the training has no record, or its checkpoint is gone.
+        InputError: the training has no record, or its checkpoint no longer exists.
     """
     records, _ = read_records([folder])
     training = training_of(records, digest)
@@ -96,14 +100,14 @@ def time_networks(folder: Path, configs: Sequence[Path], shape: Shape, samples: 
     """Time the networks of several runs, interleaved.
 
     Args:
-        folder: takes the records.
-        configs: one file for each network, under its run's name.
+        folder: folder for the records.
+        configs: config file of each network, whose stem is the name of its run.
         shape: (height, width) of the image.
-        samples: of each network.
-        seconds: for each network at most.
+        samples: number of samples of each network.
+        seconds: seconds after which a network needs no further samples.
 
     Raises:
-        InputError: some cannot be built or timed; the others have been timed.
+        InputError: some networks cannot be built or timed; the records of the others have been written.
     """
     built, faults = {}, []
     for path in configs:
@@ -128,13 +132,13 @@ def time_networks(folder: Path, configs: Sequence[Path], shape: Shape, samples: 
 
 
 def read_corruption(text: str) -> Corruption:
-    """Read a corruption as a job's command line has it, ``fog:3``."""
+    """Return the corruption that an argument of the command line names, such as ``fog:3``."""
     name, _, severity = text.rpartition(":")
     return Corruption(name, int(severity))
 
 
 def end_with_parent() -> None:
-    """End this process when its standard input does."""
+    """End this process when its standard input is closed."""
 
     def watch() -> None:
         while os.read(0, 4096):
@@ -145,7 +149,7 @@ def end_with_parent() -> None:
 
 
 def main() -> int:
-    """Do the job; return the exit status."""
+    """Do the job that the command line describes, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser("train")

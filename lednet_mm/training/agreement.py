@@ -56,8 +56,8 @@ def check_settings(config: Config) -> None:
     """Check settings of a config before anything is built from it.
 
     Raises:
-        InputError: a number is missing or too small, a level or an optimizer is unknown, checkpoints would be
-            written elsewhere or between two steps of the optimizer, or a loader names no dataset or sampler.
+        InputError: a number is missing or too small, a level or an optimiser is unknown, checkpoints would be
+            written elsewhere or between two steps of the optimiser, or a loader names no dataset or sampler.
     """
     for key, (least, special) in WHOLE_NUMBERS.items():
         value = _value(config, key)
@@ -80,7 +80,7 @@ def check_settings(config: Config) -> None:
     optimizer = _value(config, "optim_wrapper.optimizer.type")
     if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:  # MMEngine goes on with None
         near = suggest(optimizer, OPTIMIZERS.module_dict)
-        raise _refusal(config, f"optim_wrapper.optimizer.type: there is no optimizer named {optimizer}{near}")
+        raise _refusal(config, f"optim_wrapper.optimizer.type: there is no optimiser named {optimizer}{near}")
     if (folder := _value(config, "default_hooks.checkpoint.out_dir")) is not None:
         raise _refusal(
             config,
@@ -97,7 +97,7 @@ def check_settings(config: Config) -> None:
 
 
 def _check_accumulation(config: Config, iterations: int) -> None:
-    """Refuse checkpoints between two steps of the optimizer: they do not hold the gradients added up so far.
+    """Refuse checkpoints between two steps of the optimiser: they do not hold the gradients added up so far.
 
     Args:
         config: config of the training.

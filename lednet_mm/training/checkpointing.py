@@ -148,12 +148,12 @@ class SafeCheckpointHook(CheckpointHook):
                 path.unlink(missing_ok=True)
 
     def _is_mine(self, path: Path, step: int) -> bool:
-        """Say whether a checkpoint's name shows that this training has written it up to now."""
+        """Return whether a checkpoint's name shows that this training has written it up to now."""
         number = number_of(path)
         return number is not None and number <= step and path.name == self.filename_tmpl.format(number)
 
     def _is_whole(self, path: Path) -> bool:
-        """Say whether a file is readable; it is read once, and again only after it has changed."""
+        """Return whether a file is readable; it is read once, and again only after it has changed."""
         status = path.stat()
         state = (status.st_mtime_ns, status.st_size)
         if self._whole.get(path) != state:
@@ -253,7 +253,7 @@ def read_resumable(path: Path, model: nn.Module, optim_wrapper: Any, param_sched
         if reason := _optimizer_fault(checkpoint.get("optimizer"), optim_wrapper.optimizer):
             raise InputError(f"{path}: cannot be continued: {reason}")
     elif not isinstance(checkpoint.get("optimizer"), Mapping):
-        raise InputError(f"{path}: cannot be continued: it holds no optimizer state")
+        raise InputError(f"{path}: cannot be continued: it holds no optimiser state")
     if isinstance(param_schedulers, Sequence) and (
         reason := _schedulers_fault(checkpoint.get("param_schedulers"), param_schedulers)
     ):
@@ -266,7 +266,7 @@ def read_resumable(path: Path, model: nn.Module, optim_wrapper: Any, param_sched
 
 
 def _history_fault(info: Mapping[str, Any]) -> str | None:
-    """Say why the training history in a checkpoint cannot go into a record; None if it can."""
+    """Return why the training history in a checkpoint cannot go into a record; None if it can."""
     keys = {
         "ranges": "ranges",
         "miou_curve": "validation_curve_miou_percent",
@@ -286,58 +286,58 @@ def _history_fault(info: Mapping[str, Any]) -> str | None:
 
 
 def _optimizer_fault(state: Any, optimizer: Any) -> str | None:
-    """Say why an optimizer cannot take a state; None if it can."""
+    """Return why an optimiser cannot take a state; None if it can."""
     groups = state.get("param_groups") if isinstance(state, Mapping) else None
     moments = state.get("state") if isinstance(state, Mapping) else None
     if not isinstance(groups, list) or not isinstance(moments, Mapping):
-        return "it holds no optimizer state (a published file?)"
+        return "it holds no optimiser state (a published file?)"
     ours = optimizer.param_groups
     if len(groups) != len(ours):
-        return f"its optimizer has {len(groups)} groups of parameters, this training's {len(ours)}"
+        return f"its optimiser has {len(groups)} groups of parameters, this training's {len(ours)}"
     parameters: dict[Any, Tensor] = {}
     for theirs, own in zip(groups, ours, strict=True):
         numbers = theirs.get("params") if isinstance(theirs, Mapping) else None
         if not isinstance(numbers, list) or len(numbers) != len(own["params"]):
-            return "its optimizer's groups of parameters differ from this training's"
+            return "its optimiser's groups of parameters differ from this training's"
         if reason := _hyperparameter_fault(theirs, own, type(optimizer).__name__):
             return reason
         if not all(isinstance(number, int) for number in numbers):
-            return "its optimizer identifies its parameters by something other than numbers"
+            return "its optimiser identifies its parameters by something other than numbers"
         parameters.update(zip(numbers, own["params"], strict=True))
     if not moments and any("betas" in own or own.get("momentum") for own in ours):
-        return "its optimizer has no moments"
+        return "its optimiser has no moments"
     for number, values in moments.items():
         if number not in parameters or not isinstance(values, Mapping):
-            return "its optimizer has a state for parameters that this training does not have"
+            return "its optimiser has a state for parameters that this training does not have"
         for key, value in values.items():
             if isinstance(value, Tensor) and value.dim() and value.shape != parameters[number].shape:
                 return (
-                    f"its optimizer's {key} of parameter {number} has the shape {tuple(value.shape)}, "
+                    f"its optimiser's {key} of parameter {number} has the shape {tuple(value.shape)}, "
                     f"and the parameter {tuple(parameters[number].shape)}"
                 )
             if not isinstance(value, (Tensor, int, float)) and key != "momentum_buffer":
-                return f"its optimizer's {key} of parameter {number} is not a number"
+                return f"its optimiser's {key} of parameter {number} is not a number"
     tensors = {f"{key} of parameter {i}": t for i, values in moments.items() for key, t in values.items()}
     fault = describe_not_finite({name: t for name, t in tensors.items() if isinstance(t, Tensor)})
-    return f"its optimizer's {fault}" if fault else None
+    return f"its optimiser's {fault}" if fault else None
 
 
 def _hyperparameter_fault(theirs: Mapping[str, Any], own: Mapping[str, Any], optimizer: str) -> str | None:
-    """Say why a parameter group's settings do not fit this optimizer; None if they do."""
+    """Return why a parameter group's settings do not fit this optimiser; None if they do."""
     if unknown := sorted(str(key) for key in theirs.keys() - own.keys() - {"initial_lr"}):
-        return f"its optimizer is not {optimizer} (it has {', '.join(unknown)})"
+        return f"its optimiser is not {optimizer} (it has {', '.join(unknown)})"
     for key, value in own.items():
         # New versions of PyTorch add switches without a value, and fill them in.
         numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
         if (numeric or isinstance(value, tuple)) and not isinstance(
             theirs.get(key), (int, float, Tensor) if numeric else (tuple, list)
         ):
-            return f"its optimizer is not {optimizer} (it has no {key})"
+            return f"its optimiser is not {optimizer} (it has no {key})"
     return None
 
 
 def _schedulers_fault(states: Any, schedulers: Sequence[Any]) -> str | None:
-    """Say why schedulers cannot take their states; None if they can."""
+    """Return why schedulers cannot take their states; None if they can."""
     if not isinstance(states, list) or len(states) != len(schedulers):
         return "it lacks the state of some schedules (such as that of the learning rate) of this training"
     for state, scheduler in zip(states, schedulers, strict=True):

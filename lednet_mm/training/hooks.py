@@ -105,7 +105,7 @@ class EarlyLoggerHook(LoggerHook):
         self._first_iter = runner.iter
 
     def is_early(self, runner: Any) -> bool:
-        """Say whether the iteration that ends now is one of the early ones that are logged."""
+        """Return whether the iteration that ends now is one of the early ones that are logged."""
         done = runner.iter + 1 - self._first_iter
         return done < self.interval and done & (done - 1) == 0
 
@@ -324,7 +324,7 @@ class RecordHook(Hook):
             )
 
     def _validation_is_missing(self, runner: Any) -> bool:
-        """Say whether the checkpoint that a run continues from should have been validated and was not."""
+        """Return whether the checkpoint that a run continues from should have been validated and was not."""
         loop = runner.train_loop
         done = runner.iter
         if isinstance(loop, EpochLoop):

@@ -1,6 +1,6 @@
 """The rehearsal: one training batch and one validation batch are tried before a run starts.
 
-It takes about as long as one iteration and one validated image. Weights, statistics, optimizer and random
+It takes about as long as one iteration and one validated image. Weights, statistics, optimiser and random
 states are restored afterwards, so a run ends with the same bits with and without it. The rehearsal avoids
 steps in which the processes of a distributed training would wait for each other (except in SyncBN).
 """
@@ -37,10 +37,10 @@ class RehearsalError(InputError):
 
 
 class DryOptimizer:
-    """Takes the place of an optimizer wrapper for one training step and changes no weight.
+    """Takes the place of an optimiser wrapper for one training step and changes no weight.
 
     Args:
-        wrapper: optimizer wrapper whose precision and gradient clipping are tried.
+        wrapper: optimiser wrapper whose precision and gradient clipping are tried.
     """
 
     def __init__(self, wrapper: Any) -> None:

@@ -181,13 +181,13 @@ def _refusal(path: str, changed: Mapping[str, tuple[Any, Any]]) -> InputError:
 
 
 def restore(runner: Any, path: str, checkpoint: Mapping[str, Any]) -> None:
-    """Restore the loop, message hub, schedules and optimizer from a checkpoint.
+    """Restore the loop, message hub, schedules and optimiser from a checkpoint.
 
     If the run has become longer, its schedules are stepped from the beginning: the learning rate is then that
     of a run that had this length from the start.
 
     Raises:
-        InputError: the optimizer's state belongs to another model or another optimizer.
+        InputError: the optimiser's state belongs to another model or another optimiser.
     """
     done = checkpoint["meta"]["iter"]
     loop = runner.train_loop
@@ -209,7 +209,7 @@ def restore(runner: Any, path: str, checkpoint: Mapping[str, Any]) -> None:
         runner.optim_wrapper.load_state_dict(checkpoint["optimizer"])
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(
-            f"{path}: its optimizer state belongs to another model or optimizer ({describe_error(error)})"
+            f"{path}: its optimiser state belongs to another model or optimiser ({describe_error(error)})"
         ) from error
     if other:
         groups = [
@@ -225,7 +225,7 @@ def restore(runner: Any, path: str, checkpoint: Mapping[str, Any]) -> None:
 
 
 def _listed(schedules: Any) -> list[Any]:
-    """Return schedules, or their states, as one list, even if there are several optimizers."""
+    """Return schedules, or their states, as one list, even if there are several optimisers."""
     if isinstance(schedules, Mapping):
         return [one for part in schedules.values() for one in part]
     return list(schedules)
@@ -238,7 +238,7 @@ def _optimizers(wrapper: Any) -> list[Any]:
 
 
 def _same_schedules(schedules: list[Any], states: list[Any]) -> bool:
-    """Say whether these schedules are the ones whose states a checkpoint holds."""
+    """Return whether these schedules are the ones whose states a checkpoint holds."""
 
     def identity(state: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in state.items() if key not in POSITION}
@@ -252,7 +252,7 @@ def _same_schedules(schedules: list[Any], states: list[Any]) -> bool:
 def _follow(schedules: list[Any], iterations: int, epoch_length: int | None) -> None:
     """Step new schedules as a training of ``iterations`` iterations does."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the optimizer does not step between
+        warnings.simplefilter("ignore")  # the optimiser does not step between
         for done in range(1, iterations + 1):
             _step(schedules, by_epoch=False)
             if epoch_length and done % epoch_length == 0:

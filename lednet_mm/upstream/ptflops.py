@@ -32,12 +32,12 @@ class _KeepsError(nn.Module):
 
 
 def counts_module(module: nn.Module) -> bool:
-    """Say whether ptflops has a rule for this layer in its hook-based counter."""
+    """Return whether ptflops has a rule for this layer in its hook-based counter."""
     return type(module) in MODULES_MAPPING
 
 
 def counts_operator(packet: Any) -> bool:
-    """Say whether ptflops has a rule for this ``OpOverloadPacket`` in its operator-based counter."""
+    """Return whether ptflops has a rule for this ``OpOverloadPacket`` in its operator-based counter."""
     return packet in ATEN_OPS_MAPPING
 
 

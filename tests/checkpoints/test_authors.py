@@ -1,4 +1,4 @@
-"""All name tables in their folder, and the models that they belong to."""
+"""The name tables are found in their folder, and each belongs to a model."""
 
 from __future__ import annotations
 

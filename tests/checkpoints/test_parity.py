@@ -1,4 +1,4 @@
-"""The vectors' rules: how tensors are filled, what outputs are called, which names are one tensor."""
+"""The rules of reference vectors: filling of tensors, names of outputs, tensors with several names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from mmcv.cnn.bricks import DropPath
 from torch import nn
 
-from lednet_mm.checkpoints.parity import _dropout, check_parity, common_outputs, fill, read_vector
+from lednet_mm.checkpoints.parity import check_parity, common_outputs, dropout_of, fill, read_vector
 from tests.networks.base import DATA
 
 
@@ -20,7 +20,7 @@ def test_any_other_learned_tensor_is_a_tenth_of_the_normal_values():
 
 
 class Head(nn.Module):
-    """Answers with its number everywhere, at half the image's size."""
+    """A head that returns its number everywhere, at half the image's size."""
 
     align_corners = False
 
@@ -33,7 +33,7 @@ class Head(nn.Module):
 
 
 class Model(nn.Module):
-    """A main head and two auxiliary ones."""
+    """A model with a main head and two auxiliary ones."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,9 +75,9 @@ def test_a_name_of_no_rule_is_not_guessed():
 
 
 def test_stochastic_depth_is_stated_with_six_digits():
-    assert _dropout(DropPath(0.1 / 3)) == ("DropPath", 0.033333)
-    assert _dropout(nn.Dropout2d(0.3)) == ("Dropout2d", 0.3)
-    assert _dropout(nn.Identity()) is None
+    assert dropout_of(DropPath(0.1 / 3)) == ("DropPath", 0.033333)
+    assert dropout_of(nn.Dropout2d(0.3)) == ("Dropout2d", 0.3)
+    assert dropout_of(nn.Identity()) is None
 
 
 def test_a_tensor_of_several_names_is_found_under_any_of_them():
@@ -85,6 +85,6 @@ def test_a_tensor_of_several_names_is_found_under_any_of_them():
     first = vector["state"][0][0]
     renamed = {**vector, "state": [["another.name", *vector["state"][0][1:]], *vector["state"][1:]]}
     assert check_parity(renamed).misses
-    # The fill follows the first name, which now is another one: only the figures differ, no tensor lacks.
+    # The fill follows the first name, which is another one now: figures differ, but no tensor is missing.
     misses = check_parity({**renamed, "aliases": [[first, "another.name"]]}).misses
     assert not any("nothing in the file" in miss for miss in misses)

@@ -43,7 +43,7 @@ class Names(list):
 
 
 class Outer:
-    """Holds a class, which a pickle names through ``getattr``."""
+    """A class that contains another one, which a pickle names through ``getattr``."""
 
     class Inner:
         """The nested class."""

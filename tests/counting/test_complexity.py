@@ -35,7 +35,7 @@ def published(facts: dict) -> tuple[int, int, int]:
 
 
 class Classifier(nn.Module):
-    """The only network whose output is scores for the whole image."""
+    """A network whose output is scores for the whole image, as no other network's is."""
 
     def __init__(self, model) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ def test_a_shape_that_does_not_fit_is_one_line(network, shape, line):
 
 
 class Small(nn.Module):
-    """One operator of each kind, with counts that can be computed by hand."""
+    """A network with one operator of each kind, whose counts can be computed by hand."""
 
     def __init__(self) -> None:
         super().__init__()

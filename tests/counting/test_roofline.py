@@ -59,7 +59,7 @@ def test_ceilings_of_this_machine_are_plausible():
 
 
 class Stack(nn.Module):
-    """Needs three maps of the image's size at once beside the image."""
+    """A network that needs three maps of the image's size at once, in addition to the image."""
 
     def forward(self, images):
         first = images + 1

@@ -42,7 +42,7 @@ def labels_of(path: Path, split: str = "train") -> list[np.ndarray]:
 
 
 def as_classes(ids: np.ndarray) -> np.ndarray:
-    """Translate ids as ``OWN`` says, without a table."""
+    """Translate ids to classes as ``OWN`` defines it, without a lookup table."""
     return np.select([ids == 0, (ids == 1) | (ids == 2)], [0, 1], 255)
 
 

@@ -1,4 +1,4 @@
-"""Which images belong together: by the names of the datasets that are known, and what records keep of it."""
+"""The images that belong together, by the names of known datasets' files, and as records keep them."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Listed:
-    """A dataset that says what it is told."""
+    """A dataset that returns the sequences that it was given."""
 
     def __init__(self, frames):
         self.frames = frames
@@ -26,7 +26,7 @@ class Listed:
 
 
 def listing(kind: type, *paths: str):
-    """Return a dataset of images that are nowhere."""
+    """Return a dataset of images whose files do not exist."""
 
     class Nowhere(kind):
         def load_data_list(self):

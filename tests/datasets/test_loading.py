@@ -221,7 +221,7 @@ TURNS = {
 
 
 class TestReadImage:
-    """Every kind of image gives the pixels that it was made of."""
+    """Every kind of image gives the pixels from which it was made."""
 
     @pytest.mark.parametrize(
         ("data", "expected"),

@@ -1,4 +1,4 @@
-"""A dataset of the user's own goes through every command by its YAML file alone."""
+"""Every command works with a dataset of the user's own, for which there is only a YAML file."""
 
 import json
 from pathlib import Path

@@ -68,7 +68,7 @@ def test_same_bytes_for_any_number_of_workers(tmp_path: Path) -> None:
 
 
 def test_drawing_is_the_one_of_this_version() -> None:
-    """Fails with any change of a pixel: then raise VERSION in generation.py and put the new digest here."""
+    """This fails if any pixel changes: then raise VERSION in generation.py and put the new digest here."""
     digest = hashlib.sha256()
     for index, featured in enumerate(FEATURED):
         for array in draw_scene(np.random.default_rng(index), SIZE, featured):

@@ -1,4 +1,4 @@
-"""The deployment form: what it folds and what it leaves; tests/networks checks it for every network."""
+"""The normalisations that the deployment form folds or keeps; tests/networks checks it for every network."""
 
 from __future__ import annotations
 

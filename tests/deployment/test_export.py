@@ -1,4 +1,4 @@
-"""Export to ONNX: equal at every size, self-describing, whole or not at all."""
+"""Exported files equal PyTorch at every size, describe themselves, and are never written in part."""
 
 import json
 import subprocess
@@ -32,21 +32,21 @@ def run(content, images):
 
 
 class Fixed(nn.Module):
-    """Returns a map whose size a trace records as a constant."""
+    """A network whose output has a size that a trace records as a constant."""
 
     def forward(self, images):
         return F.interpolate(images.mean(1, keepdim=True), size=tuple(map(int, images.shape[2:])))
 
 
 class Wrong(nn.Module):
-    """Returns something else when it is traced."""
+    """A network that returns something else when it is traced."""
 
     def forward(self, images):
         return images + (1.0 if torch.onnx.is_in_onnx_export() else 0.0)
 
 
 class Unknown(nn.Module):
-    """Uses an operator that ONNX does not have."""
+    """A network with an operator that ONNX does not have."""
 
     def forward(self, images):
         return torch.linalg.svd(images)[0]

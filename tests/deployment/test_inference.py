@@ -1,4 +1,4 @@
-"""What is measured of a model: any segmentor's logits, of any number of channels, without synchronisation."""
+"""The part of a model that is measured: logits of any segmentor, for any number of channels."""
 
 from pathlib import Path
 

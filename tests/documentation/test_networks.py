@@ -1,4 +1,4 @@
-"""The page of all networks: complete, and what it prints of one."""
+"""The page of networks has every network, and a section with the right facts for each."""
 
 from __future__ import annotations
 

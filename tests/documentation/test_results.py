@@ -1,4 +1,4 @@
-"""The committed reports, and the tables of README.md and docs/, are what the records make of them."""
+"""The committed reports, and the tables in README.md and docs/, are those that follow from the records."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def test_the_tables_of_a_page_are_current(page):
 
 
 def sections_with_tables():
-    """List what README.md and docs/results.md say beside tables, with the reports of those tables."""
+    """Return the sections of README.md and docs/results.md without their tables, with the tables' reports."""
     found = []
     for page in (ROOT / "README.md", ROOT / "docs" / "results.md"):
         for section in re.split(r"^## ", page.read_text(), flags=re.MULTILINE):

@@ -1,4 +1,4 @@
-"""Scores against an independent count, pixel by pixel, and cityscapesScripts' definitions."""
+"""Scores are compared with an independent count, pixel by pixel, by cityscapesScripts' definitions."""
 
 import base64
 import zlib

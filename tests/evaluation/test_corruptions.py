@@ -1,4 +1,4 @@
-"""The corruptions: names, seeds and what is refused; the library is an extra."""
+"""The names and seeds of the corruptions, and refused input; the library is an optional dependency."""
 
 import re
 
@@ -54,7 +54,7 @@ def test_what_is_random_follows_from_the_images_name(library, image, name):
 
 
 def test_the_constants_are_the_papers(library, image):
-    """Noise of standard deviation 0.08, contrast of 0.4, on what their definitions say."""
+    """Noise has a standard deviation of 0.08 and contrast a factor of 0.4, as the definitions say."""
     grey = np.full((200, 200, 3), 128, np.uint8)
     noisy = corrupt(grey, Corruption("gaussian_noise", 1), "a.png").astype(float)
     assert noisy.std() == pytest.approx(0.08 * 255, rel=0.02)

@@ -1,4 +1,4 @@
-"""Calibration, boundary IoU and IoU by object size, each against a slow count of its definition."""
+"""Calibration, boundary IoU and IoU by object size equal slow counts by their definitions."""
 
 from collections import deque
 
@@ -102,7 +102,7 @@ def test_confidence_is_the_probability_of_the_predicted_class(pair):
 
 
 def test_the_confidence_of_a_network_with_one_output():
-    """MMSegmentation has put its output through a sigmoid, and its threshold is 0.3."""
+    """MMSegmentation has applied a sigmoid to the output, and the threshold is 0.3."""
     probability = torch.tensor([[[0.9, 0.4], [0.2, 0.1]]])
     label = np.array([[1, 0], [0, 1]])
     metric = metric_of("calibration", classes=2)
@@ -124,7 +124,7 @@ def test_calibration_without_logits_is_one_line():
 
 
 def authors_boundary(mask, dilation_ratio=0.02):
-    """Cheng et al.'s ``mask_to_boundary``, as published: pad by a pixel of background, erode, take away."""
+    """Compute the boundary as Cheng et al.'s published ``mask_to_boundary``: pad, erode, subtract."""
     height, width = mask.shape
     dilation = round(dilation_ratio * np.sqrt(height**2 + width**2))
     dilation = max(dilation, 1)
@@ -159,7 +159,7 @@ def test_a_perfect_prediction_has_perfect_contours(pair):
 
 
 def flood(mask):
-    """Return the sets of pixels of a mask that hang together over edges and corners."""
+    """Return the sets of a mask's pixels that are connected over edges and corners."""
     left = set(zip(*map(list, np.nonzero(mask)), strict=True))
     parts = []
     while left:
@@ -178,7 +178,7 @@ def flood(mask):
 
 
 def by_definition(prediction, label):
-    """Count what the module's docstring says, with sets of pixels."""
+    """Count with sets of pixels, as the module's docstring defines it."""
     area = label.size
     counts = np.zeros((3, 3, CLASSES), int)
 
@@ -217,11 +217,11 @@ def test_a_false_alarm_counts_in_the_object_it_belongs_to_or_in_its_own_size():
     label, prediction = np.zeros((100, 100), np.uint8), np.zeros((100, 100), np.uint8)
     label[10:15, 10:15] = 1  # 25 of 10,000 pixels: small
     prediction[10:15, 10:35] = 1  # covers it, with 100 false alarms
-    prediction[60:80, 60:80] = 1  # 400 pixels of no object: large
+    prediction[60:80, 60:80] = 1  # 400 pixels without an object: large
     counts = size_counts(prediction, label, 2)
     assert counts[:, :, 1].tolist() == [[25, 125, 25], [0, 0, 0], [0, 400, 0]]
     assert size_scores(counts)["iou_small_percent"] == pytest.approx(20)
-    # Class 1 has no large object, so the false alarm of its size is in the union of class 0's loss alone.
+    # Class 1 has no large object, so the large false alarm only counts as a miss of class 0.
     assert size_scores(counts)["iou_large_percent"] == pytest.approx(100 * (9975 - 500) / 9975)
     assert np.isnan(size_scores(counts)["iou_medium_percent"])
 

@@ -116,7 +116,7 @@ def test_one_channel(small_config, tmp_path):
 
 
 class TestDatasetsOfOthers:
-    """Class names and colours without our dataset classes and without any file of the dataset."""
+    """Class names and colours are found without our dataset classes and without the dataset's files."""
 
     @staticmethod
     def predictor(small_config, tmp_path, dataset: dict) -> Predictor:
@@ -197,7 +197,7 @@ def test_every_image_gets_a_picture_of_its_own():
 
 
 class TestMMSegmentation:
-    """Its own API and tools with a config of ours."""
+    """MMSegmentation's own API and tools work with a config of this project."""
 
     @pytest.fixture
     def trained(self, small_config, tool, tmp_path) -> tuple[Path, Path]:
@@ -215,7 +215,7 @@ class TestMMSegmentation:
             (result,) = inference_model(model, [image])
             np.testing.assert_array_equal(result.pred_sem_seg.data[0].numpy(), ours)
 
-        # As MMSegmentation's tools/test.py has it, with mmengine's runner.
+        # With mmengine's runner, as in MMSegmentation's tools/test.py.
         settings = Config.fromfile(config)
         settings.work_dir, settings.load_from = str(tmp_path / "theirs"), str(checkpoint)
         for split in ("train", "val", "test"):

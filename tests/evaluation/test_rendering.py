@@ -1,4 +1,4 @@
-"""Pictures of predictions: right colours, pictures of one grid side by side with their legend."""
+"""Pictures of predictions have the right colours, and a grid has all pictures with a legend."""
 
 import numpy as np
 

@@ -42,22 +42,22 @@ def test_of(make, *options: object):
 
 
 def content(change):
-    """Return what writes the trained checkpoint with its content changed."""
+    """Return a function that writes the trained checkpoint with changed content."""
     return lambda place: place.weights(change)
 
 
 def state(change):
-    """Return what writes a file that is made of the trained weights."""
+    """Return a function that writes a file made from the trained weights."""
     return lambda place: place.weights(lambda c: change(c["state_dict"]))
 
 
 def raw(data: bytes):
-    """Return what writes a file of these bytes."""
+    """Return a function that writes a file with these bytes."""
     return lambda place: place.file("weights.pth", data)
 
 
 def prefixed(prefix: str):
-    """Return what writes the weights under names with a prefix."""
+    """Return a function that writes the weights under names with a prefix."""
     return state(lambda s: {"state_dict": {prefix + name: value for name, value in s.items()}})
 
 
@@ -71,12 +71,12 @@ def flipped(place: Place):
 
 
 def attacked(place: Place):
-    """Write a checkpoint that runs a command where it is unpickled."""
+    """Write a checkpoint that runs a command when it is unpickled."""
     return place.weights(lambda c: {**c, "more": Attack(place.executed)})
 
 
 def legacy(place: Place):
-    """Write the checkpoint in PyTorch's format of before 1.6."""
+    """Write the checkpoint in the format that PyTorch used before 1.6."""
     path = place.file("weights.pth", b"")
     torch.save(
         torch.load(place.trained / "iter_4.pth", weights_only=True),
@@ -87,14 +87,14 @@ def legacy(place: Place):
 
 
 def seven_classes(checkpoint: dict) -> dict:
-    """Cut the trained weights to 7 classes, as of a training on another dataset."""
+    """Reduce the trained weights to 7 classes, as if they came from a training on another dataset."""
     weights = checkpoint["state_dict"]
     cut = {k: v[:7] if v.dim() and len(v) == 19 else v for k, v in weights.items()}
     return {"state_dict": cut}
 
 
 def with_history(place: Place):
-    """Write a checkpoint with what MMEngine's own runner keeps beside the weights."""
+    """Write a checkpoint with everything that MMEngine's own runner keeps besides the weights."""
     from mmengine.logging import HistoryBuffer
 
     return place.weights(
@@ -143,7 +143,7 @@ def pretrained(checkpoint: object, *more: str) -> list[str]:
 
 
 def other_variant(place: Place):
-    """Test the baseline's weights by the config of a variant that has the same tensors."""
+    """Test the weights of the unchanged network with the config of a variant that has the same tensors."""
     config = place.config(*NO_SHUFFLE)
     return ("test", config, place.weights(), "--split", "val", "--work-dir", place / "tested")
 

@@ -6,7 +6,7 @@ from tests.faults.place import Fault, Place
 
 
 def setting(*settings: str, **more):
-    """Return the command of a training with settings."""
+    """Return the command of a training with these settings."""
 
     def words(place: Place):
         return ("train", place.config(), "--work-dir", place / "run", "--cfg-options", *settings)
@@ -15,7 +15,7 @@ def setting(*settings: str, **more):
 
 
 def option(*options: object):
-    """Return the command of a training with options."""
+    """Return the command of a training with these options."""
     return lambda place: ("train", place.config(), "--work-dir", place / "run", *options)
 
 
@@ -59,10 +59,10 @@ FAULTS = [
         "a transform that does not exist", lines("train_pipeline.insert(1, dict(type='Wobble'))"), "Wobble"
     ),
     refused("a sampler that does not exist", setting("train_dataloader.sampler.type=NoSampler"), "NoSampler"),
-    refused("an optimizer that does not exist", setting("optim_wrapper.optimizer.type=Adamm"), "Adamm"),
+    refused("an optimiser that does not exist", setting("optim_wrapper.optimizer.type=Adamm"), "Adamm"),
     refused("a hook that does not exist", lines("custom_hooks = [dict(type='NoHook')]"), "NoHook"),
     refused("a metric that does not exist", setting("val_evaluator.type=NoMetric"), "NoMetric"),
-    refused("an optimizer's argument that does not exist", setting("optim_wrapper.optimizer.lrr=1"), "lrr"),
+    refused("an optimiser's argument that does not exist", setting("optim_wrapper.optimizer.lrr=1"), "lrr"),
     refused("a learning rate that is text", setting("optim_wrapper.optimizer.lr=abc"), "abc"),
     refused("a negative learning rate", setting("optim_wrapper.optimizer.lr=-1"), "lr"),
     refused("no iterations", setting("train_cfg.max_iters=0"), "max_iters"),

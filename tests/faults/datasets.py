@@ -116,7 +116,7 @@ def check(*options: object, prepare=lambda place: None):
 
 
 def circle(place: Place) -> None:
-    """Put a symbolic link that leads in a circle among the images."""
+    """Put a symbolic link that leads back to its own folder among the images."""
     (place.data() / "leftImg8bit" / "train" / "loop").symlink_to("..")
 
 
@@ -137,7 +137,7 @@ def streets(*options: object, foreign: bool = False):
 
 
 def other_parameters(place: Place):
-    """Ask for a set of other parameters where there is one, with a file of the user's in it."""
+    """Ask for a set with other parameters in a folder that has one, with a file of the user's in it."""
     place.file("streets/notes.txt")
     place.data()
     return (
@@ -175,14 +175,14 @@ def polygons(place: Place):
 
 
 def no_label_id(place: Place):
-    """Prepare Cityscapes from a label with an id that Cityscapes has not."""
+    """Prepare Cityscapes from a label with an id that Cityscapes does not have."""
     path = place.file("city/gtFine/train/a/a_gtFine_labelIds.png")
     ids(path, 77)
     return ("prepare_dataset", "cityscapes", place / "city")
 
 
 def cached(damage):
-    """Return a training whose cache was damaged after a first one: ``damage(bytes)`` -> bytes."""
+    """Return a training whose cache was damaged by ``damage(bytes) -> bytes`` after an earlier training."""
 
     def words(place: Place):
         cache = place / "cache"
@@ -208,7 +208,7 @@ def same_weights(place: Place, outcome) -> None:
 
 
 def flip(at: int):
-    """Return a damage that changes one byte of the pixels."""
+    """Return bytes in which one byte of the pixels is changed."""
 
     def change(data: bytes) -> bytes:
         begin = data.index(b"\n") + 1 + at
@@ -234,7 +234,7 @@ def own_text(text: str):
 
 
 def pipe(place: Place):
-    """Check a pipe from which nobody writes."""
+    """Check a pipe to which nobody writes."""
     os.mkfifo(place / "own.yaml")
     return ("check_dataset", place / "own.yaml")
 
@@ -257,7 +257,7 @@ def bad(what: str, words, *says: str) -> Fault:
 
 
 def spoilt(what: str, damage) -> Fault:
-    """Return a damaged cache, which must be made anew."""
+    """Return a fault with a damaged cache, which must be made again."""
     return Fault(what, "A", cached(damage), 0, changes=("cache/**",), also=(same_weights,))
 
 

@@ -24,7 +24,7 @@ HOSTILE = {
 
 
 def titled(title: str):
-    """Return the report of some records under a title."""
+    """Return the command that makes a report of some records with this title."""
     return lambda place: ("report", lay(place), "--out", place / "out", "--title", title)
 
 
@@ -51,7 +51,7 @@ def safe(title: str):
 
 
 def named(part: str, name: str):
-    """Return the report of records, one network of which has this name (or variant, or dataset)."""
+    """Return the command that makes a report in which one network (variant, dataset) has this name."""
 
     def change(found: list[dict]) -> None:
         for record in found:
@@ -64,7 +64,7 @@ def named(part: str, name: str):
 
 
 def device(name: str):
-    """Return the report of latencies, one of which was measured on a device of this name."""
+    """Return the command that makes a report of latencies, one of them on a device of this name."""
 
     def change(found: list[dict]) -> None:
         for record in found:

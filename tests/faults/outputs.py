@@ -1,4 +1,4 @@
-"""What the other tools take and where they write: export, counting, timing, parity, testing."""
+"""The inputs and outputs of further tools: export, counting, timing, parity and testing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def timed(work_dir, *options: object, config=None):
 
 
 def of_mmseg(place: Place) -> list[Path]:
-    """Return a config of MMSegmentation itself."""
+    """Return one of MMSegmentation's own configs."""
     root = Path(importlib.util.find_spec("mmseg").origin).parent
     return [root / ".mim/configs/erfnet/erfnet_fcn_4xb4-160k_cityscapes-512x1024.py"]
 
@@ -72,7 +72,7 @@ def good_and_bad(place: Place) -> list[Path]:
 
 
 def recorded(count: int):
-    """Return a check of how many records were written."""
+    """Return a check of the number of records that were written."""
 
     def check(place: Place, outcome) -> None:
         assert len(place.records()) == count
@@ -87,7 +87,7 @@ def whole_table(place: Place, outcome) -> None:
 
 
 def vector(change=None, name: str = "vector.json", raw: bytes | None = None):
-    """Return the comparison of a changed reference vector."""
+    """Return the command that checks a changed reference vector."""
 
     def words(place: Place):
         if raw is not None:
@@ -109,7 +109,7 @@ def evaluated(*options, config=Place.config):
 
 
 def compared(other):
-    """Return the command that compares LEDNet with something."""
+    """Return the command that compares LEDNet with another network or run."""
     return lambda p: ("compare", "lednet", other, "--in", ROOT / "reports" / "camvid_half_cpu")
 
 
@@ -187,7 +187,7 @@ FAULTS = [
         says=("no.pth",),
     ),
     Fault("counting a config of MMSegmentation", "E", counted(config=of_mmseg), 0, also=(recorded(1),)),
-    Fault("counting a network for gray images", "E", counted(config=gray), 0, also=(recorded(1),)),
+    Fault("counting a network for grey images", "E", counted(config=gray), 0, also=(recorded(1),)),
     Fault(
         "counting with one config that fails",
         "G",
@@ -217,7 +217,7 @@ FAULTS = [
         also=(recorded(1),),
     ),
     Fault(
-        "timing a network for gray images",
+        "timing a network for grey images",
         "E",
         timed(lambda p: p / "run", config=gray),
         0,

@@ -1,4 +1,4 @@
-"""Pictures of all kinds given to the prediction, and where its own pictures go."""
+"""The prediction of pictures of all kinds, and the places of the resulting pictures."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def predict(images: object, out: object, *options: object):
 
 
 def photo(make, *options: object):
-    """Return the prediction of a picture that ``make(place)`` has written."""
+    """Return the command that predicts a picture written by ``make(place)``."""
     return lambda place: predict(make(place), place / "out", *options)
 
 
 def converted(mode: str, name: str = "a.png"):
-    """Return what writes a picture in one of Pillow's modes."""
+    """Return a function that writes a picture in one of Pillow's modes."""
 
     def make(place: Place):
         path = place / name
@@ -33,7 +33,7 @@ def converted(mode: str, name: str = "a.png"):
 
 
 def array(name: str, pixels: np.ndarray):
-    """Return what writes an array as a picture."""
+    """Return a function that writes an array as a picture."""
 
     def make(place: Place):
         assert cv2.imwrite(str(place / name), pixels)
@@ -43,7 +43,7 @@ def array(name: str, pixels: np.ndarray):
 
 
 def oriented(orientation: int):
-    """Return what writes a photo with an EXIF orientation."""
+    """Return a function that writes a photo with an EXIF orientation."""
 
     def make(place: Place):
         exif = Image.Exif()
@@ -56,7 +56,7 @@ def oriented(orientation: int):
 
 
 def folder(*names: str, also=lambda place: None, out: str = "out", options: tuple = ()):
-    """Return the prediction of a folder of pictures."""
+    """Return the command that predicts a folder of pictures."""
 
     def words(place: Place):
         for name in names:
@@ -68,7 +68,7 @@ def folder(*names: str, also=lambda place: None, out: str = "out", options: tupl
 
 
 def written(*expected: str):
-    """Return a check of which pictures were written."""
+    """Return a check that exactly these pictures were written."""
 
     def check(place: Place, outcome) -> None:
         found = sorted(str(p.relative_to(place / "out")) for p in (place / "out").rglob("*") if p.is_file())
@@ -104,7 +104,7 @@ def broken(place: Place) -> None:
 
 
 def hidden(place: Place) -> None:
-    """Put what other systems leave behind among the pictures."""
+    """Put hidden files of other systems among the pictures."""
     place.file("in/._a.png", b"\0\5\26\7")
     place.photo("in/.ipynb_checkpoints/a-checkpoint.png")
 
@@ -117,7 +117,7 @@ def linked(place: Place) -> None:
 
 
 def same_overlay(place: Place):
-    """Predict a gray picture of 8 bits and the same picture of 16 bits."""
+    """Predict a grey picture of 8 bits and the same picture of 16 bits."""
     gray = cv2.imread(str(place.photo("in/a.png")), cv2.IMREAD_GRAYSCALE)
     cv2.imwrite(str(place / "in/a.png"), gray)
     cv2.imwrite(str(place / "in/b.png"), gray.astype(np.uint16) * 257)
@@ -131,7 +131,7 @@ def equal_means(place: Place, outcome) -> None:
 
 
 def upright(place: Place, outcome) -> None:
-    """Check that the picture under the overlay stands as the photo is meant to be seen."""
+    """Check that the picture under the overlay has the orientation in which the photo is meant to be seen."""
     (path,) = (place / "out").rglob("*.png")
     shown = np.asarray(Image.open(path).convert("L"), float)
     assert shown.shape == (64, 48)
@@ -156,20 +156,20 @@ def multiple(place: Place):
 
 
 def honest(what: str, make, *also, kind: str = "F", says: tuple = ()) -> Fault:
-    """Return a picture that must be predicted."""
+    """Return a case in which a picture must be predicted."""
     return Fault(what, kind, photo(make), 0, says=says, also=also)
 
 
 def refused(what: str, make, *says: str, kind: str = "H", status: int = 1) -> Fault:
-    """Return what cannot be predicted, and must be named."""
+    """Return a fault with a file that cannot be predicted and must be named."""
     return Fault(what, kind, photo(make), status, says=says)
 
 
 GRAY16 = (np.arange(48 * 64).reshape(48, 64) * 20).astype(np.uint16)
 
 FAULTS = [
-    honest("a gray picture", converted("L"), size_of(64, 48)),
-    honest("a gray picture with transparency", converted("LA"), size_of(64, 48)),
+    honest("a grey picture", converted("L"), size_of(64, 48)),
+    honest("a grey picture with transparency", converted("LA"), size_of(64, 48)),
     honest("a picture with transparency", converted("RGBA"), size_of(64, 48)),
     honest("a picture with a palette", converted("P"), size_of(64, 48)),
     honest("a picture of one bit", converted("1"), size_of(64, 48)),

@@ -1,4 +1,4 @@
-"""What a fault is, and the place where each is tried: a folder with data, a config, trained weights."""
+"""The definition of a fault, and the folder in which it is tried, with data, a config and trained weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 
-from tests.conftest import ROOT, Outcome
+from tests.conftest import ROOT, SMALL_MODEL, Outcome
 
 WEIGHTS = ROOT / "reports" / "lednet_camvid_cpu" / "lednet_camvid_cpu.pth"
 CAMVID = ROOT / "configs" / "lednet_camvid_cpu.py"
@@ -42,7 +42,7 @@ class Place:
     """A folder in which one fault is tried.
 
     Args:
-        folder: empty.
+        folder: empty folder.
         streets: a generated set of 6 training and 2 validation images of 64x128.
         trained: the folder of a short training on it, which must not be changed.
     """
@@ -65,7 +65,7 @@ class Place:
         return path
 
     def data_root(self) -> Path:
-        """Return the data that configs of this place read: its own copy if :meth:`data` made one."""
+        """Return the folder of the data that configs of this place read, a copy if :meth:`data` made one."""
         own = self.folder / "streets"
         return own if own.is_dir() else self.streets
 
@@ -118,14 +118,14 @@ class Place:
         return path
 
     def file(self, name: str = "file", content: bytes | str = b"mine") -> Path:
-        """Write a file, often where a folder is wanted."""
+        """Write a file, often at the place of a folder that is needed."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
     def records(self, name: str = "run") -> list[dict]:
-        """Return the records of a run's folder as JSON has them."""
+        """Return the records in a run's folder as decoded JSON."""
         return [
             json.loads(path.read_text()) for path in sorted((self.folder / name / "records").glob("*.json"))
         ]
@@ -147,7 +147,7 @@ def small_config(data: Path, *lines: str, base: str = "configs/lednet_streets.py
             "train_dataloader = dict(batch_size=2, "
             f"dataset=dict(data_root={str(data)!r}, pipeline=train_pipeline))",
             *splits,
-            "model = dict(data_preprocessor=dict(size=(64, 128)))",
+            SMALL_MODEL,
             "train_cfg = dict(max_iters=4, val_interval=4)",
             "default_hooks = dict(checkpoint=dict(interval=2, max_keep_ckpts=3), logger=dict(interval=1))",
             *lines,
@@ -165,7 +165,7 @@ class Fault:
     """One fault: what is done, and how it must end.
 
     Attributes:
-        what: in words, what a user did or met.
+        what: description of what a user did or encountered.
         kind: key of ``KINDS``.
         words: prepares the place, and returns the command: a tool's name and its arguments.
         status: the exit status expected.

@@ -52,7 +52,7 @@ def report(change=lambda found: None, *options: object):
 
 
 def one(kind: str, change: Callable[[dict], Any], variant: str = "no_apn"):
-    """Return a change of the record of a kind and variant."""
+    """Return a function that changes the record of a kind and variant."""
 
     def apply(found: list[dict]) -> None:
         chosen = [r for r in found if r["kind"] == kind and r["run"]["variant"] == variant]
@@ -63,19 +63,19 @@ def one(kind: str, change: Callable[[dict], Any], variant: str = "no_apn"):
 
 
 def without_it(place: Place, outcome) -> None:
-    """Check that the report was made of the other records, and says which one it left out."""
+    """Check that the report was made from the other records and names the one that it left out."""
     assert (place / "out" / "summary.md").is_file()
     assert "left out" in outcome.err
     assert f"{len(RECORDS) - 1} records" in outcome.out
 
 
 def left_out(what: str, kind: str, change: Callable[[dict], Any], *says: str, fault: str = "A") -> Fault:
-    """Return one odd record, which must be named and left out."""
+    """Return a fault with one odd record, which must be named and left out."""
     return Fault(what, fault, report(one(kind, change)), 0, says=(f"{kind}-", *says), also=(without_it,))
 
 
 def with_file(name: str, content: bytes | None, *says: str, what: str) -> Fault:
-    """Return a foreign file among the records, which must be named and left out; None is a pipe."""
+    """Return a fault with a foreign file among the records, which must be left out; None is a pipe."""
 
     def words(place: Place):
         folder = lay(place)
@@ -95,7 +95,7 @@ def with_file(name: str, content: bytes | None, *says: str, what: str) -> Fault:
 
 
 def bomb(record: dict) -> None:
-    """Put 512 MiB of zeros, compressed, in the place of the matrices."""
+    """Replace the matrices by 512 MiB of compressed zeros."""
     packer = zlib.compressobj(9)
     data = b"".join(packer.compress(b"\0" * (1 << 20)) for _ in range(512)) + packer.flush()
     record["details"]["per_image_confusion"] = {
@@ -146,7 +146,7 @@ def users_files(place: Place):
 
 
 def over_a_file(name: str):
-    """Make a report where a user's file has the name of one of its own."""
+    """Make a report in a folder in which a user's file has the name of one of the report's files."""
 
     def words(place: Place):
         place.file(f"out/{name}")
@@ -156,7 +156,7 @@ def over_a_file(name: str):
 
 
 def escaping(record: dict) -> None:
-    """Let a record name a checkpoint outside of its folder."""
+    """Change a record so that it names a checkpoint outside of its folder."""
     record["details"]["checkpoint"] = "../../../../etc/passwd"
 
 

@@ -1,4 +1,4 @@
-"""Studies: how they are swept, and what lies in the folders of their runs."""
+"""Faults when studies are run, and faulty files in the folders of their runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def plan(*lines: str, **more):
 
 
 def failed_before(reason: str):
-    """Return the plan of a study whose run has failed for a reason."""
+    """Return the command that plans a study whose run has failed for this reason."""
 
     def words(place: Place):
         run = place.run()
@@ -44,7 +44,7 @@ def failed_before(reason: str):
 
 
 def foreign_record(content: bytes):
-    """Return the plan of a study with a file of this content among the records of a run."""
+    """Return the command that plans a study with a file of this content among the records of a run."""
 
     def words(place: Place):
         place.file(f"runs/{RUN}/records/accuracy-x.json", content)
@@ -54,7 +54,7 @@ def foreign_record(content: bytes):
 
 
 def another_study(place: Place):
-    """Sweep a study in the folder of another one, one of whose runs lies there."""
+    """Run a study in the folder of another study that has a run there."""
     facts = {
         **{
             "name": "other",
@@ -80,7 +80,7 @@ def another_study(place: Place):
 
 
 def refused(what: str, words, *says: str, kind: str = "G") -> Fault:
-    """Return a study that must be refused."""
+    """Return a fault with a study that must be refused."""
     return Fault(what, kind, words, says=says)
 
 

@@ -1,4 +1,4 @@
-"""The content of study files, and the work folders that studies are swept in."""
+"""Faulty study files, and faulty work folders of studies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUNS = f"runs = [dict(configs=[{LEDNET!r}])]"
 
 
 def of_study(what, content, *says, name="study.py"):
-    """A study of this content; lines are added to a title."""
+    """Return a fault with a study of this content; lines are added to a title."""
     text = content if isinstance(content, bytes) else "\n".join(['title = "T"', *content])
 
     def arrange(place):
@@ -25,7 +25,7 @@ def of_study(what, content, *says, name="study.py"):
 
 
 def of_runs(what, part, *says):
-    """A study whose runs have one more key."""
+    """Return a fault with a study whose runs have one more key."""
     return of_study(what, [f"runs = [dict(configs=[{LEDNET!r}], {part})]"], *says)
 
 
@@ -50,12 +50,12 @@ STUDIES = [
     of_study(
         "a config of another kind", [f"runs = [dict(configs=[{str(ROOT / 'README.md')!r}])]"], "README.md"
     ),
-    of_study("the same run twice", [f"runs = [dict(configs=[{LEDNET!r}] * 2)]"], "two runs of the name"),
+    of_study("the same run twice", [f"runs = [dict(configs=[{LEDNET!r}] * 2)]"], "two runs have the name"),
     of_runs("a variant that does not exist", 'variants=["x"]', "lednet has no variant 'x'"),
     of_runs("a variant that leads elsewhere", 'variants=["../x"]', "a name has", "'../x'"),
     of_runs("a negative seed", "seeds=[-1]", "runs.0.seeds.0"),
     of_runs("a seed that NumPy does not take", "seeds=[2**32]", "runs.0.seeds.0"),
-    of_runs("a seed twice", "seeds=[3, 3]", "3 is there twice"),
+    of_runs("a seed twice", "seeds=[3, 3]", "3 is listed twice"),
     of_runs("a seed that is text", 'seeds=["0"]', "valid integer"),
     of_runs("a seed that is half a number", "seeds=[0.5]", "valid integer"),
     of_runs("a seed that is a truth", "seeds=[True]", "valid integer"),
@@ -64,8 +64,8 @@ STUDIES = [
     of_runs("an option into a number", 'options={"train_cfg.max_iters.x": 1}', LEDNET.rpartition("/")[2]),
     of_runs("an option of a list item that is not there", 'options={"param_scheduler.9.x": 1}', "option"),
     of_runs("an option under a number", "options={5: 1}", "runs.0.options"),
-    of_runs("an object as an option", 'options={"train_cfg.max_iters": object()}', "no plain value"),
-    of_runs("a function as an option", 'options={"train_cfg.max_iters": print}', "no plain value"),
+    of_runs("an object as an option", 'options={"train_cfg.max_iters": object()}', "not a plain one"),
+    of_runs("a function as an option", 'options={"train_cfg.max_iters": print}', "not a plain one"),
     of_runs("randomness that is no mapping", 'options={"randomness": 3}', "randomness = 3"),
     of_runs("no data to train on", 'options={"train_dataloader": None}', "no train_dataloader"),
     of_runs("a network called like a path", 'options={"network": "../x"}', "network: a name has", "'../x'"),
@@ -92,7 +92,7 @@ STUDIES = [
 
 
 def of_work_dir(what, damage, *says, second=("",), dry_run=True):
-    """A work folder with a begun study in it, damaged, and the same study or a second one given."""
+    """Return a fault with a damaged work folder, in which the same study or a second one is run."""
 
     def arrange(place):
         study = place.file("study.py", f'title = "T"\n{RUNS}\nexpectations = dict(no_apn="worse")\n')
@@ -139,11 +139,11 @@ def another_run(work_dir, plan):
 
 
 WORK_DIRS = [
-    of_work_dir("study.json is no JSON", write_study(b"{"), "w/study.json", "no study"),
-    of_work_dir("study.json is a list", write_study(b"[]"), "w/study.json", "no study"),
-    of_work_dir("study.json lacks keys", write_study(b'{"name": "x"}'), "w/study.json", "no study"),
-    of_work_dir("study.json is no text", write_study(b"\xff"), "w/study.json", "no study"),
-    of_work_dir("study.json nests deeply", write_study(b"[" * 100_000), "w/study.json", "no study"),
+    of_work_dir("study.json is no JSON", write_study(b"{"), "w/study.json", "not a study"),
+    of_work_dir("study.json is a list", write_study(b"[]"), "w/study.json", "not a study"),
+    of_work_dir("study.json lacks keys", write_study(b'{"name": "x"}'), "w/study.json", "not a study"),
+    of_work_dir("study.json is no text", write_study(b"\xff"), "w/study.json", "not a study"),
+    of_work_dir("study.json nests deeply", write_study(b"[" * 100_000), "w/study.json", "not a study"),
     of_work_dir("study.json is a folder", study_as_a_folder, "w/study.json", "not a regular file"),
     of_work_dir("a file as work folder", a_file_as_work_dir, "w", "a file stands where"),
     of_work_dir("the same, begun", a_file_as_work_dir, "w", "a file stands where", dry_run=False),
@@ -174,7 +174,7 @@ WORK_DIRS = [
 
 
 def of_run(what, damage, *says):
-    """One run's folder damaged: that run fails, and its line says why."""
+    """Return a fault with one run's damaged folder: that run fails, and its line gives the reason."""
 
     def arrange(place):
         study = place.file("study.py", f'title = "T"\n{RUNS}\n')
@@ -207,7 +207,7 @@ def as_a_file(folder):
 
 
 RUN_FOLDERS = [
-    of_run("a plan that is no text", lambda f: (f / CONFIG).write_bytes(b"\xff"), "w/", "no UTF-8 text"),
+    of_run("a plan that is no text", lambda f: (f / CONFIG).write_bytes(b"\xff"), "w/", "not UTF-8 text"),
     of_run("an empty plan", lambda f: (f / CONFIG).write_bytes(b""), "w/", "changed by hand"),
     of_run(
         "a plan changed by hand",

@@ -1,4 +1,4 @@
-"""Every fault of the catalogue: one clear line, the right status, no code run, nothing of a user's lost."""
+"""Every fault gives one clear line and the right status, runs no code, and loses no file of the user's."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FAULTS = [fault for module in MODULES for fault in module.FAULTS]
 
 @pytest.fixture(scope="session")
 def trained(small_streets, tmp_path_factory) -> Path:
-    """The folder of a training of 4 iterations, with checkpoints of iterations 2 and 4."""
+    """Return the folder of a training of 4 iterations, with checkpoints at iterations 2 and 4."""
     folder = tmp_path_factory.mktemp("trained")
     config = folder / "small.py"
     config.write_text(small_config(small_streets))

@@ -1,4 +1,4 @@
-"""Commands that are killed at random moments, through the script that does the same more often."""
+"""Commands are killed at random moments by the benchmark script that does this more often."""
 
 import pytest
 

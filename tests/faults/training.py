@@ -1,4 +1,4 @@
-"""What happens during a training, on resuming it, and in the folder it writes to."""
+"""Faults during a training, on resuming it, and in its work folder."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def resumed(*settings: str, options: tuple = (), longer: bool = True, **more):
 
 
 def nan_weights(place: Place):
-    """Return a training whose weights stop being numbers in iteration 3, while the loss is still one."""
+    """Return a training whose weights become NaN in iteration 3, while the loss is still finite."""
     place.file("poke_hook.py", HOOK.encode())
     config = place.config(
         *POKE.format(folder=str(place.folder)).splitlines(),
@@ -55,7 +55,7 @@ def nan_weights(place: Place):
 
 
 def finite_checkpoints(place: Place, outcome) -> None:
-    """Check that every checkpoint that was kept holds numbers."""
+    """Check that the weights of every checkpoint are finite."""
     found = sorted((place / "run").glob("iter_*.pth"))
     assert found
     for path in found:
@@ -64,12 +64,12 @@ def finite_checkpoints(place: Place, outcome) -> None:
 
 
 def no_new_checkpoint(place: Place, outcome) -> None:
-    """Check that the folder's checkpoints are those of before."""
+    """Check that the folder's checkpoints are the same as before."""
     assert sorted(p.name for p in (place / "run").glob("*.pth")) == ["iter_2.pth", "iter_4.pth"]
 
 
 def learning_rates(place: Place, outcome) -> None:
-    """Check that a longer training goes on learning, and that its record tells of both parts."""
+    """Check that a longer training continues to learn, and that its record has both parts."""
     (record,) = [r for r in place.records() if r["kind"] == "train" and r["values"]["iterations"] == 6]
     ranges = record["details"]["ranges"]
     assert [(part["from"], part["to"]) for part in ranges] == [(0, 4), (4, 6)]
@@ -79,15 +79,15 @@ def learning_rates(place: Place, outcome) -> None:
 
 
 def while_held(place: Place):
-    """Hold the lock of the folder that the training wants."""
+    """Hold the lock on the training's folder."""
     (place / "run").mkdir()
     lock = FolderLock.take(place / "run")
-    place.__dict__["lock"] = lock  # held as long as the place is there
+    place.__dict__["lock"] = lock  # held as long as the place exists
     return ("train", place.config(), "--work-dir", place / "run")
 
 
 def with_file(name: str, content, *, resume: bool = True, keep: bool = True):
-    """Resume in a folder with a further file of a checkpoint's name, up to iteration 6."""
+    """Resume up to iteration 6 in a folder with another file that has the name of a checkpoint."""
 
     def words(place: Place):
         run = place.run()
@@ -111,7 +111,7 @@ def with_file(name: str, content, *, resume: bool = True, keep: bool = True):
 
 
 def changed(change):
-    """Return what writes the trained checkpoint with its content changed."""
+    """Return a function that writes the trained checkpoint with changed content."""
 
     def write(place: Place, target) -> None:
         content = torch.load(place.trained / "iter_4.pth", weights_only=True)
@@ -145,7 +145,7 @@ def published(place: Place, target) -> None:
 
 
 def resumed_at(iteration: int):
-    """Return a check that the training went on after an iteration."""
+    """Return a check that the training continued after an iteration."""
 
     def check(place: Place, outcome) -> None:
         (record,) = [r for r in place.records() if r["kind"] == "train" and r["values"]["iterations"] == 6]
@@ -155,7 +155,7 @@ def resumed_at(iteration: int):
 
 
 def fallback(what: str, content, name: str = "iter_5.pth") -> Fault:
-    """Return a fault in which the newest checkpoint is of no use, and the one before it is."""
+    """Return a fault in which the newest checkpoint cannot be used, but the one before it can."""
     words = with_file(name, content)
     return Fault(what, "E", words, 0, says=(name,), changes=NEW, also=(resumed_at(4),))
 
@@ -198,13 +198,13 @@ def trained_to(iterations: int):
 
 
 def epochs(place: Place):
-    """Return a training by epochs: 2 of 3 iterations."""
+    """Return a training of 2 epochs with 3 iterations each."""
     line = "train_cfg = dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=2, val_interval=1)"
     return ("train", place.config(line), "--work-dir", place / "run")
 
 
 def variant(place: Place):
-    """Resume the run with the ablation's config."""
+    """Resume the run with the config of a variant."""
     place.run()
     config = place.config(*NO_SHUFFLE)
     return (
@@ -230,7 +230,7 @@ def default_streets(there: str):
 
 
 def one_channel(place: Place):
-    """Return a training on gray images."""
+    """Return a training on grey images."""
     load = "dict(type='LoadImage', color_type='grayscale'), dict(type='LoadLabels')"
     crop = "dict(type='RandomCrop', crop_size=(64, 128))"
     pack = "dict(type='PackSegInputs')"
@@ -249,7 +249,7 @@ def one_channel(place: Place):
 
 
 def refused_resume(what: str, words, *says: str) -> Fault:
-    """Return a resume that must be refused."""
+    """Return a fault in which resuming must be refused."""
     return Fault(what, "A", words, says=says, changes=("run/lock",), also=(no_new_checkpoint,))
 
 
@@ -346,11 +346,11 @@ FAULTS = [
     fallback("a newest checkpoint without meta", changed(lambda c: {"state_dict": c["state_dict"]})),
     fallback("a newest checkpoint whose meta is a list", changed(lambda c: {**c, "meta": [1]})),
     fallback(
-        "a newest checkpoint without an optimizer",
+        "a newest checkpoint without an optimiser",
         changed(lambda c: {k: v for k, v in c.items() if k != "optimizer"}),
     ),
     fallback(
-        "a newest checkpoint whose optimizer has no groups",
+        "a newest checkpoint whose optimiser has no groups",
         changed(lambda c: {**c, "optimizer": {**c["optimizer"], "param_groups": []}}),
     ),
     fallback("a newest checkpoint of tensors with numbers for names", changed(lambda c: {1: torch.zeros(2)})),

@@ -1,4 +1,4 @@
-"""The checks of every network work without a vector, and find what they are for."""
+"""The common checks of networks work without a vector, and find the faults for which they were written."""
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -31,7 +31,7 @@ CARD = Card(name="toy", title="Toy", paper="none", repository="none", unused=["b
 
 @MODELS.register_module()
 class ToyBackbone(nn.Module):
-    """Two convolutions, and one that nothing uses."""
+    """A backbone of two convolutions, and a third one that nothing uses."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ def test_every_network_has_a_class():
 
 
 class TestToy(NetworkTest):
-    """All checks but parity, which is skipped with the reason."""
+    """The toy network passes all checks but parity, which is skipped with the reason."""
 
     network = "toy"
 

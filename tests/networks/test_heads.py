@@ -1,4 +1,4 @@
-"""What all heads have in common: the maps that they take, and their classifier."""
+"""The common parts of all heads: the maps that they take, and their classifier."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from lednet_mm.networks.heads import ClassifierHead, DecodeHead, pixel_accuracy
 
 
 class Sum(DecodeHead):
-    """Adds up the maps that it takes."""
+    """A head that adds up the maps that it takes."""
 
     def forward(self, inputs):
         maps = self._transform_inputs(inputs)
@@ -19,7 +19,7 @@ class Sum(DecodeHead):
 
 
 class WithPlainClassifier(Sum):
-    """Keeps mmseg's classifier."""
+    """A head that keeps mmseg's classifier."""
 
     plain_classifier = True
 

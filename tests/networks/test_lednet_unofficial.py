@@ -1,4 +1,4 @@
-"""The unofficial LEDNet: parity with its code, and what tells it from the authors' network."""
+"""The unofficial LEDNet: parity with its code, and its differences from the authors' network."""
 
 from __future__ import annotations
 

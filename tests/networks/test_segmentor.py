@@ -29,7 +29,7 @@ def segmentor(**changes):
 
 
 class TestWeightedCrossEntropy:
-    """Against PyTorch's weighted mean."""
+    """The loss is compared with PyTorch's weighted mean."""
 
     @pytest.fixture
     def batch(self):
@@ -69,7 +69,7 @@ class TestWeightedCrossEntropy:
 
 
 class TestSegmentor:
-    """Settings that it makes once for all heads, and images of any size."""
+    """The segmentor sets its heads' common settings, and accepts images of any size."""
 
     def test_heads_get_the_classes_and_weights(self):
         own = {**HEAD, "num_classes": 2, "loss_decode": {"type": "DiceLoss"}}

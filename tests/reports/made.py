@@ -42,7 +42,9 @@ def matrices(quality: float, seed: int = 0, images: int = 20) -> np.ndarray:
     """Return (images, 3, 3) matrices in which about ``quality`` of the pixels are right."""
     rng = np.random.default_rng(seed)
     pixels = rng.multinomial(1000, rng.dirichlet(np.full(3, 5.0)), size=images)
-    noise = np.random.default_rng([seed, int(1e6 * quality)])  # networks err on their own
+    noise = np.random.default_rng(
+        [seed, int(1e6 * quality)]
+    )  # networks make errors independently of each other
     hits = np.floor(pixels * np.clip(noise.normal(quality, 0.03, pixels.shape), 0, 1)).astype(int)
     found = np.apply_along_axis(np.diag, 1, hits)
     found[:, np.arange(3), [1, 2, 0]] += pixels - hits
@@ -118,7 +120,7 @@ def failure(variant="no_bn", seed=0, minute=0, study=None, log=("iter 6", "faile
 
 
 def write_study(folder: Path, variants=("default", "no_apn"), seeds=(0, 1), **more) -> None:
-    """Leave the ``study.json`` of a study called ``parts``."""
+    """Write the ``study.json`` of a study called ``parts``."""
     runs = [
         {
             **{"network": "lednet", "dataset": "camvid", "variant": variant, "seed": seed, "study": "parts"},
@@ -141,7 +143,7 @@ def write_study(folder: Path, variants=("default", "no_apn"), seeds=(0, 1), **mo
 
 
 class Kept(Evidence):
-    """Evidence of records that lie nowhere."""
+    """Evidence with records that have no files."""
 
     def whole(self, name):
         (record,) = (record for record in self.records if record_name(record) == name)
@@ -149,5 +151,5 @@ class Kept(Evidence):
 
 
 def content_of(records) -> Content:
-    """Return what a report of these records shows."""
+    """Return the content of a report of these records."""
     return Content(Kept(tuple(sort_records(records)), {}, {}, {}, "Title"))

@@ -20,7 +20,7 @@ THREADS = Threads(1, 2, "PASSIVE", "a test")
 
 @pytest.fixture
 def record(tmp_path):
-    """Two ways that took 8 ms and 2 ms, 4 images a call."""
+    """Return a record of two ways that took 8 ms and 2 ms for 4 images per call."""
     seconds = {"plain": np.full(20, 0.008), "no waiting, much": np.full(20, 0.002)}
     readings = [{"seconds": 0.2, "rounds": 20, "counts": True, "busy_elsewhere": 0.0}]
     compared = Comparison("loader", 4, "images", Timing(seconds, readings, disturbed=False), CPU)

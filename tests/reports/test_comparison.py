@@ -1,4 +1,4 @@
-"""The tables of runs and of their summary: joined rightly, nothing mixed silently, bold where resolved."""
+"""The tables of runs and their summary: joined correctly, mixtures named, resolved values in bold."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Differences, ranks and power from records: which images belong together, and what goes with what."""
+"""Differences, ranks and power from records: which images belong together, and which runs are compared."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def test_records_that_differ_in_their_sequences_are_not_compared():
 
 
 def test_dependent_images_make_an_interval_wider():
-    """Two networks whose errors come in stretches of frames."""
+    """The errors of two networks are correlated over neighbouring frames."""
 
     def run(shift, **settings):
         record = accuracy(**settings)
@@ -118,7 +118,7 @@ def test_every_score_of_a_record_is_known_and_compared():
 
 
 def test_a_family_is_judged_together():
-    """What one comparison resolves by itself need not hold among many."""
+    """A difference that one comparison resolves by itself may be unresolved among many."""
     base = [accuracy(quality=0.8, seed=s) for s in range(4)]
     some = {
         q: [accuracy(quality=q, seed=s) for s in range(4)]

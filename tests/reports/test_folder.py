@@ -1,4 +1,4 @@
-"""The folder of a report: a user's files stay, an earlier report's are replaced and removed."""
+"""In a report's folder, a user's files are kept, and those of an earlier report are replaced or removed."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Scores by image and the power of a study: from records, beside the ablation."""
+"""Scores by image, and the number of seeds that a study needs, computed from records."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ QUALITY = {"default": 0.8, "no_apn": 0.7, "no_bn": 0.5}
 
 @pytest.fixture
 def study(tmp_path):
-    """Three variants with three seeds, and one whose records keep no matrices."""
+    """Write three variants with three seeds each, and one whose records have no matrices."""
     for variant, quality in QUALITY.items():
         for seed in range(3):
             write_record(accuracy(variant=variant, seed=seed, quality=quality), tmp_path / "run")

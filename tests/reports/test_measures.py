@@ -1,4 +1,4 @@
-"""What a report shows of calibration, boundaries, object sizes and corrupted images."""
+"""The report's tables of calibration, boundaries, object sizes and corrupted images."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from lednet_mm.evaluation.calibration import calibration_counts, calibration_sco
 from lednet_mm.evaluation.confusion import pack
 from lednet_mm.records import Run, new_record, write_record
 from lednet_mm.reports.content import Content
-from lednet_mm.reports.reading import Baseline, read_evidence
+from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.report import write_report
 from lednet_mm.reports.sections.measure_differences import DifferencesOfMeasures
 from lednet_mm.reports.sections.measures import Measures
@@ -15,6 +15,7 @@ from lednet_mm.reports.sections.results import Results
 from lednet_mm.reports.sections.robustness import Robustness
 from lednet_mm.reports.tables import rows_of
 from lednet_mm.statistics import class_iou, image_weights, single_images
+from lednet_mm.studies.baseline import Baseline
 from tests.reports import made
 
 
@@ -41,7 +42,7 @@ def calibrated(seed):
 
 @pytest.fixture
 def folder(tmp_path):
-    """LEDNet with two seeds, one of which was tested again without calibration; ERFNet without any."""
+    """Write LEDNet with two seeds, one of them tested again without calibration, and ERFNet without any."""
     for seed in (0, 1):
         counts, values = calibrated(seed)
         boundary = {"boundary_iou_percent": 30.0 + seed}

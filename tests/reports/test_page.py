@@ -1,4 +1,4 @@
-"""The page: whole in one file, safe, small, and usable in a real browser where there is one."""
+"""The page is one complete, safe and small file, and works in a real browser (if one is installed)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TITLE = 'The <b>parts</b> & "more"'
 
 
 def page_of(folder, title, pictures=()):
-    """Return the page of the records below a folder, with pictures as if they had been predicted."""
+    """Return the page of the records in a folder, with made-up pictures instead of predictions."""
     content = Content(read_evidence([folder]), title)
     sections = make_sections(content)
     (predictions,) = (section for section in sections if isinstance(section, Predictions))
@@ -64,7 +64,7 @@ def page(tmp_path_factory):
 
 
 class Links(HTMLParser):
-    """Collects what a page would load from elsewhere, and its scripts of data."""
+    """Collects everything that a page would load from elsewhere, and its scripts with data."""
 
     def __init__(self):
         super().__init__()
@@ -118,7 +118,7 @@ def test_the_libraries_are_the_ones_the_readme_names():
 
 
 def open_log(tab, text):
-    """Open the log of the first failed run; a table that is drawn anew meanwhile loses a click."""
+    """Open the log of the first failed run; a click is lost if the table is drawn again meanwhile."""
     shown = tab.locator("#dialog pre", has_text=text)
     for _ in range(10):
         tab.locator("#failures button.sourced", has_text="end of the log").first.click()
@@ -129,7 +129,7 @@ def open_log(tab, text):
 
 
 def until(tab, expression):
-    """Wait until an expression holds; Playwright's own way does what the page's policy forbids."""
+    """Wait until an expression is true; the page's policy forbids Playwright's own way of waiting."""
     for _ in range(200):
         if tab.evaluate(expression):
             return
@@ -166,7 +166,7 @@ def tab(browser, page):
 
 
 def column(tab, section: str, header: str) -> list[str]:
-    """Return the cells of a column in the order in which they stand."""
+    """Return the cells of a column in their order on the page."""
     field = tab.evaluate(
         "([name, header]) => 'c' + report.data.sections.find(s => s.name === name)"
         ".parts.find(p => p.kind === 'table').columns.findIndex(c => c.header === header)",
@@ -342,7 +342,7 @@ HOSTILE = "<img src=x onerror=document.title='ran'>"
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
-    """Write a page all of whose names are markup."""
+    """Write a page on which all names are markup."""
     folder = tmp_path_factory.mktemp("hostile")
     classes = (HOSTILE, "=sky", "car")
     for network in ("lednet", HOSTILE):

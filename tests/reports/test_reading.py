@@ -1,15 +1,19 @@
-"""What a report reads: edited records are found, odd files named, its own folder is not read."""
+"""A report finds edited records, names odd files, and does not read its own folder."""
 
+import gc
 import json
 import os
 import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.confusion import pack
-from lednet_mm.records import write_record
+from lednet_mm.records import new_record, write_record
+from lednet_mm.reports.alterations import find_alteration
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.recipes import recipe_of
 from lednet_mm.reports.sections.runs import Runs
@@ -20,6 +24,7 @@ from tests.reports.made import (
     benchmark,
     complexity,
     content_of,
+    failure,
     latency,
     train,
     write_study,
@@ -99,7 +104,7 @@ def test_an_edited_record_is_left_out(make, change, named, tmp_path):
 def test_categories_of_cityscapes_are_compared_too(tmp_path):
     from lednet_mm.datasets.cityscapes import Cityscapes
     from lednet_mm.evaluation.confusion import scores
-    from lednet_mm.records import Run, new_record
+    from lednet_mm.records import Run
     from lednet_mm.statistics import class_iou
 
     rng = np.random.default_rng(0)
@@ -121,6 +126,15 @@ def test_categories_of_cityscapes_are_compared_too(tmp_path):
         read_evidence([tmp_path])
 
 
+def test_matrices_of_fewer_classes_than_the_dataset_has_are_left_out(tmp_path):
+    write_record(accuracy("erfnet"), tmp_path)
+    fewer = accuracy()  # of 3 classes
+    text = "val_dataloader = {'dataset': {'type': 'Cityscapes'}}\n"
+    path = write_record(new_record("accuracy", fewer.run, text, fewer.values, fewer.details, at(0)), tmp_path)
+    reason = read_evidence([tmp_path]).problems[path]
+    assert "3 classes, and its config's dataset has 19" in reason
+
+
 def test_matrices_that_unfold_to_more_than_they_say_are_left_out(tmp_path):
     write_record(accuracy("erfnet"), tmp_path)
     bomb = pack(np.zeros((1, 4096, 4096), dtype=np.int32))
@@ -135,7 +149,7 @@ def test_an_accuracy_without_matrices_is_said(tmp_path):
     path = write_record(accuracy(), tmp_path)
     edited(path, lambda c: c["details"].pop("per_image_confusion"))
     (note,) = read_evidence([tmp_path]).notes
-    assert note.startswith("1 accuracies keep no confusion matrices")
+    assert note.startswith("1 accuracies have no confusion matrices")
 
 
 def test_a_copy_that_differs_is_named(tmp_path):
@@ -177,10 +191,10 @@ def test_an_odd_study_is_named(tmp_path):
         path.write_text(json.dumps({**good, **change}))
         evidence = read_evidence([tmp_path])
         assert evidence.studies == {}
-        assert "no study of this project" in evidence.problems[path]
+        assert "not a study of this project" in evidence.problems[path]
     for content in (b"\xff", b"[" * 100_000, b""):
         path.write_bytes(content)
-        assert "no study of this project" in read_evidence([tmp_path]).problems[path]
+        assert "not a study of this project" in read_evidence([tmp_path]).problems[path]
 
 
 def test_two_different_studies_of_one_name_are_named(tmp_path):
@@ -189,7 +203,7 @@ def test_two_different_studies_of_one_name_are_named(tmp_path):
         write_study(tmp_path / name, title=title)
     evidence = read_evidence([tmp_path])
     (path,) = evidence.problems
-    assert "another study of the name parts" in evidence.problems[path]
+    assert "another study called parts" in evidence.problems[path]
     assert evidence.title == "One"
 
 
@@ -199,7 +213,7 @@ def test_the_folder_of_the_report_is_not_read(tmp_path):
     evidence = read_evidence([tmp_path], tmp_path / "report")
     assert [record.run.network for record in evidence.records] == ["lednet"]
     (note,) = evidence.notes
-    assert note.startswith("1 files below")
+    assert note.startswith("1 files in")
     # A committed report stands beside its records.
     assert len(read_evidence([tmp_path / "run"], tmp_path / "run").records) == 1
     assert len(read_evidence([tmp_path], tmp_path / "run").records) == 2
@@ -240,3 +254,33 @@ def test_an_odd_config_has_a_recipe_all_the_same():
     ):
         assert isinstance(recipe_of(text), str), text
     assert recipe_of(CONFIG).startswith("AdamW 0.002, 100 iterations of 4 images (")
+
+
+@pytest.fixture
+def _busy_collector():
+    """Let the garbage collector run very often, and other threads run whenever it does."""
+
+    def let_others_run(*_):
+        for _ in range(100):
+            pass
+
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.callbacks.append(let_others_run)
+    gc.freeze()
+    gc.set_threshold(7)
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+    gc.callbacks.remove(let_others_run)
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("_busy_collector")
+def test_several_threads_can_check_records():
+    """In CPython 3.11, a thread's parser fails if another thread parses during a garbage collection."""
+    config = "randomness = " + "[" * 20 + "1, 2, {'a': (1, 2)}" + "]" * 20
+    record = failure()
+    record = record.model_copy(update={"config": record.config.model_copy(update={"text": config})})
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(find_alteration, [record] * 400)) == {None}

@@ -87,7 +87,7 @@ def test_no_list_is_read_and_no_cache_written_where_a_record_says(text):
     ],
 )
 def test_a_record_leads_to_no_other_place(more, text):
-    with pytest.raises(InputError, match="only files below the dataset's data_root are read"):
+    with pytest.raises(InputError, match="only from files in the dataset's data_root"):
         config_of_record(record(in_dataset(text, more)), "test")
 
 

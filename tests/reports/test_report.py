@@ -1,4 +1,4 @@
-"""A whole report: the same from the same records, changed only where a record did, nothing left behind."""
+"""A report is the same for the same records, changes only where a record has, and leaves no old files."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from lednet_mm.records import write_record
 from lednet_mm.reports.content import Content
 from lednet_mm.reports.drawing import Looks, pareto_front
 from lednet_mm.reports.latencies import collect_latencies
-from lednet_mm.reports.reading import Baseline, read_evidence
+from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.report import write_report
 from lednet_mm.reports.runs import choose_runs
 from lednet_mm.reports.sections import make_sections
@@ -26,12 +26,13 @@ from lednet_mm.reports.sections.latency import plot_rooflines
 from lednet_mm.reports.sections.results import Results
 from lednet_mm.reports.sections.tradeoff import plot_tradeoffs
 from lednet_mm.reports.tables import Column, Table, to_csv, to_latex, to_markdown
+from lednet_mm.studies.baseline import Baseline
 from tests.reports.made import accuracy, complexity, failure, latency, train, write_study
 
 
 @pytest.fixture
 def runs(tmp_path):
-    """Write a small study: a baseline and a variant on two seeds, another network, a failure."""
+    """Write a small study: a baseline and a variant with two seeds, another network, and a failure."""
     folder = tmp_path / "runs"
     write_study(folder, variants=("default", "no_apn", "no_bn"), seeds=(0, 1))
     for variant, quality in (("default", 0.8), ("no_apn", 0.7)):
@@ -99,7 +100,7 @@ def test_deleting_a_record_changes_only_what_depended_on_it(runs, tmp_path):
     speed = ["fps_p50", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99"]
     assert different == [*speed, "unstable", "latency_record"]
     assert after[after.network == "lednet"].equals(tables[tables.network == "lednet"])
-    # What says nothing of speed is as it was, byte for byte.
+    # Files without speeds are the same byte for byte.
     assert not changed & {
         "class_iou.csv",
         "ablation.csv",
@@ -227,7 +228,7 @@ def test_the_same_record_in_two_folders_counts_once(runs, tmp_path):
 def test_bad_input_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         write_report([tmp_path / "nowhere"], tmp_path / "out")
-    with pytest.raises(InputError, match="no records below"):
+    with pytest.raises(InputError, match="no records in"):
         write_report([tmp_path], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

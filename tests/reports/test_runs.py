@@ -1,4 +1,4 @@
-"""What is shown of trainings and accuracies that have the same names."""
+"""The trainings and accuracies that are shown if several have the same names."""
 
 import datetime
 import hashlib
@@ -49,7 +49,7 @@ def test_another_learning_rate_does_not_lend_its_accuracy():
     assert note in list(Runs(content_of(records)).notes())
     assert learning_curves(choose_runs(records))["iteration"].tolist() == [10]
     assert class_table(choose_runs(records))["split"].tolist() == ["val"]
-    # Nor does it where its training is not among the records, or says nothing of its checkpoint.
+    # Nor does it if its training is not among the records, or does not name its checkpoint.
     for sha in ("b", None):
         stray = measured(text=OTHER, sha=sha, minute=9)
         assert the_row([*second, stray])["accuracy_record"] == record_name(second[1])
@@ -81,7 +81,7 @@ def test_a_test_under_another_config_does_not_take_the_place_of_the_accuracy():
     records = [trained(), measured(minute=1), odd]
     assert the_row(records)["accuracy_record"] == record_name(records[1])
     assert record_name(odd) in choose_runs(records).notes[0]
-    # Where there is no other it is shown, and said to be odd.
+    # If there is no other one, it is shown, and a note says that it is odd.
     assert the_row([records[0], odd])["accuracy_record"] == record_name(odd)
     assert differs[0] in choose_runs([records[0], odd]).notes[0]
 

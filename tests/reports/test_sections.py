@@ -1,4 +1,4 @@
-"""Sections: one class in one file is a table everywhere, and every number on the page has its source."""
+"""A section is one class in one file and appears everywhere, and every number on the page has its source."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def data_of(page: str) -> dict:
 
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
-    """Put one file with one class beside the sections."""
+    """Add a file with one class to the folder of sections."""
     folder = tmp_path / "more"
     folder.mkdir()
     (folder / "toy.py").write_text(TOY)
@@ -93,7 +93,7 @@ def test_one_class_in_one_file_is_a_table_in_every_form(toy, tmp_path):
 
 def test_two_sections_of_one_name_are_refused(toy):
     (toy / "another.py").write_text(TOY.replace("class Toy", "class Another"))
-    with pytest.raises(ValueError, match="Toy and Another are both 'toy'"):
+    with pytest.raises(ValueError, match="Toy and Another have the same name 'toy'"):
         find_sections()
 
 
@@ -105,7 +105,7 @@ def test_scripts_of_the_page_know_no_section_by_its_name():
 
 @pytest.fixture
 def everything(tmp_path):
-    """Return the page's data of records of every kind."""
+    """Return the data of a page with records of every kind."""
     runs = tmp_path / "runs"
     write_study(runs, questions={"no_apn": "Is it needed?"})
     for variant, quality in (("default", 0.8), ("no_apn", 0.7)):
@@ -138,7 +138,7 @@ def test_every_number_on_the_page_says_where_it_comes_from(everything):
         if not (column["source"] is not None and row["sources"][column["source"]])
         if not (column["cite"] is not None and row["cites"][column["cite"]])
     ]
-    # A variant that nothing was measured of has no seed, and so no record.
+    # A variant that was not measured has no seed and therefore no record.
     assert [cell for cell in bare if cell[1:] != ("seeds", "0")] == []
 
 
@@ -184,7 +184,7 @@ def test_a_network_has_one_colour_in_all_plots():
     assert looks.of({**row, "variant": "no_apn"}).is_variant
     found = {(look.color, look.marker) for look in map(looks.of, (r.run.model_dump() for r in records))}
     assert len(found) == 4
-    # As on the page, so in the files; though only some networks are in the plot.
+    # The files have the same as the page, although only some networks are in the plot.
     content = content_of(records)
     (forest,) = [
         plot

@@ -1,4 +1,4 @@
-"""What a report shows of tunings, and of networks crossed with recipes."""
+"""The report's sections on tunings, and on networks that are crossed with recipes."""
 
 import numpy as np
 import pytest
@@ -94,7 +94,7 @@ def test_networks_and_recipes_are_crossed(variant):
     records = crossed(variant=variant)
     section = Effects(made.content_of(records))
     scores = np.array([record.values["miou_percent"] for record in records]).reshape(2, 2, 3)
-    scores = scores[::-1]  # networks stand in the order of the alphabet
+    scores = scores[::-1]  # networks are sorted alphabetically
     expected = effects.effects(scores)
     rows = {(row["factor"], row["level"]): row for row in rows_of(section.frame)}
     assert len(rows) == 8
@@ -138,7 +138,7 @@ def test_without_a_common_seed_it_is_said():
 def test_one_seed_has_no_interval():
     section = Effects(made.content_of(crossed((0,))))
     assert section.frame["low_points"].isna().all()
-    assert set(section.frame["verdict"]) == {"one seed tells nothing of others"}
+    assert set(section.frame["verdict"]) == {"one seed says nothing about others"}
 
 
 def test_the_variant_of_a_network_is_its_name_less_the_recipe():

@@ -1,4 +1,4 @@
-"""Two groups of runs compared, against slow counts of the same; the command; its picture."""
+"""The comparison of two groups of runs equals slow counts; the command and its picture."""
 
 import subprocess
 import sys
@@ -14,9 +14,10 @@ from lednet_mm.errors import InputError
 from lednet_mm.evaluation.confusion import pack, scores
 from lednet_mm.records import Run, new_record, write_record
 from lednet_mm.reports.content import Content
-from lednet_mm.reports.reading import Baseline, read_evidence
+from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.two_groups import compare_groups, find_groups
 from lednet_mm.statistics import class_iou
+from lednet_mm.studies.baseline import Baseline
 from tests.conftest import ROOT
 from tests.reports import made
 
@@ -40,7 +41,7 @@ def random_matrices(seed, images=40, quality=0.7, sizes=None):
 
 
 def write(folder, matrices, network="lednet", seed=0, **details):
-    """Write the accuracy of a run, in a folder of its own."""
+    """Write the accuracy of a run into a folder of its own."""
     record = new_record(
         "accuracy",
         Run(network=network, dataset="camvid", seed=seed),
@@ -60,7 +61,7 @@ def write(folder, matrices, network="lednet", seed=0, **details):
 
 @pytest.fixture
 def study(tmp_path):
-    """Two networks of three seeds."""
+    """Write two networks with three seeds each."""
     runs = {"lednet": [], "dabnet": []}
     for seed in range(3):
         for network, quality in (("lednet", 0.7), ("dabnet", 0.75)):

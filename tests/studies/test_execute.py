@@ -1,4 +1,4 @@
-"""The scheduler and the local engine on stand-ins for trainings: order, isolation, locks, kill, continue."""
+"""The scheduler and the local engine, with stand-ins for trainings: order, isolation, locks, resuming."""
 
 import _thread
 import errno
@@ -122,7 +122,7 @@ def a_folder_in_its_place(path):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (broken_text, "no UTF-8 text"),
+        (broken_text, "not UTF-8 text"),
         (changed_by_hand, "seed is 7 there and 1 here"),
         (a_folder_in_its_place, "not a regular file"),
     ],
@@ -307,7 +307,7 @@ def test_ctrl_c_stops_the_processes_and_nothing_has_failed(tmp_path):
 
 
 class Telling(TinyJob):
-    """A run whose process says how the sweep was started, and leaves a child behind."""
+    """A run whose process prints how the sweep was started, and leaves a child process behind."""
 
     def command(self):
         return ["bash", "-c", 'echo "$LEDNET_COMMAND"; sleep 600 & echo $!; exit 1']

@@ -114,7 +114,7 @@ def test_options_of_a_product_come_after_those_of_the_study(study, tmp_path):
         ),
         (
             [f"runs = [dict(configs=[{LEDNET!r}, {LEDNET!r}])]"],
-            "two runs of the name lednet-default-streets-seed0",
+            "two runs have the name lednet-default-streets-seed0",
         ),
         ([PRODUCT, "measures = 3"], "measures: Extra inputs"),
         ([PRODUCT, 'measure = dict(accuracy="train")'], "measure.accuracy: "),
@@ -122,7 +122,7 @@ def test_options_of_a_product_come_after_those_of_the_study(study, tmp_path):
         (["runs = undefined"], "the study cannot be read: .*undefined"),
         ([PRODUCT, 'options = {"train_cfg.max_iters.x": 1}'], "an option of .* does not fit"),
         ([PRODUCT, 'options = {"randomness": 3}'], "randomness = 3 is no dict"),
-        ([PRODUCT, 'options = {"custom_hooks": [object()]}'], "something in it is no plain value"),
+        ([PRODUCT, 'options = {"custom_hooks": [object()]}'], "a value in it is not a plain one"),
         (
             [PRODUCT, 'options = {"network": "../elsewhere"}'],
             r"lednet_streets.py: network: a name has .* '../elsewhere'",
@@ -133,7 +133,7 @@ def test_options_of_a_product_come_after_those_of_the_study(study, tmp_path):
         (['runs = [dict(configs=["x.py"], variants=["../../x"])]'], "variants.0: .*a name has"),
         (['runs = [dict(configs=["x.py"], seeds=[-1])]'], "runs.0.seeds.0: .*greater than or equal to 0"),
         (['runs = [dict(configs=["x.py"], seeds=[2**32])]'], "runs.0.seeds.0: .*less than"),
-        (['runs = [dict(configs=["x.py"], seeds=[0, 1, 1])]'], "runs.0.seeds: .*1 is there twice"),
+        (['runs = [dict(configs=["x.py"], seeds=[0, 1, 1])]'], "runs.0.seeds: .*1 is listed twice"),
         (['runs = [dict(configs=["x.py"], seeds=["0"])]'], "runs.0.seeds.0: .*valid integer"),
         ([f"runs = [dict(configs=[{LEDNET!r}], seeds=list(range(100_001)))]"], "more than 100,000 runs"),
         ([PRODUCT, "limits = dict(no_progress_minutes=0)"], "limits.no_progress_minutes: "),
@@ -148,13 +148,13 @@ def test_options_of_a_product_come_after_those_of_the_study(study, tmp_path):
                 PRODUCT,
                 'options = {"test_dataloader.dataset.split": "val", "val_dataloader.dataset.split": "train"}',
             ],
-            "test_dataloader has the data of val, which val_dataloader has not",
+            "test_dataloader has the data of val, but val_dataloader has not",
         ),
         (
             [PRODUCT, "measure = dict(calibrations=True)"],
-            "measure: .*no measure 'calibrations'; there are accuracy, .*; did you mean calibration",
+            "no measure is called 'calibrations'; there are accuracy, .*; did you mean calibration",
         ),
-        ([PRODUCT, 'measure = dict(measures=["boundary"])'], "measure: .*no measure 'measures'"),
+        ([PRODUCT, 'measure = dict(measures=["boundary"])'], "measure: .*no measure is called 'measures'"),
         ([PRODUCT, 'measure = dict(boundary="no")'], "boundary is 'no', where True or False is needed"),
         (
             [PRODUCT, 'measure = dict(corruptions=dict(names=["fogg"]))'],
@@ -170,7 +170,10 @@ def test_options_of_a_product_come_after_those_of_the_study(study, tmp_path):
             [PRODUCT, 'measure = dict(corruptions=dict(names="fog", severities=[]))'],
             "measure.corruptions.severities: ",
         ),
-        ([PRODUCT, 'options = {"model.backbone.shuffle": False}'], "shuffle changes the network: give what"),
+        (
+            [PRODUCT, 'options = {"model.backbone.shuffle": False}'],
+            "shuffle changes the network: give the changed",
+        ),
         (
             [PRODUCT, 'options = {"val_dataloader": None, "test_dataloader.dataset.split": "test"}'],
             "no val_dataloader in this config",
@@ -317,7 +320,7 @@ def test_without_the_library_of_corruptions_there_is_one_clear_line(study, tmp_p
 
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_a_measure_that_is_added_later_is_all_that_is_missing(study, tmp_path, split):
-    """Each in the record of the trained weights, the split and the images as they are that has it."""
+    """A measure counts if a record of the trained weights, the split and the unchanged images has it."""
     lines = [PRODUCT, 'options = {"test_dataloader.dataset.split": "test"}']
     measure = f'measure = dict(accuracy="{split}"{{}})'
     (run, *_) = make_plan(study(*lines, measure.format("")), tmp_path / "w").runs
@@ -404,7 +407,7 @@ def test_a_changed_study_does_not_continue_its_old_runs(study, tmp_path):
         run.prepare()
     check_work_dir(plan)
     changed = make_plan(study(PRODUCT, 'options = {"train_cfg.max_iters": 8}'), tmp_path / "w")
-    with pytest.raises(InputError, match=r"4 folders hold runs of another config \(first: .*seed0\)"):
+    with pytest.raises(InputError, match=r"4 folders have runs of another config \(first: .*seed0\)"):
         check_work_dir(changed)
 
 
@@ -433,7 +436,7 @@ def test_a_record_of_odd_content_does_not_end_a_sweep(study, tmp_path, change):
 
 
 def began(plan):
-    """Leave what a sweep leaves that has begun every run of a plan."""
+    """Write the files of a sweep that has begun every run of a plan."""
     for run in plan.runs:
         run.prepare()
     (plan.work_dir / STUDY).write_text(json.dumps(plan.describe()))
@@ -464,7 +467,7 @@ def test_more_seeds_and_variants_are_the_same_study(study, tmp_path):
                 'options = {"optim_wrapper.optimizer.lr": 0.25}',
             ],
             "mine.py",
-            r"4 folders hold runs of another config .*lr is 0.002 there and 0.25 here",
+            r"4 folders have runs of another config .*lr is 0.002 there and 0.25 here",
         ),
     ],
 )
@@ -499,7 +502,7 @@ def test_a_damaged_study_json_is_named(study, tmp_path, content):
     plan = make_plan(study(PRODUCT), tmp_path / "w")
     began(plan)
     (tmp_path / "w" / STUDY).write_bytes(content)
-    with pytest.raises(InputError, match=r"study\.json: no study of this project"):
+    with pytest.raises(InputError, match=r"study\.json: not a study of this project"):
         check_work_dir(plan)
 
 

@@ -1,4 +1,4 @@
-"""What a person sees of running jobs."""
+"""The display of running jobs."""
 
 import io
 import json

@@ -97,7 +97,7 @@ def cluster():
 @pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_run_continued(cluster, tmp_path):
     jobs = tiny_jobs(tmp_path, 4, step_seconds=0.5)
-    jobs[0] = replace(jobs[0], step_seconds=5.0)  # so that it is still at work when it is killed
+    jobs[0] = replace(jobs[0], step_seconds=5.0)  # so that it is still running when it is killed
     jobs += tiny_jobs(tmp_path / "bad", 1, behave="nan")
     jobs[4] = replace(jobs[4], folder=tmp_path / "bad" / "bad-run")
 
@@ -164,7 +164,7 @@ print(json.dumps([len(ray.nodes()), [o.state for o in outcomes.values()], seen])
 
 
 def documented_commands():
-    """Return the commands of the recipe in docs/studies.md, up to the one that starts the sweep."""
+    """Return the commands of the instructions in docs/studies.md, up to the one that starts the sweep."""
     text = (ROOT / "docs" / "studies.md").read_text()
     section = text[text.index("### Ray") : text.index("Ray within a job of Slurm:")]
     lines = [
@@ -176,7 +176,7 @@ def documented_commands():
 
 @pytest.mark.slow
 def test_the_documented_recipe_joins_a_second_worker(tmp_path):
-    """Runs the lines of docs/studies.md with a home folder and a port of its own, one core a worker."""
+    """The commands of docs/studies.md run with their own home folder and port, and one core per worker."""
     ray = Path(sys.executable).with_name("ray")
     if not ray.exists():
         pytest.skip("Ray is not installed")
@@ -188,7 +188,7 @@ def test_the_documented_recipe_joins_a_second_worker(tmp_path):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
     environment |= {"HOME": str(home), "PYTHONPATH": str(ROOT), "PATH": f"{ray.parent}:{os.environ['PATH']}"}
     workers = []
-    sockets = tempfile.mkdtemp(prefix="ray")  # the paths of sockets are short
+    sockets = tempfile.mkdtemp(prefix="ray")  # the paths of sockets must be short
     try:
         for command in documented_commands():
             words = shlex.split(command)

@@ -1,4 +1,4 @@
-"""The Slurm engine: on submitit's local executor, and on a real Slurm of one node where it is installed."""
+"""The Slurm engine, on submitit's local executor and, if Slurm is installed, on a real one with one node."""
 
 import getpass
 import os
@@ -74,7 +74,7 @@ def test_the_script_asks_for_what_the_options_say(tmp_path, monkeypatch):
 
 @pytest.fixture
 def stand_in(tmp_path):
-    """Return the engine on submitit's executor for this machine."""
+    """Return an engine that uses submitit's executor for this machine."""
     submitit = pytest.importorskip("submitit")
     executor = submitit.AutoExecutor(folder=tmp_path / "submitit", cluster="local")
     executor.update_parameters(timeout_min=5)
@@ -186,7 +186,7 @@ def free_ports(count):
 
 @pytest.fixture(scope="module")
 def slurm():
-    """Start a Slurm of this machine alone, with two cores at most, and end it again."""
+    """Start Slurm on this machine only, with at most two cores, and end it after the test."""
     pytest.importorskip("submitit")
     places = {name: shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") for name in DAEMONS}
     if lacking := [name for name, place in places.items() if place is None]:
@@ -262,13 +262,13 @@ def test_a_study_runs_as_an_array(slurm, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_that_needs_more_than_its_time_limit_is_requeued_and_continued(slurm, tmp_path):
-    """Steps of 12 s for 144 s under a limit of 120 s, which Slurm announces 20 to 80 s before."""
+    """Steps of 12 s take 144 s; the limit is 120 s, and Slurm announces it 20 to 80 s before."""
     (job,) = tiny_jobs(tmp_path, 1, steps=12, step_seconds=12.0)
     assert run_jobs([job], engine(tmp_path, minutes=2))[job.name].state == "finished"
     assert starts(job) >= 2
     execute(tiny_jobs(tmp_path / "local", 1, steps=12), SLOTS)
     assert results(job.folder) == results(tmp_path / "local")
-    # One that reaches no checkpoint within the limit would go on for ever.
+    # A run that reaches no checkpoint within the limit would otherwise be requeued for ever.
     (slow,) = tiny_jobs(tmp_path / "slow", 1, step_seconds=600.0)
     outcome = run_jobs([slow], engine(tmp_path / "slow", minutes=1))[slow.name]
     assert outcome.state == "failed"

@@ -1,4 +1,4 @@
-"""tools/sweep.py: the plan printed, and a small real study of which one run fails."""
+"""tools/sweep.py prints the plan, and runs a small real study in which one run fails."""
 
 import json
 
@@ -16,7 +16,7 @@ from tests.studies.tiny import provenance
 
 @pytest.fixture
 def study(tmp_path, small_streets):
-    """A study of two runs of four iterations, one of which diverges, and the timing of both."""
+    """Write a study with two runs of four iterations, one of which diverges, and the timing of both."""
     lednet = str(ROOT / "configs" / "lednet_streets.py")
     data = {f"{split}_dataloader.dataset.data_root": str(small_streets) for split in ("train", "val", "test")}
     options = {
@@ -118,7 +118,7 @@ def test_what_is_measured_is_printed_with_the_plan(study, tool, tmp_path):
 
 
 def test_the_number_of_seeds_for_a_wished_width_is_printed_and_nothing_runs(study, tool, tmp_path):
-    """Three seeds of two variants, of which each has its own spread over images and seeds."""
+    """Two variants with three seeds each have different spreads over images and seeds."""
     work_dir = tmp_path / "w"
     lednet = str(ROOT / "configs" / "lednet_streets.py")
     runs = f'runs = [dict(configs=[{lednet!r}], variants=["default", "no_apn"], seeds=[0, 1, 2])]'
@@ -163,7 +163,7 @@ def test_a_real_study_measures_what_is_added_to_it_and_nothing_else(study, tool,
     lines.append(f"runs = [dict(configs=[{lednet!r}])]")
 
     def swept(measure):
-        """Return the kind of each new record and what it has."""
+        """Return the kind and the content of each new record."""
         before = {record.id for record in read_records([work_dir])[0]}
         study.write_text("\n".join([*lines, measure]))
         outcome = tool("sweep", study, "--work-dir", work_dir, "--jobs", 1)
@@ -209,7 +209,7 @@ def test_a_real_study_of_which_one_run_fails(study, tool, tmp_path):
     kinds = {}
     for record in records:
         kinds.setdefault(record.run.variant, []).append(record.kind)
-    # The images that streets' test_dataloader loads are those of val: one accuracy is all there is.
+    # The test_dataloader of streets loads the images of val, so there is only one accuracy.
     assert sorted(kinds["default"]) == ["accuracy", "complexity", "latency", "train"]
     assert sorted(kinds["diverging"]) == ["complexity", "failure", "latency"]
     assert len({r.config.sha256 for r in records if r.run.variant == "default"}) == 1
@@ -224,7 +224,7 @@ def test_a_real_study_of_which_one_run_fails(study, tool, tmp_path):
 
 @pytest.mark.slow
 def test_a_real_study_that_is_tuned(study, tool, tmp_path):
-    """With one learning rate the loss becomes NaN, so the other one trains the reported run."""
+    """With one learning rate the loss becomes NaN, so the reported run is trained with the other one."""
     lines = study.read_text().splitlines()
     lines = [line for line in lines if not line.startswith(("runs =", "measure ="))]
     lednet = str(ROOT / "configs" / "lednet_streets.py")

@@ -1,4 +1,4 @@
-"""Tuning with one budget for all: the trials, the choice on val, what is kept of it, and the failures."""
+"""Tuning with the same budget for all: the trials, the choice on val, its record, and failures."""
 
 import io
 import json
@@ -49,12 +49,12 @@ def learning_rate(job):
 
 
 def score(job):
-    """Return the mIoU of a run: the nearer to its network's best learning rate, the higher."""
+    """Return the mIoU of a run, which is higher the closer its learning rate is to the network's best."""
     return 60 - 10 * abs(math.log(learning_rate(job) / BEST[job.run.network]))
 
 
 class Trainer:
-    """Stands in for trainings: writes their records, and keeps the order in which they were begun."""
+    """A stand-in for trainings, which writes their records and keeps the order in which they began."""
 
     def __init__(self, fails=lambda job: False):
         self.fails = fails
@@ -72,7 +72,7 @@ class Trainer:
             new_record("train", job.run, job.text, {"iterations": job.max_iters}, {}, provenance()),
             job.folder,
         )
-        # On test the worst setting is the best: whoever looks there chooses wrongly.
+        # On test, the worst setting is the best one, so a choice that looks there would be wrong.
         for split, miou in (("val", score(job)), ("test", 100 - score(job))):
             values = {"miou_percent": miou}
             record = new_record("accuracy", job.run, job.text, values, {"split": split}, provenance())
@@ -230,7 +230,7 @@ def test_a_setting_counts_by_its_mean_over_the_seeds_and_not_without_one_of_them
     [
         (RUNS, TUNE.replace('"val"', '"test"'), "tune.split: .*settings are chosen on val alone"),
         (RUNS, TUNE.replace('"val"', '"train"'), "tune.split: "),
-        (RUNS, TUNE.replace("100", "1"), "seed 1 is one of the tuning and of the runs"),
+        (RUNS, TUNE.replace("100", "1"), "seed 1 is used for the tuning and for the runs"),
         (RUNS, TUNE.replace("[100]", "[]"), "tune.seeds: "),
         (RUNS, TUNE.replace("[100]", "[100, 100]"), "a seed is given twice"),
         (RUNS, TUNE.replace(LR, "model.backbone.shuffle"), "model.backbone.shuffle changes the network"),
@@ -245,7 +245,7 @@ def test_a_setting_counts_by_its_mean_over_the_seeds_and_not_without_one_of_them
         (RUNS, TUNE.replace(str(GRID), "dict(low=1e-4, high=1e-2, log=True)"), "needs a number of trials"),
         (RUNS, TUNE.replace(str(GRID), "dict(low=1.0, high=0.5)"), "low must be below high"),
         (RUNS, TUNE.replace(str(GRID), str(list(range(1, 102)))), "more than 100 settings"),
-        (RUNS + f'\noptions = {{"{LR}": 1e-3}}', TUNE, "set by options and searched by tune"),
+        (RUNS + f'\noptions = {{"{LR}": 1e-3}}', TUNE, "is in options and in tune.space"),
         (RUNS, with_options({LR: 1e-3}), f"{LR} is set by the options of tune and searched"),
         (RUNS, with_options({"val_dataloader.dataset.split": "test"}), "affects how a trial is judged"),
         (RUNS, with_options({"study": "other"}), "study identifies the run"),
@@ -254,7 +254,7 @@ def test_a_setting_counts_by_its_mean_over_the_seeds_and_not_without_one_of_them
         (
             RUNS + '\noptions = {"val_dataloader.dataset.split": "test"}',
             TUNE,
-            "val_dataloader has the data of test, on which nothing may be chosen",
+            "val_dataloader has the data of test, which must not be used to choose",
         ),
         (
             'runs = [dict(networks=["lednet"], datasets=["camvid"], seeds=[i]) for i in (0, 1)]',
@@ -319,7 +319,7 @@ def test_a_larger_space_is_searched_with_as_many_trials_for_every_network(write,
         means = [trial.scores()[0] for trial in search.trials]
         assert search.chosen.number == means.index(max(means))
         assert max(means[10:]) > sorted(means[:10])[5]
-    # Continued, it is the same search, and nothing runs again.
+    # When it continues, the search is the same, and nothing runs again.
     again = make_plan(path, tmp_path / "w")
     assert [s.chosen.setting for s in again.searches] == [s.chosen.setting for s in plan.searches]
     assert [[t.setting for t in s.trials] for s in again.searches] == settings
@@ -457,7 +457,7 @@ def test_the_cost_is_what_was_spent_and_what_the_known_speed_leaves(write, tmp_p
 
 
 def test_the_cost_says_whose_tests_it_does_not_know(write, tmp_path):
-    """Trials are tested on val alone; what two corruptions cost is known once a reported run is over."""
+    """Trials are tested on val only; the cost of two corruptions is known after the first reported run."""
     pytest.importorskip("imagecorruptions")
     measure = 'measure = dict(corruptions=dict(names="fog", severities=[1, 2]))'
     plan = make_plan(write(RUNS, TUNE, 'options = {"train_cfg.max_iters": 100}', measure), tmp_path / "w")

@@ -48,7 +48,7 @@ class TinyJob(TrainingJob):
         return [sys.executable, "-S", str(SCRIPT), str(self.folder), self.behave, *numbers]
 
     def prepare(self) -> None:
-        """Leave the records that the process will complete."""
+        """Write the records that the process will complete."""
         super().prepare()
         records = [
             new_record("train", self.run, self.text, {"iterations": self.steps}, {}, provenance()),
@@ -61,7 +61,7 @@ class TinyJob(TrainingJob):
 
 
 def tiny_jobs(folder: Path, count: int, **more) -> list[TinyJob]:
-    """Return jobs of seeds 0, 1, ... below a folder."""
+    """Return jobs with the seeds 0, 1, ... in a folder."""
     return [
         TinyJob(
             run=Run(network="tiny", dataset="none", seed=seed, study="test"),
@@ -84,7 +84,7 @@ def execute(
 
 
 def results(folder: Path) -> dict[int | None, float]:
-    """Return seed -> mIoU of the finished runs below a folder."""
+    """Return the mIoU of the finished runs in a folder, by seed."""
     records, problems = read_records([folder])
     assert not problems
     return {r.run.seed: r.values["miou_percent"] for r in records if r.kind == "accuracy"}

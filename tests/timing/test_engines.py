@@ -1,4 +1,4 @@
-"""Engines: equal to eager or left out with a reason, and records of what was timed."""
+"""Engines equal eager mode or are left out with a reason, and records describe what was timed."""
 
 import sys
 
@@ -88,7 +88,7 @@ def test_the_network_stays_as_it_is(network, images):
 
 @pytest.mark.parametrize("tf32", [False, True])
 def test_the_choice_of_float32_products_can_be_read_by_all(tf32):
-    """PyTorch's compiler asks by the older settings, which raise once the newer ones disagree with them."""
+    """PyTorch's compiler reads the older settings, which raise an error if the newer ones differ."""
 
     def settings():
         backends = torch.backends

@@ -1,4 +1,4 @@
-"""The latency protocol: interleaving, statistics, what is taken again and what is marked unstable."""
+"""The latency protocol: interleaving, statistics, repeated blocks, and rows that are marked unstable."""
 
 import gc
 from itertools import chain, repeat
@@ -48,7 +48,7 @@ def test_the_interval_of_the_median_covers_it_as_often_as_it_says():
 
 
 def drifting(random, runs, spread):
-    """Times around 100 with noise of 1 and a slow drift, as on a shared machine: (runs, 200)."""
+    """Return times around 100 with noise of 1 and a slow drift, as on a shared machine: (runs, 200)."""
     steps = random.normal(size=(runs, 10)) * spread
     return 100 + np.repeat(steps, 20, axis=1) + random.normal(size=(runs, 200))
 
@@ -70,7 +70,7 @@ def test_two_runs_of_rows_without_a_mark_agree(spread):
     ]
     apart = np.abs(np.median(first, 1) / np.median(second, 1) - 1) > 0.05
     if spread == 1:
-        assert all(unmarked)  # a mark on every row would be no help
+        assert all(unmarked)  # a mark on every row would not help
     assert np.mean(unmarked & apart) <= 0.01
 
 

@@ -1,4 +1,4 @@
-"""Train, test, predict, count, time, report: the whole chain on a small generated set."""
+"""The whole chain on a small generated set: train, test, predict, count, time and report."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The commands about datasets: checking, preparing, and what the demo does with a set that is there."""
+"""The commands that check and prepare datasets, and the demo's treatment of an existing set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shell scripts take whole numbers only, evaluate nothing, and pass every argument on as it is."""
+"""The shell scripts accept only whole numbers, evaluate nothing, and pass every argument on unchanged."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ def shell(script, *arguments, **environment):
 
 @pytest.fixture
 def echo(tmp_path):
-    """A program that prints its arguments, one a line: ``python`` and ``srun``."""
+    """Write programs ``python`` and ``srun`` that print each of their arguments on a line."""
     for name in ("python", "srun"):
         path = tmp_path / "bin" / name
         path.parent.mkdir(exist_ok=True)

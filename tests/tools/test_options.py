@@ -39,15 +39,15 @@ TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("*.py"))
 EXERCISED: dict[str, set[str]] = {}
 
 
-class Made(Exception):  # noqa: N818  (it is no error)
-    """Carries the parser that a command has made."""
+class Made(Exception):  # noqa: N818  (it is not an error)
+    """An exception that carries the parser of a command."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self.parser = parser
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:
-    """Start a command and stop it where it would parse its arguments."""
+    """Return the parser of a command, which is stopped when it would parse its arguments."""
 
     def stop(parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
         raise Made(parser)
@@ -58,7 +58,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
 
 
 def options_of(command: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Go through (command, the names of one option), into commands of commands."""
+    """Yield (command, the names of one option), also for subcommands."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, inner in action.choices.items():
@@ -68,7 +68,7 @@ def options_of(command: str, parser: argparse.ArgumentParser) -> Iterator[tuple[
 
 
 def exercises(command: str, *options: str) -> Callable[[Callable], Callable]:
-    """Say which options of a command a test runs."""
+    """Declare which options of a command a test runs."""
 
     def mark(test: Callable) -> Callable:
         EXERCISED.setdefault(command, set()).update(options)
@@ -80,7 +80,7 @@ def exercises(command: str, *options: str) -> Callable[[Callable], Callable]:
 
 @pytest.fixture
 def tool(tool, request):
-    """Run a command as the fixture of this name does, and see afterwards that the options were passed."""
+    """Run a command like the fixture of this name, and check afterwards that the options were passed."""
     passed: dict[str, set[str]] = {}
 
     def run(name: str, *arguments: object):
@@ -214,7 +214,7 @@ LISTED = ("networks", "datasets", "recipes", "variants")
 
 @pytest.fixture
 def on_small_streets(small_streets) -> list[str]:
-    """Settings that put the small set in the place of the default one."""
+    """Return settings that replace the default dataset by the small one."""
     return [f"{split}_dataloader.dataset.data_root={small_streets}" for split in ("train", "val", "test")]
 
 

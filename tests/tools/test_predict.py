@@ -1,4 +1,4 @@
-"""The command that predicts: nothing of a user's is lost, nothing is left out in silence, counts are true."""
+"""Prediction loses no file of the user's, names every file that it leaves out, and prints correct counts."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_images_of_one_name_and_other_files(predict, images):
     done = predict(images)
     assert done.status == 0
     assert done.out.startswith("3 of 3 images predicted; the pictures are in")
-    assert "files left out, being no images: 1 .mp4" in done.err
+    assert "files left out, which are not images: 1 .mp4" in done.err
     assert contents(images.parent / "out").keys() == {"a.png.png", "a.bmp.png", "b.png"}
 
 

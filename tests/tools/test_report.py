@@ -1,4 +1,4 @@
-"""The report's command: pictures from checkpoints, a baseline of choice, what was left out, bad input."""
+"""The command for reports: pictures from checkpoints, a chosen baseline, files left out, and bad input."""
 
 import json
 import re
@@ -80,7 +80,7 @@ def test_a_user_s_file_is_replaced_only_where_that_is_asked_for(tool, tmp_path):
 def test_a_number_of_pictures_that_is_none_is_one_line(count, tool, tmp_path):
     made = tool("report", tmp_path, "--pictures", count)
     assert made.status == 2
-    assert "is no whole number from 0 to 100" in made.err
+    assert "is not a whole number from 0 to 100" in made.err
 
 
 def test_bad_input_ends_with_one_line(tool, tmp_path):

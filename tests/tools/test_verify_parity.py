@@ -1,4 +1,4 @@
-"""Reference vectors of odd content: each is one line, and the others are compared all the same."""
+"""A faulty reference vector gives one line, and the other vectors are checked nevertheless."""
 
 import json
 
@@ -43,7 +43,7 @@ ODD = {
 
 @pytest.fixture(scope="module")
 def small():
-    """A vector with one case in evaluation mode and the gradients, which is compared in a second."""
+    """Return a vector with one case in evaluation mode and the gradients, which is checked in a second."""
     vector = json.loads(GOOD.read_text())
     vector["cases"] = [vector["cases"][0], next(c for c in vector["cases"] if c["mode"] == "grad")]
     return json.dumps(vector)

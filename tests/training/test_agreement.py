@@ -1,4 +1,4 @@
-"""A config that contradicts itself is refused before the first iteration; what is doubtful is said."""
+"""A contradictory config is refused before the first iteration, and doubtful settings give a warning."""
 
 import shutil
 from types import SimpleNamespace
@@ -30,7 +30,7 @@ def dataset(classes=NAMES, size=8, **attributes):
 
 
 def runner(model=None, *, train=None, val=None, val_evaluator=None, schedules=None, epochs=False):
-    """Return what the check looks at; networks are small, the parts are the real ones."""
+    """Return a runner for the check; its networks are small, and its other parts are the real ones."""
     head = {"type": "FCNHead", "in_channels": 4, "channels": 4, "num_convs": 0, "concat_input": False}
     settings = {"num_classes": 5, "class_weight": None, **(model or {})}
     built = MODELS.build(

@@ -1,4 +1,4 @@
-"""Which checkpoints a training keeps, and which it can be continued from."""
+"""The checkpoints that a training keeps, and those from which it can be continued."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ FAULTS = {
         lambda c: c.update(state_dict={k: v.half() for k, v in c["state_dict"].items()}),
         "another precision",
     ),
-    "no optimizer": (lambda c: c.pop("optimizer"), "holds no optimizer state"),
-    "optimizer a list": (damage("optimizer", [1]), "holds no optimizer state"),
+    "no optimiser": (lambda c: c.pop("optimizer"), "holds no optimiser state"),
+    "optimizer a list": (damage("optimizer", [1]), "holds no optimiser state"),
     "no groups": (damage("optimizer.param_groups", []), "0 groups of parameters"),
     "other groups": (damage("optimizer.param_groups.0.params", [0]), "groups of parameters differ"),
     "a group a text": (damage("optimizer.param_groups.0", "x"), "groups of parameters differ"),
@@ -136,7 +136,7 @@ def save(content, path):
     [(torch.optim.SGD, torch.optim.AdamW), (torch.optim.AdamW, torch.optim.SGD)],
 )
 def test_another_optimizer(theirs, ours, path):
-    with pytest.raises(InputError, match=f"its optimizer is not {ours.__name__}"):
+    with pytest.raises(InputError, match=f"its optimiser is not {ours.__name__}"):
         Training(ours).read(save(Training(theirs).checkpoint(), path))
 
 
@@ -153,7 +153,7 @@ def test_another_network_and_weights_that_are_not_finite(path):
 
 
 def runner_of(folder, hub: str, **state):
-    """A training of which only the checkpoints are real."""
+    """Return a runner of which only the checkpoints are real."""
 
     def write(out_dir, filename, *args, meta, **kwargs):
         runner.written.append((filename, meta["iter"]))

@@ -1,4 +1,4 @@
-"""Distributed training on CPUs: gloo, and synchronised batch norm that falls back by itself."""
+"""Distributed training on CPUs uses gloo, and replaces synchronised batch normalisation by plain one."""
 
 import os
 import subprocess

@@ -6,7 +6,6 @@ import re
 import pytest
 
 from lednet_mm.training.training import train
-from tests.conftest import SHALLOW
 
 FIRST = {"train_cfg.max_iters": 11, "train_cfg.val_interval": 99}
 
@@ -27,12 +26,12 @@ def logged(capfd):
 )
 def test_progress_is_shown_after_the_first_iteration(interval, expected, quick_config, tmp_path, capfd):
     options = {**FIRST, "default_hooks.logger.interval": interval}
-    train(quick_config(SHALLOW), work_dir=tmp_path / "run", options=options)
+    train(quick_config(), work_dir=tmp_path / "run", options=options)
     assert logged(capfd) == expected
 
 
 def test_progress_is_shown_early_after_a_resume(quick_config, tmp_path, capfd):
-    config, options = quick_config(SHALLOW), {**FIRST, "default_hooks.logger.interval": 50}
+    config, options = quick_config(), {**FIRST, "default_hooks.logger.interval": 50}
     train(config, work_dir=tmp_path / "run", options={**options, "train_cfg.max_iters": 4})
     logged(capfd)
     train(config, work_dir=tmp_path / "run", options=options, resume=True)

@@ -1,4 +1,4 @@
-"""A loop over epochs ends, validates after each, and is exact on resume, also in the middle of an epoch."""
+"""A loop over epochs ends, validates after each, and resumes exactly, even in the middle of an epoch."""
 
 import pytest
 import torch
@@ -10,7 +10,6 @@ from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.records import read_records
 from lednet_mm.training.history import epochs_of
 from lednet_mm.training.training import train
-from tests.conftest import SHALLOW
 
 EPOCHS = (
     "train_cfg = dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=2, val_interval=1)",
@@ -24,7 +23,7 @@ UNTOUCHED = "train_dataloader['dataset']['pipeline'].pop(3)"  # flips that only 
 @pytest.mark.parametrize("lines", [(), (FINITE, UNTOUCHED)], ids=["endless", "finite"])
 def test_epochs_are_exact_on_resume_and_when_more_are_asked_for(lines, quick_config, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    config = quick_config(SHALLOW, *EPOCHS, *lines)  # 2 epochs of 3 iterations of 2 images
+    config = quick_config(*EPOCHS, *lines)  # 2 epochs of 3 iterations of 2 images
     run = tmp_path / "run"
     train(config, work_dir=run)
     assert len(checkpoints_of(run)) == 6

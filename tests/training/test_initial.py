@@ -1,4 +1,4 @@
-"""A training begins from another checkpoint: what fits is loaded, and said; the rest is left."""
+"""A training that begins from another checkpoint loads the tensors that fit, and names the others."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def network(config, options=None, seed=7):
 
 
 def parameters(state):
-    """Return the tensors that a step of no size leaves as they are: no statistics."""
+    """Return the tensors that a step with a learning rate of 0 does not change, which excludes statistics."""
     return {name: t for name, t in state.items() if "running_" not in name and "num_batches" not in name}
 
 
@@ -67,7 +67,7 @@ def first_stage(folder, config):
 
 
 def bare(folder, config):
-    """Return an encoder's weights as it saves them itself, in a training of several processes."""
+    """Return an encoder's weights as it saves them by itself, in a training with several processes."""
     encoder = network(config).backbone.state_dict()
     torch.save({f"module.{name}": tensor for name, tensor in encoder.items()}, folder / "encoder.pth")
     return {f"backbone.{name}": tensor for name, tensor in encoder.items()}

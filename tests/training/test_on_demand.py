@@ -1,4 +1,4 @@
-"""Generated streets are made where they are missing and read; nothing of a user's is touched."""
+"""Generated streets are made if they are missing and needed, and no file of the user's is changed."""
 
 import shutil
 
@@ -14,7 +14,7 @@ CONFIG = ROOT / "configs" / "lednet_streets.py"
 
 @pytest.fixture
 def made(tmp_path, small_streets, monkeypatch):
-    """Work in an empty folder, with a small set in the place of the default one; return the calls."""
+    """Work in an empty folder, with a small set instead of the default one, and return the calls."""
     calls = []
 
     def generate(root, **parameters):

@@ -39,7 +39,7 @@ def test_precision_follows_from_device_and_flags(capability, convolutions, produ
 
 @pytest.fixture
 def ampere(monkeypatch):
-    """A device that says it is such a GPU."""
+    """Return a device that reports the capability of such a GPU."""
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 6))
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     return torch.device("cuda:0")
@@ -73,7 +73,7 @@ def test_amd_gpus_have_no_tf32(ampere, monkeypatch):
 
 @pytest.mark.parametrize(("line", "expected"), [("tf32 = True", "tf32"), ("tf32 = False", "fp32")])
 def test_a_config_chooses_and_records_say_so(quick_config, tmp_path, monkeypatch, line, expected):
-    """The CPU is taken for a GPU where the records ask for its capability."""
+    """The CPU pretends to be a GPU when the records ask for its capability."""
     said = describe_precision
     monkeypatch.setattr(precision, "describe_precision", lambda _, *flags: said((9, 0), *flags))
     train(quick_config(line, "train_cfg = dict(max_iters=2, val_interval=2)"), work_dir=tmp_path / "w")

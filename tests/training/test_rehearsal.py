@@ -51,7 +51,7 @@ def test_a_run_with_and_without_it_has_the_same_bits(quick_config, tmp_path, mon
 
 
 class Remembers(nn.Module):
-    """Keeps a running mean, a number of calls and a mode, and draws from all generators."""
+    """A layer that keeps a running mean, a number of calls and a mode, and draws from all generators."""
 
     def __init__(self):
         super().__init__()
@@ -144,7 +144,7 @@ def test_images_of_two_sizes_in_a_batch(two_sizes, quick_config, small_config, t
     line = error_of(tool("train", config, "--work-dir", tmp_path / "run"))
     assert "train_dataloader: a batch has images of different sizes (64x128, 96x160)" in line
 
-    # A batch of the validation is predicted image by image where the sizes differ.
+    # A validation batch is predicted image by image if the sizes differ.
     config = small_config("val_dataloader.update(batch_size=2)", data=two_sizes)
     assert tool("train", config, "--work-dir", tmp_path / "other").status == 0
 

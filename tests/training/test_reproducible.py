@@ -1,4 +1,4 @@
-"""Data order and augmentation as functions of seed and position."""
+"""The order and augmentation of data depend only on the seed and the position."""
 
 import pickle
 import random
@@ -49,7 +49,7 @@ def test_a_draw_keeps_its_seed_through_wrappers_and_processes():
 
 
 class Augmented:
-    """Each sample is a random number drawn after the seed was planted."""
+    """A dataset in which each sample is a random number drawn after seeding."""
 
     def __init__(self, size):
         self.size = size

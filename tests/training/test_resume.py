@@ -30,7 +30,6 @@ from lednet_mm.literals import read_literals
 from lednet_mm.records import read_records
 from lednet_mm.training import hooks
 from lednet_mm.training.training import train
-from tests.conftest import SHALLOW
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,7 +52,7 @@ def same(a, b):
 
 
 def test_killed_and_resumed_is_bit_identical(small_config, tmp_path, one_thread):
-    config = small_config(SHALLOW)
+    config = small_config()
     train(config, work_dir=tmp_path / "whole", seed=3)
 
     process = subprocess.Popen(
@@ -83,7 +82,7 @@ def test_killed_and_resumed_is_bit_identical(small_config, tmp_path, one_thread)
 
 
 def test_another_seed_gives_other_weights(small_config, tmp_path, one_thread):
-    config = small_config(SHALLOW, "train_cfg = dict(max_iters=2)")
+    config = small_config("train_cfg = dict(max_iters=2)")
     for seed in (0, 1):
         train(config, work_dir=tmp_path / str(seed), seed=seed)
     assert not same(weights(tmp_path / "0", 2), weights(tmp_path / "1", 2))
@@ -93,7 +92,7 @@ def test_checkpoints_of_no_use_are_named_and_the_one_before_is_used(
     small_config, tmp_path, one_thread, capfd
 ):
     run = tmp_path / "run"
-    config = small_config(SHALLOW, "default_hooks = dict(checkpoint=dict(interval=2, max_keep_ckpts=4))")
+    config = small_config("default_hooks = dict(checkpoint=dict(interval=2, max_keep_ckpts=4))")
     train(config, work_dir=run, seed=0)
     expected = weights(run, 8)
     newest, before, good, _ = checkpoints_of(run)
@@ -125,13 +124,13 @@ def test_whole_checkpoints_that_cannot_be_continued_are_not_passed_over(small_co
     failed = tool("train", config, "--work-dir", run, "--resume")
     assert failed.status == 2
     assert f"error: no checkpoint in {run} can be continued: {run / 'iter_6.pth'}" in failed.err
-    assert "holds no optimizer state" in failed.err
+    assert "holds no optimiser state" in failed.err
     assert (run / "iter_6.pth").read_bytes() == kept
 
 
 @HOOKS.register_module()
 class SpoilHook(Hook):
-    """Makes a weight NaN after the fourth iteration, when no loss is computed from it any more."""
+    """A hook that makes a weight NaN after the fourth iteration, when no loss depends on it any more."""
 
     priority = "VERY_HIGH"
 
@@ -171,7 +170,7 @@ def test_a_full_disk_ends_in_a_line_and_leaves_the_earlier_checkpoints(
 
 
 def test_only_the_newest_are_kept_and_nothing_half_written(small_config, tmp_path):
-    config = small_config(SHALLOW)
+    config = small_config()
     train(config, work_dir=tmp_path / "run")
     assert [path.name for path in checkpoints_of(tmp_path / "run")] == [
         "iter_8.pth",
@@ -189,14 +188,14 @@ def records_of(work_dir):
 
 @pytest.fixture(scope="module")
 def four_iterations(tmp_path_factory) -> Path:
-    """A folder for the run of ``begun``, which all tests share."""
+    """Return a folder for the run of ``begun``, which all tests share."""
     return tmp_path_factory.mktemp("begun") / "run"
 
 
 @pytest.fixture
 def begun(quick_config, tmp_path, one_thread, four_iterations):
-    """A config, and a copy of its run that has done 4 iterations."""
-    config = quick_config(SHALLOW, "train_cfg = dict(max_iters=4, val_interval=4)")
+    """Return a config, and a copy of its run after 4 iterations."""
+    config = quick_config("train_cfg = dict(max_iters=4, val_interval=4)")
     if not four_iterations.exists():
         train(config, work_dir=four_iterations, seed=3)
     return config, Path(shutil.copytree(four_iterations, tmp_path / "run"))
@@ -389,7 +388,7 @@ def test_a_launcher_that_did_not_start_the_process(quick_config, tmp_path, tool,
 
 
 def test_the_speed_counts_training_alone(quick_config, tmp_path, one_thread, monkeypatch):
-    config = quick_config(SHALLOW, "train_cfg = dict(max_iters=4, val_interval=1)")
+    config = quick_config("train_cfg = dict(max_iters=4, val_interval=1)")
 
     def slowly(function):
         def call(*args, **kwargs):

@@ -1,4 +1,4 @@
-"""Options of a recipe that make the step faster change nothing but the last digits."""
+"""Options of a recipe that make the step faster change only the last digits of its results."""
 
 import math
 import re
@@ -73,7 +73,7 @@ def test_fused_adamw_makes_the_same_steps(batch):
 
 
 def test_no_iteration_reads_from_the_device(small_config, tmp_path):
-    """What a GPU would have to be waited for: numbers taken out of tensors, sizes that depend on values."""
+    """Reading a tensor's values, and sizes that depend on values, would make the CPU wait for a GPU."""
     aten = torch.ops.aten
     waits = (aten._local_scalar_dense.default, aten.nonzero.default, aten.masked_select.default)
     reads: list[str] = []

@@ -1,4 +1,4 @@
-"""Encoder first, then encoder and decoder: what learns in which stage, in a real training."""
+"""In a real training, the encoder learns in the first stage, and encoder and decoder in the second."""
 
 from types import SimpleNamespace
 

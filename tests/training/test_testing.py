@@ -1,4 +1,4 @@
-"""Testing a checkpoint: splits named by their data, augmentation, pictures, and mistakes in one line."""
+"""Testing a checkpoint: splits are named by their data; augmentation, pictures, and errors in one line."""
 
 from __future__ import annotations
 
@@ -383,7 +383,7 @@ def test_the_metric_of_mmsegmentation_is_replaced(small_config, checkpoint, tool
 def test_a_record_says_which_images_belong_together(small_config, small_streets, checkpoint, tool, tmp_path):
     assert tool("test", small_config(), checkpoint, "--work-dir", tmp_path / "single").status == 0
     assert only_record(tmp_path / "single").details["per_image_frames"] == []
-    # The same files read as Cityscapes are a city with a drive of one frame each.
+    # If the same files are read as Cityscapes, each is a drive with one frame in a city.
     place = str(small_streets)
     lines = f"test_dataloader = dict(dataset=dict(type='Cityscapes', data_root={place!r}))"
     assert tool("test", small_config(lines), checkpoint, "--work-dir", tmp_path / "city").status == 0
@@ -449,7 +449,7 @@ def test_calibration_of_augmented_predictions_is_refused(small_config, checkpoin
 
 @pytest.fixture
 def darkening(monkeypatch) -> list:
-    """Stand in for the library: an image becomes darker with the severity. Returns what was corrupted."""
+    """Replace the library by a function that darkens images with the severity; return its calls."""
     done = []
 
     def darken(image, corruption, name):

@@ -1,4 +1,4 @@
-"""What is touched of MMEngine's runner and loops, by what it does."""
+"""The private parts of MMEngine's runner and loops that are used still do what is needed."""
 
 import pytest
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop

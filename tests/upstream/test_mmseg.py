@@ -1,4 +1,4 @@
-"""What is touched of MMSegmentation's transforms, by what it does."""
+"""The private parts of MMSegmentation's transforms that are used still do what is needed."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What is touched of ptflops: each rule is told of, and the tables are as they were afterwards."""
+"""The wrapped rules of ptflops report every layer and operator, and its tables are restored afterwards."""
 
 from collections import Counter
 
@@ -12,7 +12,7 @@ from lednet_mm.upstream import ptflops
 
 
 class Network(nn.Module):
-    """A convolution, a functional activation and a product of matrices."""
+    """A network with a convolution, a functional activation and a product of matrices."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ def test_what_has_a_rule():
 
 
 class Fails(nn.Module):
-    """Takes no image."""
+    """A network that accepts no image."""
 
     def forward(self, x):
         raise ValueError("takes no image")

@@ -1,4 +1,4 @@
-"""What is touched of PyTorch, by what it does."""
+"""The private parts of PyTorch that are used still do what is needed."""
 
 import inspect
 

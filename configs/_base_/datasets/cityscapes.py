@@ -1,5 +1,5 @@
-# Cityscapes by train ids, images resized from 2048x1024 to 1024x512 as LEDNet's authors do; evaluated at the
-# labels' own size.
+# Cityscapes with train ids. Images are resized from 2048x1024 to 1024x512 as LEDNet's authors do; predictions
+# are evaluated at the labels' own size.
 dataset = "cityscapes"
 dataset_type = "Cityscapes"
 data_root = "data/cityscapes"
@@ -7,9 +7,9 @@ num_classes = 19
 train_images = 2975
 iterations = 80000  # length of the common recipe
 val_interval = 4000
-crop_size = (512, 1024)  # height, width; nothing is cropped: the network sees this size
+crop_size = (512, 1024)  # height, width; nothing is cropped, so the network gets this size
 
-# The authors' weights of their decoder stage (github.com/xiaoyufenfei/LEDNet, train/main.py).
+# The class weights of the authors' decoder stage (github.com/xiaoyufenfei/LEDNet, train/main.py).
 class_weight = [
     *(2.8149, 6.9850, 3.7890, 9.9428, 9.7702, 9.5111, 10.3114, 10.0265, 4.6323, 9.5608),
     *(7.8698, 9.5169, 10.3737, 6.6616, 10.2605, 10.2879, 10.2898, 10.4054, 10.1381),

@@ -8,7 +8,7 @@ iterations = 2000  # length of the common recipe
 val_interval = 250
 crop_size = (128, 256)  # height, width
 
-# 1 / ln(1.02 + p), p being each class's share of the labelled pixels of the default train split.
+# 1 / ln(1.02 + p), where p is each class's share of the labelled pixels in the default train split.
 class_weight = [
     *(3.3868, 14.7957, 5.7428, 31.2046, 36.5734, 28.3056, 43.9224, 42.5256, 9.5837, 27.0852),
     *(6.9254, 31.8782, 43.1056, 13.3446, 16.0951, 21.9845, 23.8054, 46.472, 46.0805),

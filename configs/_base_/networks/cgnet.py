@@ -1,7 +1,7 @@
 """CGNet (arXiv:1811.08201), MMSegmentation's, equal to its authors' with these settings; 0.50 M parameters.
 
-MMSegmentation's own config gives the classifier a bias and starts every PReLU at a slope of 0. Its
-``act_cfg`` does not reach the activations after a bare normalisation.
+MMSegmentation's own config gives the classifier a bias, and every PReLU an initial slope of 0. Its
+``act_cfg`` has no effect on activations that follow a normalisation without a convolution.
 """
 
 network = "cgnet"

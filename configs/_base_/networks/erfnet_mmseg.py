@@ -1,6 +1,7 @@
 """ERFNet as MMSegmentation has it, 2.08 M parameters: not its authors' network, which is in erfnet.py.
 
-Its classifier is another one and works at half resolution, its dropout is of single values and of one rate.
+Its classifier is a different one and works at half resolution. Its dropout zeroes single values instead of
+channels, and has the same rate everywhere.
 """
 
 network = "erfnet_mmseg"

@@ -1,6 +1,7 @@
 """Fast-SCNN (arXiv:1902.04502) as MMSegmentation has it, 1.40 M parameters; BN instead of SyncBN.
 
-MMSegmentation trains it by binary cross entropy over classes; here by the recipe's loss like all networks.
+MMSegmentation trains it with a binary cross entropy of each class; here it has the recipe's loss like all
+other networks.
 """
 
 network = "fastscnn_mmseg"

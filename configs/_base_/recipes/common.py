@@ -1,4 +1,4 @@
-"""The one recipe for all networks: AdamW 2e-3, poly 0.9; the dataset gives the length and the size."""
+"""The recipe that all networks share: AdamW 2e-3, poly 0.9; the dataset sets the length and the crop size."""
 
 _base_ = "../runtime.py"
 

@@ -1,5 +1,5 @@
 "use strict";
-// Puts the page together: sections, each of some parts. What draws a part is known by its kind.
+// Builds the page from sections, which consist of parts. The kind of a part determines the function that draws it.
 
 const KINDS = { table: addTable, scatter: addScatter, lines: addLines, pictures: addPictures, facts: addFacts, list: addList };
 
@@ -62,7 +62,7 @@ const { facts } = report.data;
 const days = [facts.first, facts.last].map((date) => date.slice(0, 10));
 const when = days[0] === days[1] ? days[0] : `${days[0]} to ${days[1]}`;
 document.getElementById("facts").textContent =
-  `${facts.records} records of ${when}. Underlined numbers tell where they come from when they are clicked, published ones too.`;
+  `${facts.records} records of ${when}. Click an underlined number to see where it comes from; published numbers have a source too.`;
 
 const dialog = document.getElementById("dialog");
 document.getElementById("dialog-close").addEventListener("click", () => dialog.close());

@@ -1,10 +1,10 @@
 "use strict";
-// Plots to play with: points with axes to choose, and lines.
+// Interactive plots: points with selectable axes, and lines.
 
-// With more points than these, only those on the Pareto front are labelled.
+// If there are more points, only those on the Pareto front are labelled.
 const MAX_LABELS = 25;
 
-// Matplotlib's markers as Chart.js has them, each with its rotation in degrees.
+// The markers of Chart.js that correspond to Matplotlib's, with their rotation in degrees.
 const MARKERS = {
   o: ["circle", 0], s: ["rect", 0], "^": ["triangle", 0], D: ["rectRot", 0], v: ["triangle", 180], "<": ["triangle", 270], ">": ["triangle", 90],
 };
@@ -19,7 +19,7 @@ function paretoFront(points, smaller) {
   return ordered.filter((point) => point.y > best && ((best = point.y), true));
 }
 
-// Names beside the points, none over another; standard deviations as bars.
+// Draws names beside the points, without overlaps, and standard deviations as bars.
 const marks = {
   id: "marks",
   afterDatasetsDraw(chart) {
@@ -115,7 +115,7 @@ function addScatter(section, { axes, points, across, up }) {
     const [axisX, axisY] = [axes[+x.value], axes[+y.value]];
     scaleTitle(chart.options.scales.x, axisX.label);
     scaleTitle(chart.options.scales.y, axisY.label);
-    // Room for the bars, which Chart.js does not know of.
+    // Leave room for the bars, which Chart.js does not know.
     chart.options.scales.y.suggestedMin = Math.min(...found.map((p) => p.y - (p.bar ?? 0)));
     chart.options.scales.y.suggestedMax = Math.max(...found.map((p) => p.y + (p.bar ?? 0)));
     const xs = found.map((p) => p.x);
@@ -127,7 +127,7 @@ function addScatter(section, { axes, points, across, up }) {
     const parts = [`${found.length} networks and variants.`];
     if (found.some((p) => p.point.hollow)) parts.push("Hollow: a variant of the network of that colour.");
     if (found.some((p) => p.bar !== null)) parts.push("Bars: standard deviation over seeds.");
-    if (recipes.size > 1) parts.push(`Trained by ${recipes.size} different recipes: see the results.`);
+    if (recipes.size > 1) parts.push(`Trained with ${recipes.size} different recipes: see the results.`);
     parts.push(axisX.smaller ? "Left and up is better." : "Right and up is better.", "A click on a point shows its sources.");
     note.textContent = parts.join(" ");
   }
@@ -178,7 +178,7 @@ function addLines(section, { x, y, groups }) {
   function draw() {
     const { lines } = groups[+where.value];
     const bands = lines.flatMap((line, i) => {
-      // The lower end, and the upper end filled down to it; neither is in the legend.
+      // The lower end, and the upper end with the area between them filled; neither is in the legend.
       const ends = [2, 3].map((k) => ({
         label: "", data: line.points.map((p) => ({ x: p[0], y: p[k] })), owner: i, borderWidth: 0, pointRadius: 0, pointHitRadius: 0,
         backgroundColor: `${line.color}22`,

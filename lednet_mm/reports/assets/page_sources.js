@@ -1,7 +1,7 @@
 "use strict";
-// What all parts share, and the dialog that says where a number comes from.
+// Functions that all parts share, and the dialog that shows the sources of a number.
 
-// `charts` are drawn anew when the theme changes; `built` are promises of what is not drawn at once.
+// `charts` are drawn again when the theme changes; `built` are promises of parts that are drawn later.
 const report = { data: JSON.parse(document.getElementById("data").textContent), tables: {}, charts: {}, built: [], redraw: [] };
 
 function element(tag, attributes = {}, ...children) {
@@ -15,7 +15,7 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-// ---- where numbers come from ----
+// ---- sources of numbers ----
 
 function record(number) {
   const { fields, interned, rows, strings } = report.data.sources;
@@ -57,7 +57,7 @@ function openDialog(title, ...content) {
   document.getElementById("dialog").showModal();
 }
 
-// A number comes from records, or from what others have published, or from both.
+// A number comes from records, from a publication, or from both.
 function showSources(title, numbers, citations = []) {
   const many = numbers.length > 1 ? [element("p", { class: "note" }, `Computed from ${numbers.length} records.`)] : [];
   const published = citations.map((text) =>

@@ -1,9 +1,9 @@
 "use strict";
-// Tables to sort, to filter and to search.
+// Tables that can be sorted, filtered and searched.
 
 // ---- cells ----
 
-// Tabulator takes titles, cells and the entries of lists for HTML, unless they are elements.
+// Tabulator interprets titles, cells and list entries as HTML, unless they are elements.
 function asText(words) {
   return element("span", {}, words);
 }
@@ -24,7 +24,7 @@ function cell(table, column, i, more = "") {
   };
 }
 
-// "better", "worse" and anything else, each in its colour.
+// "better", "worse" and any other verdict have a colour each.
 function verdict(table, column, i) {
   return (shown) => {
     const word = table.rows[shown.getData().id].texts[i].split(" ")[0];
@@ -32,7 +32,7 @@ function verdict(table, column, i) {
   };
 }
 
-// A percentage on a ground between none (0) and the full accent (100).
+// A percentage on a background from transparent (0) to the accent colour (100).
 function heat(table, column, i) {
   const plain = cell(table, column, i);
   return (shown) => {
@@ -83,7 +83,7 @@ function drawing(limit, [middle, low, high, dotted]) {
   return svg;
 }
 
-// The interval in words; its drawing stands in a column of its own, see `drawnColumn`.
+// The interval in words; its drawing is in a column of its own, see `drawnColumn`.
 function interval(table, column, i) {
   return cell(table, column, i);
 }
@@ -121,13 +121,13 @@ function matches(wanted, value) {
   }
 }
 
-// A word that is the same in every row is said once, below the title, instead of in a column.
+// If all rows have the same word in a column, it is shown once below the title instead.
 function constant(table, column, i) {
   const same = new Set(table.rows.map((row) => row.values[i])).size === 1;
   return same && !column.numeric && !column.always && column.look === "plain";
 }
 
-// Estimated from the texts: measuring every column would lay the page out once a column.
+// The width is estimated from the texts, because measuring would lay out the page once for every column.
 function width(table, column, i) {
   const text = Math.max(...table.rows.map((row) => row.texts[i].length));
   const words = Math.max(...column.header.split(" ").map((word) => word.length));
@@ -159,7 +159,7 @@ function definition(table, column, i) {
     width: width(table, column, i),
     visible: !constant(table, column, i),
     variableHeight: long,
-    cssClass: long && column.cite === null ? "words" : "", // a citation is read where it is opened
+    cssClass: long && column.cite === null ? "words" : "", // a citation is shown when it is opened
     headerSort: column.look !== "log",
     ...(column.look !== "log" && (words.length > 1 || column.numeric) ? filter : {}),
   };
@@ -168,7 +168,7 @@ function definition(table, column, i) {
 // ---- the table ----
 
 function download(name, table) {
-  // A spreadsheet would compute what begins so; a number may be negative.
+  // A spreadsheet would compute text that begins like this; numbers may be negative.
   const plain = (value) => (typeof value === "string" && /^[=+\-@]/.test(value) ? `'${value}` : String(value ?? ""));
   const quote = (value) => `"${plain(value).replaceAll('"', '""')}"`;
   const shown = report.tables[name].getData("active");
@@ -184,7 +184,7 @@ function addTable(place, table) {
   const { name } = table;
   const count = element("span", { class: "count", "aria-live": "polite" });
   const search = element("input", { type: "search", placeholder: "search all columns", "aria-label": `search ${place.heading}` });
-  const save = element("button", { type: "button", onclick: () => download(name, table) }, "CSV of what is shown");
+  const save = element("button", { type: "button", onclick: () => download(name, table) }, "CSV of the shown rows");
   const target = element("div");
   const same = table.columns
     .map((column, i) => [column, i])
@@ -203,7 +203,7 @@ function addTable(place, table) {
     columns,
     columnDefaults: { headerWordWrap: true },
     layout: "fitDataFill",
-    // A height makes the table virtual: only the rows in sight are in the document.
+    // With a height, the table is virtual: only visible rows are in the document.
     ...(rows.length > 18 ? { height: "min(70vh, 640px)" } : {}),
     placeholder: "nothing matches",
   });

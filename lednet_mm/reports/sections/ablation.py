@@ -1,4 +1,4 @@
-"""Differences to the baseline: of each network and variant, with what was expected of it."""
+"""The differences of each network and variant to its baseline, and what was expected of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lednet_mm.statistics import LEVEL
 
 
 class Ablation(TableSection):
-    """Every variant beside its baselines."""
+    """The table and plot that compare every network and variant with its baselines."""
 
     name = "ablation"
     heading = "Differences to the baseline"
@@ -26,11 +26,11 @@ class Ablation(TableSection):
     caption = "differences to the baseline"
 
     def collect(self) -> pd.DataFrame:
-        """Return the differences."""
+        """Return the result of :func:`lednet_mm.reports.baselines.compare_with_baselines`."""
         return self.content.against_baselines
 
     def columns(self) -> Sequence[Column]:
-        """Return the difference of accuracy, then those of cost."""
+        """Return columns with the difference in accuracy, followed by those in cost."""
         return (
             *(names("study") if self.frame["study"].nunique(dropna=False) > 1 else ()),
             *names("network", "variant", "dataset", "split"),
@@ -71,19 +71,19 @@ class Ablation(TableSection):
         )
 
     def notes(self) -> Iterable[str]:
-        """Say how the interval is made, and what else differs."""
+        """Describe how the interval is computed, and what else differs."""
         frame = self.frame
         yield from _method(frame.dropna(subset=["low_points"]))
         if frame["seeds"].eq(1).any():
             yield (
-                "With one seed the interval speaks about these two trainings, not about the networks: it "
+                "With one seed, the interval describes these two trainings and not the networks, because it "
                 "resamples images only."
             )
         differs = frame[frame["recipe_differs"].eq(True)]
         if len(differs):
             known = sorted({f"{n} {v}" for n, v in zip(differs["network"], differs["variant"], strict=True)})
             shown = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "")
-            yield f"Trained by another recipe than the baseline: {shown}."
+            yield f"Trained with another recipe than the baseline: {shown}."
         speed = self.content.latencies.main
         if speed and frame["latency_change_percent"].notna().any():
             yield f"Latency: {speed}."
@@ -94,7 +94,11 @@ class Ablation(TableSection):
 
 
 def _method(taken: pd.DataFrame) -> Iterator[str]:
-    """Say how intervals are made, and how many are resolved."""
+    """Describe how intervals are computed, and how many differences are resolved.
+
+    Args:
+        taken: rows that have an interval.
+    """
     if taken.empty:
         return
     yield describe_method(taken["_sampling"], taken["seeds"])
@@ -102,9 +106,9 @@ def _method(taken: pd.DataFrame) -> Iterator[str]:
     if len(judged) > 1:
         resolved, kept = (judged[name].ne(UNRESOLVED).sum() for name in ("verdict", "verdict_holm"))
         yield (
-            f"{resolved} of {len(judged)} differences are resolved by themselves; chance alone would give "
-            f"{(1 - LEVEL) * len(judged):.1f} if no difference were true. Among all that are compared with "
-            f"the same baseline, {kept} are (Holm)."
+            f"{resolved} of {len(judged)} differences are resolved by themselves; if no difference were "
+            f"real, chance alone would resolve {(1 - LEVEL) * len(judged):.1f} of them. With Holm's "
+            f"correction for all comparisons with the same baseline, {kept} are resolved."
         )
 
 
@@ -113,17 +117,17 @@ def _change(key: str) -> dict[str, Any]:
 
 
 def _drawn(row: Mapping[str, Any]) -> list[Any] | None:
-    """Return what the page draws of an interval: middle, low, high, and whether one seed makes it narrow."""
+    """Return the interval that the page draws: the middle, both ends, and whether to dot it (one seed)."""
     ends = [row[f"{name}_points"] for name in ("difference", "low", "high")]
     return None if any(map(is_missing, ends)) else [*(float(f"{end:.6g}") for end in ends), row["seeds"] == 1]
 
 
 def plot_forest(frame: pd.DataFrame, title: str, looks: Looks) -> list[Plot]:
-    """Plot the differences to the baseline with their intervals, filled where they are resolved.
+    """Plot the differences to the baseline with their intervals; resolved ones have a filled marker.
 
     Args:
-        frame: see :func:`lednet_mm.reports.baselines.compare_with_baselines`.
-        title: the report's title.
+        frame: result of :func:`lednet_mm.reports.baselines.compare_with_baselines`.
+        title: title of the report.
         looks: colours of the networks.
     """
     plots = []
@@ -151,7 +155,7 @@ def plot_forest(frame: pd.DataFrame, title: str, looks: Looks) -> list[Plot]:
                 markersize=6,
                 capsize=3,
             )
-            if one_seed:  # narrow, as it knows nothing of other seeds
+            if one_seed:  # the interval is narrow because it does not include the variation over seeds
                 bars.lines[2][0].set_linestyle(":")
             seeds = f"{row['seeds']} seed{'s' if row['seeds'] != 1 else ''}"
             against = f", against {row['baseline']}" if count[network_name(row)] > 1 else ""
@@ -159,7 +163,7 @@ def plot_forest(frame: pd.DataFrame, title: str, looks: Looks) -> list[Plot]:
         axes.axvline(0, color="0.3", linewidth=0.8)
         axes.set_yticks(range(len(names)), list(map(label, names)), fontsize=8)
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set_xlabel("mIoU minus the baseline's (percent points), 95% interval")
+        axes.set_xlabel("mIoU minus the baseline's (percentage points), 95% interval")
         bases = ", ".join(sorted(set(rows["baseline"]))[:3])
         base = f"compared with {bases}" if rows["baseline"].nunique() <= 3 else "each with its own baseline"
         largest = f"; the largest {MAX_ROWS} of {total}" if total > MAX_ROWS else ""

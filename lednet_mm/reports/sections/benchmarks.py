@@ -1,4 +1,4 @@
-"""Benchmarks of this project's own parts: each way to do one thing, and how much faster than the first."""
+"""Benchmarks of this project's own parts, which compare several ways of doing the same thing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COLUMNS = (
 
 
 class Benchmarks(TableSection):
-    """The newest record of each benchmark and device, one row for each way."""
+    """The table of benchmarks: the newest record of each benchmark and device, with one row for each way."""
 
     name = "benchmarks"
     heading = "Benchmarks"
@@ -40,7 +40,7 @@ class Benchmarks(TableSection):
     caption = "benchmarks"
 
     def collect(self) -> pd.DataFrame:
-        """Return the ways of :func:`~lednet_mm.timing.comparing.compare_ways`."""
+        """Return the ways that :func:`~lednet_mm.timing.comparing.compare_ways` has timed."""
         newest: dict[tuple, Record] = {}
         for record in self.content.evidence.records:
             if record.kind == "benchmark" and "ways" in record.details:
@@ -50,14 +50,14 @@ class Benchmarks(TableSection):
         return pd.DataFrame(rows, columns=keys)
 
     def columns(self) -> Sequence[Column]:
-        """Return times, and how many times faster than the first way."""
+        """Return columns with the times, and with the speed relative to the first way."""
         return COLUMNS
 
     def notes(self) -> Iterable[str]:
-        """Say how they were timed."""
+        """Describe how the ways were timed."""
         yield "All ways of one benchmark are timed interleaved in one run and compared with the first."
         if self.frame["interval"].ne("").any():
-            yield "The interval is that of the median, by order statistics."
+            yield "The interval of the median comes from order statistics."
 
 
 def _rows(record: Record) -> Iterable[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""IoU by class, over seeds."""
+"""The IoU of each class, with its mean and standard deviation over seeds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lednet_mm.reports.tables import Column, Table, names, rows_of, to_csv
 
 
 class Classes(TableSection):
-    """The IoU of each class, of the split that the summary shows."""
+    """The table and heat map of class IoUs, for the splits that the summary shows."""
 
     name = "class_summary"
     heading = "IoU by class"
@@ -25,11 +25,11 @@ class Classes(TableSection):
     caption = "IoU by class"
 
     def collect(self) -> pd.DataFrame:
-        """Return the means over seeds."""
+        """Return the class IoUs of each network and variant, averaged over seeds."""
         return self.content.class_means
 
     def columns(self) -> Sequence[Column]:
-        """Return one column for each class."""
+        """Return columns that identify a row, and one column for each class."""
         return (
             *(names("study") if self.frame["study"].nunique(dropna=False) > 1 else ()),
             *names("network", "variant", "dataset", "split"),
@@ -41,11 +41,11 @@ class Classes(TableSection):
         )
 
     def notes(self) -> Iterable[str]:
-        """Say what the numbers are."""
+        """Explain the numbers."""
         yield "IoU of each class; ± is the standard deviation over seeds."
 
     def files(self) -> dict[str, bytes]:
-        """Return the table, and the classes of every single run and split."""
+        """Return the files of the table, and a CSV file with the class IoUs of every run and split."""
         runs = Table("class_iou", self.content.title, (), self.content.classes)
         single = {"class_iou.csv": to_csv(runs).encode()} if len(runs.frame) else {}
         return {**super().files(), **single}
@@ -63,8 +63,8 @@ def plot_classes(classes: pd.DataFrame, title: str) -> list[Plot]:
     """Plot the IoU of each class as a heat map.
 
     Args:
-        classes: see :func:`lednet_mm.reports.classes.summarise_classes`.
-        title: the report's title.
+        classes: result of :func:`lednet_mm.reports.classes.summarise_classes`.
+        title: title of the report.
     """
     plots = []
     for ending, place, rows in places(classes):

@@ -1,4 +1,4 @@
-"""Learning curves: validation mIoU over iterations, the mean over seeds and their range."""
+"""Learning curves: the validation mIoU over iterations, as mean and range over seeds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lednet_mm.reports.sections.section import Section
 from lednet_mm.reports.summary import network_name
 
 MAX_CURVES = 12
-"""The largest number of curves in one plot; the page has all."""
+"""The largest number of curves in one plot; the page shows all of them."""
 
 
 class Curves(Section):
@@ -32,11 +32,11 @@ class Curves(Section):
         return learning_curves(self.content.chosen)
 
     def plots(self) -> list[Plot]:
-        """Draw the best curves."""
+        """Plot the best ``MAX_CURVES`` curves of each study, dataset and split."""
         return plot_curves(self.frame, self.content.title, self.content.looks)
 
     def parts(self, sources: Sources) -> Sequence[Part]:
-        """Return all curves."""
+        """Return one part with all curves."""
         groups = []
         for _, place, rows in places(self.frame.assign(split="val")):
             lines = [
@@ -64,13 +64,14 @@ class Curves(Section):
 
 @dataclass(frozen=True)
 class Curve:
-    """The curve of a network or variant.
+    """The learning curve of a network or variant.
 
     Attributes:
         name: name of the network and variant in legends.
-        look: the network's or variant's look.
-        points: ``iteration``; ``mean``, ``min`` and ``max`` over seeds, and their number, ``size``.
-        records: names of the records of training.
+        look: colour, marker and line of the network or variant.
+        points: columns ``iteration``; ``mean``, ``min`` and ``max`` over seeds; and ``size``, the number of
+            seeds.
+        records: names of the records of the trainings.
     """
 
     name: str
@@ -82,14 +83,15 @@ class Curve:
 def learning_curves(chosen: ChosenRuns) -> pd.DataFrame:
     """Return the validation mIoU of every run by iteration.
 
-    Where a run has several training records (it was resumed, or trained longer), their curves are merged by
-    iteration, and the longest training counts, then the newest.
+    A run that was resumed or trained longer has several training records. Their curves are merged; at
+    iterations that several of them have, the longest training counts, and among equals the newest.
 
     Args:
-        chosen: the runs whose trainings are shown.
+        chosen: runs with the trainings that are shown.
 
     Returns:
-        Columns: those of ``KEY``, ``iteration``, ``miou_percent``, ``_train`` (the name of the record).
+        One row for each point, with the columns of ``KEY``, ``iteration``, ``miou_percent``, and ``_train``
+        (the name of the record).
     """
     points: dict[tuple, tuple[float, str]] = {}
     for key, trainings in chosen.trainings.items():
@@ -103,11 +105,11 @@ def learning_curves(chosen: ChosenRuns) -> pd.DataFrame:
 
 
 def curves_of(rows: pd.DataFrame, looks: Looks) -> list[Curve]:
-    """Return the curves of one place, the best at the end first; a single point is no curve.
+    """Return the curves of one study, dataset and split, sorted by their last values, the best first.
 
     Args:
-        rows: rows of :func:`learning_curves`.
-        looks: colours of the networks.
+        rows: rows of the result of :func:`learning_curves`; a network with a single point has no curve.
+        looks: colours of the networks, and lines of the variants.
     """
 
     def curves() -> Iterator[Curve]:
@@ -122,11 +124,11 @@ def curves_of(rows: pd.DataFrame, looks: Looks) -> list[Curve]:
 
 
 def plot_curves(curves: pd.DataFrame, title: str, looks: Looks) -> list[Plot]:
-    """Plot validation mIoU over iterations: the mean over seeds, and their range.
+    """Plot the validation mIoU over iterations, as the mean and the range over seeds.
 
     Args:
-        curves: what :func:`learning_curves` returns.
-        title: the report's title.
+        curves: result of :func:`learning_curves`.
+        title: title of the report.
         looks: colours of the networks, and lines of the variants.
     """
     plots = []

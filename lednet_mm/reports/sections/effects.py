@@ -1,4 +1,4 @@
-"""Main effects of networks and recipes, and their interaction, where a study crosses the two."""
+"""The main effects of networks and recipes, and their interaction, in studies that cross the two."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lednet_mm.statistics import LEVEL, sample_std
 
 
 class Effects(TableSection):
-    """What networks and recipes do by themselves, and what they do together."""
+    """The table of the effects of networks and recipes, and the plots of their interactions."""
 
     name = "effects"
     heading = "Network or recipe"
@@ -26,17 +26,17 @@ class Effects(TableSection):
     caption = "effects of network and recipe"
 
     def collect(self) -> pd.DataFrame:
-        """Return the effects of every level, and the interaction of every pair."""
+        """Return the effect of every network and recipe, and the interaction of every pair of them."""
         return collect_effects(self.found[0])
 
     @cached_property
     def found(self) -> tuple[list[Crossing], list[str]]:
-        """What :func:`lednet_mm.reports.crossing.find_crossings` returns."""
+        """The crossings that were found, and remarks on what is crossed only in part."""
         evidence = self.content.evidence
         return find_crossings(self.content.runs, evidence.records, evidence.studies)
 
     def columns(self) -> Sequence[Column]:
-        """Return each effect with its interval."""
+        """Return columns that identify an effect, and columns with its size and interval."""
         return (
             *(names("study") if self.frame["study"].nunique(dropna=False) > 1 else ()),
             *names("dataset", "split"),
@@ -57,13 +57,13 @@ class Effects(TableSection):
         )
 
     def notes(self) -> Iterable[str]:
-        """Say what the effects are, and which share of the variation each factor has."""
+        """Explain the effects, and give each factor's share of the variation."""
         yield (
-            "The effect of a network is its mean over the recipes, less that of all networks; the effect "
-            "of a recipe is its mean over the networks, less that of all recipes; the interaction is what "
-            "is left of the mean of a pair when both effects are taken off. Every effect is computed "
-            "within each seed, and the interval is Student's over the seeds: it speaks about other seeds "
-            "on the same images, and not about other images."
+            "The effect of a network is its mean over the recipes minus the mean of all networks, and the "
+            "effect of a recipe is its mean over the networks minus the mean of all recipes. The interaction "
+            "is the rest of the mean of a pair after the mean of all pairs and both effects are subtracted. "
+            "Every effect is computed for each seed, and the interval over the seeds is Student's: it allows "
+            "for other seeds on the same images, but not for other images."
         )
         for crossing in self.found[0]:
             found = effects.effects(crossing.table.scores)
@@ -73,14 +73,14 @@ class Effects(TableSection):
                 ("their interaction", found.interaction_test),
             )
             shares = "; ".join(f"{name} {_share(test)}" for name, test in tests)
-            yield f"{crossing.place}: of the variation among the means of the pairs, {shares}."
+            yield f"{crossing.place}: of the variation between the means of the pairs, {shares}."
 
     def plots(self) -> list[Plot]:
-        """Draw the mean of every pair."""
+        """Plot the mean mIoU of every pair of a network and a recipe."""
         return plot_interactions(self.found[0], self.content.title, self.content.looks)
 
     def remarks(self) -> Sequence[str]:
-        """Say what is crossed only in part."""
+        """Return lines on what a study crosses only in part."""
         return self.found[1]
 
 
@@ -92,7 +92,7 @@ def _share(test: effects.FactorTest) -> str:
 
 
 def _drawn(row: Mapping[str, Any]) -> list[Any] | None:
-    """Return what the page draws of an interval: middle, low, high, and that it is not dotted."""
+    """Return the interval that the page draws: the middle, both ends, and that it is not dotted."""
     ends = [row[f"{name}_points"] for name in ("effect", "low", "high")]
     return None if any(map(is_missing, ends)) else [*(float(f"{end:.6g}") for end in ends), False]
 
@@ -101,12 +101,12 @@ def collect_effects(crossings: Iterable[Crossing]) -> pd.DataFrame:
     """Return one row for each network, each recipe, and each pair of both.
 
     Args:
-        crossings: of networks and recipes.
+        crossings: crossings of networks and recipes.
 
     Returns:
-        ``study``, ``dataset``, ``split``, ``factor``, ``level``, ``seeds``, ``effect_points``,
-        ``low_points`` and ``high_points`` (None with one seed), ``verdict``, and the records in
-        ``_accuracy``.
+        A table with the columns ``study``, ``dataset``, ``split``, ``factor``, ``level``, ``seeds``,
+        ``effect_points``, ``low_points`` and ``high_points`` (None with one seed), ``verdict``, and
+        ``_accuracy``, which has the names of the records.
     """
     rows: list[dict[str, Any]] = []
     for crossing in crossings:
@@ -137,18 +137,18 @@ def collect_effects(crossings: Iterable[Crossing]) -> pd.DataFrame:
 
 def _verdict(estimate: effects.Estimate) -> str:
     if estimate.low is None:
-        return "one seed tells nothing of others"
+        return "one seed says nothing about others"
     if not estimate.is_resolved:
         return "not resolved"
     return "above zero" if estimate.value > 0 else "below zero"
 
 
 def plot_interactions(crossings: Iterable[Crossing], title: str, looks: Looks) -> list[Plot]:
-    """Plot the mIoU of every network over the recipes: parallel lines have no interaction.
+    """Plot the mIoU of every network over the recipes; without interaction, the lines are parallel.
 
     Args:
-        crossings: of networks and recipes.
-        title: of the report.
+        crossings: crossings of networks and recipes.
+        title: title of the report.
         looks: colours of the networks.
     """
     plots = []

@@ -1,4 +1,4 @@
-"""Runs that failed, with their reasons, and runs that a study plans and that are not finished."""
+"""Runs that failed, with the reasons, and planned runs that are not finished."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLUMNS = [*KEY, "state", "reason", "exit_status", "last_checkpoint", "record", 
 
 
 class Failures(TableSection):
-    """Runs that failed or are not finished, each with the end of its log."""
+    """The table of runs that failed or are not finished, with the end of each log."""
 
     name = "failures"
     heading = "Runs without a result"
@@ -26,11 +26,11 @@ class Failures(TableSection):
     caption = "runs without a result"
 
     def collect(self) -> pd.DataFrame:
-        """Return what failed and what is unfinished."""
+        """Return the runs that failed, and those that are not finished."""
         return collect_failures(self.content.evidence.records, self.content.evidence.studies)
 
     def columns(self) -> Sequence[Column]:
-        """Return the run and what is known of it."""
+        """Return columns that identify the run, and columns with the reason and the log."""
         return (
             *names("study", "network", "variant", "dataset", "seed", "state"),
             Column("reason", "reason", source="_failure", always=True),
@@ -47,7 +47,7 @@ class Failures(TableSection):
         )
 
     def markdown(self, table: Table) -> str:
-        """Return the table with the end of each failed run's log below it."""
+        """Return the table as Markdown, with the end of each failed run's log below it."""
         parts = [to_markdown(table)]
         for row in table.rows():
             if not is_missing(row["_log_tail"]):
@@ -59,13 +59,13 @@ class Failures(TableSection):
 
 
 def collect_failures(records: Iterable[Record], studies: Mapping[str, StudyFacts]) -> pd.DataFrame:
-    """Return one row for each run that failed or, of a study's, has no accuracy yet.
+    """Return one row for each run that has failed, and for each planned run that has no accuracy yet.
 
-    A failure stands until a newer record of the run follows.
+    A run no longer counts as failed when it has a newer record.
 
     Args:
         records: records of any kind, in any order.
-        studies: name -> study.
+        studies: studies by their names.
     """
     newest: dict[tuple, Record] = {}
     tested: set[tuple] = set()
@@ -86,7 +86,7 @@ def collect_failures(records: Iterable[Record], studies: Mapping[str, StudyFacts
         for run in study.runs:
             key = (study.name, run.dataset, run.network, run.variant, run.seed)
             if key not in failed and (*key, study.split) not in tested:
-                reason = f"no accuracy on {study.split} yet: the same sweep continues it"
+                reason = f"no accuracy on {study.split} yet: the same sweep command continues the run"
                 row = dict(zip(KEY, key, strict=True))
                 rows.append({**row, "state": "unfinished", "reason": reason, "_failure": []})
     frame = pd.DataFrame(rows, columns=COLUMNS)

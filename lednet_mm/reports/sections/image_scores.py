@@ -1,4 +1,7 @@
-"""Scores in which each image counts alike: mIoU-I, mIoU-C and the worst images, from records' matrices."""
+"""Scores in which all images have the same weight, from the confusion matrices in the records.
+
+The scores are mIoU-I, mIoU-C and the score of the worst images, see :mod:`lednet_mm.statistics`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ HEADERS = dict(zip(SCORES, ("mIoU", "mIoU-I", "mIoU-C", "worst 5%"), strict=True
 
 
 class ImageScores(TableSection):
-    """Every network's scores by image, and its rank."""
+    """The table of every network's scores by image, and of its rank."""
 
     name = "image_scores"
     heading = "Scores by image, and ranks"
@@ -28,11 +31,11 @@ class ImageScores(TableSection):
     caption = "scores by image"
 
     def collect(self) -> pd.DataFrame:
-        """Return the scores of every network and variant."""
+        """Return the scores and the rank of every network and variant."""
         return score_networks(self.content.summary, self.content.differences)
 
     def columns(self) -> Sequence[Column]:
-        """Return the scores over seeds, then the rank."""
+        """Return columns with the scores over seeds, followed by the rank."""
         return (
             *(names("study") if self.frame["study"].nunique(dropna=False) > 1 else ()),
             *names("network", "variant", "dataset", "split"),
@@ -46,21 +49,21 @@ class ImageScores(TableSection):
         )
 
     def notes(self) -> Iterable[str]:
-        """Say what the scores are."""
+        """Explain the scores and the rank."""
         yield (
-            "mIoU is taken over all pixels of the split. mIoU-I is the mean over images of the mean IoU of "
-            "the classes in their truth, mIoU-C the mean over classes of the mean over the images that show "
-            "them, and worst 5% the mean of mIoU-I over the worst images (arXiv:2310.19252); ± is the "
-            "standard deviation over seeds."
+            "mIoU is computed from all pixels of the split together. mIoU-I is the mean over images of the "
+            "mean IoU of the classes in their truth, mIoU-C is the mean over classes of the mean over the "
+            "images that show them, and worst 5% is the mean of mIoU-I over the worst images "
+            "(arXiv:2310.19252). ± is the standard deviation over seeds."
         )
         yield (
-            "The rank is by mIoU on the seeds that all networks have, with its 95% interval over seeds and "
-            "images; first is the share of the resamples in which the network is the best."
+            "The rank is that of the mIoU on the seeds that all networks have, with a 95% interval over "
+            "seeds and images; first is the share of the resamples in which the network is the best."
         )
 
 
 class ImageScoreDifferences(TableSection):
-    """The differences of every score to the baselines."""
+    """The table of the differences of every score to the baselines."""
 
     name = "image_score_differences"
     heading = "Differences by image"
@@ -68,11 +71,11 @@ class ImageScoreDifferences(TableSection):
     caption = "differences by image"
 
     def collect(self) -> pd.DataFrame:
-        """Return the differences."""
+        """Return the differences of every network and variant to its baselines."""
         return compare_scores(self.content.against_baselines, self.content.differences)
 
     def columns(self) -> Sequence[Column]:
-        """Return the difference of each score."""
+        """Return columns that identify the comparison, and one column for each score."""
         return (
             *(names("study") if self.frame["study"].nunique(dropna=False) > 1 else ()),
             *names("network", "variant", "dataset", "split"),
@@ -91,21 +94,25 @@ class ImageScoreDifferences(TableSection):
         )
 
     def notes(self) -> Iterable[str]:
-        """Say how the intervals are made."""
-        yield "Differences to the baseline with 95% intervals, made like those of mIoU in the table above."
+        """Describe how the intervals are computed."""
+        yield (
+            "Differences to the baseline with 95% intervals, which are computed like those of the mIoU in "
+            "the table above."
+        )
 
 
 def score_networks(summary: pd.DataFrame, differences: Differences) -> pd.DataFrame:
-    """Return the scores of each network over its seeds, and its place among those tested on the same images.
+    """Return the scores of each network over its seeds, and its rank among those tested on the same images.
 
     Args:
-        summary: see :func:`lednet_mm.reports.summary.summarise_runs`.
-        differences: takes them, with all of :data:`lednet_mm.statistics.SCORES`.
+        summary: result of :func:`lednet_mm.reports.summary.summarise_runs`.
+        differences: object that computes all of :data:`lednet_mm.statistics.SCORES` and the ranks.
 
     Returns:
-        One row for each row of the summary whose records keep matrices: ``PLACE``, ``seeds``, each score and
-        ``<score>_std``, and by mIoU ``rank``, ``rank_low``, ``rank_high`` and ``first_percent`` where all
-        networks of the study, dataset and split can be ranked.
+        One row for each row of the summary whose records have matrices, with the columns of ``PLACE``,
+        ``seeds``, and each score with its standard deviation ``<score>_std``. If all networks of the study,
+        dataset and split can be ranked by mIoU, ``rank``, ``rank_low``, ``rank_high`` and ``first_percent``
+        have values too.
     """
     rows: list[dict[str, Any]] = []
     groups: dict[tuple, list[tuple[dict[str, Any], Mapping[int | None, str]]]] = {}
@@ -144,12 +151,13 @@ def compare_scores(ablation: pd.DataFrame, differences: Differences) -> pd.DataF
     """Return the differences of every score to the baselines, with intervals.
 
     Args:
-        ablation: see :func:`lednet_mm.reports.baselines.compare_with_baselines`.
-        differences: takes them.
+        ablation: result of :func:`lednet_mm.reports.baselines.compare_with_baselines`.
+        differences: object that computes the differences.
 
     Returns:
-        One row for each row of the ablation that has a difference: ``PLACE``, ``baseline``, ``seeds``, and of
-        each score ``<score>_difference``, ``_low``, ``_high`` in percent points.
+        One row for each row of the ablation that has a difference, with the columns of ``PLACE``,
+        ``baseline``, ``seeds``, and ``<score>_difference``, ``<score>_low`` and ``<score>_high`` for each
+        score, in percentage points.
     """
     rows = []
     for row in rows_of(ablation.dropna(subset=["difference_points"])):

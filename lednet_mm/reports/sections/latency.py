@@ -1,4 +1,4 @@
-"""Latency: one row for each network and condition, the distribution of samples, and the roofline."""
+"""Latencies: a table with one row for each network and condition, and plots of samples and rooflines."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import Column, is_missing, names, rows_of
 
 MAX_DISTRIBUTIONS = 30
-"""The largest number of distributions in one plot; the table has all."""
+"""The largest number of distributions in one plot; the table has all latencies."""
 
 
 class Latency(TableSection):
-    """All latencies."""
+    """The table and plots of all latencies."""
 
     name = "latency"
     heading = "Latency"
@@ -39,14 +39,14 @@ class Latency(TableSection):
     caption = "latency"
 
     def collect(self) -> pd.DataFrame:
-        """Return the latencies with their conditions."""
+        """Return the latencies, with the parts of each condition in columns of their own."""
         latencies = self.content.latencies
         frame = latencies.frame.copy()
         conditions = [latencies.conditions[i] for i in frame["condition"]]
         for part in fields(Condition):
             frame[part.name] = [getattr(condition, part.name) for condition in conditions]
         frame["shape"] = [f"{height}x{width}" for height, width in frame["shape"]]
-        if frame["channels"].eq(3).all():  # as nearly always: a column that says nothing
+        if frame["channels"].eq(3).all():  # nearly always the case, so the column would say nothing
             del frame["channels"]
         frame["threads"] = frame["threads"].astype("Int64")
         frame["condition"] += 1
@@ -57,7 +57,7 @@ class Latency(TableSection):
         return frame
 
     def columns(self) -> Sequence[Column]:
-        """Return conditions, then what was measured under them."""
+        """Return columns with the conditions, followed by the measurements."""
         conditions = ("device", "threads", "engine", "precision", "shape", "channels", "batch_size")
         return (
             *names("network", "variant", "dataset"),
@@ -75,18 +75,18 @@ class Latency(TableSection):
         )
 
     def notes(self) -> Iterable[str]:
-        """Say what was timed."""
+        """Say what was timed, and what is bold."""
         timed = sorted({c.timed for c in self.content.latencies.conditions if c.timed})
         if timed:
             yield f"Timed: {'; '.join(timed)}."
         if self._best:
             yield (
-                "Bold: the fastest of its condition, where the 95% intervals of the medians (by order "
-                "statistics) tell."
+                "Bold: the fastest under its condition, if the 95% intervals of the medians (by order "
+                "statistics) do not overlap."
             )
 
     def best(self) -> Iterable[tuple[Hashable, str]]:
-        """Return the fastest of each condition, where it is resolved."""
+        """Return the fastest network under each condition if the difference to the next is resolved."""
         return self._best
 
     @cached_property
@@ -96,7 +96,7 @@ class Latency(TableSection):
         return {(label, key) for label in fastest for key in ("fps_p50", "latency_ms_p50")}
 
     def plots(self) -> list[Plot]:
-        """Draw distributions and rooflines."""
+        """Plot the distributions of samples and the rooflines."""
         latencies, title, looks = self.content.latencies, self.content.title, self.content.looks
         return [*plot_latencies(latencies, title, looks), *plot_rooflines(latencies, title, looks)]
 
@@ -105,8 +105,8 @@ def plot_latencies(latencies: LatencyCollection, title: str, looks: Looks) -> li
     """Plot the distribution of the samples of every network and engine on one device, for one input.
 
     Args:
-        latencies: the report's latencies.
-        title: the report's title.
+        latencies: latencies of the report.
+        title: title of the report.
         looks: colours of the networks.
     """
     alike = latencies.alike()
@@ -161,14 +161,14 @@ def plot_latencies(latencies: LatencyCollection, title: str, looks: Looks) -> li
 
 
 def plot_rooflines(latencies: LatencyCollection, title: str, looks: Looks) -> list[Plot]:
-    """Plot what every network reached against what its device can do, one plot for each device and precision.
+    """Plot the speed that every network reached and the limits of its device, for each device and precision.
 
-    The horizontal axis is the number of operations per byte that has to be moved, the vertical one operations
-    per second. No network can be above the lines.
+    The horizontal axis is the number of operations per byte that has to be moved, and the vertical axis is
+    the number of operations per second. No network can be above the lines.
 
     Args:
-        latencies: the report's latencies.
-        title: the report's title.
+        latencies: latencies of the report.
+        title: title of the report.
         looks: colours of the networks.
     """
     groups: dict[tuple[str, str], list[dict]] = {}
@@ -181,7 +181,7 @@ def plot_rooflines(latencies: LatencyCollection, title: str, looks: Looks) -> li
         found = [latencies.rooflines[row["record"]] for row in rows]
         x = np.array([work["operations"] / work["minimum_bytes"] for work in found])
         y = np.array([row["gflop_per_s"] for row in rows])
-        # Runs of several days measured their ceilings anew: what the device has reached at its best.
+        # Ceilings were measured anew on every day, so the best that the device has reached counts.
         bandwidth = max(work["ceilings"]["gb_per_s_copy"] for work in found)
         kinds = {kind for work in found for kind in work["ceilings"] if kind.startswith("gflop")}
         peak = max(work["ceilings"].get(kind, 0) for work in found for kind in kinds)

@@ -1,4 +1,4 @@
-"""The differences of calibration, boundary IoU and retention to the baselines, with intervals."""
+"""The differences in calibration, boundary IoU and retention to the baselines, with intervals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEADERS = dict(zip((*COUNTED, RETENTION), ("ECE", "boundary IoU", "retention"), 
 
 
 class DifferencesOfMeasures(TableSection):
-    """The differences of every measure that records keep image by image."""
+    """The table of the differences in every measure of which the records have values for each image."""
 
     name = "measure_differences"
     heading = "Differences of calibration, boundaries and robustness"
@@ -26,14 +26,14 @@ class DifferencesOfMeasures(TableSection):
     caption = "differences of calibration, boundaries and robustness"
 
     def collect(self) -> pd.DataFrame:
-        """Return the differences."""
+        """Return the differences of every network and variant to its baselines."""
         measured = self.content.measured
         taken = MeasureDifferences(self.content.evidence, measured)
-        # Without a measure nothing is compared.
+        # If nothing was measured, nothing is compared.
         return compare_measures(self.content.against_baselines if measured else pd.DataFrame(), taken)
 
     def columns(self) -> Sequence[Column]:
-        """Return the difference of each measure."""
+        """Return columns that identify the comparison, and one column for each measure."""
         return (
             *(names("study") if self.frame["study"].nunique(dropna=False) > 1 else ()),
             *names("network", "variant", "dataset", "split"),
@@ -48,11 +48,11 @@ class DifferencesOfMeasures(TableSection):
         )
 
     def notes(self) -> Iterable[str]:
-        """Say how the intervals are made."""
-        yield "In brackets the 95% interval. A lower ECE is better; of the others a higher value is."
+        """Describe how the intervals are computed."""
+        yield "Brackets contain the 95% interval. For ECE, lower is better; for the others, higher is better."
         yield describe_method(self.frame["_sampling"], self.frame["seeds"])
         if self.frame[f"{RETENTION}_difference"].notna().any():
-            yield "Retention is compared between runs with the same corruptions and severities."
+            yield "Retention is compared only between runs with the same corruptions and severities."
 
 
 def _points(name: str) -> Any:
@@ -67,12 +67,13 @@ def compare_measures(ablation: pd.DataFrame, differences: MeasureDifferences) ->
     """Return the differences of every measure to the baselines, with intervals.
 
     Args:
-        ablation: see :func:`lednet_mm.reports.baselines.compare_with_baselines`.
-        differences: takes them.
+        ablation: result of :func:`lednet_mm.reports.baselines.compare_with_baselines`.
+        differences: object that computes the differences.
 
     Returns:
-        One row for each row of the ablation with any of ``HEADERS`` and each number of seeds: ``PLACE``,
-        ``seeds``, and of each measure ``<measure>_difference``, ``_low``, ``_high`` in percent points.
+        One row for each row of the ablation and each number of seeds on which any of ``HEADERS`` was
+        measured, with the columns of ``PLACE``, ``seeds``, and ``<measure>_difference``, ``<measure>_low``
+        and ``<measure>_high`` for each measure, in percentage points.
     """
     rows: list[dict[str, Any]] = []
     for row in rows_of(ablation):

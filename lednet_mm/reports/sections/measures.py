@@ -1,4 +1,4 @@
-"""Calibration, boundary IoU and IoU by object size: a table over seeds, and a reliability plot."""
+"""Calibration, boundary IoU and IoU by object size: a table with means over seeds, and a reliability plot."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ HEADERS = dict(
     )
 )
 CURVES = 7
-"""The largest number of networks in one reliability plot: as many colours there are."""
+"""The largest number of networks in one reliability plot, which is the number of colours."""
 
 
 class Measures(TableSection):
-    """What was measured beyond accuracy of every network."""
+    """The table of measures besides accuracy, and the reliability plots."""
 
     name = "measures"
     heading = "Calibration, boundaries, object sizes"
@@ -43,7 +43,7 @@ class Measures(TableSection):
         return collect_measures(self.content.evidence, self.content.measured)
 
     def columns(self) -> Sequence[Column]:
-        """Return the measures over seeds."""
+        """Return columns that identify a row, and one column for each measure."""
         return (
             *(names("study") if self.frame["study"].nunique(dropna=False) > 1 else ()),
             *names("network", "variant", "dataset", "split"),
@@ -55,15 +55,16 @@ class Measures(TableSection):
         )
 
     def notes(self) -> Iterable[str]:
-        """Say what the measures are."""
+        """Explain the measures."""
         yield (
-            "± is the standard deviation over seeds. ECE: expected calibration error over 15 bins of "
-            "confidence; confidence above the pixel accuracy means too sure. Objects are connected parts of "
-            "the label: small below 1/300 of the image's area, large from 3/100 on."
+            "± is the standard deviation over seeds. ECE is the expected calibration error over 15 bins of "
+            "confidence. A network is overconfident if its confidence is above its pixel accuracy. Objects "
+            "are connected parts of the label; small ones are below 1/300 of the image's area, and large "
+            "ones have at least 3/100 of it."
         )
 
     def plots(self) -> list[Plot]:
-        """Draw accuracy over confidence."""
+        """Plot accuracy over confidence."""
         return plot_reliability(self.frame, self.content.title, self.content.looks)
 
 
@@ -72,16 +73,16 @@ def _spread(name: str) -> Any:
 
 
 def collect_measures(evidence: Evidence, runs: Iterable[MeasuredRun]) -> pd.DataFrame:
-    """Collect what was measured beyond accuracy.
+    """Collect the measures besides accuracy.
 
     Args:
-        evidence: with the records; counts of calibration are read again.
-        runs: what was measured.
+        evidence: records and their files, from which the counts of calibration are read again.
+        runs: what was measured of each run.
 
     Returns:
-        One row for each ``GROUP`` with any of ``VALUES``: ``seeds``, the means and ``_<value>_std`` over
-        seeds, the records in ``_records``, and in ``_calibration`` the counts (3, 15) over all images and
-        seeds.
+        One row for each ``GROUP`` that has any of ``VALUES``, with the columns ``seeds``; the mean over seeds
+        and the standard deviation ``_<value>_std`` of each value; ``_records``, the names of the records; and
+        ``_calibration``, the (3, 15) counts summed over all images and seeds.
     """
     groups: dict[tuple, list[MeasuredRun]] = {}
     for run in runs:
@@ -103,11 +104,11 @@ def collect_measures(evidence: Evidence, runs: Iterable[MeasuredRun]) -> pd.Data
 
 
 def plot_reliability(frame: pd.DataFrame, title: str, looks: Looks) -> list[Plot]:
-    """Plot accuracy over confidence, one plot for each study, dataset and split.
+    """Plot accuracy over confidence, in one plot for each study, dataset and split.
 
     Args:
-        frame: of :func:`collect_measures`.
-        title: of the report.
+        frame: result of :func:`collect_measures`.
+        title: title of the report.
         looks: colours of the networks.
     """
     plots = []

@@ -1,4 +1,4 @@
-"""Example predictions, made where they are asked for."""
+"""Example predictions, which are made only if the user asks for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lednet_mm.reports.sections.section import Section
 
 
 class Predictions(Section):
-    """Images, their labels, and what networks make of them."""
+    """Pictures of images, their labels, and the predictions of networks."""
 
     name = "predictions"
     heading = "Predictions"
@@ -26,13 +26,13 @@ class Predictions(Section):
         return predict_pictures(self.content.evidence, self.content.chosen, self.content.pictures)
 
     def plots(self) -> Sequence[PictureSet]:
-        """Predict the pictures."""
+        """Return the pictures of each dataset, after predicting them."""
         return self._predicted[0]
 
     def parts(self, sources: Sources) -> Sequence[Part]:
-        """Return the pictures of each dataset."""
+        """Return one part for each dataset."""
         return [pictured.part() for pictured in self._predicted[0]]
 
     def remarks(self) -> Sequence[str]:
-        """Say which networks could not be shown."""
+        """Return lines on the networks that could not be shown."""
         return self._predicted[1]

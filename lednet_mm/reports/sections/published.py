@@ -1,4 +1,4 @@
-"""Measured and published numbers side by side, one row for each published row of a network measured."""
+"""Measured and published numbers side by side, with one row for each published row of a measured network."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 class Published(TableSection):
-    """Published numbers beside ours."""
+    """The table and plot that compare published numbers with ours."""
 
     name = "published"
     heading = "Measured and published"
@@ -44,7 +44,7 @@ class Published(TableSection):
     caption = "measured and published"
 
     def collect(self) -> pd.DataFrame:
-        """Return what is published of the networks in the summary, variants of ours left out."""
+        """Return the published rows of the unchanged networks in the summary."""
         summary = self.content.summary
         rows = [
             _row(ours, row, MIOU.get((ours["dataset"], ours["split"])))
@@ -58,18 +58,19 @@ class Published(TableSection):
         return frame
 
     def columns(self) -> Sequence[Column]:
-        """Return each number of ours before the published one."""
+        """Return columns in which each of our numbers is followed by the published one."""
         return COLUMNS
 
     def notes(self) -> Iterable[str]:
-        """Say that the numbers are not made alike."""
+        """Say under which conditions the numbers were obtained."""
         yield (
-            "Published numbers are their sources', with their recipes, sizes and machines; empty is unknown."
+            "Published numbers are taken from their sources and were obtained with other recipes, sizes and "
+            "machines; empty cells are unknown."
         )
-        yield "Ours stand under the conditions of the summary."
+        yield "Our numbers were measured under the conditions that the summary names."
 
     def plots(self) -> list[Plot]:
-        """Draw measured over published mIoU."""
+        """Plot measured over published mIoU."""
         return plot_published(self.frame, self.content.title, self.content.looks)
 
 
@@ -98,11 +99,11 @@ def _number(text: str) -> float | None:
 
 
 def plot_published(published: pd.DataFrame, title: str, looks: Looks) -> list[Plot]:
-    """Plot measured against published mIoU, where a network has both on one dataset and split.
+    """Plot measured against published mIoU, for networks with both on the same dataset and split.
 
     Args:
-        published: the frame of :class:`Published`.
-        title: the report's title.
+        published: frame of :class:`Published`.
+        title: title of the report.
         looks: colours of the networks.
     """
     both = published.dropna(subset=["miou_percent", "published_miou_percent"])

@@ -1,4 +1,4 @@
-"""Results: one row for each network and variant, accuracy over seeds beside size and speed."""
+"""The results: one row for each network and variant, with its accuracy over seeds, its size and its speed."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from lednet_mm.reports.summary import with_spread
 from lednet_mm.reports.tables import Column, names
 
 MAX_CONDITIONS = 8
-"""The largest number of conditions that have a column of their own; the table of latencies has all."""
+"""The largest number of conditions that have a column of their own; the table of latencies shows all."""
 
 
 class Results(TableSection):
-    """The summary of everything."""
+    """The table of the main results."""
 
     name = "summary"
     heading = "Results"
     order = 10
 
     def collect(self) -> pd.DataFrame:
-        """Return the summary."""
+        """Return the result of :func:`lednet_mm.reports.summary.summarise_runs`."""
         return self.content.summary
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """The conditions whose speeds have a column."""
+        """The conditions under which speeds have a column."""
         return self.content.latencies.conditions[:MAX_CONDITIONS]
 
     def columns(self) -> Sequence[Column]:
-        """Return what was measured, then what was published."""
+        """Return columns with our measurements, followed by published numbers."""
         speed = [
             Column(
                 f"fps_{i}",
@@ -76,11 +76,11 @@ class Results(TableSection):
         )
 
     def notes(self) -> Iterable[str]:
-        """Say what was measured how, and what is bold."""
+        """Describe how the numbers were measured, and what is bold."""
         if self.frame["seeds"].gt(1).any():
             yield (
-                "± is the standard deviation over n seeds (divisor n - 1), the interval that of their mean "
-                "by Student's t with n - 1 degrees of freedom; one seed has neither."
+                "± is the standard deviation over n seeds (divisor n - 1). The interval is that of their "
+                "mean by Student's t with n - 1 degrees of freedom. One seed has neither."
             )
         for condition, name in zip(self.conditions, short_names(self.conditions), strict=True):
             yield f"Speed{f' ({name})' if name else ''}: {condition}."
@@ -89,14 +89,14 @@ class Results(TableSection):
         yield from (note for note in notes if not note.startswith("Speed"))
         if self._best:
             yield (
-                "Bold: the best of its dataset, split and recipe, where the 95% interval of its difference "
-                "to the next best leaves zero out (over images alone where there is one seed)."
+                "Bold: the best for its dataset, split and recipe, if the 95% interval of its difference to "
+                "the next best excludes zero (with one seed, the interval is over images alone)."
             )
         if self.frame["published_source"].notna().any():
             yield "Published numbers have their own recipes and machines; sources: published.csv."
 
     def best(self) -> Iterable[tuple[Hashable, str]]:
-        """Return the best of each column, where it is resolved."""
+        """Return the best cell of each column if the difference to the next best is resolved."""
         return self._best
 
     @cached_property
@@ -128,7 +128,7 @@ def _spread(name: str) -> dict[str, Any]:
 
 
 def _speed(condition: int) -> Callable[[Mapping[str, Any]], str]:
-    """Return what writes a speed, and that it is unstable: its halves differ by more than 5%."""
+    """Return a function that writes a speed, and says so if its measurement was unstable."""
 
     def show(row: Mapping[str, Any]) -> str:
         unstable = row[f"unstable_{condition}"] is True

@@ -1,4 +1,4 @@
-"""Accuracy on corrupted images: a table over seeds, and a plot by corruption."""
+"""Accuracy on corrupted images: a table with means over seeds, and a heat map of all corruptions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOTALS = {
 
 
 class Robustness(TableSection):
-    """The accuracy of every network on corrupted images."""
+    """The table and heat map of the accuracy on corrupted images."""
 
     name = "robustness"
     heading = "Corrupted images"
@@ -34,11 +34,11 @@ class Robustness(TableSection):
     caption = "corrupted images"
 
     def collect(self) -> pd.DataFrame:
-        """Return the accuracies of every network and variant."""
+        """Return the accuracies of every network and variant on corrupted images."""
         return collect_robustness(self.content.measured)
 
     def columns(self) -> Sequence[Column]:
-        """Return the totals over seeds, then each corruption."""
+        """Return columns with the totals, followed by one column for each corruption."""
         return (
             *(names("study") if self.frame["study"].nunique(dropna=False) > 1 else ()),
             *names("network", "variant", "dataset", "split", "corruptions"),
@@ -54,17 +54,17 @@ class Robustness(TableSection):
         )
 
     def notes(self) -> Iterable[str]:
-        """Say how the totals are made."""
+        """Describe how the totals are computed."""
         yield (
-            "mIoU on images with the corruptions of Hendrycks and Dietterich (ICLR 2019), averaged over the "
-            "severities of each, then over corruptions; retention is its share of the clean mIoU. ± is the "
-            "standard deviation over seeds."
+            "The corrupted mIoU is that on images with the corruptions of Hendrycks and Dietterich (ICLR "
+            "2019), averaged over the severities of each corruption and then over the corruptions. Retention "
+            "is its share of the clean mIoU. ± is the standard deviation over seeds."
         )
         if self.frame["corruptions"].nunique() > 1:
-            yield "Compare rows of the same corruptions and severities only."
+            yield "Compare only rows with the same corruptions and severities."
 
     def plots(self) -> list[Plot]:
-        """Draw the mIoU with each corruption."""
+        """Plot the mIoU with each corruption."""
         return plot_robustness(self.frame, self.content.title)
 
 
@@ -76,12 +76,13 @@ def collect_robustness(measured: Iterable[MeasuredRun]) -> pd.DataFrame:
     """Collect the accuracies on corrupted images.
 
     Args:
-        measured: what was measured.
+        measured: what was measured of each run.
 
     Returns:
-        One row for each ``GROUP`` and set of corruptions and severities (``corruptions``, in words):
-        ``seeds``, means over seeds of ``TOTALS`` with ``_<value>_std``, of each corruption, and the records
-        in ``_records``.
+        One row for each ``GROUP`` and each set of corruptions and severities, which ``corruptions`` describes
+        in words. The further columns are ``seeds``; the mean over seeds and the standard deviation
+        ``_<value>_std`` of each of ``TOTALS``; the mean for each corruption; and ``_records``, the names of
+        the records.
     """
     groups: dict[tuple, list[dict[str, Any]]] = {}
     for run in measured:
@@ -112,7 +113,7 @@ def collect_robustness(measured: Iterable[MeasuredRun]) -> pd.DataFrame:
 
 
 def _describe(found: Sequence[Corruption]) -> str:
-    """Say in words which corruptions and severities were tested."""
+    """Describe in words which corruptions and severities were tested."""
     by_name: dict[str, list[int]] = {}
     for corruption in found:
         by_name.setdefault(corruption.name, []).append(corruption.severity)
@@ -123,11 +124,13 @@ def _describe(found: Sequence[Corruption]) -> str:
 
 
 def plot_robustness(frame: pd.DataFrame, title: str) -> list[Plot]:
-    """Plot the mIoU with each corruption as a heat map, one for each place and set of corruptions.
+    """Plot the mIoU with each corruption as a heat map.
+
+    There is one heat map for each study, dataset, split and set of corruptions.
 
     Args:
-        frame: of :func:`collect_robustness`.
-        title: of the report.
+        frame: result of :func:`collect_robustness`.
+        title: title of the report.
     """
     plots = []
     for ending, place, placed in places(frame):

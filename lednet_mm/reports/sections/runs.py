@@ -1,4 +1,4 @@
-"""The comparison: one row for each run. The page shows the summary instead; its sources name every run."""
+"""The table of all runs. The page does not show it, because the sources of its summary name every run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lednet_mm.reports.tables import Column, names
 
 
 class Runs(TableSection):
-    """Every single run."""
+    """The table with one row for each run."""
 
     name = "comparison"
     heading = "Runs"
@@ -20,7 +20,7 @@ class Runs(TableSection):
     on_page = False
 
     def collect(self) -> pd.DataFrame:
-        """Return the runs, with the names of their records."""
+        """Return the runs and the names of their records."""
         table = self.content.runs.copy()
         for kind in ("accuracy", "train", "complexity", "latency"):
             table[f"_{kind}"] = [[name] if isinstance(name, str) else [] for name in table[f"{kind}_record"]]
@@ -29,7 +29,7 @@ class Runs(TableSection):
         return table
 
     def columns(self) -> Sequence[Column]:
-        """Return accuracy, size and speed."""
+        """Return columns that identify the run, and columns with its accuracy, size and speed."""
         return (
             *names("study", "network", "variant", "dataset", "seed", "split"),
             Column("miou_percent", "mIoU (%)", ".2f", source="_accuracy"),
@@ -47,6 +47,6 @@ class Runs(TableSection):
         )
 
     def notes(self) -> Iterable[str]:
-        """Say what was measured how, and what is left out."""
+        """Describe how the numbers were measured, and what was left out."""
         content = self.content
         return notes_on_runs(content.runs, content.latencies, content.chosen)

@@ -1,4 +1,4 @@
-"""What a section of a report is. To add one, write one subclass in one new file of this folder."""
+"""Base classes for the sections of a report. A new section is a subclass in a new file of this folder."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from lednet_mm.reports.tables import Column, Table, to_csv, to_latex, to_markdow
 
 
 class Drawn(Protocol):
-    """Something drawn, which knows its files."""
+    """A plot or a set of pictures, which can be written to files."""
 
     def files(self) -> dict[str, bytes]:
-        """Return the content of its files by their names."""
+        """Return the content of each file, by the file's name."""
 
 
 class Section:
-    """A part of a report: its files, its plots, and what the page shows under one heading.
+    """A part of a report: files, plots, and what the page shows under one heading.
 
     Attributes:
-        name: its anchor on the page, and the stem of the names of a table's files.
-        heading: the heading above it on the page.
-        order: a number that gives its place: sections with smaller numbers come first.
+        name: anchor of the section on the page, and stem of the names of a table's files.
+        heading: heading above the section on the page.
+        order: number that determines the place of the section; sections with smaller numbers come first.
 
     Args:
-        content: the content that it is made from.
+        content: content of the report, from which the section is made.
     """
 
     name: ClassVar[str]
@@ -41,31 +41,33 @@ class Section:
         self.content = content
 
     def files(self) -> dict[str, bytes]:
-        """Return the content of its files by their names, less those of its plots."""
+        """Return the content of each file except those of plots, by the file's name."""
         return {}
 
     def plots(self) -> Sequence[Drawn]:
-        """Draw what it has something for; called once."""
+        """Return the plots for which there are data. This is called once."""
         return ()
 
     def parts(self, sources: Sources) -> Sequence[Part]:
-        """Return what the page shows, see :mod:`lednet_mm.reports.parts`; without any it has no heading.
+        """Return the parts that the page shows, see :mod:`lednet_mm.reports.parts`.
+
+        If there are none, the page does not show the heading either.
 
         Args:
-            sources: turns the names of records into what the page knows them by.
+            sources: object that gives the number by which the page knows a record.
         """
         return ()
 
     def remarks(self) -> Sequence[str]:
-        """Return what could not be shown and why, one line each; called after all else."""
+        """Return a line for each thing that could not be shown, with the reason. This is called last."""
         return ()
 
 
 class TableSection(Section, ABC):
-    """A section with a table, which it writes as Markdown, CSV and LaTeX and shows on the page.
+    """A section with a table, which is written as Markdown, CSV and LaTeX and shown on the page.
 
     Attributes:
-        caption: what follows the report's title in the table's title; empty where nothing does.
+        caption: text after the report's title in the title of the table; empty if there is none.
         on_page: whether the page shows the table too.
     """
 
@@ -74,28 +76,28 @@ class TableSection(Section, ABC):
 
     @abstractmethod
     def collect(self) -> pd.DataFrame:
-        """Return all values, one row for each of the table's; without a row there is no table."""
+        """Return all values of the table, row by row. If there are no rows, there is no table."""
 
     @abstractmethod
     def columns(self) -> Sequence[Column]:
         """Return the columns that people see, in order."""
 
     def notes(self) -> Iterable[str]:
-        """Return what stands below the table, one line each."""
+        """Return the lines below the table."""
         return ()
 
     def best(self) -> Iterable[tuple[Hashable, str]]:
-        """Return the cells in bold, as (row label, column key)."""
+        """Return the cells in bold, each as (label of the row, key of the column)."""
         return ()
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """What :meth:`collect` returns."""
+        """The result of :meth:`collect`."""
         return self.collect()
 
     @cached_property
     def table(self) -> Table | None:
-        """The table; None without a row."""
+        """The table; None if it has no rows."""
         if self.frame.empty:
             return None
         title = ": ".join(filter(None, (self.content.title, self.caption)))
@@ -103,11 +105,11 @@ class TableSection(Section, ABC):
         return Table(self.name, title, tuple(self.columns()), self.frame, tuple(self.notes()), best)
 
     def markdown(self, table: Table) -> str:
-        """Return the table's Markdown file."""
+        """Return the text of the table's Markdown file."""
         return to_markdown(table)
 
     def files(self) -> dict[str, bytes]:
-        """Return the table in three forms."""
+        """Return the content of the table's three files."""
         if self.table is None:
             return {}
         return {
@@ -117,5 +119,5 @@ class TableSection(Section, ABC):
         }
 
     def parts(self, sources: Sources) -> Sequence[Part]:
-        """Return the table as the page takes it."""
+        """Return the table in the form in which the page needs it."""
         return [table_part(self.table, sources)] if self.on_page and self.table is not None else []

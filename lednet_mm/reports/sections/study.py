@@ -1,4 +1,4 @@
-"""What a study asks, what was expected, and what came of it."""
+"""The questions of a study, what was expected, and the answers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lednet_mm.text import DEFAULT
 
 
 class Study(Section):
-    """The question of each study, on the page alone; the table of differences has the numbers."""
+    """The questions and answers of each study, on the page only; the table of differences has the numbers."""
 
     name = "question"
     heading = "The question"
     order = 0
 
     def parts(self, sources: Sources) -> Sequence[Part]:
-        """Return the study in words, and a table of questions and answers."""
+        """Return, for each study, its description and a table of questions and answers."""
         parts: list[Part] = []
         for study in self.content.evidence.studies.values():
             parts.append(facts_part(_facts(study)))

@@ -1,4 +1,4 @@
-"""Accuracy against cost: each network as a point, with the front that no other beats in both."""
+"""Plots of accuracy against cost, in which each network is a point, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import Column, is_missing, rows_of
 
 FIRST_ACROSS = ("fps_0", "params", "macs")
-"""What the page shows across at first: the first of these that there is."""
+"""The columns for the horizontal axis when the page opens; the first one that exists is taken."""
 BETTER_LARGE = ("FPS", "mIoU", "category IoU", "published")
-"""How the headers of what is better the larger it is begin."""
+"""The beginnings of the headers of columns in which larger values are better."""
 NO_AXES = ("seeds", "miou_low")
 
 
 class Tradeoff(Section):
-    """The plots of accuracy over speed and size; on the page with axes to choose."""
+    """The plots of accuracy over speed and size; on the page, the user can choose the axes."""
 
     name = "tradeoff"
     heading = "Accuracy against cost"
     order = 20
 
     def plots(self) -> list[Plot]:
-        """Draw mIoU over speed, parameters and multiply-adds."""
+        """Plot mIoU over speed, parameters and multiply-adds."""
         content = self.content
         speed = str(content.latencies.main or "")
         return plot_tradeoffs(content.summary, content.title, speed, content.looks)
 
     def parts(self, sources: Sources) -> Sequence[Part]:
-        """Return points with every number of the summary, and the IoU of each class."""
+        """Return a scatter plot whose axes can be any number of the summary or the IoU of any class."""
         table = Results(self.content).table
         if table is None:
             return ()
@@ -106,9 +106,9 @@ def plot_tradeoffs(summary: pd.DataFrame, title: str, speed: str, looks: Looks) 
     """Plot mIoU over speed, parameters and multiply-adds, each with its Pareto front.
 
     Args:
-        summary: see :func:`lednet_mm.reports.summary.summarise_runs`.
-        title: the report's title.
-        speed: the condition of ``fps_0``, in words.
+        summary: result of :func:`lednet_mm.reports.summary.summarise_runs`.
+        title: title of the report.
+        speed: condition under which ``fps_0`` was measured, in words.
         looks: colours of the networks.
     """
     plots = []

@@ -1,4 +1,4 @@
-"""Tuning: the setting that was chosen for each network, the score of every setting, and the cost."""
+"""Tuning: the setting that was chosen for each network, the scores of all settings, and the cost."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from lednet_mm.reports.tables import Column, names, rows_of
 from lednet_mm.studies.tuning import TuningResult, tuning_results
 
 WIDE = 20
-"""Values further apart than this factor are drawn on a logarithmic axis."""
+"""If the largest value is at least this many times the smallest, the axis is logarithmic."""
 
 
 class Tuning(TableSection):
-    """The settings that were chosen on val."""
+    """The table of the settings that were chosen on val, and the plots of all scores."""
 
     name = "tuning"
     heading = "Tuning"
@@ -31,11 +31,11 @@ class Tuning(TableSection):
     caption = "tuning"
 
     def collect(self) -> pd.DataFrame:
-        """Return the choice for every network and variant."""
+        """Return the chosen setting of every network and variant."""
         return collect_tuning(tuning_results(self.content.evidence.records))
 
     def columns(self) -> Sequence[Column]:
-        """Return the choice, its score and its cost."""
+        """Return columns with the chosen setting, its score and the cost of the tuning."""
         return (
             *(names("study") if self.frame["study"].nunique(dropna=False) > 1 else ()),
             *names("network", "variant", "dataset"),
@@ -50,16 +50,16 @@ class Tuning(TableSection):
         )
 
     def notes(self) -> Iterable[str]:
-        """Say how the setting was chosen, and what all of it cost."""
+        """Describe how the settings were chosen, and what the tuning cost."""
         yield (
-            "The chosen setting has the highest mean mIoU on val over the seeds of the tuning, on which no "
-            "reported run was trained; being the best of several it looks better there than it is. The hours "
-            "are those of the processes of all trials."
+            "The chosen setting has the highest mean mIoU on val over the seeds of the tuning, with which no "
+            "reported run was trained. Its score there is too high, because it is the best of several. The "
+            "hours are the total time of the processes of all trials."
         )
         yield f"All tunings of this table together took {self.frame['hours'].sum():.2f} hours."
 
     def plots(self) -> list[Plot]:
-        """Draw the score of every setting."""
+        """Plot the score of every setting."""
         return plot_tuning(self.frame, self.content.title, self.content.looks)
 
 
@@ -68,15 +68,16 @@ def _words(setting: Mapping[str, Any] | None) -> str | None:
 
 
 def collect_tuning(results: Iterable[TuningResult]) -> pd.DataFrame:
-    """Return one row for each tuning.
+    """Return a table with one row for each tuning.
 
     Args:
-        results: of all tunings.
+        results: results of all tunings.
 
     Returns:
-        ``study``, ``dataset``, ``split``, ``network``, ``variant``, ``chosen`` (in words, None where every
-        trial failed), ``val_miou_percent`` of it, ``lowest_miou_percent`` of all settings, ``seeds`` of the
-        tuning, ``trials``, ``failed_trials``, ``pruned_trials``, ``hours``, and in ``_result`` the result.
+        A table with the columns ``study``, ``dataset``, ``split``, ``network`` and ``variant``; ``chosen``,
+        the chosen setting in words, or None if every trial failed; ``val_miou_percent``, its score;
+        ``lowest_miou_percent``, the score of the worst setting; ``seeds``, the number of seeds of the tuning;
+        ``trials``, ``failed_trials``, ``pruned_trials`` and ``hours``; and ``_result``, the whole result.
     """
     rows = []
     for result in results:
@@ -102,11 +103,11 @@ def collect_tuning(results: Iterable[TuningResult]) -> pd.DataFrame:
 
 
 def plot_tuning(frame: pd.DataFrame, title: str, looks: Looks) -> list[Plot]:
-    """Plot the mIoU on val over the values of each key that was tuned, one plot for each study and dataset.
+    """Plot the mIoU on val over the values of each tuned key, in one plot for each study and dataset.
 
     Args:
-        frame: of :func:`collect_tuning`.
-        title: of the report.
+        frame: result of :func:`collect_tuning`.
+        title: title of the report.
         looks: colours of the networks.
     """
     plots = []
@@ -136,7 +137,16 @@ def plot_tuning(frame: pd.DataFrame, title: str, looks: Looks) -> list[Plot]:
 
 
 def _place_values(axes: Axes, key: str, results: Iterable[TuningResult]) -> dict[str, float]:
-    """Return where the values of a key stand across, by their texts, and prepare the axis for them."""
+    """Prepare the horizontal axis for the values of a key.
+
+    Args:
+        axes: axes of the plot.
+        key: the tuned key.
+        results: results of the tunings in the plot.
+
+    Returns:
+        The position of each value on the axis, by the text of the value.
+    """
     values = [tried.setting[key] for result in results for tried in result.tried if key in tried.setting]
     if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
         if min(values) > 0 and max(values) / min(values) >= WIDE:
@@ -155,7 +165,16 @@ def _draw(
     result: TuningResult,
     looks: Looks,
 ) -> None:
-    """Draw the settings of one tuning over the values of one key."""
+    """Draw the scores of one tuning over the values of one key.
+
+    Args:
+        axes: axes of the plot.
+        key: the tuned key.
+        position: positions of the key's values on the horizontal axis, by their texts.
+        row: network and variant that were tuned.
+        result: result of the tuning.
+        looks: colours of the networks.
+    """
     look = looks.of(row)
     points = [
         (position[str(tried.setting[key])], fmean(tried.miou_percent))
