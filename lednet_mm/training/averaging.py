@@ -215,7 +215,7 @@ class AveragingHook(KeepingHook):
             self._make(runner).update_parameters(bare(runner.model))
 
     def after_train(self, runner: Any) -> None:
-        """Say if a run was too short for an average."""
+        """Warn if the run was too short for an average."""
         if not self.number:
             runner.logger.warning(
                 f"AveragingHook: no {self.average} average was made: the {runner.max_iters} iterations have "
