@@ -18,7 +18,6 @@ from lednet_mm.config import Choice, load_config
 from lednet_mm.errors import InputError
 from lednet_mm.training.averaging import AveragingHook, LookaheadHook
 from lednet_mm.training.training import train
-from tests.conftest import SHALLOW
 
 GRADIENTS = np.random.default_rng(0).standard_normal((12, 3))
 
@@ -247,7 +246,7 @@ AVERAGED = (
 def test_a_training_is_resumed_with_average_and_slow_weights(quick_config, tmp_path, monkeypatch):
     """Eight iterations with three batches in an epoch, so that the mean is of iterations 3 and 6."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    config = quick_config(SHALLOW, *AVERAGED)
+    config = quick_config(*AVERAGED)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train(config, work_dir=whole, seed=1)
     read = {n: read_checkpoint(whole / f"iter_{n}.pth") for n in (2, 3, 6, 8)}
@@ -270,7 +269,7 @@ def test_a_training_is_resumed_with_average_and_slow_weights(quick_config, tmp_p
 
 
 def test_a_checkpoint_without_them_cannot_be_continued(quick_config, tmp_path):
-    config = quick_config(SHALLOW, *AVERAGED)
+    config = quick_config(*AVERAGED)
     train(config, work_dir=tmp_path / "run", seed=1, options={"train_cfg.max_iters": 4})
     last = tmp_path / "run" / "iter_4.pth"
     whole = read_checkpoint(last)
