@@ -9,7 +9,7 @@ import hashlib
 import pprint
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from lednet_mm.catalog import (
     dataset_files,
     file_of,
     network_files,
+    option_files,
     recipe_files,
     variant_of,
 )
@@ -54,9 +55,16 @@ READ = frozenset(
 
 COMPLETING = frozenset(
     {"class_weight", "crop_size", "epochs", "iterations", "num_classes", "train_images", "unit", "val_epochs"}
-    | {"val_interval"}
+    | {"val_interval", "median_weight", "augmentation", "batch_size", "crop_share", "further_augmentation"}
+    | {"loss", "optimizer", "weighting"}
 )
 """Keys of datasets and recipes that :func:`complete` reads, before options apply."""
+
+MERGED = ("default_hooks", "env_cfg", "model", "optim_wrapper", "train_cfg", "train_dataloader")
+"""Sections of a config that an option of a recipe adds to; it replaces all others."""
+
+FIRST_STEPS = ("Seed", "Load", "Resize", "RandomResize", "RandomChoiceResize")
+"""Beginnings of the names of transforms after which :func:`complete` inserts further augmentation."""
 
 READ_BELOW = {
     "auto_scale_lr": ("base_batch_size", "enable"),
@@ -84,7 +92,8 @@ class Choice:
     Attributes:
         source: a config file, the name of a network, or the file of a network of the user's own.
         dataset: name of a dataset, or a dataset's YAML file; None with a config file.
-        recipe: name of a recipe; None with a config file, else the common one.
+        recipe: name of a recipe, with ``+`` before the name of each of its options (``common+focal+swa``);
+            None with a config file, else the common one.
         variant: name of one of the network's variants; None leaves it as it is.
     """
 
@@ -113,6 +122,11 @@ class Choice:
         return for_file_name("_".join(filter(None, parts)))
 
     @property
+    def recipe_parts(self) -> list[str]:
+        """The name of the recipe, and the names of its options."""
+        return (self.recipe or COMMON).split("+")
+
+    @property
     def files(self) -> list[Path]:
         """The files from which the config is read first; names to which no file belongs are left out."""
         if self.is_file:
@@ -120,9 +134,10 @@ class Choice:
         kinds = (
             (network_files(), self.source),
             (dataset_files(), self.dataset),
-            (recipe_files(), self.recipe or COMMON),
+            (recipe_files(), self.recipe_parts[0]),
         )
         own = [Path(self.source)] if self.is_own_network else []
+        own += [path for name, path in option_files().items() if name in self.recipe_parts[1:]]
         own += [Path(self.dataset)] if self.dataset and is_card(self.dataset) else []
         return [*own, *(files[name] for files, name in kinds if name in files)]
 
@@ -212,17 +227,17 @@ def _combine(chosen: Choice, imports: bool) -> Config:
             f"{chosen.source}: name a dataset too: --dataset {known}, or a dataset's YAML file; or give a "
             "config file"
         )
-    recipe = file_of("recipe", recipe_files(), chosen.recipe or COMMON)
+    name, *options = chosen.recipe_parts
+    recipe = file_of("recipe", recipe_files(), name)
     with tempfile.TemporaryDirectory() as folder:
         if own:
             network = Path(folder) / "network.py"
             content = {"network": own.card.name, "network_file": str(own.path), "model": dict(own.model)}
             network.write_text(_as_text(content))
-        if is_card(chosen.dataset):
-            dataset = Path(folder) / "dataset.py"
-            dataset.write_text(config_text(_read_card(chosen.dataset)))
-        else:
-            dataset = file_of("dataset", dataset_files(), chosen.dataset)
+        dataset = _dataset_file(chosen.dataset)
+        if is_card(dataset):
+            card, dataset = dataset, Path(folder) / "dataset.py"
+            dataset.write_text(config_text(_read_card(card)))
         path = Path(folder) / f"{chosen.name}.py"
         text = f"_base_ = {[str(network), str(dataset), str(recipe)]}\n"
         path.write_text(text)
@@ -230,17 +245,48 @@ def _combine(chosen: Choice, imports: bool) -> Config:
             config = Config.fromfile(str(path), import_custom_modules=imports)
         except (Exception, SystemExit) as error:
             raise InputError(f"{chosen.name}: cannot be combined: {describe_error(error)}") from error
+    _apply_options(chosen, config, options)
     if own and imports:
         import_own_network(own.path)
     return Config(config.to_dict(), cfg_text=text, filename=path.name)
 
 
-def is_card(name: str) -> bool:
+def _apply_options(chosen: Choice, config: Config, options: Iterable[str]) -> None:
+    """Change a config by the options of its recipe, in which lists are replaced and mappings are merged.
+
+    Raises:
+        InputError: there is no option of a name, or two of them set the same.
+    """
+    set_by: dict[str, str] = {}
+    for option in options:
+        content = Config.fromfile(str(file_of("option", option_files(), option))).to_dict()
+        for key, value in content.items():
+            for place in [f"{key}.{part}" for part in value] if key in MERGED else [key]:
+                if place in set_by:
+                    raise InputError(
+                        f"recipe {chosen.recipe}: {set_by[place]} and {option} both set {place}: take one of "
+                        "them"
+                    )
+                set_by[place] = option
+            if key in MERGED:
+                _merge(str(chosen), config, {key: value})
+            else:
+                config[key] = value
+    if set_by:
+        config.recipe = chosen.recipe
+
+
+def _dataset_file(name: str) -> Path:
+    """Return the file of a dataset: a YAML file itself, or the file of a name."""
+    return Path(name) if is_card(name) else file_of("dataset", dataset_files(), name)
+
+
+def is_card(name: str | Path) -> bool:
     """Return whether a name is that of a dataset's YAML file, and not of a dataset."""
     return Path(name).suffix.lower() in (".yaml", ".yml")
 
 
-def _read_card(path: str) -> Config:
+def _read_card(path: str | Path) -> Config:
     from lednet_mm.datasets.card import config_of, read_card
 
     return Config(config_of(read_card(path)))
@@ -261,9 +307,8 @@ def load_data_config(choice: Choice, options: Mapping | None = None) -> Config:
         return load_config(choice, options)
     if options or choice.dataset or choice.recipe or choice.variant:
         raise InputError(f"{choice.source}: options change a config, and this is a dataset: leave them out")
-    if is_card(choice.source):
-        return _read_card(choice.source)
-    return Config.fromfile(str(dataset_files()[choice.source]))
+    file = _dataset_file(choice.source)
+    return _read_card(file) if is_card(file) else Config.fromfile(str(file))
 
 
 def _merge(path: str, config: Config, options: Mapping) -> None:
@@ -279,13 +324,32 @@ def complete(config: Config) -> None:
     """Fill in the settings that follow from the dataset and the recipe, unless the config sets them itself.
 
     A :class:`~lednet_mm.networks.segmentor.Segmentor` gets ``num_classes``, ``class_weight`` and the
-    preprocessing, whose size is the dataset's ``crop_size``. The training gets its length: the dataset's
-    ``iterations`` and ``val_interval``, or what the recipe's ``epochs`` and ``val_epochs`` come to with the
-    dataset's ``train_images``.
+    preprocessing, whose size is the dataset's ``crop_size``, and the recipe's ``loss``. The training gets its
+    length: the dataset's ``iterations`` and ``val_interval``, or what the recipe's ``epochs`` and
+    ``val_epochs`` come to with the dataset's ``train_images``.
+
+    These keys of a recipe change what the dataset or the recipe says elsewhere, and are removed, so that a
+    resolved config says everything once:
+
+    * ``batch_size``: number of images of a training batch.
+    * ``weighting``: ``"median"`` takes the dataset's ``median_weight`` as class weights.
+    * ``crop_share``: share of the crop size's sides that is cropped.
+    * ``augmentation``: transforms that take the place of all between loading and packing; ``"crop"`` stands
+      for the crop size in them.
+    * ``further_augmentation``: transforms that follow loading and resizing.
+    * ``optimizer``: takes the place of the recipe's and keeps its learning rate and weight decay.
+
+    Raises:
+        InputError: the recipe asks for what the dataset does not say.
     """
+    if (optimizer := config.pop("optimizer", None)) is not None:
+        before = config.optim_wrapper.optimizer
+        kept = {key: before[key] for key in ("lr", "weight_decay") if key in before}
+        config.optim_wrapper.optimizer = {**kept, **optimizer}
+    _change_data(config)
     model, training = config.get("model"), config.get("train_cfg")
     if isinstance(model, dict) and model.get("type") == "Segmentor":
-        for key in ("num_classes", "class_weight"):
+        for key in ("num_classes", "class_weight", "loss"):
             if key not in model and key in config:
                 model[key] = config[key]
         if "data_preprocessor" not in model and "data_preprocessor" in config:
@@ -306,6 +370,50 @@ def complete(config: Config) -> None:
     checkpoint = config.get("default_hooks", {}).get("checkpoint")
     if checkpoint is not None:
         checkpoint.interval = max(interval, checkpoint.get("interval", 1))
+
+
+def _change_data(config: Config) -> None:
+    """Apply what a recipe says of the data, see :func:`complete`."""
+    wanted = {
+        key: config.pop(key, None)
+        for key in ("batch_size", "weighting", "crop_share", "augmentation", "further_augmentation")
+    }
+    loader = config.get("train_dataloader")
+    if not isinstance(loader, dict):
+        return
+    if wanted["weighting"] is not None:
+        key = f"{wanted['weighting']}_weight"
+        if config.get(key) is None:
+            raise InputError(
+                f"{config.filename}: the recipe weighs classes by {wanted['weighting']}, and the dataset has "
+                f"no {key}: add it to the dataset's file (tools/check_dataset.py --weights "
+                f"{wanted['weighting']} prints it)"
+            )
+        config.class_weight = config[key]
+    if wanted["batch_size"] is not None:
+        loader["batch_size"] = wanted["batch_size"]
+    if wanted["crop_share"] is not None:
+        config.crop_size = tuple(int(wanted["crop_share"] * side) for side in config.crop_size)
+    if not (wanted["augmentation"] or wanted["further_augmentation"]):
+        return
+    for dataset in innermost(loader["dataset"]):
+        steps = list(dataset.get("pipeline") or [])
+        if wanted["augmentation"]:
+            new = [_sized(step, config.crop_size) for step in wanted["augmentation"]]
+            kept = [step for step in steps if str(step.get("type")).startswith(("Seed", "Load"))]
+            steps = [*kept, *new, *(step for step in steps if str(step.get("type")).startswith("Pack"))]
+        if wanted["further_augmentation"]:
+            places = [n for n, step in enumerate(steps, 1) if str(step.get("type")).startswith(FIRST_STEPS)]
+            end = max(places, default=0)
+            steps[end:end] = wanted["further_augmentation"]
+        dataset["pipeline"] = copy.deepcopy(steps)
+
+
+def _sized(step: Mapping[str, Any], crop_size: Sequence[int]) -> dict[str, Any]:
+    """Return a transform's config with the crop size where it says ``"crop"``, in the order that it takes."""
+    height, width = crop_size
+    sizes = {"crop_size": (height, width), "size": (width, height), "scale": (width, height)}
+    return {key: sizes[key] if value == "crop" else value for key, value in step.items()}
 
 
 def network_changes(options: Mapping) -> list[str]:

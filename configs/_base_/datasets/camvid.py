@@ -10,6 +10,8 @@ crop_size = (360, 480)  # height, width
 
 # 1 / ln(1.02 + p), where p is each class's share of the labelled pixels in the train split.
 class_weight = [5.6035, 4.2953, 33.5736, 3.3355, 15.4856, 8.7387, 31.542, 32.012, 12.8288, 38.0141, 43.9074]
+# The median of the classes' frequencies divided by a class's own (Eigen and Fergus, 2015).
+median_weight = [0.2794, 0.2018, 4.789, 0.1491, 1.0, 0.4235, 3.846, 1.98, 0.789, 6.385, 8.819]
 
 train_pipeline = [
     dict(type="SeedAugmentation"),
