@@ -21,8 +21,8 @@ from lednet_mm.catalog import (
     COMMON,
     dataset_files,
     file_of,
+    files_of_recipe,
     network_files,
-    recipe_files,
     variant_of,
 )
 from lednet_mm.errors import InputError, describe_error, suggest
@@ -32,6 +32,9 @@ from lednet_mm.text import DEFAULT, for_file_name, is_name, variant_name
 
 WHERE = ("work_dir", "resume", "launcher")
 """Keys that say where and how a config is run, and so are not part of what it describes."""
+
+EARLIER = "earlier_stage"
+"""The key that names, or holds, the training from whose weights another one begins."""
 
 RUNNER_ARGUMENTS = (
     *("model", "work_dir", "train_dataloader", "val_dataloader", "test_dataloader", "train_cfg", "val_cfg"),
@@ -47,14 +50,15 @@ READ = frozenset(
     | {"activation_checkpointing", "compile", "custom_imports", "efficient_conv_bn_eval"}
     | {"find_unused_parameters", "model_wrapper_cfg", "runner_type", "sync_bn"}
     # What this project reads.
-    | {"channels_last", "dataset", "network", "network_file", "recipe", "study", "tf32", "trial"}
+    | {"channels_last", "dataset", EARLIER, "network", "network_file", "recipe", "study", "tf32"}
+    | {"trial"}
     | {"tta_model", "tta_pipeline", "variant"}
 )
 """Keys at the top of a config that somebody reads. Any other is a variable of the config file alone."""
 
 COMPLETING = frozenset(
-    {"class_weight", "crop_size", "epochs", "iterations", "num_classes", "train_images", "unit", "val_epochs"}
-    | {"val_interval"}
+    {"change", "class_weight", "crop_size", "encoder_class_weight", "epochs", "iterations", "num_classes"}
+    | {"train_images", "train_on", "unit", "val_epochs", "val_images", "val_interval"}
 )
 """Keys of datasets and recipes that :func:`complete` reads, before options apply."""
 
@@ -84,7 +88,8 @@ class Choice:
     Attributes:
         source: a config file, the name of a network, or the file of a network of the user's own.
         dataset: name of a dataset, or a dataset's YAML file; None with a config file.
-        recipe: name of a recipe; None with a config file, else the common one.
+        recipe: name of a recipe, and names of additions joined to it by ``+``; None with a config file, else
+            the common one.
         variant: name of one of the network's variants; None leaves it as it is.
     """
 
@@ -117,14 +122,14 @@ class Choice:
         """The files that it is read from first; names that stand for nothing are left out."""
         if self.is_file:
             return [Path(self.source)]
-        kinds = (
-            (network_files(), self.source),
-            (dataset_files(), self.dataset),
-            (recipe_files(), self.recipe or COMMON),
-        )
+        kinds = ((network_files(), self.source), (dataset_files(), self.dataset))
         own = [Path(self.source)] if self.is_own_network else []
         own += [Path(self.dataset)] if self.dataset and is_card(self.dataset) else []
-        return [*own, *(files[name] for files, name in kinds if name in files)]
+        try:
+            recipe = files_of_recipe(self.recipe or COMMON)
+        except InputError:
+            recipe = []
+        return [*own, *(files[name] for files, name in kinds if name in files), *recipe]
 
     def __str__(self) -> str:
         return self.source if self.is_file else self.name
@@ -139,6 +144,9 @@ def load_config(
 ) -> Config:
     """Read a config file, or combine a network, a dataset and a recipe, and apply a variant and options.
 
+    A recipe may begin from the weights of an earlier training (``earlier_stage``, see
+    :func:`_earlier_stage`); the resolved config then holds the whole config of that training.
+
     Args:
         choice: what is named; text and paths are config files.
         options: ``{"train_cfg.max_iters": 2}``; keys with dots reach into the config. Those that change the
@@ -152,7 +160,23 @@ def load_config(
             fit or that nothing would read.
     """
     chosen = choice if isinstance(choice, Choice) else Choice(str(choice))
-    config = _read(chosen, imports) if chosen.is_file else _combine(chosen, imports)
+    return _load(chosen, options or {}, seed, imports)
+
+
+def _load(
+    chosen: Choice, options: Mapping, seed: int | None, imports: bool, is_earlier: bool = False
+) -> Config:
+    """Do what :func:`load_config` does.
+
+    Args:
+        chosen: what is named.
+        options: as in :func:`load_config`.
+        seed: as in :func:`load_config`.
+        imports: as in :func:`load_config`.
+        is_earlier: whether this is the earlier stage of a training for which the variant and the options are
+            meant; what they change in a part that the recipe replaces is then left out.
+    """
+    config, changes = _read(chosen, imports) if chosen.is_file else _combine(chosen, imports)
     path, known = str(chosen), READ | COMPLETING
     for key in config:
         # Short names are often a variable's own; those of eight letters and more rarely resemble by chance.
@@ -161,26 +185,94 @@ def load_config(
             raise InputError(f"{path}: nothing reads {key}: {meant[0]} is meant? Else give it another name")
     if "model" not in config:
         raise InputError(f"{path}: no model in this config (files in _base_ are parts, not configs)")
+    for change in changes:
+        _merge(path, config, _filled(path, config, change), "the recipe's change")
+    replaced = tuple(f"{key}." for change in changes for key in change) if is_earlier else ()
     complete(config)
     if chosen.variant not in (None, DEFAULT):
         network = chosen.source if chosen.is_own_network else run_of(config).network
-        _merge(path, config, {**variant_of(network, chosen.variant).change, "variant": chosen.variant})
-    for key in options or ():
+        change = variant_of(network, chosen.variant).change
+        kept = {key: value for key, value in change.items() if not key.startswith(replaced or ("\0",))}
+        _merge(path, config, {**kept, "variant": chosen.variant})
+    here = {k: v for k, v in options.items() if not str(k).startswith((f"{EARLIER}.", *replaced))}
+    earlier = {k: v for k, v in options.items() if str(k).startswith(f"{EARLIER}.")}
+    if earlier and not config.get(EARLIER):
+        raise InputError(f"{path}: option {next(iter(earlier))}: this recipe has no earlier stage")
+    for key in here:
         _check_option(path, config, str(key))
-    if options:
-        before = dict(keys_of(config)) if network_changes(options) else {}
-        _merge(path, config, options)
-        _name_variant(config, options, before)
+    if here:
+        before = dict(keys_of(config)) if network_changes(here) else {}
+        _merge(path, config, here)
+        _name_variant(config, here, before)
     if seed is not None:
         config.randomness = {**config.get("randomness", {}), "seed": seed}
     for names, kind, kinds in ((DICTS, "dict(...)", dict), (LISTS, "list", (list, tuple))):
         for name in names:
             if config.get(name) is not None and not isinstance(config[name], kinds):
                 raise InputError(f"{path}: {name} = {config[name]!r} is no {kind}")
+    if (stage := config.get(EARLIER)) and "model" not in stage:
+        config[EARLIER] = _earlier_stage(chosen, stage, here, seed, imports)
+    if earlier:
+        _merge(path, config, earlier)
     return config
 
 
-def _read(chosen: Choice, imports: bool) -> Config:
+def _earlier_stage(
+    chosen: Choice, stage: Mapping[str, Any], options: Mapping, seed: int | None, imports: bool
+) -> dict[str, Any]:
+    """Return the whole config of the training from whose weights another one begins.
+
+    It is a training of the same network, and the variant and the options hold for it too, except in parts
+    that its recipe replaces. Options that begin with ``earlier_stage.`` are for it alone.
+
+    Args:
+        chosen: how the later training is named.
+        stage: ``{"recipe": name, "dataset": name}``; without a dataset, that of the later training.
+        options: options of the later training.
+        seed: its seed.
+        imports: as in :func:`load_config`.
+
+    Raises:
+        InputError: the later training is a config file, or something is wrong with the earlier one.
+    """
+    if chosen.is_file:
+        raise InputError(
+            f"{chosen}: {EARLIER} names a recipe, which goes with the name of a network: name one, --dataset "
+            f"and --recipe instead of a file, or give {EARLIER} as a whole config"
+        )
+    if unknown := stage.keys() - {"recipe", "dataset"}:
+        raise InputError(f"{chosen}: nothing reads {EARLIER}.{min(unknown)}: it has recipe and dataset")
+    earlier = Choice(chosen.source, stage.get("dataset", chosen.dataset), stage.get("recipe"), chosen.variant)
+    config = _load(earlier, options, seed, imports, is_earlier=True)
+    return {key: value for key, value in config.to_dict().items() if key not in WHERE}
+
+
+PLACE = re.compile(r"\{([a-z_|]+)\}")
+"""A text in a recipe's change that stands for what the dataset says: ``{encoder_class_weight|class_weight}``
+is the first of these values that the dataset gives."""
+
+
+def _filled(path: str, config: Config, value: Any) -> Any:
+    """Return a recipe's change with the dataset's values in the place of their names.
+
+    Raises:
+        InputError: the dataset gives none of the values.
+    """
+    if isinstance(value, Mapping):
+        return {key: _filled(path, config, item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_filled(path, config, item) for item in value]
+    if not isinstance(value, str) or not (found := PLACE.fullmatch(value)):
+        return value
+    names = found[1].split("|")
+    for name in names:
+        if name in config:
+            return copy.deepcopy(config[name])
+    raise InputError(f"{path}: the recipe needs {' or '.join(names)}, which the dataset does not give")
+
+
+def _read(chosen: Choice, imports: bool) -> tuple[Config, list[Mapping]]:
+    """Read a config file; return it, and what its recipe changes."""
     path = Path(chosen.source)
     if chosen.dataset or chosen.recipe:
         raise InputError(
@@ -198,11 +290,15 @@ def _read(chosen: Choice, imports: bool) -> Config:
         raise InputError(f"{path}: the config cannot be read: {describe_error(error)}") from error
     if imports and config.get("network_file"):
         import_own_network(Path(config.network_file))
-    return config
+    return config, [config.pop("change", {})]
 
 
-def _combine(chosen: Choice, imports: bool) -> Config:
-    """Put a network, a dataset and a recipe together, as a file with these three in ``_base_`` does."""
+def _combine(chosen: Choice, imports: bool) -> tuple[Config, list[Mapping]]:
+    """Put a network, a dataset and a recipe together, as a file with these three in ``_base_`` does.
+
+    Returns:
+        The config, and what the recipe and its additions change in it.
+    """
     own = read_own_network(chosen.source) if chosen.is_own_network else None
     network = None if own else file_of("network", network_files(), chosen.source)
     if chosen.dataset is None:
@@ -211,7 +307,7 @@ def _combine(chosen: Choice, imports: bool) -> Config:
             f"{chosen.source}: name a dataset too: --dataset {known}, or a dataset's YAML file; or give a "
             "config file"
         )
-    recipe = file_of("recipe", recipe_files(), chosen.recipe or COMMON)
+    recipe, *additions = files_of_recipe(chosen.recipe or COMMON)
     with tempfile.TemporaryDirectory() as folder:
         if own:
             network = Path(folder) / "network.py"
@@ -227,11 +323,15 @@ def _combine(chosen: Choice, imports: bool) -> Config:
         path.write_text(text)
         try:
             config = Config.fromfile(str(path), import_custom_modules=imports)
+            added = [Config.fromfile(str(file)).to_dict() for file in additions]
         except (Exception, SystemExit) as error:
             raise InputError(f"{chosen.name}: cannot be combined: {describe_error(error)}") from error
     if own and imports:
         import_own_network(own.path)
-    return Config(config.to_dict(), cfg_text=text, filename=path.name)
+    content = config.to_dict()
+    changes = [content.pop("change", {}), *(addition["change"] for addition in added)]
+    content["recipe"] = "+".join(file.stem for file in (recipe, *additions))
+    return Config(content, cfg_text=text, filename=path.name), changes
 
 
 def is_card(name: str) -> bool:
@@ -265,13 +365,11 @@ def load_data_config(choice: Choice, options: Mapping | None = None) -> Config:
     return Config.fromfile(str(dataset_files()[choice.source]))
 
 
-def _merge(path: str, config: Config, options: Mapping) -> None:
+def _merge(path: str, config: Config, options: Mapping, what: str = "an option of --cfg-options") -> None:
     try:
         config.merge_from_dict(dict(options))
     except Exception as error:  # mmengine's assertions, type and index errors
-        raise InputError(
-            f"{path}: an option of --cfg-options does not fit: {describe_error(error)}"
-        ) from error
+        raise InputError(f"{path}: {what} does not fit: {describe_error(error)}") from error
 
 
 def complete(config: Config) -> None:
@@ -280,8 +378,11 @@ def complete(config: Config) -> None:
     A :class:`~lednet_mm.networks.segmentor.Segmentor` gets ``num_classes``, ``class_weight`` and the
     preprocessing, whose size is the dataset's ``crop_size``. The training gets its length: the dataset's
     ``iterations`` and ``val_interval``, or what the recipe's ``epochs`` and ``val_epochs`` come to with the
-    dataset's ``train_images``.
+    dataset's ``train_images``. With ``train_on`` in the recipe, such as ``("train", "val")``, the images of
+    several splits are training images.
     """
+    if splits := config.pop("train_on", None):
+        _train_on(config, splits)
     model, training = config.get("model"), config.get("train_cfg")
     if isinstance(model, dict) and model.get("type") == "Segmentor":
         for key in ("num_classes", "class_weight"):
@@ -305,6 +406,17 @@ def complete(config: Config) -> None:
     checkpoint = config.get("default_hooks", {}).get("checkpoint")
     if checkpoint is not None:
         checkpoint.interval = max(interval, checkpoint.get("interval", 1))
+
+
+def _train_on(config: Config, splits: Iterable[str]) -> None:
+    """Let a training use the images of several splits, all with the augmentation of the training split."""
+    pipeline = config.train_dataloader.dataset.pipeline
+    loaders = [config[f"{split}_dataloader"] for split in splits]
+    parts = [{**copy.deepcopy(loader.dataset.to_dict()), "pipeline": pipeline} for loader in loaders]
+    config.train_dataloader.dataset = {"type": "ConcatDataset", "datasets": parts}
+    counts = [config.get(f"{split}_images") for split in splits]
+    if None not in counts:
+        config.train_images = sum(counts)
 
 
 def network_changes(options: Mapping) -> list[str]:

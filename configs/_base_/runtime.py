@@ -9,7 +9,7 @@ log_level = "INFO"
 log_processor = dict(by_epoch=False)
 load_from = None
 resume = False
-visualizer = dict(type="SegLocalVisualizer", vis_backends=[dict(type="LocalVisBackend")], name="visualizer")
+visualizer = dict(type="SegLocalVisualizer", vis_backends=[dict(type="LocalVisBackend")])
 default_hooks = dict(
     runtime_info=dict(type="LossHook"),
     timer=dict(type="IterTimerHook"),

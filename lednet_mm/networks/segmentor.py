@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -68,6 +68,17 @@ class WeightedCrossEntropy(nn.Module):
         return self.loss_weight * total / share.sum().clamp(min=1e-6)
 
 
+def deepest_channels(backbone: Mapping[str, Any]) -> int:
+    """Return the number of channels of a backbone's deepest map, by running it without memory.
+
+    Args:
+        backbone: config of the backbone.
+    """
+    with torch.device("meta"), torch.no_grad():
+        maps = MODELS.build(backbone).eval()(torch.empty(1, 3, 256, 256))
+    return maps[-1].shape[1]
+
+
 @MODELS.register_module()
 class Segmentor(EncoderDecoder):
     """``EncoderDecoder`` whose heads all learn the same classes with the same class weights.
@@ -78,7 +89,9 @@ class Segmentor(EncoderDecoder):
     Args:
         num_classes: number of classes of every head that does not state its own (a head for edges does).
         class_weight: class weights of every :class:`WeightedCrossEntropy`; None weighs all classes equally.
-        decode_head: as in ``EncoderDecoder``; without ``loss_decode`` it gets :class:`WeightedCrossEntropy`.
+        decode_head: as in ``EncoderDecoder``; without ``loss_decode`` it gets :class:`WeightedCrossEntropy`,
+            and an ``in_channels`` of None becomes the number of channels of the backbone's deepest map.
+        backbone: as in ``EncoderDecoder``.
         auxiliary_head: one head or a list of heads, in the same form.
         size_multiple: number of which the backbone needs the image's height and width to be multiples. Other
             images are padded with zeros at the bottom and right, and the maps are cropped accordingly.
@@ -99,6 +112,7 @@ class Segmentor(EncoderDecoder):
         num_classes: int,
         decode_head: dict,
         auxiliary_head: dict | Sequence[dict] | None = None,
+        backbone: dict,
         class_weight: Sequence[float] | None = None,
         size_multiple: int = 1,
         train_cfg: dict | None = None,
@@ -119,8 +133,12 @@ class Segmentor(EncoderDecoder):
             auxiliary_head = [complete(head) for head in auxiliary_head]
         elif auxiliary_head is not None:
             auxiliary_head = complete(auxiliary_head)
+        decode_head = complete(decode_head)
+        if "in_channels" in decode_head and decode_head["in_channels"] is None:
+            decode_head["in_channels"] = deepest_channels(backbone)
         super().__init__(
-            decode_head=complete(decode_head),
+            backbone=backbone,
+            decode_head=decode_head,
             auxiliary_head=auxiliary_head,
             train_cfg=ConfigDict(train_cfg or {}),
             test_cfg=ConfigDict(test_cfg or {"mode": "whole"}),
