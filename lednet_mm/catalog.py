@@ -1,4 +1,4 @@
-"""The networks, datasets, recipes and variants that configs are combined from, each from its file."""
+"""The networks, datasets, recipes with their options, and variants that configs are combined from."""
 
 from __future__ import annotations
 
@@ -58,26 +58,9 @@ def recipe_files() -> dict[str, Path]:
     return _files("recipes")
 
 
-def addition_files() -> dict[str, Path]:
-    """Return the files of all additions to recipes by name; ``common+freeze_encoder`` names one."""
-    return _files("recipes/additions")
-
-
-def files_of_recipe(name: str) -> list[Path]:
-    """Return the file of a recipe and the files of its additions.
-
-    Args:
-        name: name of a recipe, and names of additions joined to it by ``+``; without a recipe, the additions
-            change the common one.
-
-    Raises:
-        InputError: no recipe or addition has one of the names.
-    """
-    recipes, additions = recipe_files(), addition_files()
-    names = name.split("+")
-    if names[0] in additions:
-        names.insert(0, COMMON)
-    return [file_of("recipe", recipes if i == 0 else additions, part) for i, part in enumerate(names)]
+def option_files() -> dict[str, Path]:
+    """Return the files of all options of recipes by name: ``common+focal`` is a recipe with one."""
+    return _files("options")
 
 
 def _files(kind: str) -> dict[str, Path]:

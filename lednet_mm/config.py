@@ -9,7 +9,7 @@ import hashlib
 import pprint
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from lednet_mm.catalog import (
     COMMON,
     dataset_files,
     file_of,
-    files_of_recipe,
     network_files,
+    option_files,
+    recipe_files,
     variant_of,
 )
 from lednet_mm.errors import InputError, describe_error, suggest
@@ -57,10 +58,17 @@ READ = frozenset(
 """Keys at the top of a config that somebody reads. Any other is a variable of the config file alone."""
 
 COMPLETING = frozenset(
-    {"change", "class_weight", "crop_size", "encoder_class_weight", "epochs", "iterations", "num_classes"}
-    | {"train_images", "train_on", "unit", "val_epochs", "val_images", "val_interval"}
+    {"class_weight", "crop_size", "epochs", "iterations", "num_classes", "train_images", "unit", "val_epochs"}
+    | {"val_interval", "augmentation", "batch_size", "crop_share", "further_augmentation", "weighting"}
+    | {"encoder_weight", "train_on", "val_images"}
 )
 """Keys of datasets and recipes that :func:`complete` reads, before options apply."""
+
+MERGED = ("default_hooks", "env_cfg", "model", "optim_wrapper", "train_cfg", "train_dataloader")
+"""Sections of a config that an option of a recipe adds to; it replaces all others."""
+
+FIRST_STEPS = ("Seed", "Load", "Resize", "RandomResize", "RandomChoiceResize")
+"""Beginnings of the names of transforms after which :func:`complete` inserts further augmentation."""
 
 READ_BELOW = {
     "auto_scale_lr": ("base_batch_size", "enable"),
@@ -88,8 +96,8 @@ class Choice:
     Attributes:
         source: a config file, the name of a network, or the file of a network of the user's own.
         dataset: name of a dataset, or a dataset's YAML file; None with a config file.
-        recipe: name of a recipe, and names of additions joined to it by ``+``; None with a config file, else
-            the common one.
+        recipe: name of a recipe, with ``+`` before the name of each of its options (``common+focal+swa``);
+            None with a config file, else the common one.
         variant: name of one of the network's variants; None leaves it as it is.
     """
 
@@ -118,18 +126,24 @@ class Choice:
         return for_file_name("_".join(filter(None, parts)))
 
     @property
+    def recipe_parts(self) -> list[str]:
+        """The name of the recipe, and the names of its options."""
+        return (self.recipe or COMMON).split("+")
+
+    @property
     def files(self) -> list[Path]:
         """The files that it is read from first; names that stand for nothing are left out."""
         if self.is_file:
             return [Path(self.source)]
-        kinds = ((network_files(), self.source), (dataset_files(), self.dataset))
+        kinds = (
+            (network_files(), self.source),
+            (dataset_files(), self.dataset),
+            (recipe_files(), self.recipe_parts[0]),
+        )
         own = [Path(self.source)] if self.is_own_network else []
+        own += [path for name, path in option_files().items() if name in self.recipe_parts[1:]]
         own += [Path(self.dataset)] if self.dataset and is_card(self.dataset) else []
-        try:
-            recipe = files_of_recipe(self.recipe or COMMON)
-        except InputError:
-            recipe = []
-        return [*own, *(files[name] for files, name in kinds if name in files), *recipe]
+        return [*own, *(files[name] for files, name in kinds if name in files)]
 
     def __str__(self) -> str:
         return self.source if self.is_file else self.name
@@ -176,7 +190,8 @@ def _load(
         is_earlier: whether this is the earlier stage of a training for which the variant and the options are
             meant; what they change in a part that the recipe replaces is then left out.
     """
-    config, changes = _read(chosen, imports) if chosen.is_file else _combine(chosen, imports)
+    config, replaced = (_read(chosen, imports), ()) if chosen.is_file else _combine(chosen, imports)
+    theirs = tuple(f"{part}." for part in replaced) if is_earlier else ()
     path, known = str(chosen), READ | COMPLETING
     for key in config:
         # Short names are often a variable's own; those of eight letters and more rarely resemble by chance.
@@ -185,16 +200,13 @@ def _load(
             raise InputError(f"{path}: nothing reads {key}: {meant[0]} is meant? Else give it another name")
     if "model" not in config:
         raise InputError(f"{path}: no model in this config (files in _base_ are parts, not configs)")
-    for change in changes:
-        _merge(path, config, _filled(path, config, change), "the recipe's change")
-    replaced = tuple(f"{key}." for change in changes for key in change) if is_earlier else ()
     complete(config)
     if chosen.variant not in (None, DEFAULT):
         network = chosen.source if chosen.is_own_network else run_of(config).network
         change = variant_of(network, chosen.variant).change
-        kept = {key: value for key, value in change.items() if not key.startswith(replaced or ("\0",))}
+        kept = {key: value for key, value in change.items() if not key.startswith(theirs)}
         _merge(path, config, {**kept, "variant": chosen.variant})
-    here = {k: v for k, v in options.items() if not str(k).startswith((f"{EARLIER}.", *replaced))}
+    here = {k: v for k, v in options.items() if not str(k).startswith((f"{EARLIER}.", *theirs))}
     earlier = {k: v for k, v in options.items() if str(k).startswith(f"{EARLIER}.")}
     if earlier and not config.get(EARLIER):
         raise InputError(f"{path}: option {next(iter(earlier))}: this recipe has no earlier stage")
@@ -247,32 +259,7 @@ def _earlier_stage(
     return {key: value for key, value in config.to_dict().items() if key not in WHERE}
 
 
-PLACE = re.compile(r"\{([a-z_|]+)\}")
-"""A text in a recipe's change that stands for what the dataset says: ``{encoder_class_weight|class_weight}``
-is the first of these values that the dataset gives."""
-
-
-def _filled(path: str, config: Config, value: Any) -> Any:
-    """Return a recipe's change with the dataset's values in the place of their names.
-
-    Raises:
-        InputError: the dataset gives none of the values.
-    """
-    if isinstance(value, Mapping):
-        return {key: _filled(path, config, item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_filled(path, config, item) for item in value]
-    if not isinstance(value, str) or not (found := PLACE.fullmatch(value)):
-        return value
-    names = found[1].split("|")
-    for name in names:
-        if name in config:
-            return copy.deepcopy(config[name])
-    raise InputError(f"{path}: the recipe needs {' or '.join(names)}, which the dataset does not give")
-
-
-def _read(chosen: Choice, imports: bool) -> tuple[Config, list[Mapping]]:
-    """Read a config file; return it, and what its recipe changes."""
+def _read(chosen: Choice, imports: bool) -> Config:
     path = Path(chosen.source)
     if chosen.dataset or chosen.recipe:
         raise InputError(
@@ -290,14 +277,17 @@ def _read(chosen: Choice, imports: bool) -> tuple[Config, list[Mapping]]:
         raise InputError(f"{path}: the config cannot be read: {describe_error(error)}") from error
     if imports and config.get("network_file"):
         import_own_network(Path(config.network_file))
-    return config, [config.pop("change", {})]
+    return config
 
 
-def _combine(chosen: Choice, imports: bool) -> tuple[Config, list[Mapping]]:
+def _combine(chosen: Choice, imports: bool) -> tuple[Config, tuple[str, ...]]:
     """Put a network, a dataset and a recipe together, as a file with these three in ``_base_`` does.
 
+    The recipe may also change what the network and the dataset say, which such a file cannot: its mappings
+    are merged into theirs.
+
     Returns:
-        The config, and what the recipe and its additions change in it.
+        The config, and the dotted keys of the parts that the recipe puts in the place of the network's.
     """
     own = read_own_network(chosen.source) if chosen.is_own_network else None
     network = None if own else file_of("network", network_files(), chosen.source)
@@ -307,7 +297,8 @@ def _combine(chosen: Choice, imports: bool) -> tuple[Config, list[Mapping]]:
             f"{chosen.source}: name a dataset too: --dataset {known}, or a dataset's YAML file; or give a "
             "config file"
         )
-    recipe, *additions = files_of_recipe(chosen.recipe or COMMON)
+    name, *options = chosen.recipe_parts
+    recipe = file_of("recipe", recipe_files(), name)
     with tempfile.TemporaryDirectory() as folder:
         if own:
             network = Path(folder) / "network.py"
@@ -319,19 +310,48 @@ def _combine(chosen: Choice, imports: bool) -> tuple[Config, list[Mapping]]:
         else:
             dataset = file_of("dataset", dataset_files(), chosen.dataset)
         path = Path(folder) / f"{chosen.name}.py"
-        text = f"_base_ = {[str(network), str(dataset), str(recipe)]}\n"
-        path.write_text(text)
+        path.write_text(f"_base_ = {[str(network), str(dataset)]}\n")
         try:
-            config = Config.fromfile(str(path), import_custom_modules=imports)
-            added = [Config.fromfile(str(file)).to_dict() for file in additions]
+            config = Config.fromfile(str(path), import_custom_modules=False)
+            changes = Config.fromfile(str(recipe), import_custom_modules=imports).to_dict()
         except (Exception, SystemExit) as error:
             raise InputError(f"{chosen.name}: cannot be combined: {describe_error(error)}") from error
+    replaced = [key for key, value in keys_of(changes) if isinstance(value, dict) and "_delete_" in value]
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _merge(str(chosen), config, {key: value}, f"the recipe's {key}")
+        else:
+            config[key] = value
+    _apply_options(chosen, config, options)
     if own and imports:
         import_own_network(own.path)
-    content = config.to_dict()
-    changes = [content.pop("change", {}), *(addition["change"] for addition in added)]
-    content["recipe"] = "+".join(file.stem for file in (recipe, *additions))
-    return Config(content, cfg_text=text, filename=path.name), changes
+    text = f"_base_ = {[str(network), str(dataset), str(recipe)]}\n"
+    return Config(config.to_dict(), cfg_text=text, filename=path.name), tuple(replaced)
+
+
+def _apply_options(chosen: Choice, config: Config, options: Iterable[str]) -> None:
+    """Change a config by the options of its recipe, in which lists are replaced and mappings are merged.
+
+    Raises:
+        InputError: there is no option of a name, or two of them set the same.
+    """
+    set_by: dict[str, str] = {}
+    for option in options:
+        content = Config.fromfile(str(file_of("option", option_files(), option))).to_dict()
+        for key, value in content.items():
+            for place in [f"{key}.{part}" for part in value] if key in MERGED else [key]:
+                if place in set_by:
+                    raise InputError(
+                        f"recipe {chosen.recipe}: {set_by[place]} and {option} both set {place}: take one of "
+                        "them"
+                    )
+                set_by[place] = option
+            if key in MERGED:
+                _merge(str(chosen), config, {key: value})
+            else:
+                config[key] = value
+    if set_by:
+        config.recipe = chosen.recipe
 
 
 def is_card(name: str) -> bool:
@@ -378,11 +398,24 @@ def complete(config: Config) -> None:
     A :class:`~lednet_mm.networks.segmentor.Segmentor` gets ``num_classes``, ``class_weight`` and the
     preprocessing, whose size is the dataset's ``crop_size``. The training gets its length: the dataset's
     ``iterations`` and ``val_interval``, or what the recipe's ``epochs`` and ``val_epochs`` come to with the
-    dataset's ``train_images``. With ``train_on`` in the recipe, such as ``("train", "val")``, the images of
-    several splits are training images.
+    dataset's ``train_images``.
+
+    These keys of a recipe change what the dataset or the recipe says elsewhere, and are removed, so that a
+    resolved config says everything once:
+
+    * ``batch_size``: number of images of a training batch.
+    * ``weighting``: which of the dataset's weights become the class weights: ``"encoder"`` takes its
+      ``encoder_weight``. Of several names, the first that the dataset gives.
+    * ``crop_share``: share of the crop size's sides that is cropped.
+    * ``augmentation``: transforms that take the place of all between loading and packing; ``"crop"`` stands
+      for the crop size in them.
+    * ``further_augmentation``: transforms that follow loading and resizing.
+    * ``train_on``: the splits whose images are training images, such as ``("train", "val")``.
+
+    Raises:
+        InputError: the recipe asks for what the dataset does not say.
     """
-    if splits := config.pop("train_on", None):
-        _train_on(config, splits)
+    _change_data(config)
     model, training = config.get("model"), config.get("train_cfg")
     if isinstance(model, dict) and model.get("type") == "Segmentor":
         for key in ("num_classes", "class_weight"):
@@ -408,12 +441,61 @@ def complete(config: Config) -> None:
         checkpoint.interval = max(interval, checkpoint.get("interval", 1))
 
 
+def _change_data(config: Config) -> None:
+    """Apply what a recipe says of the data, see :func:`complete`."""
+    wanted = {
+        key: config.pop(key, None)
+        for key in ("batch_size", "weighting", "crop_share", "augmentation", "further_augmentation")
+    }
+    splits = config.pop("train_on", None)
+    loader = config.get("train_dataloader")
+    if not isinstance(loader, dict):
+        return
+    if wanted["weighting"] is not None:
+        names = [wanted["weighting"]] if isinstance(wanted["weighting"], str) else wanted["weighting"]
+        keys = [f"{name}_weight" for name in names]
+        given = [config[key] for key in keys if config.get(key) is not None]
+        if not given and "class" not in names:
+            raise InputError(
+                f"{config.filename}: the recipe weighs classes by {names[0]}, and the dataset has no "
+                f"{keys[0]}: add it to the dataset's file"
+            )
+        config.class_weight = given[0] if given else None
+    if wanted["batch_size"] is not None:
+        loader["batch_size"] = wanted["batch_size"]
+    if wanted["crop_share"] is not None:
+        config.crop_size = tuple(int(wanted["crop_share"] * side) for side in config.crop_size)
+    if wanted["augmentation"] or wanted["further_augmentation"]:
+        for dataset in innermost(loader["dataset"]):
+            steps = list(dataset.get("pipeline") or [])
+            if wanted["augmentation"]:
+                new = [_sized(step, config.crop_size) for step in wanted["augmentation"]]
+                kept = [step for step in steps if str(step.get("type")).startswith(("Seed", "Load"))]
+                steps = [*kept, *new, *(step for step in steps if str(step.get("type")).startswith("Pack"))]
+            if wanted["further_augmentation"]:
+                places = [
+                    n for n, step in enumerate(steps, 1) if step.get("type", "").startswith(FIRST_STEPS)
+                ]
+                end = max(places, default=0)
+                steps[end:end] = wanted["further_augmentation"]
+            dataset["pipeline"] = copy.deepcopy(steps)
+    if splits is not None:
+        _train_on(config, splits)
+
+
+def _sized(step: Mapping[str, Any], crop_size: Sequence[int]) -> dict[str, Any]:
+    """Return a transform's config with the crop size where it says ``"crop"``, in the order that it takes."""
+    height, width = crop_size
+    sizes = {"crop_size": (height, width), "size": (width, height), "scale": (width, height)}
+    return {key: sizes[key] if value == "crop" else value for key, value in step.items()}
+
+
 def _train_on(config: Config, splits: Iterable[str]) -> None:
     """Let a training use the images of several splits, all with the augmentation of the training split."""
     pipeline = config.train_dataloader.dataset.pipeline
-    loaders = [config[f"{split}_dataloader"] for split in splits]
-    parts = [{**copy.deepcopy(loader.dataset.to_dict()), "pipeline": pipeline} for loader in loaders]
-    config.train_dataloader.dataset = {"type": "ConcatDataset", "datasets": parts}
+    parts = [config[f"{split}_dataloader"].dataset.to_dict() for split in splits]
+    together = [{**copy.deepcopy(part), "pipeline": copy.deepcopy(pipeline)} for part in parts]
+    config.train_dataloader.dataset = {"type": "ConcatDataset", "datasets": together}
     counts = [config.get(f"{split}_images") for split in splits]
     if None not in counts:
         config.train_images = sum(counts)

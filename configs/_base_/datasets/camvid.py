@@ -12,7 +12,7 @@ crop_size = (360, 480)  # height, width
 # 1 / ln(1.02 + p), p being each class's share of the labelled pixels of the train split.
 class_weight = [5.6035, 4.2953, 33.5736, 3.3355, 15.4856, 8.7387, 31.542, 32.012, 12.8288, 38.0141, 43.9074]
 # 1 / ln(1.2 + p), as LEDNet's authors weigh classes when they train the encoder alone.
-encoder_class_weight = [3.1375, 2.7312, 5.2407, 2.3529, 4.535, 3.7977, 5.1962, 5.207, 4.3111, 5.3233, 5.4098]
+encoder_weight = [3.1375, 2.7312, 5.2407, 2.3529, 4.535, 3.7977, 5.1962, 5.207, 4.3111, 5.3233, 5.4098]
 
 train_pipeline = [
     dict(type="SeedAugmentation"),

@@ -7,8 +7,8 @@ Cityscapes the classes have the authors' own weights for this stage.
 _base_ = "lednet_authors.py"
 
 recipe = "lednet_authors_encoder"
-change = {
-    "model.decode_head": dict(_delete_=True, type="EncoderHead", in_channels=None, align_corners=True),
-    "model.auxiliary_head": None,
-    "class_weight": "{encoder_class_weight|class_weight}",
-}
+model = dict(
+    decode_head=dict(_delete_=True, type="EncoderHead", in_channels=None, align_corners=True),
+    auxiliary_head=None,
+)
+weighting = ("encoder", "class")
