@@ -12,6 +12,7 @@ import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch 
 
 # isort: split
 import pytest
+import torch
 from mmengine.logging import MMLogger
 from mmseg.visualization import SegLocalVisualizer
 
@@ -36,6 +37,15 @@ def _nothing_of_mmengine_outlives_its_test():
     yield
     MMLogger._instance_dict.clear()
     SegLocalVisualizer._instance_dict.clear()
+
+
+@pytest.fixture
+def one_thread(monkeypatch):
+    """Compute with one thread: bit-identical sums need a fixed number of threads."""
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,14 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
 from lednet_mm.cards import network_cards
-from lednet_mm.catalog import dataset_files, network_files, recipe_files, recorded_sizes, variants_of
+from lednet_mm.catalog import (
+    dataset_files,
+    network_files,
+    option_files,
+    recipe_files,
+    recorded_sizes,
+    variants_of,
+)
 from lednet_mm.errors import run_command
 from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
@@ -60,8 +67,9 @@ def datasets() -> list[dict[str, Any]]:
 
 
 def recipes() -> list[dict[str, Any]]:
-    """Return the recipes, each with what its file says."""
-    return [{"recipe": name, "about": about(path)} for name, path in recipe_files().items()]
+    """Return the recipes and the options that go with any of them, each with what its file says."""
+    named = [*recipe_files().items(), *((f"+{name}", path) for name, path in option_files().items())]
+    return [{"recipe": name, "about": about(path)} for name, path in named]
 
 
 def variants() -> list[dict[str, Any]]:
@@ -115,6 +123,8 @@ def main() -> None:
             "cityscapes --work-dir reports/networks",
             soft_wrap=True,
         )
+    elif arguments.kind == "recipes":
+        console.print("An option (+NAME) goes with any recipe, and several can be named: common+focal+swa")
 
 
 def shown(cell: Any) -> str:

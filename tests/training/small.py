@@ -1,30 +1,54 @@
-"""A training in a few seconds, of any network by any recipe on a small generated dataset."""
+"""A training in a few seconds, of any network by any recipe on a small dataset on disk."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-SHALLOW = {"model.backbone.blocks": (1, 1), "model.backbone.dilations": (1, 2)}
-"""Options that leave 4 of LEDNet's 13 blocks."""
+from lednet_mm.config import Choice, keys_of, load_config
+
+SIZES = {"crop_size": False, "size": True, "scale": True}
+"""Keys of transforms that are sizes, and whether they are width and height instead of height and width."""
+FEWER_BLOCKS = {
+    "lednet": {"model.backbone.blocks": (1, 1), "model.backbone.dilations": (1, 2)},
+    "dabnet": {"model.backbone.dilations": ((2,), (4, 16))},
+}
 
 
-def small(data: Path, iterations: int = 2, **more: Any) -> dict[str, Any]:
-    """Return the options of a training on generated streets of 64x128.
+def small(
+    choice: Choice, data: Path, *, shape: tuple[int, int] = (64, 128), iterations: int = 2
+) -> dict[str, Any]:
+    """Return the options of a training on a small dataset in the layout of the choice's dataset.
+
+    The augmentation, the loss and everything else of the recipe stay, at a smaller size.
 
     Args:
-        data: folder of the streets.
-        iterations: length of the training, which is validated at its end and saved after each iteration.
-        more: further options, with ``__`` for dots.
+        choice: network, dataset and recipe.
+        data: folder of the small dataset.
+        shape: height and width of its images.
+        iterations: length of each stage, which is validated at its end and saved after each iteration.
     """
-    pipeline = [{"type": kind} for kind in ("SeedAugmentation", "LoadImage", "LoadLabels", "PackSegInputs")]
+    height, width = shape
+    config = load_config(choice, imports=False).to_dict()
+    options: dict[str, Any] = {}
+    for key, value in keys_of(config):
+        *place, name = key.split(".")
+        if not any(part.endswith("_dataloader") for part in place):
+            continue
+        if name == "data_root":
+            options[key] = str(data)
+        elif name in SIZES and isinstance(value, tuple):
+            options[key] = (width, height) if SIZES[name] else (height, width)
+    if config["param_scheduler"][0]["type"] == "LinearLR":
+        options |= {"param_scheduler.0.end": 2, "param_scheduler.1.begin": 1}
     return {
-        **{f"{split}_dataloader.dataset.data_root": str(data) for split in ("train", "val", "test")},
+        **options,
+        **FEWER_BLOCKS.get(choice.source, {}),
         "train_dataloader.batch_size": 2,
-        "train_dataloader.dataset.pipeline": pipeline,
-        "model.data_preprocessor.size": (64, 128),
+        "model.data_preprocessor.size": shape,
         "train_cfg.max_iters": iterations,
         "train_cfg.val_interval": iterations,
         "default_hooks.checkpoint.interval": 1,
-        **{key.replace("__", "."): value for key, value in more.items()},
+        "default_hooks.checkpoint.max_keep_ckpts": iterations,
+        **({"earlier_stage.model.data_preprocessor.size": shape} if "earlier_stage" in config else {}),
     }

@@ -23,25 +23,16 @@ from lednet_mm.records import read_records
 from lednet_mm.training.training import train
 from tests.conftest import ROOT
 from tests.datasets.small_sets import make_camvid
-from tests.training.small import SHALLOW, small
+from tests.training.small import small
 
 TWO = "lednet_authors_two_stages"
-
-
-@pytest.fixture
-def one_thread(monkeypatch):
-    """Bit-identical sums need a fixed number of threads."""
-    before = torch.get_num_threads()
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    yield
-    torch.set_num_threads(before)
+CHOICE = Choice("lednet", "camvid", TWO)
 
 
 @pytest.fixture
 def on_camvid(tmp_path):
     """The options of a small training of LEDNet on a CamVid of random images."""
-    data = make_camvid(tmp_path / "camvid")
-    return {**small(data, 3), **SHALLOW, "model.data_preprocessor.size": (24, 32)}
+    return small(CHOICE, make_camvid(tmp_path / "camvid"), shape=(24, 32), iterations=3)
 
 
 def weights(folder, iteration):
@@ -78,8 +69,7 @@ def kill_after(path, arguments):
 
 
 def test_killed_in_both_stages_it_ends_with_the_same_weights(on_camvid, tmp_path, one_thread):
-    choice = Choice("lednet", "camvid", TWO)
-    train(choice, work_dir=tmp_path / "whole", options=on_camvid, seed=3)
+    train(CHOICE, work_dir=tmp_path / "whole", options=on_camvid, seed=3)
 
     cut = tmp_path / "cut"
     settings = [f"{key}={value}" for key, value in on_camvid.items()]
@@ -89,7 +79,7 @@ def test_killed_in_both_stages_it_ends_with_the_same_weights(on_camvid, tmp_path
     assert not checkpoints_of(cut)
     kill_after(cut / "iter_1.pth", arguments)
     assert not (cut / "records").exists()
-    train(choice, work_dir=cut, options=on_camvid, seed=3, resume=True)
+    train(CHOICE, work_dir=cut, options=on_camvid, seed=3, resume=True)
 
     assert same(weights(tmp_path / "whole" / "earlier_stage", 3), weights(cut / "earlier_stage", 3))
     assert same(weights(tmp_path / "whole", 3), weights(cut, 3))
@@ -104,12 +94,12 @@ def test_killed_in_both_stages_it_ends_with_the_same_weights(on_camvid, tmp_path
 @pytest.fixture
 def first_done(on_camvid, tmp_path, one_thread):
     """A training that was cut off between its two stages."""
-    choice, run = Choice("lednet", "camvid", TWO), tmp_path / "run"
+    run = tmp_path / "run"
     options = {**on_camvid, "train_cfg.max_iters": 1}
-    train(
-        Choice("lednet", "camvid", "lednet_authors_encoder"), work_dir=run / "earlier_stage", options=options
-    )
-    return choice, run, options
+    alone = {key: value for key, value in options.items() if not key.startswith("earlier_stage")}
+    encoder = Choice("lednet", "camvid", "lednet_authors_encoder")
+    train(encoder, work_dir=run / "earlier_stage", options=alone)
+    return CHOICE, run, options
 
 
 def test_a_finished_first_stage_is_not_trained_again(first_done):
