@@ -59,8 +59,8 @@ READ = frozenset(
 
 COMPLETING = frozenset(
     {"class_weight", "crop_size", "epochs", "iterations", "num_classes", "train_images", "unit", "val_epochs"}
-    | {"val_interval", "augmentation", "batch_size", "crop_share", "further_augmentation", "weighting"}
-    | {"encoder_weight", "train_on", "val_images"}
+    | {"val_interval", "median_weight", "augmentation", "batch_size", "crop_share", "further_augmentation"}
+    | {"loss", "optimizer", "weighting", "encoder_weight", "train_on", "val_images"}
 )
 """Keys of datasets and recipes that :func:`complete` reads, before options apply."""
 
@@ -396,29 +396,34 @@ def complete(config: Config) -> None:
     """Fill in what follows from the dataset and the recipe, where the config does not say it itself.
 
     A :class:`~lednet_mm.networks.segmentor.Segmentor` gets ``num_classes``, ``class_weight`` and the
-    preprocessing, whose size is the dataset's ``crop_size``. The training gets its length: the dataset's
-    ``iterations`` and ``val_interval``, or what the recipe's ``epochs`` and ``val_epochs`` come to with the
-    dataset's ``train_images``.
+    preprocessing, whose size is the dataset's ``crop_size``, and the recipe's ``loss``. The training gets its
+    length: the dataset's ``iterations`` and ``val_interval``, or what the recipe's ``epochs`` and
+    ``val_epochs`` come to with the dataset's ``train_images``.
 
     These keys of a recipe change what the dataset or the recipe says elsewhere, and are removed, so that a
     resolved config says everything once:
 
     * ``batch_size``: number of images of a training batch.
-    * ``weighting``: which of the dataset's weights become the class weights: ``"encoder"`` takes its
-      ``encoder_weight``. Of several names, the first that the dataset gives.
+    * ``weighting``: which of the dataset's weights become the class weights: ``"median"`` takes its
+      ``median_weight``, ``"encoder"`` its ``encoder_weight``. Of several names, the first that it gives.
     * ``crop_share``: share of the crop size's sides that is cropped.
     * ``augmentation``: transforms that take the place of all between loading and packing; ``"crop"`` stands
       for the crop size in them.
     * ``further_augmentation``: transforms that follow loading and resizing.
+    * ``optimizer``: takes the place of the recipe's and keeps its learning rate and weight decay.
     * ``train_on``: the splits whose images are training images, such as ``("train", "val")``.
 
     Raises:
         InputError: the recipe asks for what the dataset does not say.
     """
+    if (optimizer := config.pop("optimizer", None)) is not None:
+        before = config.optim_wrapper.optimizer
+        kept = {key: before[key] for key in ("lr", "weight_decay") if key in before}
+        config.optim_wrapper.optimizer = {**kept, **optimizer}
     _change_data(config)
     model, training = config.get("model"), config.get("train_cfg")
     if isinstance(model, dict) and model.get("type") == "Segmentor":
-        for key in ("num_classes", "class_weight"):
+        for key in ("num_classes", "class_weight", "loss"):
             if key not in model and key in config:
                 model[key] = config[key]
         if "data_preprocessor" not in model and "data_preprocessor" in config:
@@ -458,7 +463,8 @@ def _change_data(config: Config) -> None:
         if not given and "class" not in names:
             raise InputError(
                 f"{config.filename}: the recipe weighs classes by {names[0]}, and the dataset has no "
-                f"{keys[0]}: add it to the dataset's file"
+                f"{keys[0]}: add it to the dataset's file (tools/check_dataset.py --weights {names[0]} "
+                "prints it)"
             )
         config.class_weight = given[0] if given else None
     if wanted["batch_size"] is not None:

@@ -91,6 +91,9 @@ Size = Annotated[list[Annotated[int, Field(ge=MULTIPLE, le=16384)]], Field(min_l
 """Height and width in pixels."""
 
 
+Weights = list[Annotated[FiniteFloat, Field(gt=0)]]
+"""One weight for each class."""
+
 _IDS, _COLORS = TypeAdapter(list[Id]), TypeAdapter(list[Color])
 
 
@@ -172,6 +175,7 @@ class DatasetCard(_Part):
         crop_size: height and width of a training image; images are resized to fit in it. None derives it from
             the images' sizes.
         class_weight: weight of each class; None weighs all classes equally.
+        median_weight: weight of each class by median frequency, for recipes that ask for it.
         iterations: number of iterations of a training.
         val_interval: iterations between two validations.
     """
@@ -186,7 +190,8 @@ class DatasetCard(_Part):
     label_colors: bool = False
     unit: Annotated[Any, AfterValidator(_check_unit)] = "image"
     crop_size: Size | None = None
-    class_weight: list[Annotated[FiniteFloat, Field(gt=0)]] | None = None
+    class_weight: Weights | None = None
+    median_weight: Weights | None = None
     iterations: Count = 10000
     val_interval: Count = 500
 
@@ -226,10 +231,10 @@ class DatasetCard(_Part):
                         f"and in {other}"
                     )
                 owners[key] = where
-        if self.class_weight is not None and len(self.class_weight) != len(self.classes):
-            raise ValueError(
-                f"class_weight: {len(self.class_weight)} weights for {len(self.classes)} classes"
-            )
+        weights_given = {"class_weight": self.class_weight, "median_weight": self.median_weight}
+        for which, weights in weights_given.items():
+            if weights is not None and len(weights) != len(self.classes):
+                raise ValueError(f"{which}: {len(weights)} weights for {len(self.classes)} classes")
         return self
 
     @property
@@ -420,6 +425,7 @@ def config_of(card: DatasetCard) -> dict[str, Any]:
         "num_classes": len(card.classes),
         "crop_size": (height, width),
         "class_weight": card.class_weight,
+        "median_weight": card.median_weight,
         "train_pipeline": train_pipeline,
         "test_pipeline": test_pipeline,
         "train_dataloader": loader(card.splits.train, train_pipeline, {"type": "ReproducibleSampler"}, 8),

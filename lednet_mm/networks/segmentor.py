@@ -15,57 +15,9 @@ from torch.nn import functional as F
 
 from lednet_mm.layers import match_size
 from lednet_mm.networks.asynchronous import without_waiting
+from lednet_mm.networks.losses import PixelLoss
 
-
-@MODELS.register_module()
-class WeightedCrossEntropy(nn.Module):
-    """Cross entropy as PyTorch's weighted mean over the labelled pixels, like in the authors' code.
-
-    Args:
-        class_weight: weight of each class; None weighs all classes equally.
-        loss_weight: factor of the loss (for an auxiliary head, for example).
-        loss_name: name in the log, which must begin with ``loss_``.
-    """
-
-    _weights: Tensor | None
-
-    def __init__(
-        self,
-        class_weight: Sequence[float] | None = None,
-        loss_weight: float = 1.0,
-        loss_name: str = "loss_ce",
-    ) -> None:
-        super().__init__()
-        self.class_weight = None if class_weight is None else list(class_weight)
-        weights = None if class_weight is None else torch.tensor(self.class_weight, dtype=torch.float64)
-        self.register_buffer("_weights", weights, persistent=False)
-        self.loss_weight = loss_weight
-        self.loss_name = loss_name
-
-    def forward(
-        self, logits: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255
-    ) -> Tensor:
-        """Return the mean over labelled pixels.
-
-        Args:
-            logits: (N, classes, H, W) logits.
-            label: (N, H, W) class ids; ``ignore_index`` marks pixels without a label.
-            weight: (N, H, W) factors of the pixels, from mmseg's pixel samplers; None weighs all equally.
-            ignore_index: see ``label``.
-        """
-        weights = self._weights
-        if weights is not None:  # kept in float32 even if the logits are not
-            weights = weights.to(torch.promote_types(logits.dtype, torch.float32))
-        labelled = label != ignore_index
-        # Weight of each pixel by its label, without boolean indexing, which makes the CPU wait for the GPU.
-        share = labelled if weights is None else F.pad(weights, (0, 1))[label.where(labelled, len(weights))]
-        if weight is None:
-            total = F.cross_entropy(logits, label, weights, ignore_index=ignore_index, reduction="sum")
-        else:
-            losses = F.cross_entropy(logits, label, weights, ignore_index=ignore_index, reduction="none")
-            total, share = (losses * weight).sum(), share * weight
-        # A batch without labelled pixels gives 0, not 0/0.
-        return self.loss_weight * total / share.sum().clamp(min=1e-6)
+PLAIN_LOSS = {"type": "WeightedCrossEntropy"}
 
 
 def deepest_channels(backbone: Mapping[str, Any]) -> int:
@@ -81,16 +33,20 @@ def deepest_channels(backbone: Mapping[str, Any]) -> int:
 
 @MODELS.register_module()
 class Segmentor(EncoderDecoder):
-    """``EncoderDecoder`` whose heads all learn the same classes with the same class weights.
+    """``EncoderDecoder`` whose heads all learn the same classes with the same loss and class weights.
 
     MMSegmentation's heads, losses and sampler are replaced by versions that do not wait for the GPU
     (:mod:`lednet_mm.networks.asynchronous`).
 
     Args:
         num_classes: number of classes of every head that does not state its own (a head for edges does).
-        class_weight: class weights of every :class:`WeightedCrossEntropy`; None weighs all classes equally.
-        decode_head: as in ``EncoderDecoder``; without ``loss_decode`` it gets :class:`WeightedCrossEntropy`,
-            and an ``in_channels`` of None becomes the number of channels of the backbone's deepest map.
+        class_weight: class weights of every loss of this project that takes them; None weighs all classes
+            equally.
+        loss: the loss, or the list of losses, of every head without a loss of its own. It also takes the
+            place of each :class:`~lednet_mm.networks.losses.WeightedCrossEntropy` that a head names, with
+            that one's ``loss_weight`` as a factor; losses of another kind belong to their network and stay.
+        decode_head: as in ``EncoderDecoder``; without ``loss_decode`` it gets ``loss``. If ``in_channels`` is
+            None, it becomes the number of channels of the backbone's deepest map.
         backbone: as in ``EncoderDecoder``.
         auxiliary_head: one head or a list of heads, in the same form.
         size_multiple: number of which the backbone needs the image's height and width to be multiples. Other
@@ -114,20 +70,34 @@ class Segmentor(EncoderDecoder):
         auxiliary_head: dict | Sequence[dict] | None = None,
         backbone: dict,
         class_weight: Sequence[float] | None = None,
+        loss: dict | Sequence[dict] = PLAIN_LOSS,
         size_multiple: int = 1,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
         **kwargs,
     ) -> None:
-        def weigh(loss: dict) -> dict:
-            takes_it = loss["type"] == "WeightedCrossEntropy"
-            return {**loss, "class_weight": class_weight} if takes_it else loss
+        chosen: list[Any] = list(loss) if isinstance(loss, (list, tuple)) else [loss]
+
+        def replaced(named: dict) -> list[dict]:
+            if named["type"] != PLAIN_LOSS["type"]:
+                return [named]
+            own = {key: value for key, value in named.items() if key not in ("type", "loss_weight")}
+            factor = named.get("loss_weight", 1.0)
+            return [{**own, **one, "loss_weight": factor * one.get("loss_weight", 1.0)} for one in chosen]
+
+        def weigh(one: dict) -> dict:
+            kind = MODELS.get(one["type"]) if isinstance(one["type"], str) else one["type"]
+            takes_it = isinstance(kind, type) and issubclass(kind, PixelLoss) and kind.takes_class_weight
+            return {"class_weight": class_weight, **one} if takes_it else one
 
         def complete(head: Any) -> dict:
-            losses = head.get("loss_decode", {"type": "WeightedCrossEntropy"})
+            losses = head.get("loss_decode", PLAIN_LOSS)
             several = isinstance(losses, (list, tuple))
-            weighted = [weigh(loss) for loss in losses] if several else weigh(losses)
-            return without_waiting({"num_classes": num_classes, **head, "loss_decode": weighted})
+            named = losses if several else [losses]
+            weighted = [weigh(one) for part in named for one in replaced(part)]
+            several = several or len(weighted) > 1
+            of_head = weighted if several else weighted[0]
+            return without_waiting({"num_classes": num_classes, **head, "loss_decode": of_head})
 
         if isinstance(auxiliary_head, (list, tuple)):
             auxiliary_head = [complete(head) for head in auxiliary_head]

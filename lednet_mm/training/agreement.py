@@ -19,7 +19,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import nn
 
 from lednet_mm.errors import InputError, suggest
-from lednet_mm.networks.segmentor import WeightedCrossEntropy
+from lednet_mm.networks.losses import PixelLoss
 from lednet_mm.training.hooks import RecordHook, SeedHook
 from lednet_mm.training.loops import EpochLoop
 
@@ -245,7 +245,7 @@ def _head_faults(name: str, head: Any, classes: int, evaluated: int | None) -> I
                 yield f"{name}: a class weight is negative or not a number: {list(weights)}"
             elif not any(weights):
                 yield f"{name}: all class weights are 0"
-        softmax = isinstance(loss, WeightedCrossEntropy) or getattr(loss, "use_sigmoid", True) is False
+        softmax = isinstance(loss, PixelLoss) or getattr(loss, "use_sigmoid", True) is False
         if channels == 1 and softmax and loss is not head:
             yield (
                 f"{name} has one output, over which {type(loss).__name__} is always 0: give it a loss with "

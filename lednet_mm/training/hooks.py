@@ -21,6 +21,7 @@ from lednet_mm.datasets.reproducible import seed_iteration
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.metric import Accuracy, ConfusionMatrixMetric
 from lednet_mm.files import file_sha256
+from lednet_mm.networks.losses import PixelLoss
 from lednet_mm.records import Kind, Provenance, collect_provenance, new_record, now, write_record
 from lednet_mm.training.history import Stopwatch, begin_range, epochs_of, extend_range
 from lednet_mm.training.loops import EpochLoop
@@ -39,6 +40,19 @@ class SeedHook(Hook):
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Set the seed of this iteration."""
         seed_iteration(runner.seed or 0, runner.iter, get_rank())
+
+
+@HOOKS.register_module()
+class ProgressHook(Hook):
+    """Tell losses that change in the course of a training how much of it is done."""
+
+    priority = "VERY_HIGH"
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Set ``progress`` of the losses of this project to the share of the iterations that is done."""
+        for module in runner.model.modules():
+            if isinstance(module, PixelLoss):
+                module.progress = runner.iter / runner.max_iters
 
 
 @HOOKS.register_module()

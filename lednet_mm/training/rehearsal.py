@@ -95,14 +95,10 @@ def as_it_was(model: nn.Module) -> Iterator[None]:
         (module, {key: value for key, value in vars(module).items() if type(value) in PLAIN})
         for module in model.modules()
     ]
-    python, numpy = random.getstate(), np.random.get_state()
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     try:
-        with torch.random.fork_rng(devices):
+        with random_states_kept():
             yield
     finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
         with torch.no_grad():
             for module, name, buffer, content in buffers:
                 buffer.copy_(content)
@@ -111,6 +107,19 @@ def as_it_was(model: nn.Module) -> Iterator[None]:
             vars(module).update(values)
         for parameter in model.parameters():
             parameter.grad = None
+
+
+@contextmanager
+def random_states_kept() -> Iterator[None]:
+    """Restore the random states of Python, NumPy and PyTorch on exit."""
+    python, numpy = random.getstate(), np.random.get_state()
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
 
 
 def varied_samples(dataset: Any, count: int) -> list[Any]:

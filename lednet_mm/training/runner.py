@@ -44,6 +44,7 @@ from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import PART, file_sha256
 from lednet_mm.literals import read_literals
 from lednet_mm.text import one_line
+from lednet_mm.training.averaging import take_up
 from lednet_mm.training.checkpointing import read_resumable
 from lednet_mm.training.loops import EpochLoop
 from lednet_mm.training.on_demand import make_missing_streets
@@ -229,7 +230,9 @@ class ReproducibleRunner(OpenRunner):
                 local_copy(filename), self._bare_model(), self.optim_wrapper, self.param_schedulers
             )
         check_continues(filename, self._checked, self)
-        restore(self, filename, self.load_checkpoint(filename))
+        checkpoint = self.load_checkpoint(filename)
+        restore(self, filename, checkpoint)
+        take_up(self, checkpoint, filename)
         self._written = (self.iter, Path(filename))
         self.logger.info(f"continuing after iteration {self.iter} of {self.max_iters}")
 

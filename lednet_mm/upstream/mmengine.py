@@ -1,10 +1,14 @@
-"""MMEngine: the private state of a runner, and the position of a training loop."""
+"""MMEngine: the private state of a runner, a schedule and an optimiser, and the position of a loop."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
 from mmengine.runner import BaseLoop, Runner
+
+ENDLESS = INF
+"""MMEngine's value of a schedule's ``end`` that means "never"."""
 
 
 class OpenRunner(Runner):
@@ -50,3 +54,24 @@ class OpenRunner(Runner):
 def set_progress(loop: Any, iterations: int, epochs: int) -> None:
     """Set how many iterations and epochs of a training loop are done."""
     loop._iter, loop._epoch = iterations, epochs
+
+
+class OpenSchedule(_ParamScheduler):
+    """mmengine's base of schedules with a documented name for the method that a subclass defines.
+
+    Attributes:
+        last_step: number of steps since ``begin``.
+        base_values: initial value of each group of parameters.
+    """
+
+    def values(self) -> list[float]:
+        """Return the value of each group of parameters after ``last_step`` steps."""
+        raise NotImplementedError
+
+    def _get_value(self) -> list[float]:
+        return self.values()
+
+
+def accumulated_batches(wrapper: Any) -> int:
+    """Return the number of batches whose gradients an optimiser wrapper adds up for one step."""
+    return int(getattr(wrapper, "_accumulative_counts", 1))

@@ -488,7 +488,7 @@ def test_the_documented_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "cards" / "potholes.yaml").write_text(text)
     card = read_card(tmp_path / "cards" / "potholes.yaml")
     assert card.model_fields_set == set(type(card).model_fields) - {"image_suffix"}
-    defaults = {"root", "class_weight", "label_suffix", "ignore", "crop_size"}
+    defaults = {"root", "class_weight", "median_weight", "label_suffix", "ignore", "crop_size"}
     for name in card.model_fields_set - defaults - {"name", "splits", "classes"}:
         assert getattr(card, name) == type(card).model_fields[name].default, (
             f"{name}: no default as documented"

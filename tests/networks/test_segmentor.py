@@ -7,7 +7,8 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch.nn import functional as F
 
-from lednet_mm.networks.segmentor import WeightedCrossEntropy
+from lednet_mm.networks.asynchronous import HardestPixelsCrossEntropy
+from lednet_mm.networks.losses import FocalCrossEntropy, WeightedCrossEntropy
 
 HEAD = {"type": "ClassifierHead", "in_channels": 128}
 
@@ -70,6 +71,27 @@ class TestSegmentor:
         assert model.auxiliary_head[0].loss_decode.class_weight == [1, 2, 3]
         assert model.auxiliary_head[0].loss_decode.loss_weight == 0.4
         assert not hasattr(model.auxiliary_head[1].loss_decode, "class_weight")
+
+    def test_the_loss_of_a_recipe_takes_the_place_of_cross_entropy_alone(self):
+        quiet = {**HEAD, "loss_decode": {"type": "WeightedCrossEntropy", "loss_weight": 0.4}}
+        own = {**HEAD, "loss_decode": {"type": "OhemCrossEntropy"}}
+        focal = {"type": "FocalCrossEntropy", "gamma": 3.0}
+        heads = {"auxiliary_head": [quiet, own], "class_weight": [1, 2, 3]}
+        model = segmentor(loss=focal, **heads)
+        losses = [head.loss_decode for head in (model.decode_head, *model.auxiliary_head)]
+        assert [type(loss) for loss in losses] == [
+            *(FocalCrossEntropy, FocalCrossEntropy),
+            HardestPixelsCrossEntropy,
+        ]
+        assert [(loss.gamma, loss.loss_weight, loss.class_weight) for loss in losses[:2]] == [
+            (3.0, 1.0, [1, 2, 3]),
+            (3.0, 0.4, [1, 2, 3]),
+        ]
+        both = [{"type": "WeightedCrossEntropy"}, {"type": "SoftDice", "loss_weight": 0.5}]
+        model = segmentor(loss=both, **heads)
+        parts = [head.loss_decode for head in (model.decode_head, model.auxiliary_head[0])]
+        assert [[part.loss_weight for part in head] for head in parts] == [[1.0, 0.5], [0.4, 0.2]]
+        assert parts[1][1].class_weight is None  # the Dice loss takes none
 
     def test_multiples_are_left_alone(self):
         plain, padding = segmentor().eval(), segmentor(size_multiple=16).eval()

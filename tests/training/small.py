@@ -39,8 +39,6 @@ def small(
             options[key] = str(data)
         elif name in SIZES and isinstance(value, tuple):
             options[key] = (width, height) if SIZES[name] else (height, width)
-    if config["param_scheduler"][0]["type"] == "LinearLR":
-        options |= {"param_scheduler.0.end": 2, "param_scheduler.1.begin": 1}
     return {
         **options,
         **FEWER_BLOCKS.get(choice.source, {}),

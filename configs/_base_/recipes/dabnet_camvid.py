@@ -32,10 +32,7 @@ model = dict(
     ]
 )
 optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=1e-3, weight_decay=2e-4))
-param_scheduler = [
-    dict(type="LinearLR", start_factor=1 / 3, begin=0, end=501, by_epoch=False),
-    dict(type="PolyLR", power=0.9, eta_min=0.0, begin=500, by_epoch=False),
-]
+param_scheduler = [dict(type="WarmupPolyLR", warmup=500, start=1 / 3, power=0.9, by_epoch=False)]
 train_cfg = dict(type="IterBasedTrainLoop")
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")

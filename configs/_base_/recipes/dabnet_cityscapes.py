@@ -18,5 +18,5 @@ class_weight = [
     *(0.9539, 0.9843, 1.1116, 0.9037, 1.0865, 1.0955, 1.0865, 1.1529, 1.0507),
 ]
 data_preprocessor = dict(mean=[73.15835921, 82.90891754, 72.39239876])  # red, green, blue
-model = dict(decode_head=dict(sampler=dict(type="OHEMPixelSampler", thresh=0.7, min_kept=512 * 1024 // 16)))
+loss = dict(type="OHEMCrossEntropy", threshold=0.7, least=1 / 16)
 optim_wrapper = dict(optimizer=dict(_delete_=True, type="SGD", lr=4.5e-2, momentum=0.9, weight_decay=1e-4))

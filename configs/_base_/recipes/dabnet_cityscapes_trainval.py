@@ -1,4 +1,7 @@
-"""dabnet_cityscapes on the images of train and val, as DABNet's published test result; val says nothing."""
+"""dabnet_cityscapes on the images of train and val, as for DABNet's published results on test.
+
+The accuracy on val then says nothing of other images.
+"""
 
 _base_ = "dabnet_cityscapes.py"
 

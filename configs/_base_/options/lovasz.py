@@ -1,0 +1,3 @@
+"""Lovász-Softmax loss instead of cross entropy (arXiv:1705.08790)."""
+
+loss = dict(type="LovaszSoftmax")
