@@ -122,6 +122,11 @@ def add_config(parser: argparse.ArgumentParser, *, several: bool = False) -> Non
     parser.add_argument(
         "--variant", metavar="NAME", help="a variant of the network (see tools/list.py variants)"
     )
+    add_config_options(parser)
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``, which changes settings of a config."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
