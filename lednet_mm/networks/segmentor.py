@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 from mmengine.config import ConfigDict
+from mmengine.structures import BaseDataElement
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.utils import add_prefix
@@ -115,6 +116,7 @@ class Segmentor(EncoderDecoder):
             **kwargs,
         )
         self.size_multiple = size_multiple
+        self.class_weight = None if class_weight is None else list(class_weight)
 
     def extract_feat(self, inputs: Tensor) -> Any:
         """Return the maps that the heads take, for images of any size."""
@@ -149,15 +151,37 @@ class Segmentor(EncoderDecoder):
                 losses.update(add_prefix(head.loss(maps, data_samples, self.train_cfg), name))
         return losses
 
-    def val_step(self, data: Any) -> list:
-        """Predict a batch of validation or test; images of different sizes are predicted one by one."""
+    def test_step(self, data: Any) -> list:
+        """Predict a batch; images of different sizes are predicted one by one."""
         images = data["inputs"] if isinstance(data, dict) else ()
         if len({tuple(image.shape) for image in images}) < 2:
-            return super().val_step(data)
+            return super().test_step(data)
         single = ({key: values[i : i + 1] for key, values in data.items()} for i in range(len(images)))
-        return [sample for part in single for sample in super(Segmentor, self).val_step(part)]
+        return [sample for part in single for sample in super(Segmentor, self).test_step(part)]
 
-    test_step = val_step
+    def val_step(self, data: Any) -> list:
+        """Predict a batch of validation; where it has labels, the last element is its loss.
+
+        MMEngine's validation takes such an element out again and logs the mean over the batches. The loss is
+        the cross entropy with the model's class weights, at the size of the labels, whatever loss the network
+        is trained with.
+        """
+        samples = self.test_step(data)
+        losses = [loss for sample in samples if (loss := self._cross_entropy(sample)) is not None]
+        if not losses:
+            return samples
+        return [*samples, BaseDataElement(loss={"val_loss": torch.stack(losses).mean()})]
+
+    def _cross_entropy(self, sample: Any) -> Tensor | None:
+        """Return the cross entropy of a predicted image; None without labels, or with a single output."""
+        logits, label = sample.get("seg_logits"), sample.get("gt_sem_seg")
+        if logits is None or label is None or len(logits.data) == 1:
+            return None
+        scores, ids = logits.data.float()[None], label.data.to(logits.data.device).long()
+        weights = None if self.class_weight is None else scores.new_tensor(self.class_weight)
+        total = F.cross_entropy(scores, ids, weights, ignore_index=255, reduction="sum")
+        share = (ids != 255) if weights is None else F.pad(weights, (0, 1))[ids.clamp(max=len(weights))]
+        return total / share.sum().clamp(min=1e-6)  # 0 without labelled pixels
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits at input resolution, which are what is measured and deployed.
