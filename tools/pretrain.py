@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
 from lednet_mm.errors import run_command
-from lednet_mm.options import add_config_options, add_launcher, announce_rank
+from lednet_mm.options import add_config_options, add_launcher, add_tracker, announce_rank, backend_of
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs/pretraining/lednet_imagenet.py"
 
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="seed of everything random in the run (default 0)")
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision (needs a GPU)")
     add_config_options(parser)
+    add_tracker(parser)
     add_launcher(parser)
     arguments = parser.parse_args()
     announce_rank(arguments)
@@ -56,6 +57,7 @@ def main() -> None:
         resume=arguments.resume,
         seed=arguments.seed,
         amp=arguments.amp,
+        tracker=backend_of(arguments),
         launcher=arguments.launcher,
         options=options,
     )

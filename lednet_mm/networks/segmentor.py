@@ -52,7 +52,12 @@ class Segmentor(EncoderDecoder):
         auxiliary_head: one head or a list of heads, in the same form.
         size_multiple: number of which the backbone needs the image's height and width to be multiples. Other
             images are padded with zeros at the bottom and right, and the maps are cropped accordingly.
+        frozen: names of parts that do not learn, such as ``backbone``: their parameters get no gradients, and
+            they stay in evaluation mode, with fixed statistics.
         kwargs: further arguments of ``EncoderDecoder``.
+
+    Raises:
+        ValueError: there is no part of a name in ``frozen``.
 
     Attributes:
         learning: heads whose loss is computed: ``all``, or the ``auxiliary`` or ``decode`` head alone in one
@@ -73,6 +78,7 @@ class Segmentor(EncoderDecoder):
         class_weight: Sequence[float] | None = None,
         loss: dict | Sequence[dict] = PLAIN_LOSS,
         size_multiple: int = 1,
+        frozen: Sequence[str] = (),
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
         **kwargs,
@@ -117,6 +123,18 @@ class Segmentor(EncoderDecoder):
         )
         self.size_multiple = size_multiple
         self.class_weight = None if class_weight is None else list(class_weight)
+        self.frozen = tuple(frozen)
+        for name in self.frozen:
+            if not isinstance(part := getattr(self, name, None), nn.Module):
+                raise ValueError(f"frozen: this network has no part {name!r}")
+            part.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Segmentor:
+        """Set the mode of training or evaluation; frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for name in self.frozen:
+            getattr(self, name).eval()
+        return self
 
     def extract_feat(self, inputs: Tensor) -> Any:
         """Return the maps that the heads take, for images of any size."""

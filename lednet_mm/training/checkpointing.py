@@ -271,7 +271,7 @@ def _history_fault(info: Mapping[str, Any]) -> str | None:
         "ranges": "ranges",
         "miou_curve": "validation_curve_miou_percent",
         "top1_curve": "validation_curve_top1_percent",
-        "val_loss_curve": "validation_curve_loss",
+        "loss_curve": "validation_curve_loss",
         "began_from": "began_from",
     }
     try:

@@ -273,7 +273,7 @@ class RecordHook(Hook):
         if self.top is not None:
             self._extend(runner, "top1_curve", self.top["top1_percent"])
         if (loss := (metrics or {}).get("val_loss")) is not None and math.isfinite(loss):
-            self._extend(runner, "val_loss_curve", loss)
+            self._extend(runner, "loss_curve", float(loss))  # MMEngine gives a NumPy number
 
     def after_train(self, runner: Any) -> None:
         """Write the records of the finished run."""
@@ -294,7 +294,7 @@ class RecordHook(Hook):
             "iterations": runner.iter,
             "epochs": round(epochs_of(self.ranges, len(runner.train_dataloader), runner.world_size), 4),
             "loss": runner.message_hub.get_scalar("train/loss").current() if iterations else None,
-            "val_loss": next((loss for _, loss in self._curve(runner, "val_loss_curve")[-1:]), None),
+            "val_loss": next((loss for _, loss in self._curve(runner, "loss_curve")[-1:]), None),
             "seconds_this_session": self.session.seconds,
             "training_seconds_this_session": self.training.seconds,
             "iterations_this_session": iterations,
@@ -307,7 +307,7 @@ class RecordHook(Hook):
             **{
                 key: self._curve(runner, name)
                 for name, key in (
-                    ("val_loss_curve", "validation_curve_loss"),
+                    ("loss_curve", "validation_curve_loss"),
                     ("top1_curve", "validation_curve_top1_percent"),
                 )
                 if self._curve(runner, name)

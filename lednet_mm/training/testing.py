@@ -17,7 +17,6 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import DATASETS, METRICS
-from torch import Tensor
 
 from lednet_mm.checkpoints.binding import compare_with_config, seed_of
 from lednet_mm.checkpoints.files import load_model
@@ -40,6 +39,7 @@ from lednet_mm.training.corrupted import (
     recorded_corruptions,
 )
 from lednet_mm.training.hooks import write_accuracy_record
+from lednet_mm.training.pictures import as_rgb
 from lednet_mm.training.precision import precision_now
 from lednet_mm.training.runner import ReproducibleRunner
 from lednet_mm.training.splits import data_split
@@ -371,26 +371,3 @@ class PictureHook(Hook):
             picture = np.concatenate([pixels, overlay(pixels, ids, self.palette)], axis=1)
             _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
             write_atomically(self.pictures[sample.img_path], data.tobytes())
-
-
-def as_rgb(image: Tensor) -> np.ndarray:
-    """Return a network's input image as an RGB picture.
-
-    Args:
-        image: (C, H, W) from a pipeline: BGR, grey, or other channels, of which the first is shown. Values
-            from 0 to 255 are taken unchanged, floating-point values from 0 to 1 map black to white, and any
-            other range is stretched to 8 bits.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-    """
-    pixels = image.cpu().numpy()
-    if pixels.dtype != np.uint8:
-        low, high = float(pixels.min()), float(pixels.max())
-        if not (low >= 0 and high <= 255):
-            pixels = 255 * (pixels - low) / max(high - low, 1e-6)
-        elif pixels.dtype.kind == "f" and high <= 1:
-            pixels = 255 * pixels
-        pixels = np.rint(pixels).astype(np.uint8)
-    shown = pixels[::-1] if len(pixels) == 3 else np.repeat(pixels[:1], 3, axis=0)
-    return np.ascontiguousarray(shown.transpose(1, 2, 0))

@@ -33,6 +33,7 @@ def train(
     seed: int | None = None,
     amp: bool = False,
     compile_step: bool = False,
+    tracker: str | None = None,
     launcher: str = "none",
     options: Mapping | None = None,
     locked: bool = False,
@@ -51,6 +52,7 @@ def train(
         seed: seed of all random numbers; None keeps the config's.
         amp: whether to use automatic mixed precision.
         compile_step: whether to compile the training step with ``torch.compile``.
+        tracker: name of MMEngine's backend to which figures and pictures go, beside the log.
         launcher: ``none``, or the launcher that started the processes: ``pytorch``, ``slurm`` or ``mpi``.
         options: changes to the config, such as ``{"train_cfg.max_iters": 2}``.
         locked: whether the caller already holds the lock of ``work_dir``, as a sweep does.
@@ -72,6 +74,8 @@ def train(
             config.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
         if compile_step:
             config.compile = True
+        if tracker is not None:
+            config.visualizer.vis_backends = [*config.visualizer.vis_backends, {"type": tracker}]
         config.work_dir, config.resume, config.launcher = str(folder), resume, launcher
         config.setdefault("runner_type", "ReproducibleRunner")
     if pretrained is not None:

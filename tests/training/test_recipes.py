@@ -31,6 +31,8 @@ COMBINATIONS = [
     "common+dice+cyclic_exp_range+swa",
     "common+class_balanced+radam+lookahead",
     "lightnet_authors+bootstrapped+swa",
+    "common+keep_best+early_stopping+training_pictures+clip_gradients+accumulate",
+    "common+freeze_encoder",
 ]
 """Recipes in which every option occurs."""
 
@@ -69,6 +71,10 @@ def changes_of(recipe: str) -> dict:
     changes: dict = {}
     if "+swa" in recipe:
         changes = {"default_hooks.averaging.epochs": 0.5, "default_hooks.averaging.begin": 0}
+    if "+training_pictures" in recipe:
+        changes["default_hooks.pictures.interval"] = 1
+    if "+accumulate" in recipe:  # a run is continued after a step of the optimizer; see test_comfort.py
+        changes["optim_wrapper.accumulative_counts"] = 1
     if recipe.startswith("dabnet"):  # it has weights for the classes of its dataset
         changes["model.class_weight"] = [1.5, 3.0]
     return changes

@@ -27,9 +27,10 @@ from lednet_mm.records import read_records
 from lednet_mm.reports.alterations import find_alteration
 from lednet_mm.training import testing
 from lednet_mm.training.augmentation import SCALES, augmented
+from lednet_mm.training.pictures import as_rgb
 from lednet_mm.training.runner import ReproducibleRunner
 from lednet_mm.training.splits import data_split
-from lednet_mm.training.testing import TRACEBACK, _plan_pictures, _with_matrices, as_rgb
+from lednet_mm.training.testing import TRACEBACK, _plan_pictures, _with_matrices
 from tests.conftest import ROOT
 
 THEIRS = Path(mmseg.__file__).parent / ".mim/configs"
