@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -62,11 +62,14 @@ class Segmentor(EncoderDecoder):
     Attributes:
         learning: heads whose loss is computed: ``all``, or the ``auxiliary`` or ``decode`` head alone in one
             stage of a training.
+        distillation: function that gives further losses, by name, from the images, the backbone's maps and
+            the decode head's logits; None for none. A training sets it, and nothing of it is saved.
 
     Shapes: images (N, 3, H, W) -> logits (N, num_classes, H, W) in ``predict``.
     """
 
     learning: Literal["all", "auxiliary", "decode"] = "all"
+    distillation: Callable[[Tensor, Any, Any], dict[str, Tensor]] | None = None
 
     def __init__(
         self,
@@ -156,7 +159,12 @@ class Segmentor(EncoderDecoder):
         maps = self.extract_feat(inputs)
         losses: dict[str, Tensor] = {}
         if self.learning != "auxiliary":
-            found = self.decode_head.loss(maps, data_samples, self.train_cfg)
+            if self.distillation is None:
+                found = self.decode_head.loss(maps, data_samples, self.train_cfg)
+            else:
+                logits = self.decode_head.forward(maps)
+                found = self.decode_head.loss_by_feat(logits, data_samples)
+                losses.update(add_prefix(self.distillation(inputs, maps, logits), "distill"))
             losses.update(add_prefix(found, "decode"))
         if self.learning != "decode" and self.with_auxiliary_head:
             several = isinstance(self.auxiliary_head, nn.ModuleList)
