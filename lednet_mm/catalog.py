@@ -49,8 +49,8 @@ def network_files() -> dict[str, Path]:
 
 
 def dataset_files() -> dict[str, Path]:
-    """Return the files of all datasets by name."""
-    return _files("datasets")
+    """Return the files of all datasets by name: parts of configs, and YAML files."""
+    return {**_files("datasets"), **_files("datasets", "yaml")}
 
 
 def recipe_files() -> dict[str, Path]:
@@ -63,8 +63,8 @@ def option_files() -> dict[str, Path]:
     return _files("options")
 
 
-def _files(kind: str) -> dict[str, Path]:
-    return {path.stem: path for path in sorted((CONFIGS / "_base_" / kind).glob("*.py"))}
+def _files(kind: str, ending: str = "py") -> dict[str, Path]:
+    return {path.stem: path for path in sorted((CONFIGS / "_base_" / kind).glob(f"*.{ending}"))}
 
 
 def recorded_sizes() -> dict[str, Record]:

@@ -304,11 +304,10 @@ def _combine(chosen: Choice, imports: bool) -> tuple[Config, tuple[str, ...]]:
             network = Path(folder) / "network.py"
             content = {"network": own.card.name, "network_file": str(own.path), "model": dict(own.model)}
             network.write_text(_as_text(content))
-        if is_card(chosen.dataset):
-            dataset = Path(folder) / "dataset.py"
-            dataset.write_text(config_text(_read_card(chosen.dataset)))
-        else:
-            dataset = file_of("dataset", dataset_files(), chosen.dataset)
+        dataset = _dataset_file(chosen.dataset)
+        if is_card(dataset):
+            card, dataset = dataset, Path(folder) / "dataset.py"
+            dataset.write_text(config_text(_read_card(card)))
         path = Path(folder) / f"{chosen.name}.py"
         path.write_text(f"_base_ = {[str(network), str(dataset)]}\n")
         try:
@@ -354,12 +353,17 @@ def _apply_options(chosen: Choice, config: Config, options: Iterable[str]) -> No
         config.recipe = chosen.recipe
 
 
-def is_card(name: str) -> bool:
+def _dataset_file(name: str) -> Path:
+    """Return the file of a dataset: a YAML file itself, or the file of a name."""
+    return Path(name) if is_card(name) else file_of("dataset", dataset_files(), name)
+
+
+def is_card(name: str | Path) -> bool:
     """Say whether a dataset's YAML file is named, and not a dataset."""
     return Path(name).suffix.lower() in (".yaml", ".yml")
 
 
-def _read_card(path: str) -> Config:
+def _read_card(path: str | Path) -> Config:
     from lednet_mm.datasets.card import config_of, read_card
 
     return Config(config_of(read_card(path)))
@@ -380,9 +384,8 @@ def load_data_config(choice: Choice, options: Mapping | None = None) -> Config:
         return load_config(choice, options)
     if options or choice.dataset or choice.recipe or choice.variant:
         raise InputError(f"{choice.source}: options change a config, and this is a dataset: leave them out")
-    if is_card(choice.source):
-        return _read_card(choice.source)
-    return Config.fromfile(str(dataset_files()[choice.source]))
+    file = _dataset_file(choice.source)
+    return _read_card(file) if is_card(file) else Config.fromfile(str(file))
 
 
 def _merge(path: str, config: Config, options: Mapping, what: str = "an option of --cfg-options") -> None:
@@ -498,10 +501,12 @@ def _sized(step: Mapping[str, Any], crop_size: Sequence[int]) -> dict[str, Any]:
 
 def _train_on(config: Config, splits: Iterable[str]) -> None:
     """Let a training use the images of several splits, all with the augmentation of the training split."""
-    pipeline = config.train_dataloader.dataset.pipeline
-    parts = [config[f"{split}_dataloader"].dataset.to_dict() for split in splits]
-    together = [{**copy.deepcopy(part), "pipeline": copy.deepcopy(pipeline)} for part in parts]
-    config.train_dataloader.dataset = {"type": "ConcatDataset", "datasets": together}
+    pipeline = next(innermost(config.train_dataloader.dataset))["pipeline"]
+    parts = [copy.deepcopy(config[f"{split}_dataloader"]["dataset"]) for split in splits]
+    for part in parts:
+        for dataset in innermost(part):
+            dataset["pipeline"] = copy.deepcopy(pipeline)
+    config.train_dataloader.dataset = {"type": "ConcatDataset", "datasets": parts}
     counts = [config.get(f"{split}_images") for split in splits]
     if None not in counts:
         config.train_images = sum(counts)

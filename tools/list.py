@@ -56,11 +56,11 @@ def networks() -> list[dict[str, Any]]:
 
 def datasets() -> list[dict[str, Any]]:
     """Return the datasets, each with its number of classes and the size that networks see."""
-    from mmengine.config import Config
+    from lednet_mm.config import Choice, load_data_config
 
     rows = []
-    for name, path in dataset_files().items():
-        config = Config.fromfile(str(path), import_custom_modules=False)
+    for name in dataset_files():
+        config = load_data_config(Choice(name))
         height, width = config.crop_size
         rows.append({"dataset": name, "classes": config.num_classes, "size": f"{height}x{width}"})
     return rows

@@ -8,14 +8,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
+from lednet_mm.catalog import dataset_files
 from lednet_mm.errors import InputError, run_command
 from lednet_mm.files import check_outputs, write_atomically
 from lednet_mm.terminal import tracked
+
+JOINED = "voc2012_aug"
+"""The dataset that is made of two downloads."""
 
 EXAMPLES = """examples:
   python tools/prepare_dataset.py streets
   python tools/prepare_dataset.py cityscapes data/cityscapes
   python tools/prepare_dataset.py camvid /path/to/CamVid
+  python tools/prepare_dataset.py ade20k /path/to/ADEChallengeData2016
+  python tools/prepare_dataset.py voc2012_aug VOCdevkit/VOC2012 --sbd benchmark_RELEASE/dataset
   python tools/prepare_dataset.py new data/potholes/images data/potholes/masks --out potholes.yaml
 """
 
@@ -52,6 +58,15 @@ def parse_args() -> argparse.Namespace:
     camvid.add_argument(
         "--download", action="store_true", help="clone SegNet's tutorial repository (needs git and network)"
     )
+
+    for name, file in dataset_files().items():
+        if file.suffix == ".yaml":
+            of_card = names.add_parser(name, help="check and link the unpacked download")
+            of_card.add_argument("source", type=Path, metavar="SRC", help="folder of the unpacked download")
+            if name == JOINED:
+                of_card.add_argument(
+                    "--sbd", type=Path, required=True, metavar="DIR", help="benchmark_RELEASE/dataset of SBD"
+                )
 
     new = names.add_parser("new", help="draft the YAML file of a dataset of your own from its folders")
     new.add_argument("images", type=Path, metavar="IMAGES", help="folder of the images")
@@ -91,6 +106,8 @@ def main() -> int:
             write_atomically(path, text.encode())
         print(f"{args.out} is a draft: name the classes in it, then run `tools/check_dataset.py {args.out}`")
         return 0
+    if args.name != "camvid":
+        return install_card(args)
     if args.download == (args.source is not None):
         raise InputError("camvid: give either the folder SRC of SegNet's layout, or --download")
     if args.download:
@@ -108,6 +125,35 @@ def main() -> int:
             f"{args.target}: names or pixels of {', '.join(other)} are not those of CamVid as SegNet "
             "published it: figures on it do not compare with others'"
         )
+    return 1 if problems else 0
+
+
+def install_card(args: argparse.Namespace) -> int:
+    """Install a dataset that a YAML file describes, check it, and return 1 if there is a problem."""
+    from lednet_mm.config import Choice, load_data_config
+    from lednet_mm.datasets.card import read_card
+    from lednet_mm.datasets.check import check_dataset
+    from lednet_mm.datasets.installing import install, join_voc_with_sbd
+
+    file = dataset_files()[args.name]
+    card = read_card(file)
+    root = card.data_root
+    if args.name == JOINED:
+        join_voc_with_sbd(args.source, args.sbd, root, lambda names: tracked(names, "labels", len(names)))
+    else:
+        install(file, args.source)
+    config = load_data_config(Choice(args.name))
+    problems = []
+    for split in ("train", "val", "test") if card.splits.test else ("train", "val"):
+        summary = check_dataset(config[f"{split}_dataloader"].dataset)
+        problems += summary.problems
+        print(f"{root}, {split}: {summary.images} images, {len(summary.problems)} problems")
+        if split == "train" and summary.images != card.train_images:
+            print(
+                f"{root}: {summary.images} training images, and {args.name} has {card.train_images}: "
+                "figures on it do not compare with others'"
+            )
+    print("\n".join(problems[:20]), end="\n" if problems else "")
     return 1 if problems else 0
 
 

@@ -24,7 +24,7 @@ TRAINING_ONLY = (
 """Keys of a model, at any depth, that do not change what trained weights compute. The same is true of all
 keys that begin with ``loss`` or ``drop``."""
 
-OF_PREDICTION = ("data_preprocessor", "test_cfg", "size_multiple")
+OF_PREDICTION = ("data_preprocessor", "test_cfg", "size_multiple", "evaluation_dilation")
 """Keys of a model that say how images are prepared and predicted. They change its figures, but not the
 network."""
 OF_IMAGES = ("type", "mean", "std", "bgr_to_rgb", "rgb_to_bgr")

@@ -15,6 +15,7 @@ from mmseg.registry import DATASETS
 
 from lednet_mm.datasets.base import SegDataset
 from lednet_mm.datasets.frames import SEQUENCES
+from lednet_mm.datasets.installing import require_free
 from lednet_mm.datasets.loading import read_ids, read_image
 from lednet_mm.errors import InputError
 from lednet_mm.files import find_files, require_writable
@@ -122,8 +123,7 @@ def install_camvid(source: Path, target: Path, copy: bool = False) -> None:
             f"{source} is not CamVid in SegNet's layout: no folder {', '.join(missing)} in it; "
             f"SegNet's copy is in {REPOSITORY} under CamVid"
         )
-    if target.exists() or target.is_symlink():
-        raise InputError(f"{target} exists already: remove it first, or keep it and check it")
+    require_free(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     if not copy:
         target.symlink_to(source.resolve(), target_is_directory=True)
@@ -144,8 +144,7 @@ def download_camvid(target: Path) -> None:
     Raises:
         InputError: git is missing, fetching fails, the images are not the known ones, or ``target`` exists.
     """
-    if target.exists() or target.is_symlink():
-        raise InputError(f"{target} exists already: remove it first, or keep it and check it")
+    require_free(target)
     require_writable(target.parent)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".camvid-") as temporary:
         clone = Path(temporary) / "clone"

@@ -149,12 +149,40 @@ class Splits(_Part):
     test: Split | None = None
 
 
+class Extra(_Part):
+    """Further training images of any origin, such as generated ones, with labels of the same values.
+
+    Attributes:
+        images: folder of the images, below root.
+        labels: folder of the labels, below root.
+        share: share of the training images that are taken from here, at random.
+        root: folder of this data, relative to the card's folder; None is the card's root.
+        image_suffix: as in the card, and None is the card's.
+        label_suffix: as in the card, and None is the card's.
+    """
+
+    images: Folder
+    labels: Folder
+    share: Annotated[FiniteFloat, Field(gt=0, lt=1)]
+    root: Text | None = None
+    image_suffix: Suffix | None = None
+    label_suffix: Suffix | None = None
+
+
 class ClassEntry(_Part):
-    """A class: its name, the ids of its pixels in label files, and its colour (red, green, blue)."""
+    """A class.
+
+    Attributes:
+        name: its name.
+        ids: the ids of its pixels in label files.
+        color: its colour in pictures (red, green, blue), and in labels, if ``label_colors`` is set.
+        other_colors: further colours that it has in labels, if ``label_colors`` is set.
+    """
 
     name: Name
     ids: Annotated[list[Id], Field(min_length=1)] | None = None
     color: Color | None = None
+    other_colors: list[Color] = []
 
 
 class DatasetCard(_Part):
@@ -178,6 +206,11 @@ class DatasetCard(_Part):
         median_weight: weight of each class by median frequency, for recipes that ask for it.
         iterations: number of iterations of a training.
         val_interval: iterations between two validations.
+        extra: further training images; None for none.
+        get: how a user gets the data, which completes the sentence "get it with ..."; None gives general
+            advice.
+        train_images: number of training images, for a card whose data may be missing: it is then still part
+            of configs, of which the network can be built and measured.
     """
 
     name: Name
@@ -194,6 +227,9 @@ class DatasetCard(_Part):
     median_weight: Weights | None = None
     iterations: Count = 10000
     val_interval: Count = 500
+    extra: Extra | None = None
+    get: Text | None = None
+    train_images: Count | None = None
 
     _path: Path = PrivateAttr(default=Path())
 
@@ -218,7 +254,11 @@ class DatasetCard(_Part):
             names.add(entry.name)
             if self.label_colors and entry.ids is not None:
                 raise ValueError(f"{where}: leave ids out, since label_colors is true")
-            values = ([entry.color] if entry.color else []) if self.label_colors else entry.ids
+            if not self.label_colors and entry.other_colors:
+                raise ValueError(f"{where}: leave other_colors out, since label_colors is false")
+            values: list[Any] | None = entry.ids
+            if self.label_colors:
+                values = [entry.color, *entry.other_colors] if entry.color else []
             if not values:
                 why = ", by which labels are read (label_colors is true)" if self.label_colors else ""
                 raise ValueError(f"{where}: {what} is missing{why}")
@@ -246,13 +286,25 @@ class DatasetCard(_Part):
 
     @property
     def data_root(self) -> Path:
-        """The folder of the data, relative to the current folder if it is below it, else absolute.
+        """The folder of the data, see :meth:`folder`."""
+        return self.folder(self.root)
+
+    @property
+    def extra_root(self) -> Path:
+        """The folder of the further training images."""
+        return self.folder(self.extra.root if self.extra and self.extra.root else self.root)
+
+    def folder(self, name: str) -> Path:
+        """Return a folder relative to the current one if it is below it, else as an absolute path.
 
         So a config that is made from the card names the same folder wherever it is made.
+
+        Args:
+            name: path of the folder, relative to the card's folder.
         """
-        root = Path(os.path.abspath(self._path.parent / self.root))  # noqa: PTH100  (links stay links)
+        path = Path(os.path.abspath(self._path.parent / name))  # noqa: PTH100  (links stay links)
         here = Path.cwd()
-        return root.relative_to(here) if root.is_relative_to(here) else root
+        return path.relative_to(here) if path.is_relative_to(here) else path
 
     def list_of(self, split: Split) -> Path | None:
         """Return the path of a split's list."""
@@ -292,10 +344,18 @@ def read_card(path: str | Path) -> DatasetCard:
     card._path = path
     root = card.data_root
     if not root.is_dir():
+        if card.train_images is not None and card.crop_size is not None:
+            return card  # complete without its data, whose absence is reported where they are read
         raise InputError(f"{path}: root: {root} is not a folder: correct root, relative to this file")
     for name, split in card.splits:
         if split is not None:
             _check_places(card, name, split)
+    if card.extra is not None:
+        for key, folder in (("images", card.extra.images), ("labels", card.extra.labels)):
+            if not (card.extra_root / folder).is_dir():
+                raise InputError(
+                    f"{path}: extra: {key}: {card.extra_root / folder} is not a folder: correct {key} or root"
+                )
     return card
 
 
@@ -387,7 +447,9 @@ def config_of(card: DatasetCard) -> dict[str, Any]:
     Raises:
         InputError: the card has no crop size, and the size of no training image can be read.
     """
-    images = list(_images(card, card.splits.train))
+    missing = not card.data_root.is_dir()
+    images = [] if missing else list(_images(card, card.splits.train))
+    number = (card.train_images or 0) if missing else len(images)
     height, width = card.crop_size or _crop_size(card, images)
     fit = {"scale": (width, height), "keep_ratio": True}
     train_pipeline = [
@@ -408,29 +470,39 @@ def config_of(card: DatasetCard) -> dict[str, Any]:
         {"type": "PackSegInputs"},
     ]
 
-    def loader(split: Split, pipeline: list, sampler: dict, batch_size: int) -> dict[str, Any]:
+    train_set = {**_dataset_settings(card, card.splits.train), "pipeline": train_pipeline}
+    if card.extra is not None:
+        further = {**_extra_settings(card, card.extra), "pipeline": train_pipeline}
+        share = card.extra.share
+        train_set = {"type": "MixedDataset", "datasets": [train_set, further], "share": share}
+        number = round(number / (1 - share))
+
+    def loader(dataset: dict, sampler: dict, batch_size: int) -> dict[str, Any]:
         return {
             "batch_size": batch_size,
             "num_workers": 2,
             "persistent_workers": True,
             "sampler": sampler,
-            "dataset": {**_dataset_settings(card, split), "pipeline": pipeline},
+            "dataset": dataset,
         }
+
+    def tested(split: Split) -> dict[str, Any]:
+        return {**_dataset_settings(card, split), "pipeline": test_pipeline}
 
     in_order = {"type": "DefaultSampler", "shuffle": False}
     return {
         "dataset": card.name,
-        "train_images": len(images),
-        "val_images": sum(1 for _ in _images(card, card.splits.val)),
+        "train_images": number,
+        "val_images": 0 if missing else sum(1 for _ in _images(card, card.splits.val)),
         "num_classes": len(card.classes),
         "crop_size": (height, width),
         "class_weight": card.class_weight,
         "median_weight": card.median_weight,
         "train_pipeline": train_pipeline,
         "test_pipeline": test_pipeline,
-        "train_dataloader": loader(card.splits.train, train_pipeline, {"type": "ReproducibleSampler"}, 8),
-        "val_dataloader": loader(card.splits.val, test_pipeline, in_order, 1),
-        "test_dataloader": loader(card.splits.test or card.splits.val, test_pipeline, in_order, 1),
+        "train_dataloader": loader(train_set, {"type": "ReproducibleSampler"}, 8),
+        "val_dataloader": loader(tested(card.splits.val), in_order, 1),
+        "test_dataloader": loader(tested(card.splits.test or card.splits.val), in_order, 1),
         "val_evaluator": {"type": "ConfusionMatrixMetric"},
         "test_evaluator": {"type": "ConfusionMatrixMetric"},
         "unit": card.unit,
@@ -442,6 +514,7 @@ def config_of(card: DatasetCard) -> dict[str, Any]:
 def _dataset_settings(card: DatasetCard, split: Split) -> dict[str, Any]:
     """Return the settings of a split's ``CardDataset``."""
     listing = card.list_of(split)
+    others = [entry.other_colors for entry in card.classes]
     return {
         "type": "CardDataset",
         "data_root": card.data_root.as_posix(),
@@ -454,7 +527,24 @@ def _dataset_settings(card: DatasetCard, split: Split) -> dict[str, Any]:
         "ids": None if card.label_colors else [entry.ids for entry in card.classes],
         "ignore": card.ignore,
         "unit": card.unit,
+        **({"get": card.get} if card.get else {}),
+        **({"other_colors": others} if any(others) else {}),
     }
+
+
+def _extra_settings(card: DatasetCard, extra: Extra) -> dict[str, Any]:
+    """Return the settings of the ``CardDataset`` of further training images, which are independent."""
+    changed = {
+        "data_root": card.extra_root.as_posix(),
+        "images": extra.images,
+        "labels": extra.labels,
+        "ann_file": "",
+        "unit": "image",
+    }
+    for key, own in (("image_suffix", extra.image_suffix), ("label_suffix", extra.label_suffix)):
+        if own is not None:
+            changed[key] = own
+    return {**_dataset_settings(card, card.splits.train), **changed}
 
 
 def _crop_size(card: DatasetCard, images: Sequence[Path]) -> tuple[int, int]:

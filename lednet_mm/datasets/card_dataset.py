@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,10 +29,12 @@ class CardDataset(SegDataset):
         image_suffix: part of the stems of images after the name that an image shares with its label.
         label_suffix: the same for labels.
         ids: ids in label files for each class; None for labels painted in the palette's colours.
+        other_colors: further colours in painted labels for each class.
         ignore: ids, or colours, of pixels that are ignored. A label with any other value that is not a class
             is refused.
         unit: the independent unit: ``"image"``, or ``{"sequence": regular expression}`` as
             :meth:`sequence_and_frame` describes.
+        get: how a user gets the data, see ``HOW_TO_GET``; None gives general advice.
         **kwargs: further arguments of :class:`~lednet_mm.datasets.base.SegDataset`. ``ann_file`` is a list of
             image names or, without folders, of pairs (the paths of an image and its label per line, below
             ``data_root``).
@@ -43,6 +46,7 @@ class CardDataset(SegDataset):
 
     HOW_TO_GET = "a copy of the data, or correct root and splits in its YAML file (docs/datasets.md)"
     label_map: dict[Any, int]
+    ann_file: str
 
     def __init__(
         self,
@@ -53,14 +57,24 @@ class CardDataset(SegDataset):
         image_suffix: str = "",
         label_suffix: str = "",
         ids: Sequence[Sequence[int]] | None = None,
+        other_colors: Sequence[Sequence[Sequence[int]]] = (),
         ignore: Sequence[Any] = (),
         unit: str | Mapping[str, str] = "image",
+        get: str | None = None,
         **kwargs: Any,
     ) -> None:
         self.lists_pairs = images is None or labels is None
         self.pattern = re.compile(unit["sequence"]) if isinstance(unit, Mapping) else None
         self.label_colors = ids is None
-        values = [[tuple(color)] for color in metainfo["palette"]] if ids is None else ids
+        if get is not None:
+            self.HOW_TO_GET = get  # type: ignore[misc]
+        values: Sequence[Sequence[Any]] = ids or []
+        if ids is None:
+            others = other_colors or [()] * len(metainfo["palette"])
+            values = [
+                [tuple(color), *map(tuple, more)]
+                for color, more in zip(metainfo["palette"], others, strict=True)
+            ]
         ignored = [tuple(value) if isinstance(value, (list, tuple)) else value for value in ignore]
         self.translation = {
             **dict.fromkeys(ignored, IGNORE),
@@ -76,6 +90,8 @@ class CardDataset(SegDataset):
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return the samples in the order of the list if there is one, else sorted by image path."""
         self.label_map = self.translation
+        if self.ann_file:  # relative to the folder's name, even if it is a link to another place
+            self.ann_file = os.path.normpath(self.ann_file)
         how_to_read = {"only_mapped": True, "label_colors": self.label_colors}
         samples = [
             {**sample, **how_to_read}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -54,10 +54,13 @@ class Segmentor(EncoderDecoder):
             images are padded with zeros at the bottom and right, and the maps are cropped accordingly.
         frozen: names of parts that do not learn, such as ``backbone``: their parameters get no gradients, and
             they stay in evaluation mode, with fixed statistics.
+        evaluation_dilation: factor of all dilation rates above 1 in evaluation. LightNet's authors evaluate
+            whole images with twice the rates of the training, in which images were scaled to about half.
         kwargs: further arguments of ``EncoderDecoder``.
 
     Raises:
-        ValueError: there is no part of a name in ``frozen``.
+        ValueError: there is no part of a name in ``frozen``; or rates are to be changed, and a dilated
+            convolution changes the size of its map.
 
     Attributes:
         learning: heads whose loss is computed: ``all``, or the ``auxiliary`` or ``decode`` head alone in one
@@ -82,6 +85,7 @@ class Segmentor(EncoderDecoder):
         loss: dict | Sequence[dict] = PLAIN_LOSS,
         size_multiple: int = 1,
         frozen: Sequence[str] = (),
+        evaluation_dilation: int = 1,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
         **kwargs,
@@ -131,12 +135,23 @@ class Segmentor(EncoderDecoder):
             if not isinstance(part := getattr(self, name, None), nn.Module):
                 raise ValueError(f"frozen: this network has no part {name!r}")
             part.requires_grad_(False)
+        self.evaluation_dilation = evaluation_dilation
+        self._dilated = list(_dilated_convolutions(self)) if evaluation_dilation != 1 else []
 
     def train(self, mode: bool = True) -> Segmentor:
-        """Set the mode of training or evaluation; frozen parts stay in evaluation mode."""
+        """Switch between training and evaluation, with the dilation rates of each.
+
+        Frozen parts stay in evaluation mode.
+        """
         super().train(mode)
         for name in self.frozen:
             getattr(self, name).eval()
+        factor = 1 if mode else self.evaluation_dilation
+        for convolution, rates, padding in self._dilated:
+            convolution.dilation = tuple(rate * factor if rate > 1 else rate for rate in rates)
+            convolution.padding = tuple(
+                pad * factor if rate > 1 else pad for rate, pad in zip(rates, padding, strict=True)
+            )
         return self
 
     def extract_feat(self, inputs: Tensor) -> Any:
@@ -215,3 +230,22 @@ class Segmentor(EncoderDecoder):
         Shapes: normalised images (N, 3, H, W) -> (N, num_classes, H, W).
         """
         return match_size(self.decode_head(self.extract_feat(images)), images, self.align_corners)
+
+
+def _dilated_convolutions(model: nn.Module) -> Iterator[tuple[nn.Conv2d, tuple[int, ...], tuple[int, ...]]]:
+    """Yield the dilated convolutions of a model with their rates and paddings.
+
+    Raises:
+        ValueError: the padding of one does not keep the size of the map, or is not of zeros.
+    """
+    for name, module in model.named_modules():
+        if not isinstance(module, nn.Conv2d) or max(module.dilation) == 1:
+            continue
+        rates, kernel, padding = module.dilation, module.kernel_size, module.padding
+        kept = tuple(rate * (size - 1) // 2 for rate, size in zip(rates, kernel, strict=True))
+        if padding != kept or module.padding_mode != "zeros":
+            raise ValueError(
+                f"evaluation_dilation: {name} has a padding of {padding} ({module.padding_mode}), and only "
+                f"with {kept} zeros can its dilation rate change"
+            )
+        yield module, rates, kept

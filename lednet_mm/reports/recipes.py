@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 PARTS = ("optim_wrapper", "param_scheduler", "train_cfg", "train_dataloader", "test_dataloader")
+MAY_BE_PARTS = ("earlier_stage",)
 # Where data lies, how often is validated and how many processes load are no part of a recipe.
 NO_PART = {"data_root", "val_interval", "num_workers", "persistent_workers", "dynamic_intervals"}
 SECTION = re.compile(r"^(\w+) = (.*?)(?=^\w+ = |\Z)", re.MULTILINE | re.DOTALL)
@@ -25,8 +26,11 @@ def recipe_of(text: str) -> str | None:
         Optimizer, length, images, size; and eight digits of the recipe's sha256. None where the text says
         nothing of a training.
     """
-    sections = {name: value for name, value in SECTION.findall(text) if name in PARTS}
-    return _describe(tuple(sections.get(part, "None") for part in PARTS)) if "train_cfg" in sections else None
+    sections = {name: value for name, value in SECTION.findall(text) if name in {*PARTS, *MAY_BE_PARTS}}
+    if "train_cfg" not in sections:
+        return None
+    present = [part for part in MAY_BE_PARTS if part in sections]
+    return _describe(tuple(sections.get(part, "None") for part in (*PARTS, *present)))
 
 
 @cache
@@ -37,7 +41,7 @@ def _describe(sections: tuple[str, ...]) -> str:
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         written, parts = repr(sections), [None] * len(sections)  # no literals: compared as they are written
     digest = hashlib.sha256(written.encode()).hexdigest()[:8]
-    optim, _, loop, train, test = parts
+    optim, _, loop, train, test, *_ = parts
     optimizer = _at(optim, "optimizer")
     words = []
     if isinstance(rate := _at(optimizer, "lr"), (int, float)):

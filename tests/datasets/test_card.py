@@ -100,6 +100,35 @@ def test_ids_of_16_bits(tmp_path: Path) -> None:
         labels_of(write_card(tmp_path, classes=classes, ignore=[]))
 
 
+def test_a_list_beside_the_file_is_found_where_root_is_a_link(tmp_path: Path, monkeypatch) -> None:
+    make_pairs(tmp_path / "elsewhere" / "deep" / "download")
+    (tmp_path / "data").symlink_to(tmp_path / "elsewhere" / "deep" / "download")
+    (tmp_path / "names.txt").write_text("x1\nx3\n")
+    split = {"images": "images", "labels": "masks", "list": "names.txt"}
+    card = write_card(tmp_path, splits={"train": split, "val": split}, crop_size=[32, 32])
+    monkeypatch.chdir(tmp_path)
+    for place in (card, Path(card.name)):
+        dataset = DATASETS.build(part(place)["train_dataloader"]["dataset"])
+        assert [Path(dataset.get_data_info(i)["img_path"]).stem for i in range(len(dataset))] == ["x1", "x3"]
+
+
+def test_several_colours_of_a_class(tmp_path: Path) -> None:
+    ids = make_pairs(tmp_path / "data")
+    for i, label in enumerate(ids):
+        colors = np.array([COLORS.get(v, (0, 0, 0)) for v in range(256)], np.uint8)
+        Image.fromarray(colors[label]).save(tmp_path / "data" / "masks" / f"x{i}.png")
+    classes = [
+        {"name": "road", "color": list(COLORS[0])},
+        {"name": "other", "color": list(COLORS[1]), "other_colors": [list(COLORS[2])]},
+    ]
+    card = write_card(tmp_path, classes=classes, ignore=[list(COLORS[255])], label_colors=True)
+    for found, expected in zip(labels_of(card), ids, strict=True):
+        np.testing.assert_array_equal(found, as_classes(expected))
+    twice = [classes[0], {**classes[1], "other_colors": [list(COLORS[0])]}]
+    with pytest.raises(InputError, match=r"colour \[128, 64, 128\] is given twice"):
+        part(write_card(tmp_path, classes=twice, ignore=[], label_colors=True))
+
+
 def test_palette_images_hold_ids_whatever_their_colours(tmp_path: Path) -> None:
     ids = make_pairs(tmp_path / "data")
     for i, label in enumerate(ids):
@@ -484,11 +513,14 @@ def test_the_documented_file_is_read(tmp_path: Path) -> None:
     for folder in ("images/train", "images/val", "masks/train", "masks/val"):
         (tmp_path / "data" / "potholes" / folder).mkdir(parents=True)
     (tmp_path / "cards").mkdir()
+    for folder in ("results", "labels"):
+        (tmp_path / "pix2pixHD" / folder).mkdir(parents=True)
     (tmp_path / "cards" / "test.txt").write_text("")
     (tmp_path / "cards" / "potholes.yaml").write_text(text)
     card = read_card(tmp_path / "cards" / "potholes.yaml")
     assert card.model_fields_set == set(type(card).model_fields) - {"image_suffix"}
     defaults = {"root", "class_weight", "median_weight", "label_suffix", "ignore", "crop_size"}
+    defaults |= {"extra", "get", "train_images"}
     for name in card.model_fields_set - defaults - {"name", "splits", "classes"}:
         assert getattr(card, name) == type(card).model_fields[name].default, (
             f"{name}: no default as documented"

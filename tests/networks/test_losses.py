@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 
 import numpy as np
@@ -172,6 +173,18 @@ def test_pixels_that_a_sampler_leaves_out_are_void(batch, name):
         return  # these choose or weigh pixels themselves, and a sampler's choice comes on top
     expected = loss(logits, labels.where(picked, VOID))
     torch.testing.assert_close(loss(logits, labels, weight=picked.double()), expected)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_waits_for_the_device(name):
+    """On the device "meta", whatever reads a value or has a size that depends on values raises."""
+    loss = CASES[name][0]
+    logits = torch.randn(2, C, 3, 4, requires_grad=True, device="meta")
+    labels = torch.zeros(2, 3, 4, dtype=torch.int64, device="meta")
+    value = copy.deepcopy(loss).to("meta")(logits, labels)
+    value.backward()
+    assert value.is_meta
+    assert value.shape == ()
 
 
 def test_every_loss_is_registered_and_has_a_factor(batch):

@@ -10,6 +10,15 @@ from torch.nn import functional as F
 from lednet_mm.networks.asynchronous import HardestPixelsCrossEntropy
 from lednet_mm.networks.losses import FocalCrossEntropy, WeightedCrossEntropy
 
+
+@MODELS.register_module()
+class Unpadded(torch.nn.Conv2d):
+    """A dilated convolution that makes its map smaller."""
+
+    def __init__(self):
+        super().__init__(3, 4, 3, dilation=2)
+
+
 HEAD = {"type": "ClassifierHead", "in_channels": 128}
 
 
@@ -92,6 +101,34 @@ class TestSegmentor:
         parts = [head.loss_decode for head in (model.decode_head, model.auxiliary_head[0])]
         assert [[part.loss_weight for part in head] for head in parts] == [[1.0, 0.5], [0.4, 0.2]]
         assert parts[1][1].class_weight is None  # the Dice loss takes none
+
+    def test_dilation_is_doubled_in_evaluation_alone(self):
+        plain, doubling = segmentor(), segmentor(evaluation_dilation=2)
+        image = torch.randn(2, 3, 32, 64)
+
+        def rates(model):
+            return [m.dilation for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
+
+        assert rates(doubling) == rates(plain)
+        torch.manual_seed(0)
+        expected = plain.extract_feat(image)[-1]
+        torch.manual_seed(0)
+        assert torch.equal(doubling.extract_feat(image)[-1], expected)
+        doubling.load_state_dict(plain.state_dict())
+        doubling.eval()
+        doubled = [tuple(r if r == 1 else 2 * r for r in pair) for pair in rates(plain)]
+        assert rates(doubling) == doubled != rates(plain)
+        wide = MODELS.build({"type": "LEDNet", "dilations": (1, 4, 10, 18, 4, 10, 18, 34)}).eval()
+        wide.load_state_dict(plain.backbone.state_dict())
+        with torch.inference_mode():
+            assert torch.equal(doubling.extract_feat(image)[-1], wide(image)[-1])
+        assert rates(doubling.train()) == rates(plain)
+
+    def test_dilation_that_cannot_change_is_refused(self):
+        with pytest.raises(ValueError, match=r"only with .* zeros can its dilation rate change"):
+            segmentor(
+                backbone={"type": "Unpadded"}, decode_head={**HEAD, "in_channels": 4}, evaluation_dilation=2
+            )
 
     def test_multiples_are_left_alone(self):
         plain, padding = segmentor().eval(), segmentor(size_multiple=16).eval()

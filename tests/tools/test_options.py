@@ -32,6 +32,7 @@ from lednet_mm.records import read_records, write_record
 from lednet_mm.studies.plan import make_plan
 from tests.conftest import ROOT
 from tests.datasets.small_sets import make_camvid, make_cityscapes, make_pairs, write_card
+from tests.datasets.test_published_sets import make_voc
 from tests.reports import made
 
 TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("*.py"))
@@ -553,6 +554,13 @@ def test_prepare_camvid_from_its_repository(tool, tmp_path, monkeypatch):
     outcome = tool("prepare_dataset", "camvid", "--download", "--target", tmp_path / "camvid")
     assert outcome.status == 0, outcome.err
     assert "camvid/test: 4 images, 0 problems" in outcome.out
+
+
+@exercises("prepare_dataset voc2012_aug", "--sbd")
+def test_prepare_voc_with_another_folder_than_sbd(tool, tmp_path):
+    make_voc(tmp_path / "VOC2012")  # tests/datasets/test_published_sets.py joins it with one of SBD
+    refused = tool("prepare_dataset", "voc2012_aug", tmp_path / "VOC2012", "--sbd", tmp_path)
+    assert (refused.status, f"{tmp_path} is not SBD (benchmark_RELEASE/dataset)" in refused.err) == (2, True)
 
 
 def test_prepare_cityscapes(tool, tmp_path):

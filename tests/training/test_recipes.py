@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from mmseg.registry import TRANSFORMS
 
-from lednet_mm.catalog import option_files, recipe_files
+from lednet_mm.catalog import dataset_files, option_files, recipe_files
+from lednet_mm.checkpoints.binding import compare_with_config
 from lednet_mm.checkpoints.reading import read_checkpoint
-from lednet_mm.config import Choice, load_config
+from lednet_mm.config import Choice, config_text, load_config, run_of
 from lednet_mm.errors import InputError
 from lednet_mm.training.checkpointing import SafeCheckpointHook
 from lednet_mm.training.training import train
@@ -216,6 +220,48 @@ def test_rotation_comes_after_resizing_and_before_cropping():
     config = load_config(Choice("lednet", "streets", "common+rotation"), imports=False)
     kinds = [step["type"] for step in config.train_dataloader.dataset.pipeline]
     assert kinds.index("RandomResize") + 1 == kinds.index("RandomRotate") == kinds.index("Pad") - 1
+
+
+def test_image_and_labels_are_turned_alike():
+    """MMSegmentation's RandomRotate is used as it is: here a quarter, against NumPy, and small angles."""
+    rng = np.random.default_rng(0)
+    image, labels = rng.integers(0, 256, (9, 9, 3), np.uint8), rng.integers(0, 5, (9, 9), np.uint8)
+    sample = {"img": image, "gt_seg_map": labels, "seg_fields": ["gt_seg_map"]}
+    turned = TRANSFORMS.build({"type": "RandomRotate", "prob": 1.0, "degree": (90, 90)})({**sample})
+    np.testing.assert_array_equal(turned["img"], np.rot90(image, -1))
+    np.testing.assert_array_equal(turned["gt_seg_map"], np.rot90(labels, -1))
+    config = load_config(Choice("lednet", "streets", "common+rotation"), imports=False)
+    (step,) = [s for s in config.train_dataloader.dataset.pipeline if s["type"] == "RandomRotate"]
+    rotate = TRANSFORMS.build(dict(step))
+    np.random.seed(0)
+    angles = [rotate.generate_degree() for _ in range(1000)]
+    assert all(drawn for drawn, _ in angles)
+    assert -5 <= min(a for _, a in angles) < -4.9 < 4.9 < max(a for _, a in angles) <= 5
+    wide = {"img": np.full((40, 80, 3), 7, np.uint8), "gt_seg_map": np.ones((40, 80), np.uint8)}
+    by_five = TRANSFORMS.build({**step, "degree": (5, 5)})
+    turned = by_five({**wide, "seg_fields": ["gt_seg_map"]})
+    uncovered = turned["gt_seg_map"] == 255
+    assert 0 < uncovered.mean() < 0.2
+    assert set(np.unique(turned["gt_seg_map"])) == {1, 255}
+    assert (turned["img"][~uncovered] > 0).mean() > 0.99
+
+
+def test_a_test_with_doubled_dilation_says_so():
+    trained = load_config(Choice("lednet", "streets"), imports=False)
+    doubled = load_config(Choice("lednet", "streets"), {"model.evaluation_dilation": 2}, imports=False)
+    different = compare_with_config({"meta": {"config": config_text(trained)}}, doubled, "x.pth")
+    assert different == ["model.evaluation_dilation (nothing there, 2 here)"]
+    assert run_of(doubled) == run_of(trained)
+
+
+def test_what_the_pages_name_exists():
+    text = "".join((ROOT / "docs" / name).read_text() for name in ("seeds.md", "training.md"))
+    named = set(re.findall(r"--recipe ([\w+]+)", text))
+    assert len(named) > 10
+    for recipe in named:
+        load_config(Choice("mobilenetv2plus", "cityscapes", recipe), imports=False)
+    for dataset in re.findall(r"--dataset (\w+)", text):
+        assert dataset in dataset_files()
 
 
 def test_listed_with_a_line_each(tool):
