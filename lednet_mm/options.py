@@ -177,7 +177,9 @@ def backend_of(arguments: argparse.Namespace) -> str | None:
     """
     name = arguments.tracker
     if name is not None and find_spec(name) is None:
-        raise InputError(f"--tracker {name}: {name} is not installed: pip install {name}")
+        raise InputError(
+            f"--tracker {name}: {name} is not installed: pip install -e '.[track]' in the checkout"
+        )
     return TRACKERS[name] if name else None
 
 

@@ -145,7 +145,7 @@ def test_a_tracker_that_is_not_installed_is_one_line(small_config, tool, tmp_pat
     monkeypatch.setattr("lednet_mm.options.find_spec", lambda name: None)
     failed = tool("train", small_config(), "--work-dir", tmp_path / "run", "--tracker", "tensorboard")
     assert failed.status == 2
-    assert "tensorboard is not installed: pip install tensorboard" in failed.err
+    assert "tensorboard is not installed: pip install -e" in failed.err
 
 
 @pytest.mark.skipif(find_spec("tensorboard") is None, reason="needs tensorboard")

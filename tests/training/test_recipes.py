@@ -264,14 +264,6 @@ def test_what_the_pages_name_exists():
         assert dataset in dataset_files()
 
 
-def test_listed_with_a_line_each(tool):
-    listed = tool("list", "recipes", "--json")
-    assert listed.status == 0
-    for name in (*recipe_files(), *(f"+{name}" for name in option_files())):
-        assert f'"recipe": "{name}"' in listed.out
-    assert '"about": ""' not in listed.out
-
-
 @pytest.mark.parametrize("name", [*recipe_files(), *(f"+{option}" for option in option_files())])
 def test_a_line_explains_each(name, listed):
     assert len(listed[name].split()) >= 4
