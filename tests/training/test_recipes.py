@@ -139,7 +139,7 @@ def test_two_iterations_killed_and_resumed(card, tmp_path, recipe, one_thread):
     train(choice, work_dir=whole, seed=3, options=more)
 
     train_and_be_killed(choice, work_dir=cut, seed=3, options=more)
-    assert sorted(path.name for path in cut.glob("*.pth")) == ["iter_1.pth"]
+    assert [path.name for path in cut.rglob("*.pth")] == ["iter_1.pth"]  # of the first stage
 
     train(choice, work_dir=cut, seed=3, options=more, resume=True)
     ours, theirs = (parts(read_checkpoint(folder / "iter_2.pth")) for folder in (cut, whole))
