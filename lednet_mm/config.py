@@ -34,6 +34,9 @@ from lednet_mm.text import DEFAULT, for_file_name, is_name, variant_name
 WHERE = ("work_dir", "resume", "launcher")
 """Keys that say where and how a config is run, and are therefore not part of what it describes."""
 
+EARLIER = "earlier_stage"
+"""The key that names, or holds, the training from whose weights another one begins."""
+
 RUNNER_ARGUMENTS = (
     *("model", "work_dir", "train_dataloader", "val_dataloader", "test_dataloader", "train_cfg", "val_cfg"),
     *("test_cfg", "auto_scale_lr", "optim_wrapper", "param_scheduler", "val_evaluator", "test_evaluator"),
@@ -48,7 +51,8 @@ READ = frozenset(
     | {"activation_checkpointing", "compile", "custom_imports", "efficient_conv_bn_eval"}
     | {"find_unused_parameters", "model_wrapper_cfg", "runner_type", "sync_bn"}
     # What this project reads.
-    | {"channels_last", "dataset", "network", "network_file", "recipe", "study", "tf32", "trial"}
+    | {"channels_last", "dataset", EARLIER, "network", "network_file", "recipe", "study", "tf32"}
+    | {"trial"}
     | {"tta_model", "tta_pipeline", "variant"}
 )
 """Keys at the top of a config that are read. Any other key is only a variable of the config file."""
@@ -56,7 +60,7 @@ READ = frozenset(
 COMPLETING = frozenset(
     {"class_weight", "crop_size", "epochs", "iterations", "num_classes", "train_images", "unit", "val_epochs"}
     | {"val_interval", "median_weight", "augmentation", "batch_size", "crop_share", "further_augmentation"}
-    | {"loss", "optimizer", "weighting"}
+    | {"loss", "optimizer", "weighting", "encoder_weight", "train_on", "val_images"}
 )
 """Keys of datasets and recipes that :func:`complete` reads, before options apply."""
 
@@ -154,6 +158,9 @@ def load_config(
 ) -> Config:
     """Read a config file, or combine a network, a dataset and a recipe, and apply a variant and options.
 
+    A recipe may begin from the weights of an earlier training (``earlier_stage``, see
+    :func:`_earlier_stage`); the resolved config then holds the whole config of that training.
+
     Args:
         choice: the chosen config; texts and paths are config files.
         options: changes such as ``{"train_cfg.max_iters": 2}``, where dots reach into the config. Options
@@ -168,7 +175,24 @@ def load_config(
             not fit or would not be read.
     """
     chosen = choice if isinstance(choice, Choice) else Choice(str(choice))
-    config = _read(chosen, imports) if chosen.is_file else _combine(chosen, imports)
+    return _load(chosen, options or {}, seed, imports)
+
+
+def _load(
+    chosen: Choice, options: Mapping, seed: int | None, imports: bool, is_earlier: bool = False
+) -> Config:
+    """Do what :func:`load_config` does.
+
+    Args:
+        chosen: what is named.
+        options: as in :func:`load_config`.
+        seed: as in :func:`load_config`.
+        imports: as in :func:`load_config`.
+        is_earlier: whether this is the earlier stage of a training for which the variant and the options are
+            meant; what they change in a part that the recipe replaces is then left out.
+    """
+    config, replaced = (_read(chosen, imports), ()) if chosen.is_file else _combine(chosen, imports)
+    theirs = tuple(f"{part}." for part in replaced) if is_earlier else ()
     path, known = str(chosen), READ | COMPLETING
     for key in config:
         # Short names are often variables. Names of eight letters or more rarely resemble a key by chance.
@@ -180,20 +204,60 @@ def load_config(
     complete(config)
     if chosen.variant not in (None, DEFAULT):
         network = chosen.source if chosen.is_own_network else run_of(config).network
-        _merge(path, config, {**variant_of(network, chosen.variant).change, "variant": chosen.variant})
-    for key in options or ():
+        change = variant_of(network, chosen.variant).change
+        kept = {key: value for key, value in change.items() if not key.startswith(theirs)}
+        _merge(path, config, {**kept, "variant": chosen.variant})
+    here = {k: v for k, v in options.items() if not str(k).startswith((f"{EARLIER}.", *theirs))}
+    earlier = {k: v for k, v in options.items() if str(k).startswith(f"{EARLIER}.")}
+    if earlier and not config.get(EARLIER):
+        raise InputError(f"{path}: option {next(iter(earlier))}: this recipe has no earlier stage")
+    for key in here:
         _check_option(path, config, str(key))
-    if options:
-        before = dict(keys_of(config)) if network_changes(options) else {}
-        _merge(path, config, options)
-        _name_variant(config, options, before)
+    if here:
+        before = dict(keys_of(config)) if network_changes(here) else {}
+        _merge(path, config, here)
+        _name_variant(config, here, before)
     if seed is not None:
         config.randomness = {**config.get("randomness", {}), "seed": seed}
     for names, kind, kinds in ((DICTS, "dict(...)", dict), (LISTS, "list", (list, tuple))):
         for name in names:
             if config.get(name) is not None and not isinstance(config[name], kinds):
                 raise InputError(f"{path}: {name} = {config[name]!r} is no {kind}")
+    if (stage := config.get(EARLIER)) and "model" not in stage:
+        config[EARLIER] = _earlier_stage(chosen, stage, here, seed, imports)
+    if earlier:
+        _merge(path, config, earlier)
     return config
+
+
+def _earlier_stage(
+    chosen: Choice, stage: Mapping[str, Any], options: Mapping, seed: int | None, imports: bool
+) -> dict[str, Any]:
+    """Return the whole config of the training from whose weights another one begins.
+
+    It is a training of the same network, and the variant and the options hold for it too, except in parts
+    that its recipe replaces. Options that begin with ``earlier_stage.`` are for it alone.
+
+    Args:
+        chosen: how the later training is named.
+        stage: ``{"recipe": name, "dataset": name}``; without a dataset, that of the later training.
+        options: options of the later training.
+        seed: its seed.
+        imports: as in :func:`load_config`.
+
+    Raises:
+        InputError: the later training is a config file, or something is wrong with the earlier one.
+    """
+    if chosen.is_file:
+        raise InputError(
+            f"{chosen}: {EARLIER} names a recipe, which goes with the name of a network: name one, --dataset "
+            f"and --recipe instead of a file, or give {EARLIER} as a whole config"
+        )
+    if unknown := stage.keys() - {"recipe", "dataset"}:
+        raise InputError(f"{chosen}: nothing reads {EARLIER}.{min(unknown)}: it has recipe and dataset")
+    earlier = Choice(chosen.source, stage.get("dataset", chosen.dataset), stage.get("recipe"), chosen.variant)
+    config = _load(earlier, options, seed, imports, is_earlier=True)
+    return {key: value for key, value in config.to_dict().items() if key not in WHERE}
 
 
 def _read(chosen: Choice, imports: bool) -> Config:
@@ -217,8 +281,15 @@ def _read(chosen: Choice, imports: bool) -> Config:
     return config
 
 
-def _combine(chosen: Choice, imports: bool) -> Config:
-    """Put a network, a dataset and a recipe together, as a file with these three in ``_base_`` does."""
+def _combine(chosen: Choice, imports: bool) -> tuple[Config, tuple[str, ...]]:
+    """Put a network, a dataset and a recipe together, as a file with these three in ``_base_`` does.
+
+    The recipe may also change what the network and the dataset say, which such a file cannot: its mappings
+    are merged into theirs.
+
+    Returns:
+        The config, and the dotted keys of the parts that the recipe puts in the place of the network's.
+    """
     own = read_own_network(chosen.source) if chosen.is_own_network else None
     network = None if own else file_of("network", network_files(), chosen.source)
     if chosen.dataset is None:
@@ -239,16 +310,23 @@ def _combine(chosen: Choice, imports: bool) -> Config:
             card, dataset = dataset, Path(folder) / "dataset.py"
             dataset.write_text(config_text(_read_card(card)))
         path = Path(folder) / f"{chosen.name}.py"
-        text = f"_base_ = {[str(network), str(dataset), str(recipe)]}\n"
-        path.write_text(text)
+        path.write_text(f"_base_ = {[str(network), str(dataset)]}\n")
         try:
-            config = Config.fromfile(str(path), import_custom_modules=imports)
+            config = Config.fromfile(str(path), import_custom_modules=False)
+            changes = Config.fromfile(str(recipe), import_custom_modules=imports).to_dict()
         except (Exception, SystemExit) as error:
             raise InputError(f"{chosen.name}: cannot be combined: {describe_error(error)}") from error
+    replaced = [key for key, value in keys_of(changes) if isinstance(value, dict) and "_delete_" in value]
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _merge(str(chosen), config, {key: value}, f"the recipe's {key}")
+        else:
+            config[key] = value
     _apply_options(chosen, config, options)
     if own and imports:
         import_own_network(own.path)
-    return Config(config.to_dict(), cfg_text=text, filename=path.name)
+    text = f"_base_ = {[str(network), str(dataset), str(recipe)]}\n"
+    return Config(config.to_dict(), cfg_text=text, filename=path.name), tuple(replaced)
 
 
 def _apply_options(chosen: Choice, config: Config, options: Iterable[str]) -> None:
@@ -311,13 +389,11 @@ def load_data_config(choice: Choice, options: Mapping | None = None) -> Config:
     return _read_card(file) if is_card(file) else Config.fromfile(str(file))
 
 
-def _merge(path: str, config: Config, options: Mapping) -> None:
+def _merge(path: str, config: Config, options: Mapping, what: str = "an option of --cfg-options") -> None:
     try:
         config.merge_from_dict(dict(options))
     except Exception as error:  # mmengine's assertions, type and index errors
-        raise InputError(
-            f"{path}: an option of --cfg-options does not fit: {describe_error(error)}"
-        ) from error
+        raise InputError(f"{path}: {what} does not fit: {describe_error(error)}") from error
 
 
 def complete(config: Config) -> None:
@@ -332,12 +408,14 @@ def complete(config: Config) -> None:
     resolved config says everything once:
 
     * ``batch_size``: number of images of a training batch.
-    * ``weighting``: ``"median"`` takes the dataset's ``median_weight`` as class weights.
+    * ``weighting``: which of the dataset's weights become the class weights: ``"median"`` takes its
+      ``median_weight``, ``"encoder"`` its ``encoder_weight``. Of several names, the first that it gives.
     * ``crop_share``: share of the crop size's sides that is cropped.
     * ``augmentation``: transforms that take the place of all between loading and packing; ``"crop"`` stands
       for the crop size in them.
     * ``further_augmentation``: transforms that follow loading and resizing.
     * ``optimizer``: takes the place of the recipe's and keeps its learning rate and weight decay.
+    * ``train_on``: the splits whose images are training images, such as ``("train", "val")``.
 
     Raises:
         InputError: the recipe asks for what the dataset does not say.
@@ -378,35 +456,41 @@ def _change_data(config: Config) -> None:
         key: config.pop(key, None)
         for key in ("batch_size", "weighting", "crop_share", "augmentation", "further_augmentation")
     }
+    splits = config.pop("train_on", None)
     loader = config.get("train_dataloader")
     if not isinstance(loader, dict):
         return
     if wanted["weighting"] is not None:
-        key = f"{wanted['weighting']}_weight"
-        if config.get(key) is None:
+        names = [wanted["weighting"]] if isinstance(wanted["weighting"], str) else wanted["weighting"]
+        keys = [f"{name}_weight" for name in names]
+        given = [config[key] for key in keys if config.get(key) is not None]
+        if not given and "class" not in names:
             raise InputError(
-                f"{config.filename}: the recipe weighs classes by {wanted['weighting']}, and the dataset has "
-                f"no {key}: add it to the dataset's file (tools/check_dataset.py --weights "
-                f"{wanted['weighting']} prints it)"
+                f"{config.filename}: the recipe weighs classes by {names[0]}, and the dataset has no "
+                f"{keys[0]}: add it to the dataset's file (tools/check_dataset.py --weights {names[0]} "
+                "prints it)"
             )
-        config.class_weight = config[key]
+        config.class_weight = given[0] if given else None
     if wanted["batch_size"] is not None:
         loader["batch_size"] = wanted["batch_size"]
     if wanted["crop_share"] is not None:
         config.crop_size = tuple(int(wanted["crop_share"] * side) for side in config.crop_size)
-    if not (wanted["augmentation"] or wanted["further_augmentation"]):
-        return
-    for dataset in innermost(loader["dataset"]):
-        steps = list(dataset.get("pipeline") or [])
-        if wanted["augmentation"]:
-            new = [_sized(step, config.crop_size) for step in wanted["augmentation"]]
-            kept = [step for step in steps if str(step.get("type")).startswith(("Seed", "Load"))]
-            steps = [*kept, *new, *(step for step in steps if str(step.get("type")).startswith("Pack"))]
-        if wanted["further_augmentation"]:
-            places = [n for n, step in enumerate(steps, 1) if str(step.get("type")).startswith(FIRST_STEPS)]
-            end = max(places, default=0)
-            steps[end:end] = wanted["further_augmentation"]
-        dataset["pipeline"] = copy.deepcopy(steps)
+    if wanted["augmentation"] or wanted["further_augmentation"]:
+        for dataset in innermost(loader["dataset"]):
+            steps = list(dataset.get("pipeline") or [])
+            if wanted["augmentation"]:
+                new = [_sized(step, config.crop_size) for step in wanted["augmentation"]]
+                kept = [step for step in steps if str(step.get("type")).startswith(("Seed", "Load"))]
+                steps = [*kept, *new, *(step for step in steps if str(step.get("type")).startswith("Pack"))]
+            if wanted["further_augmentation"]:
+                places = [
+                    n for n, step in enumerate(steps, 1) if step.get("type", "").startswith(FIRST_STEPS)
+                ]
+                end = max(places, default=0)
+                steps[end:end] = wanted["further_augmentation"]
+            dataset["pipeline"] = copy.deepcopy(steps)
+    if splits is not None:
+        _train_on(config, splits)
 
 
 def _sized(step: Mapping[str, Any], crop_size: Sequence[int]) -> dict[str, Any]:
@@ -414,6 +498,19 @@ def _sized(step: Mapping[str, Any], crop_size: Sequence[int]) -> dict[str, Any]:
     height, width = crop_size
     sizes = {"crop_size": (height, width), "size": (width, height), "scale": (width, height)}
     return {key: sizes[key] if value == "crop" else value for key, value in step.items()}
+
+
+def _train_on(config: Config, splits: Iterable[str]) -> None:
+    """Let a training use the images of several splits, all with the augmentation of the training split."""
+    pipeline = next(innermost(config.train_dataloader.dataset))["pipeline"]
+    parts = [copy.deepcopy(config[f"{split}_dataloader"]["dataset"]) for split in splits]
+    for part in parts:
+        for dataset in innermost(part):
+            dataset["pipeline"] = copy.deepcopy(pipeline)
+    config.train_dataloader.dataset = {"type": "ConcatDataset", "datasets": parts}
+    counts = [config.get(f"{split}_images") for split in splits]
+    if None not in counts:
+        config.train_images = sum(counts)
 
 
 def network_changes(options: Mapping) -> list[str]:

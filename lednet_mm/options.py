@@ -6,6 +6,7 @@ import argparse
 import ast
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,11 @@ def add_config(parser: argparse.ArgumentParser, *, several: bool = False) -> Non
     parser.add_argument(
         "--variant", metavar="NAME", help="a variant of the network (see tools/list.py variants)"
     )
+    add_config_options(parser)
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``, which changes settings of a config."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
@@ -159,6 +165,33 @@ def choice_of(arguments: argparse.Namespace) -> Choice:
     """Return the one config that a command line names."""
     (choice,) = choices_of(arguments)
     return choice
+
+
+TRACKERS = {"tensorboard": "TensorboardVisBackend"}
+"""Tracker -> MMEngine's backend; the tracker is also the name of its package."""
+
+
+def add_tracker(parser: argparse.ArgumentParser) -> None:
+    """Add ``--tracker``; :func:`backend_of` reads it."""
+    parser.add_argument(
+        "--tracker",
+        choices=list(TRACKERS),
+        help="where loss, scores and pictures go too; its files are in the folder of the log",
+    )
+
+
+def backend_of(arguments: argparse.Namespace) -> str | None:
+    """Return the name of MMEngine's backend for ``--tracker``.
+
+    Raises:
+        InputError: the tracker is not installed.
+    """
+    name = arguments.tracker
+    if name is not None and find_spec(name) is None:
+        raise InputError(
+            f"--tracker {name}: {name} is not installed: pip install -e '.[track]' in the checkout"
+        )
+    return TRACKERS[name] if name else None
 
 
 def add_launcher(parser: argparse.ArgumentParser) -> None:

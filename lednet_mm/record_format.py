@@ -32,7 +32,17 @@ from lednet_mm import literals
 from lednet_mm.text import DEFAULT, NAME_LENGTH, NAME_RULE, is_name, variant_name
 
 SCHEMA: Literal[1] = 1
-Kind = Literal["train", "accuracy", "corruption", "complexity", "latency", "benchmark", "failure", "tuning"]
+Kind = Literal[
+    "train",
+    "accuracy",
+    "classification",
+    "corruption",
+    "complexity",
+    "latency",
+    "benchmark",
+    "failure",
+    "tuning",
+]
 
 INT64 = (1 << 63) - 1
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -78,6 +88,7 @@ NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 Samples = Annotated[list[Positive], FailFast(), Field(min_length=1, max_length=10_000_000)]
 Words = Annotated[list[Word], FailFast()]
 Frame = Annotated[tuple[Text, Count], Field(strict=False)]
+LossPoint = Annotated[tuple[Count, NotNegative], Field(strict=False)]
 Point = Annotated[tuple[Count, Percent | None], Field(strict=False)]  # a list in JSON
 
 
@@ -151,6 +162,7 @@ class TrainValues(TypedDict):
     iterations: Count
     epochs: NotRequired[NotNegative]
     loss: NotRequired[FiniteFloat | None]
+    val_loss: NotRequired[FiniteFloat | None]
     seconds_this_session: NotRequired[NotNegative]
     training_seconds_this_session: NotRequired[NotNegative]
     iterations_this_session: NotRequired[Count]
@@ -179,11 +191,18 @@ class InitialWeights(TypedDict):
 class TrainDetails(TypedDict):
     """The course of a training; ``validation_curve_miou_percent`` has points [iteration, mIoU].
 
+    ``validation_curve_loss`` has points [iteration, loss], ``validation_curve_top1_percent`` those of a
+    classifier. ``best_checkpoint`` is the file of the weights that were best on val, if they are kept; all
+    records are of the last weights.
+
     ``ranges`` lists the settings of each range of iterations, ``from`` to ``to``, of a run that was resumed.
     ``began_from`` is None if the initial weights were random or came from the config's ``init_cfg``.
     """
 
     validation_curve_miou_percent: NotRequired[Annotated[list[Point], FailFast()]]
+    validation_curve_loss: NotRequired[Annotated[list[LossPoint], FailFast()]]
+    validation_curve_top1_percent: NotRequired[Annotated[list[Point], FailFast()]]
+    best_checkpoint: NotRequired[FileName | None]
     ranges: NotRequired[Annotated[list[dict[Word, Value]], Field(max_length=10_000)]]
     threads_reason: NotRequired[Text]
     checkpoint: NotRequired[FileName | None]
@@ -262,6 +281,27 @@ class CorruptionDetails(AccuracyDetails):
     corruption: Name
     severity: Annotated[int, Field(ge=1, le=5)]
     library: NotRequired[Word]
+
+
+# ---- the accuracy of a classifier ----
+
+
+@with_config(STRICT)
+class ClassificationValues(TypedDict):
+    """How often the class of an image is the best guess, and among the best five."""
+
+    top1_percent: Percent
+    top5_percent: Percent
+
+
+@with_config(STRICT)
+class ClassificationDetails(TypedDict):
+    """The images; ``checkpoint`` is the file of the weights."""
+
+    split: Name
+    images: Count
+    classes: Count
+    checkpoint: NotRequired[FileName | None]
 
 
 # ---- size and arithmetic of a network ----
@@ -451,6 +491,14 @@ class AccuracyRecord(Record):
     details: AccuracyDetails
 
 
+class ClassificationRecord(Record):
+    """The accuracy of a classifier on one split."""
+
+    kind: Literal["classification"]
+    values: ClassificationValues
+    details: ClassificationDetails
+
+
 class CorruptionRecord(Record):
     """The accuracy of one run on one split whose images are corrupted."""
 
@@ -520,6 +568,7 @@ class TuningRecord(Record):
 KINDS: dict[str, type[Record]] = {
     "train": TrainRecord,
     "accuracy": AccuracyRecord,
+    "classification": ClassificationRecord,
     "corruption": CorruptionRecord,
     "complexity": ComplexityRecord,
     "latency": LatencyRecord,
@@ -532,6 +581,7 @@ RECORD: TypeAdapter[Record] = TypeAdapter(
     Annotated[
         TrainRecord
         | AccuracyRecord
+        | ClassificationRecord
         | CorruptionRecord
         | ComplexityRecord
         | LatencyRecord

@@ -13,6 +13,7 @@ import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch 
 
 # isort: split
 import pytest
+import torch
 from mmengine.logging import MMLogger
 from mmseg.visualization import SegLocalVisualizer
 
@@ -49,6 +50,15 @@ def _imports_are_not_searched_for_garbage():
     if len(sys.modules) > before + 20:
         gc.collect()
         gc.freeze()
+
+
+@pytest.fixture
+def one_thread(monkeypatch):
+    """Compute with one thread: bit-identical sums need a fixed number of threads."""
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

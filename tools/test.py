@@ -36,8 +36,12 @@ def build_parser() -> argparse.ArgumentParser:
     add_config(parser)
     parser.add_argument("checkpoint", help="checkpoint with the weights of that network")
     parser.add_argument(
-        "--split", choices=["val", "test"], default="test", help="split whose loader is used (default test)"
+        "--split",
+        choices=["train", "val", "test"],
+        default="test",
+        help="split whose images are used (default test)",
     )
+    parser.add_argument("--images", type=int, metavar="N", help="test N images, evenly spread over the split")
     parser.add_argument("--tta", action="store_true", help="test-time augmentation: several scales and flips")
     parser.add_argument(
         "--calibration",
@@ -94,6 +98,7 @@ def main() -> None:
         config,
         arguments.checkpoint,
         split=arguments.split,
+        images=arguments.images,
         work_dir=arguments.work_dir or Path("work_dirs") / choice.name,
         tta=arguments.tta,
         show_dir=arguments.show_dir,

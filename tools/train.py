@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
 from lednet_mm.errors import run_command
-from lednet_mm.options import add_config, add_launcher, announce_rank, choice_of
+from lednet_mm.options import add_config, add_launcher, add_tracker, announce_rank, backend_of, choice_of
 
 
 def main() -> None:
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="seed of everything random in the run (default 0)")
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision (needs a GPU)")
     parser.add_argument("--compile", action="store_true", help="compile the training step with torch.compile")
+    add_tracker(parser)
     add_launcher(parser)
     arguments = parser.parse_args()
     announce_rank(arguments)
@@ -54,6 +55,7 @@ def main() -> None:
         seed=arguments.seed,
         amp=arguments.amp,
         compile_step=arguments.compile,
+        tracker=backend_of(arguments),
         launcher=arguments.launcher,
         options=arguments.cfg_options,
     )

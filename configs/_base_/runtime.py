@@ -6,10 +6,11 @@ runner_type = "ReproducibleRunner"
 randomness = dict(seed=0)
 env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0))
 log_level = "INFO"
-log_processor = dict(by_epoch=False)
+# Losses and times are means over the last iterations; that of a validation is one value.
+log_processor = dict(by_epoch=False, mean_pattern=r"^(?!val_loss).*(loss|time|grad_norm)")
 load_from = None
 resume = False
-visualizer = dict(type="SegLocalVisualizer", vis_backends=[dict(type="LocalVisBackend")], name="visualizer")
+visualizer = dict(type="SegLocalVisualizer", vis_backends=[dict(type="LocalVisBackend")])
 default_hooks = dict(
     runtime_info=dict(type="LossHook"),
     timer=dict(type="IterTimerHook"),

@@ -441,8 +441,8 @@ def config_of(card: DatasetCard) -> dict[str, Any]:
 
     Returns:
         Only literals, so that a resolved config is complete without the card: ``dataset`` (its name),
-        ``train_images`` (their number), ``num_classes``, ``crop_size``, ``class_weight``, pipelines,
-        dataloaders and evaluators; ``unit``, ``iterations`` and ``val_interval``.
+        ``train_images`` and ``val_images`` (their numbers), ``num_classes``, ``crop_size``, ``class_weight``,
+        pipelines, dataloaders and evaluators; ``unit``, ``iterations`` and ``val_interval``.
 
     Raises:
         InputError: the card has no crop size, and the size of no training image can be read.
@@ -493,6 +493,7 @@ def config_of(card: DatasetCard) -> dict[str, Any]:
     return {
         "dataset": card.name,
         "train_images": number,
+        "val_images": 0 if missing else sum(1 for _ in _images(card, card.splits.val)),
         "num_classes": len(card.classes),
         "crop_size": (height, width),
         "class_weight": card.class_weight,

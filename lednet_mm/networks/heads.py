@@ -9,6 +9,7 @@ import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lednet_mm.layers import Config, match_size
 
@@ -31,7 +32,7 @@ class AsynchronousHead(BaseDecodeHead):
             seg_logits: (N, num_classes, h, w) logits.
             batch_data_samples: N samples whose labels have one size.
         """
-        label = stack_labels(batch_data_samples)  # (N, 1, H, W)
+        label = self._labels(seg_logits, batch_data_samples)  # (N, 1, H, W)
         logits = match_size(seg_logits, label, self.align_corners)
         weight = None if self.sampler is None else self.sampler.sample(logits, label)
         label = label.squeeze(1)
@@ -42,6 +43,10 @@ class AsynchronousHead(BaseDecodeHead):
             name = str(loss.loss_name)
             losses[name] = losses[name] + value if name in losses else value
         return {**losses, "acc_seg": pixel_accuracy(logits.detach(), label, self.ignore_index)}
+
+    def _labels(self, seg_logits: Tensor, samples: Sequence[Any]) -> Tensor:
+        """Return the labels that the head learns from: (N, 1, H, W)."""
+        return stack_labels(samples)
 
 
 class DecodeHead(AsynchronousHead):
@@ -146,3 +151,38 @@ class ClassifierHead(DecodeHead):
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """Return the logits at the resolution of the map."""
         return self.cls_seg(self._transform_inputs(inputs))
+
+
+@MODELS.register_module()
+class EncoderHead(DecodeHead):
+    """A 1x1 convolution with which an encoder is trained alone, on labels at the resolution of its map.
+
+    LEDNet's authors train so in their first stage (github.com/xiaoyufenfei/LEDNet, train/main.py): labels are
+    reduced to the map's size by nearest neighbours, where other heads enlarge the logits. In prediction the
+    logits are enlarged as in every head.
+
+    Args:
+        in_channels: number of channels of the map; None asks
+            :class:`~lednet_mm.networks.segmentor.Segmentor` to find out the number of the backbone's deepest
+            map.
+        num_classes: number of channels of the result.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
+
+    Shapes: map (N, in_channels, h, w) of any size -> logits (N, num_classes, h, w).
+    """
+
+    plain_classifier = True
+
+    def __init__(self, in_channels: int, *, num_classes: int, **kwargs) -> None:
+        super().__init__(in_channels, in_channels, num_classes, **kwargs)
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the logits at the resolution of the map."""
+        return self.cls_seg(self._transform_inputs(inputs))
+
+    def _labels(self, seg_logits: Tensor, samples: Sequence[Any]) -> Tensor:
+        """Return the labels at the resolution of the map: (N, 1, h, w)."""
+        label = stack_labels(samples)
+        # Exact for all ids, since float32 holds whole numbers; Pillow's nearest neighbour is the same.
+        reduced = F.interpolate(label.float(), seg_logits.shape[2:], mode="nearest-exact")
+        return reduced.to(label.dtype)

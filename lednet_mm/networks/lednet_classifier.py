@@ -7,10 +7,9 @@ imagenet-pretrain (commit 5d900d9). With 1000 classes it has 1.04 M parameters a
 The authors average over 14x14 pixels and therefore accept only 224 to 231 pixels per side. Here the mean is
 over the whole map, with the same result at every size that theirs accepts.
 
-No config trains it, because training on ImageNet belongs to a classification library, and this project
-depends on none. The class exists so that weights trained with the authors' code can start the training of a
-segmentation network. ``tools/convert_checkpoint.py lednet_imagenet SRC DST`` renames the tensors, and
-``tools/train.py CONFIG --pretrained DST`` loads the encoder.
+``tools/pretrain.py FOLDER`` trains it by the authors' schedule. For weights that were trained with the
+authors' code, ``tools/convert_checkpoint.py lednet_imagenet SRC DST`` renames the tensors. In both cases,
+``tools/train.py CONFIG --pretrained FILE`` loads the encoder.
 """
 
 from __future__ import annotations

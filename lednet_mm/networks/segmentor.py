@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+import torch
 from mmengine.config import ConfigDict
+from mmengine.structures import BaseDataElement
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.utils import add_prefix
@@ -17,6 +19,17 @@ from lednet_mm.networks.asynchronous import without_waiting
 from lednet_mm.networks.losses import PixelLoss
 
 PLAIN_LOSS = {"type": "WeightedCrossEntropy"}
+
+
+def deepest_channels(backbone: Mapping[str, Any]) -> int:
+    """Return the number of channels of a backbone's deepest map, by running it without memory.
+
+    Args:
+        backbone: config of the backbone.
+    """
+    with torch.device("meta"), torch.no_grad():
+        maps = MODELS.build(backbone).eval()(torch.empty(1, 3, 256, 256))
+    return maps[-1].shape[1]
 
 
 @MODELS.register_module()
@@ -33,25 +46,33 @@ class Segmentor(EncoderDecoder):
         loss: the loss, or the list of losses, of every head without a loss of its own. It also takes the
             place of each :class:`~lednet_mm.networks.losses.WeightedCrossEntropy` that a head names, with
             that one's ``loss_weight`` as a factor; losses of another kind belong to their network and stay.
-        decode_head: as in ``EncoderDecoder``; without ``loss_decode`` it gets ``loss``.
+        decode_head: as in ``EncoderDecoder``; without ``loss_decode`` it gets ``loss``. If ``in_channels`` is
+            None, it becomes the number of channels of the backbone's deepest map.
+        backbone: as in ``EncoderDecoder``.
         auxiliary_head: one head or a list of heads, in the same form.
         size_multiple: number of which the backbone needs the image's height and width to be multiples. Other
             images are padded with zeros at the bottom and right, and the maps are cropped accordingly.
+        frozen: names of parts that do not learn, such as ``backbone``: their parameters get no gradients, and
+            they stay in evaluation mode, with fixed statistics.
         evaluation_dilation: factor of all dilation rates above 1 in evaluation. LightNet's authors evaluate
             whole images with twice the rates of the training, in which images were scaled to about half.
         kwargs: further arguments of ``EncoderDecoder``.
 
     Raises:
-        ValueError: rates are to be changed, and a dilated convolution changes the size of its map.
+        ValueError: there is no part of a name in ``frozen``; or rates are to be changed, and a dilated
+            convolution changes the size of its map.
 
     Attributes:
         learning: heads whose loss is computed: ``all``, or the ``auxiliary`` or ``decode`` head alone in one
             stage of a training.
+        distillation: function that gives further losses, by name, from the images, the backbone's maps and
+            the decode head's logits; None for none. A training sets it, and nothing of it is saved.
 
     Shapes: images (N, 3, H, W) -> logits (N, num_classes, H, W) in ``predict``.
     """
 
     learning: Literal["all", "auxiliary", "decode"] = "all"
+    distillation: Callable[[Tensor, Any, Any], dict[str, Tensor]] | None = None
 
     def __init__(
         self,
@@ -59,9 +80,11 @@ class Segmentor(EncoderDecoder):
         num_classes: int,
         decode_head: dict,
         auxiliary_head: dict | Sequence[dict] | None = None,
+        backbone: dict,
         class_weight: Sequence[float] | None = None,
         loss: dict | Sequence[dict] = PLAIN_LOSS,
         size_multiple: int = 1,
+        frozen: Sequence[str] = (),
         evaluation_dilation: int = 1,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
@@ -94,20 +117,35 @@ class Segmentor(EncoderDecoder):
             auxiliary_head = [complete(head) for head in auxiliary_head]
         elif auxiliary_head is not None:
             auxiliary_head = complete(auxiliary_head)
+        decode_head = complete(decode_head)
+        if "in_channels" in decode_head and decode_head["in_channels"] is None:
+            decode_head["in_channels"] = deepest_channels(backbone)
         super().__init__(
-            decode_head=complete(decode_head),
+            backbone=backbone,
+            decode_head=decode_head,
             auxiliary_head=auxiliary_head,
             train_cfg=ConfigDict(train_cfg or {}),
             test_cfg=ConfigDict(test_cfg or {"mode": "whole"}),
             **kwargs,
         )
         self.size_multiple = size_multiple
+        self.class_weight = None if class_weight is None else list(class_weight)
+        self.frozen = tuple(frozen)
+        for name in self.frozen:
+            if not isinstance(part := getattr(self, name, None), nn.Module):
+                raise ValueError(f"frozen: this network has no part {name!r}")
+            part.requires_grad_(False)
         self.evaluation_dilation = evaluation_dilation
         self._dilated = list(_dilated_convolutions(self)) if evaluation_dilation != 1 else []
 
     def train(self, mode: bool = True) -> Segmentor:
-        """Switch between training and evaluation, with the dilation rates of each."""
+        """Switch between training and evaluation, with the dilation rates of each.
+
+        Frozen parts stay in evaluation mode.
+        """
         super().train(mode)
+        for name in self.frozen:
+            getattr(self, name).eval()
         factor = 1 if mode else self.evaluation_dilation
         for convolution, rates, padding in self._dilated:
             convolution.dilation = tuple(rate * factor if rate > 1 else rate for rate in rates)
@@ -136,7 +174,12 @@ class Segmentor(EncoderDecoder):
         maps = self.extract_feat(inputs)
         losses: dict[str, Tensor] = {}
         if self.learning != "auxiliary":
-            found = self.decode_head.loss(maps, data_samples, self.train_cfg)
+            if self.distillation is None:
+                found = self.decode_head.loss(maps, data_samples, self.train_cfg)
+            else:
+                logits = self.decode_head.forward(maps)
+                found = self.decode_head.loss_by_feat(logits, data_samples)
+                losses.update(add_prefix(self.distillation(inputs, maps, logits), "distill"))
             losses.update(add_prefix(found, "decode"))
         if self.learning != "decode" and self.with_auxiliary_head:
             several = isinstance(self.auxiliary_head, nn.ModuleList)
@@ -149,15 +192,37 @@ class Segmentor(EncoderDecoder):
                 losses.update(add_prefix(head.loss(maps, data_samples, self.train_cfg), name))
         return losses
 
-    def val_step(self, data: Any) -> list:
-        """Predict a batch of validation or test; images of different sizes are predicted one by one."""
+    def test_step(self, data: Any) -> list:
+        """Predict a batch; images of different sizes are predicted one by one."""
         images = data["inputs"] if isinstance(data, dict) else ()
         if len({tuple(image.shape) for image in images}) < 2:
-            return super().val_step(data)
+            return super().test_step(data)
         single = ({key: values[i : i + 1] for key, values in data.items()} for i in range(len(images)))
-        return [sample for part in single for sample in super(Segmentor, self).val_step(part)]
+        return [sample for part in single for sample in super(Segmentor, self).test_step(part)]
 
-    test_step = val_step
+    def val_step(self, data: Any) -> list:
+        """Predict a batch of validation; where it has labels, the last element is its loss.
+
+        MMEngine's validation takes such an element out again and logs the mean over the batches. The loss is
+        the cross entropy with the model's class weights, at the size of the labels, whatever loss the network
+        is trained with.
+        """
+        samples = self.test_step(data)
+        losses = [loss for sample in samples if (loss := self._cross_entropy(sample)) is not None]
+        if not losses:
+            return samples
+        return [*samples, BaseDataElement(loss={"val_loss": torch.stack(losses).mean()})]
+
+    def _cross_entropy(self, sample: Any) -> Tensor | None:
+        """Return the cross entropy of a predicted image; None without labels, or with a single output."""
+        logits, label = sample.get("seg_logits"), sample.get("gt_sem_seg")
+        if logits is None or label is None or len(logits.data) == 1:
+            return None
+        scores, ids = logits.data.float()[None], label.data.to(logits.data.device).long()
+        weights = None if self.class_weight is None else scores.new_tensor(self.class_weight)
+        total = F.cross_entropy(scores, ids, weights, ignore_index=255, reduction="sum")
+        share = (ids != 255) if weights is None else F.pad(weights, (0, 1))[ids.clamp(max=len(weights))]
+        return total / share.sum().clamp(min=1e-6)  # 0 without labelled pixels
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits at input resolution, which are what is measured and deployed.

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 PARTS = ("optim_wrapper", "param_scheduler", "train_cfg", "train_dataloader", "test_dataloader")
+MAY_BE_PARTS = ("earlier_stage",)
 # The place of the data, the interval of validation and the number of loading processes do not change results.
 NO_PART = {"data_root", "val_interval", "num_workers", "persistent_workers", "dynamic_intervals"}
 SECTION = re.compile(r"^(\w+) = (.*?)(?=^\w+ = |\Z)", re.MULTILINE | re.DOTALL)
@@ -25,8 +26,11 @@ def recipe_of(text: str) -> str | None:
         The optimiser, the length of the training, the batch size and the image size, followed by eight digits
         of the recipe's sha256. None if the config has no training.
     """
-    sections = {name: value for name, value in SECTION.findall(text) if name in PARTS}
-    return _describe(tuple(sections.get(part, "None") for part in PARTS)) if "train_cfg" in sections else None
+    sections = {name: value for name, value in SECTION.findall(text) if name in {*PARTS, *MAY_BE_PARTS}}
+    if "train_cfg" not in sections:
+        return None
+    present = [part for part in MAY_BE_PARTS if part in sections]
+    return _describe(tuple(sections.get(part, "None") for part in (*PARTS, *present)))
 
 
 @cache
@@ -37,7 +41,7 @@ def _describe(sections: tuple[str, ...]) -> str:
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         written, parts = repr(sections), [None] * len(sections)  # not literals, so their texts are compared
     digest = hashlib.sha256(written.encode()).hexdigest()[:8]
-    optim, _, loop, train, test = parts
+    optim, _, loop, train, test, *_ = parts
     optimizer = _at(optim, "optimizer")
     words = []
     if isinstance(rate := _at(optimizer, "lr"), (int, float)):

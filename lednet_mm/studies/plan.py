@@ -28,7 +28,16 @@ from pydantic import (
 )
 
 from lednet_mm.catalog import COMMON, network_files, variants_of
-from lednet_mm.config import Choice, config_text, is_card, keys_of, load_config, network_changes, run_of
+from lednet_mm.config import (
+    EARLIER,
+    Choice,
+    config_text,
+    is_card,
+    keys_of,
+    load_config,
+    network_changes,
+    run_of,
+)
 from lednet_mm.errors import InputError, describe_error, describe_os_error, suggest
 from lednet_mm.evaluation.corruptions import SEVERITIES, Corruption, choose_corruptions
 from lednet_mm.evaluation.measures import MEASURES
@@ -663,15 +672,14 @@ class _Planned:
         jobs: list[TrainingJob] = []
         variants = variants_of(choice.source if choice.is_own_network else run.network)
         expected = variants.get(config.get("variant", DEFAULT))
-        training = config.get("train_cfg")
-        iterations = training.get("max_iters") if isinstance(training, Mapping) else None
+        iterations = _iterations(config)
         if not isinstance(config.get("randomness", {}), Mapping):
             raise InputError(f"{choice}: randomness is {config.randomness!r}, but must be dict(seed=...)")
         named = {} if trial is None else {"trial": str(trial)}
         for seed in seeds:
             variant = config.get("variant", DEFAULT)
             config.merge_from_dict({"network": run.network, "dataset": run.dataset, "variant": variant})
-            config.merge_from_dict({"study": self.study, **named, "randomness.seed": seed})
+            config.merge_from_dict({"study": self.study, **named, **_seeds(config, seed)})
             text = config_text(config)
             if not jobs:  # the others differ from the first only in their seed
                 try:
@@ -692,11 +700,27 @@ class _Planned:
                     expectation=expected.expectation if expected else "",
                     question=expected.question if expected else "",
                     recipe=str(config.get("recipe", COMMON)),
-                    max_iters=iterations if isinstance(iterations, int) else 0,
+                    max_iters=iterations,
                     patience_minutes=self.content.limits.no_progress_minutes,
                 )
             )
         return jobs
+
+
+def _seeds(config: Mapping[str, Any], seed: int, prefix: str = "") -> dict[str, int]:
+    """Return the options that give a training and its earlier stages their seed."""
+    earlier = config.get(EARLIER)
+    before = _seeds(earlier, seed, f"{prefix}{EARLIER}.") if isinstance(earlier, Mapping) else {}
+    return {f"{prefix}randomness.seed": seed, **before}
+
+
+def _iterations(config: Mapping[str, Any]) -> int:
+    """Return the iterations of a training and of its earlier stages; 0 where the config does not say."""
+    training = config.get("train_cfg")
+    own = training.get("max_iters") if isinstance(training, Mapping) else None
+    earlier = config.get(EARLIER)
+    before = _iterations(earlier) if isinstance(earlier, Mapping) else 0
+    return own + before if isinstance(own, int) else 0
 
 
 def _split(config: Config, measure: Measure, source: Choice) -> str:

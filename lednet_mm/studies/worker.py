@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.config import config_text, load_config
 from lednet_mm.counting.complexity import complexity_record, count_complexity
 from lednet_mm.deployment.inference import build_network
@@ -35,6 +34,7 @@ from lednet_mm.studies.jobs import (
     training_of,
 )
 from lednet_mm.timing.networks import latency_records
+from lednet_mm.training.stages import is_begun
 from lednet_mm.training.testing import evaluate_checkpoint
 from lednet_mm.training.training import train
 
@@ -61,7 +61,7 @@ def train_and_measure(folder: Path, wanted: Wanted) -> None:
     if "complexity" in steps and wanted.shape is not None:
         write_record(complexity_record(config, count_complexity(config, wanted.shape)), folder)
     if "train" in steps:
-        train(path, work_dir=folder, resume=bool(checkpoints_of(folder)), locked=True)
+        train(path, work_dir=folder, resume=is_begun(folder), locked=True)
         # A test of other weights than these does not count any more.
         steps = missing_steps(read_records([folder])[0], digest, wanted)
     measures = [name for name in wanted.measures if name in steps]

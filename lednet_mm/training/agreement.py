@@ -155,6 +155,9 @@ def check_agreement(runner: Any) -> None:
         faults.append("train_dataloader: with so few images, drop_last leaves no batch")
     if val_set is not None:
         faults += _differing_sets(train_set, val_set)
+        places = {_place(one) for one in members(val_set)} - {None}
+        if any(_place(one) in places for one in members(train_set)):
+            doubts.append("the images of val are training images too: their accuracy says nothing of others")
     classes = _classes(train_set)
     if classes is not None:
         outputs = _evaluated_outputs(runner.cfg)
@@ -188,6 +191,14 @@ def members(dataset: Any) -> Iterator[Any]:
     else:
         for one in inner:
             yield from members(one)
+
+
+def _place(dataset: Any) -> tuple[str, str] | None:
+    """Return the folder and the list of a dataset's images; None if it does not say."""
+    prefix = getattr(dataset, "data_prefix", None)
+    if not isinstance(prefix, dict):
+        return None
+    return str(prefix.get("img_path")), str(getattr(dataset, "ann_file", ""))
 
 
 def _classes(dataset: Any) -> tuple[str, ...] | None:

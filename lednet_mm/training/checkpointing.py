@@ -270,6 +270,8 @@ def _history_fault(info: Mapping[str, Any]) -> str | None:
     keys = {
         "ranges": "ranges",
         "miou_curve": "validation_curve_miou_percent",
+        "top1_curve": "validation_curve_top1_percent",
+        "loss_curve": "validation_curve_loss",
         "began_from": "began_from",
     }
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from lednet_mm.datasets.frames import recorded_frames
 from lednet_mm.datasets.reproducible import seed_iteration
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.metric import Accuracy, ConfusionMatrixMetric
+from lednet_mm.evaluation.top_accuracy import TopAccuracy
 from lednet_mm.files import file_sha256
 from lednet_mm.networks.losses import PixelLoss
 from lednet_mm.records import Kind, Provenance, collect_provenance, new_record, now, write_record
@@ -191,6 +193,7 @@ class RecordHook(Hook):
 
     def __init__(self) -> None:
         self.accuracy: Accuracy | None = None
+        self.top: Mapping[str, float] | None = None
         self.validated_at = -1
         self.session = Stopwatch()
         self.training = Stopwatch()
@@ -260,15 +263,17 @@ class RecordHook(Hook):
             self.training.go_on()
 
     def after_val_epoch(self, runner: Any, metrics: dict | None = None) -> None:
-        """Keep the accuracy for the record and the curve."""
+        """Keep the accuracy and the loss for the record and the curves."""
         self.validated_at = runner.iter
-        self.accuracy = next(
-            (m.last for m in runner.val_evaluator.metrics if isinstance(m, ConfusionMatrixMetric)), None
-        )
+        metrics_here = runner.val_evaluator.metrics
+        self.accuracy = next((m.last for m in metrics_here if isinstance(m, ConfusionMatrixMetric)), None)
+        self.top = next((m.last for m in metrics_here if isinstance(m, TopAccuracy)), None)
         if self.accuracy is not None:
-            curve = [point for point in self._curve(runner) if point[0] != runner.iter]
-            curve.append([runner.iter, self.accuracy.values["miou_percent"]])
-            runner.message_hub.update_info("miou_curve", sorted(curve, key=lambda point: point[0]))
+            self._extend(runner, "miou_curve", self.accuracy.values["miou_percent"])
+        if self.top is not None:
+            self._extend(runner, "top1_curve", self.top["top1_percent"])
+        if (loss := (metrics or {}).get("val_loss")) is not None and math.isfinite(loss):
+            self._extend(runner, "loss_curve", float(loss))  # MMEngine gives a NumPy number
 
     def after_train(self, runner: Any) -> None:
         """Write the records of the finished run."""
@@ -289,6 +294,7 @@ class RecordHook(Hook):
             "iterations": runner.iter,
             "epochs": round(epochs_of(self.ranges, len(runner.train_dataloader), runner.world_size), 4),
             "loss": runner.message_hub.get_scalar("train/loss").current() if iterations else None,
+            "val_loss": next((loss for _, loss in self._curve(runner, "loss_curve")[-1:]), None),
             "seconds_this_session": self.session.seconds,
             "training_seconds_this_session": self.training.seconds,
             "iterations_this_session": iterations,
@@ -298,15 +304,38 @@ class RecordHook(Hook):
         }
         details = {
             "validation_curve_miou_percent": self._curve(runner),
+            **{
+                key: self._curve(runner, name)
+                for name, key in (
+                    ("loss_curve", "validation_curve_loss"),
+                    ("top1_curve", "validation_curve_top1_percent"),
+                )
+                if self._curve(runner, name)
+            },
             "ranges": self.ranges,
             "threads_reason": runner.threads.reason,
             "checkpoint": checkpoint.name if checkpoint else None,
             "began_from": runner.message_hub.runtime_info.get("began_from"),
+            "best_checkpoint": self._best(runner),
         }
         run = run_of(runner.cfg, runner.seed)
         write_record(
             new_record("train", run, runner.config_text, values, details, provenance), runner.work_dir
         )
+        if self.top is not None:
+            of_classes = {
+                "split": "val",
+                "images": self.top["images"],
+                "classes": len(runner.val_loop.dataloader.dataset.metainfo["classes"]),
+                "checkpoint": details["checkpoint"],
+            }
+            of_val = {"dataset_fingerprint": runner.dataset_fingerprints.get("val")}
+            scores = {key: self.top[key] for key in ("top1_percent", "top5_percent")}
+            dated = provenance.model_copy(update=of_val)
+            write_record(
+                new_record("classification", run, runner.config_text, scores, of_classes, dated),
+                runner.work_dir,
+            )
         if self.accuracy is not None:
             device = next(runner.model.parameters()).device
             of_val = {
@@ -333,10 +362,27 @@ class RecordHook(Hook):
         due = (
             done and runner.val_loop is not None and done >= loop.val_begin and done % loop.val_interval == 0
         )
-        return bool(due) and runner.iter not in [step for step, _ in self._curve(runner)]
+        points = [*self._curve(runner), *self._curve(runner, "top1_curve")]
+        return bool(due) and runner.iter not in [step for step, _ in points]
 
-    def _curve(self, runner: Any) -> list:
-        return list(runner.message_hub.runtime_info.get("miou_curve", []))
+    def _curve(self, runner: Any, name: str = "miou_curve") -> list:
+        return list(runner.message_hub.runtime_info.get(name, []))
+
+    def _extend(self, runner: Any, name: str, value: float) -> None:
+        """Put the value of this iteration into a curve."""
+        curve = [point for point in self._curve(runner, name) if point[0] != runner.iter]
+        curve.append([runner.iter, value])
+        runner.message_hub.update_info(name, sorted(curve, key=lambda point: point[0]))
+
+    @staticmethod
+    def _best(runner: Any) -> str | None:
+        """Return the name of the file with the weights that were best on val, and say what it is."""
+        path = runner.message_hub.runtime_info.get("best_ckpt")
+        name = Path(path).name if isinstance(path, str) else None
+        if name is None or not (Path(runner.work_dir) / name).is_file():
+            return None
+        runner.logger.info(f"{name} has the weights that were best on val; records are of the last weights")
+        return name
 
 
 def write_accuracy_record(

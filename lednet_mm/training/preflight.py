@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmengine.config import Config
 
 from lednet_mm.datasets.check import DatasetSummary, check_dataset
+from lednet_mm.datasets.image_folder import check_image_folder
 from lednet_mm.errors import InputError
 
 
@@ -26,12 +27,15 @@ def preflight(config: Config) -> dict[str, DatasetSummary]:
         loader = config.get(f"{split}_dataloader")
         if not loader:
             continue
-        summary = check_dataset(loader["dataset"], quick=True)
+        if of_images := loader["dataset"].get("type") == "ImageFolder":
+            summary = check_image_folder(loader["dataset"])
+        else:
+            summary = check_dataset(loader["dataset"], quick=True)
         if summary.problems:
             rest = len(summary.problems) - 1
             more = f" (and {rest} more; tools/check_dataset.py lists them)" if rest else ""
             raise InputError(f"{split} data: {summary.problems[0]}{more}")
-        if summary.decoded and not summary.class_pixels.any():
+        if not of_images and summary.decoded and not summary.class_pixels.any():
             everything = check_dataset(loader["dataset"])
             if not everything.class_pixels.any():
                 raise InputError(

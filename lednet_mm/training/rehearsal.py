@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from mmengine.model import is_model_wrapper
 from mmengine.runner.amp import autocast
+from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from lednet_mm.errors import InputError, describe_error, is_out_of_memory
@@ -232,7 +233,10 @@ def _try_validation(runner: Any, model: Any) -> None:
         try:
             with torch.no_grad(), autocast(enabled=getattr(loop, "fp16", False)):
                 data = loader.collate_fn(batch)
-                evaluator.process(data_samples=model.val_step(data), data_batch=data)
+                predicted = model.val_step(data)
+                if isinstance(predicted[-1], BaseDataElement) and list(predicted[-1].keys()) == ["loss"]:
+                    predicted = predicted[:-1]  # as MMEngine's loop does
+                evaluator.process(data_samples=predicted, data_batch=data)
         except InputError:
             raise
         except Exception as error:

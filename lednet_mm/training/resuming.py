@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from lednet_mm.config import READ
+from mmengine.config import Config
+
+from lednet_mm.config import EARLIER, READ, config_text
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.literals import LARGEST, differing_keys, read_literals
 from lednet_mm.text import one_line
@@ -56,7 +58,31 @@ NEW_RUN = "begin a new run in another --work-dir (--pretrained takes the weights
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Return the differences of two configs that a continued run must not have: dotted key -> both values."""
     found = differing_keys(_training_of(then), _training_of(now))
-    return {key: v for key, v in found.items() if not any(fnmatchcase(key, may) for may in MAY_CHANGE)}
+    return {
+        key: v
+        for key, v in found.items()
+        if key.startswith(f"{EARLIER}.train_cfg.max_")
+        or not any(fnmatchcase(key.replace(f"{EARLIER}.", ""), may) for may in MAY_CHANGE)
+    }
+
+
+def refuse_differences(path: str, then: Mapping[str, Any], config: Config) -> None:
+    """Check that a checkpoint was trained under a config.
+
+    Args:
+        path: path of the checkpoint.
+        then: the config that it was trained under.
+        config: the present config.
+
+    Raises:
+        InputError: they differ in something that decides a training.
+    """
+    try:
+        now = read_literals(config_text(config))
+    except ValueError:  # the config holds classes or functions
+        return
+    if changed := differences(then, now):
+        raise _refusal(path, changed)
 
 
 def _training_of(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,6 +91,8 @@ def _training_of(config: Mapping[str, Any]) -> dict[str, Any]:
     for key in kept:
         if key.endswith("_dataloader"):
             kept[key] = _without_places(kept[key])
+    if isinstance(kept.get(EARLIER), Mapping):
+        kept[EARLIER] = _training_of(kept[EARLIER])
     length = kept.get("train_cfg") or {}
     lengths = (length.get("max_iters"), length.get("max_epochs"))
     schedules = kept.get("param_scheduler")

@@ -13,7 +13,7 @@ from lednet_mm.text import is_name
 PREPARATION = ("pipeline", "cache_dir", "test_mode", "serialize_data", "lazy_init", "max_refetch")
 """Arguments of a dataset that say how its samples are read, not which samples they are."""
 
-EARLIER = {"val": ("train",), "test": ("val", "train")}
+EARLIER = {"train": (), "val": ("train",), "test": ("val", "train")}
 """Split -> the splits whose data its loader may read instead."""
 
 
@@ -26,7 +26,8 @@ def data_split(config: Config, split: str) -> str:
 
     Args:
         config: config with the loader.
-        split: name of the loader, ``val`` or ``test``; it is also the answer if there is no such loader.
+        split: name of the loader, ``train``, ``val`` or ``test``; it is also the answer if there is no such
+            loader.
     """
     loader = config.get(f"{split}_dataloader")
     if not loader:

@@ -16,8 +16,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmseg.evaluation import IoUMetric
-from mmseg.registry import METRICS
-from torch import Tensor
+from mmseg.registry import DATASETS, METRICS
 
 from lednet_mm.checkpoints.binding import compare_with_config, seed_of
 from lednet_mm.checkpoints.files import load_model
@@ -40,6 +39,7 @@ from lednet_mm.training.corrupted import (
     recorded_corruptions,
 )
 from lednet_mm.training.hooks import write_accuracy_record
+from lednet_mm.training.pictures import as_rgb
 from lednet_mm.training.precision import precision_now
 from lednet_mm.training.runner import ReproducibleRunner
 from lednet_mm.training.splits import data_split
@@ -74,6 +74,7 @@ def evaluate_checkpoint(
     checkpoint: str | Path,
     *,
     split: str = "test",
+    images: int | None = None,
     work_dir: str | Path,
     tta: bool = False,
     show_dir: str | Path | None = None,
@@ -90,7 +91,9 @@ def evaluate_checkpoint(
     Args:
         config: config of the checkpoint's network and of the data.
         checkpoint: path of the checkpoint, which is loaded strictly.
-        split: ``val`` or ``test``, the split whose loader is used.
+        split: ``val`` or ``test``, the split whose loader is used; or ``train``, whose images are then read
+            like those of ``val``.
+        images: number of images to test, spread evenly over the split; None tests all.
         work_dir: work folder; records are written to its folder ``records``.
         tta: whether predictions at several scales and flips are averaged
             (:func:`~lednet_mm.training.augmentation.augment`).
@@ -111,9 +114,9 @@ def evaluate_checkpoint(
         InputError: the config lacks the split, the data, checkpoint or an output path is invalid, or the test
             fails; in that case the work folder keeps the traceback.
     """
-    loader = config.get(f"{split}_dataloader")
-    if not loader:
+    if not config.get(f"{split}_dataloader"):
         raise InputError(f"{config.filename}: no {split}_dataloader in this config")
+    loader = _loader_of(config, split, images)
     if tta and "calibration" in check_measures(measures):
         raise InputError(
             "calibration needs a single prediction of each image: measure it without test-time augmentation"
@@ -125,7 +128,7 @@ def evaluate_checkpoint(
         raise InputError(f"{split} data: {summary.problems[0]}")
     with _told_in_one_line(f"{config.filename}: the test cannot be set up", work_dir):
         runner: Any = ReproducibleRunner.from_cfg(
-            _for_testing(config, split, work_dir, tta, bool(corruptions))
+            _for_testing(config, split, loader, work_dir, tta, bool(corruptions))
         )
         dataset = runner.test_loop.dataloader.dataset
         metric = next(m for m in runner.test_evaluator.metrics if isinstance(m, ConfusionMatrixMetric))
@@ -224,8 +227,43 @@ def _told_in_one_line(what: str, work_dir: str | Path) -> Iterator[None]:
         raise InputError(f"{what}: {describe_error(error)}; the traceback is in {kept}") from error
 
 
+def _loader_of(config: Config, split: str, images: int | None) -> Any:
+    """Return the config of the loader with which a split, or some images of it, are tested.
+
+    Raises:
+        InputError: fewer than one image is asked for, or training images cannot be read like those of val.
+    """
+    loader = copy.deepcopy(config[f"{split}_dataloader"])
+    if split == "train":
+        plain = config.get("val_dataloader") or config.get("test_dataloader")
+        pipeline = plain["dataset"].get("pipeline") if plain else None
+        if pipeline is None:
+            raise InputError(
+                f"{config.filename}: training images are tested as those of val are, and this config has no "
+                "val_dataloader with a pipeline"
+            )
+        dataset, loader = loader["dataset"], copy.deepcopy(plain)
+        for part in innermost(dataset):
+            part["pipeline"] = copy.deepcopy(pipeline)
+        loader["dataset"] = dataset
+    if images is not None:
+        if images < 1:
+            raise InputError(f"--images {images}: at least one image can be tested")
+        parts = list(innermost(loader["dataset"]))
+        sizes = [len(DATASETS.build(copy.deepcopy(part))) for part in parts]
+        chosen = np.unique(np.linspace(0, sum(sizes) - 1, min(images, sum(sizes))).round().astype(int))
+        for part, begin, size in zip(parts, np.cumsum([0, *sizes]), sizes, strict=False):
+            part["indices"] = [int(i - begin) for i in chosen if begin <= i < begin + size]
+    return loader
+
+
 def _for_testing(
-    config: Config, split: str, work_dir: str | Path, tta: bool, corrupted: bool = False
+    config: Config,
+    split: str,
+    loader: Any,
+    work_dir: str | Path,
+    tta: bool,
+    corrupted: bool = False,
 ) -> Config:
     """Return the config of a runner that tests one split and does nothing else.
 
@@ -234,7 +272,7 @@ def _for_testing(
     """
     evaluator = config.get(f"{split}_evaluator") or config.get("val_evaluator")
     config = copy.deepcopy(config)  # the runner changes its config
-    config.test_dataloader = config[f"{split}_dataloader"]
+    config.test_dataloader = loader
     config.test_evaluator = _with_matrices(evaluator)
     config.test_cfg = config.get("test_cfg") or {"type": "TestLoop"}
     config.load_from, config.resume = None, False
@@ -333,26 +371,3 @@ class PictureHook(Hook):
             picture = np.concatenate([pixels, overlay(pixels, ids, self.palette)], axis=1)
             _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
             write_atomically(self.pictures[sample.img_path], data.tobytes())
-
-
-def as_rgb(image: Tensor) -> np.ndarray:
-    """Return a network's input image as an RGB picture.
-
-    Args:
-        image: (C, H, W) from a pipeline: BGR, grey, or other channels, of which the first is shown. Values
-            from 0 to 255 are taken unchanged, floating-point values from 0 to 1 map black to white, and any
-            other range is stretched to 8 bits.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-    """
-    pixels = image.cpu().numpy()
-    if pixels.dtype != np.uint8:
-        low, high = float(pixels.min()), float(pixels.max())
-        if not (low >= 0 and high <= 255):
-            pixels = 255 * (pixels - low) / max(high - low, 1e-6)
-        elif pixels.dtype.kind == "f" and high <= 1:
-            pixels = 255 * pixels
-        pixels = np.rint(pixels).astype(np.uint8)
-    shown = pixels[::-1] if len(pixels) == 3 else np.repeat(pixels[:1], 3, axis=0)
-    return np.ascontiguousarray(shown.transpose(1, 2, 0))

@@ -21,6 +21,7 @@ from lednet_mm.files import FolderLock, holder_of, require_writable
 from lednet_mm.training.agreement import check_settings
 from lednet_mm.training.causes import explain, keep_traceback
 from lednet_mm.training.rehearsal import RehearsalError
+from lednet_mm.training.stages import stages_of, train_stages
 
 
 def train(
@@ -32,22 +33,26 @@ def train(
     seed: int | None = None,
     amp: bool = False,
     compile_step: bool = False,
+    tracker: str | None = None,
     launcher: str = "none",
     options: Mapping | None = None,
     locked: bool = False,
 ) -> Path:
     """Train a config from the start, or continue from the newest readable checkpoint of ``work_dir``.
 
-    A run that begins takes the tensors that fit from the checkpoint in the config's ``load_from``, if any.
+    A run that begins takes the tensors that fit from the checkpoint in the config's ``load_from``, if any. If
+    the config has an earlier stage, that is trained before, in a folder of ``work_dir``, and the run begins
+    from its weights.
 
     Args:
         choice: the config file, or the names that make up a config, see :class:`~lednet_mm.config.Choice`.
         work_dir: folder for checkpoints, logs and records; only one training at a time can use it.
         resume: whether to continue; without a checkpoint the run starts from 0 and says so.
-        pretrained: checkpoint that replaces the config's ``load_from``.
+        pretrained: checkpoint that replaces the ``load_from`` of the config, or of its earliest stage.
         seed: seed of all random numbers; None keeps the config's.
         amp: whether to use automatic mixed precision.
         compile_step: whether to compile the training step with ``torch.compile``.
+        tracker: name of MMEngine's backend to which figures and pictures go, beside the log.
         launcher: ``none``, or the launcher that started the processes: ``pytorch``, ``slurm`` or ``mpi``.
         options: changes to the config, such as ``{"train_cfg.max_iters": 2}``.
         locked: whether the caller already holds the lock of ``work_dir``, as a sweep does.
@@ -58,24 +63,27 @@ def train(
     Raises:
         InputError: the user's input is wrong, the data are faulty, or the loss is NaN or infinite.
     """
-    config = load_config(choice, options, seed)
-    if not config.get("train_dataloader"):
-        raise InputError(f"{choice}: no train_dataloader in this config")
-    check_settings(config)
-    if amp:
-        if not torch.cuda.is_available():
-            raise InputError("--amp needs a GPU: this machine has none that PyTorch can use")
-        config.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
-    if compile_step:
-        config.compile = True
-    config.work_dir, config.resume, config.launcher = str(work_dir), resume, launcher
+    stages = stages_of(load_config(choice, options, seed), Path(work_dir))
+    if amp and not torch.cuda.is_available():
+        raise InputError("--amp needs a GPU: this machine has none that PyTorch can use")
+    for config, folder in stages:
+        if not config.get("train_dataloader"):
+            raise InputError(f"{choice}: no train_dataloader in this config")
+        check_settings(config)
+        if amp:
+            config.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
+        if compile_step:
+            config.compile = True
+        if tracker is not None:
+            config.visualizer.vis_backends = [*config.visualizer.vis_backends, {"type": tracker}]
+        config.work_dir, config.resume, config.launcher = str(folder), resume, launcher
+        config.setdefault("runner_type", "ReproducibleRunner")
     if pretrained is not None:
-        config.load_from = str(pretrained)
-    config.setdefault("runner_type", "ReproducibleRunner")
+        stages[0][0].load_from = str(pretrained)
     first = process_number(launcher) == 0
     require_writable(work_dir)
     with _hold(work_dir) if first and not locked else nullcontext():
-        earlier = checkpoints_of(work_dir)
+        earlier = [path for _, folder in reversed(stages) for path in checkpoints_of(folder)]
         if first and earlier and not resume:
             raise InputError(
                 f"{work_dir} holds checkpoints of an earlier run ({earlier[0].name}): continue it with "
@@ -87,7 +95,7 @@ def train(
                 f"({earlier[0].name}), which --resume continues from: leave one of the two options out, or "
                 "choose another --work-dir"
             )
-        _run(config, work_dir)
+        train_stages(stages, _run)
     return Path(work_dir) / "records"
 
 

@@ -325,7 +325,7 @@ def test_the_part_has_the_keys_of_a_dataset_file(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     found = part(write_card(tmp_path, unit={"sequence": "(x)"}, iterations=70, class_weight=[1, 2.5]))
     theirs = Config.fromfile(str(ROOT / "configs/_base_/datasets/camvid.py")).to_dict()
-    assert found.keys() == (theirs.keys() - {"dataset_type", "data_root"}) | {
+    assert found.keys() == (theirs.keys() - {"dataset_type", "data_root", "encoder_weight"}) | {
         "unit",
         "iterations",
         "val_interval",

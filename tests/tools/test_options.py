@@ -12,6 +12,7 @@ import os
 import runpy
 import subprocess
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -188,6 +189,59 @@ def test_train_compiled(small_config, tool, tmp_path, monkeypatch):
     assert [function.__name__ for function in compiled] == ["loss"]
 
 
+@exercises("train", "--tracker")
+def test_train_with_a_tracker(small_config, tool, tmp_path):
+    run = tmp_path / "run"
+    options = ["--tracker", "tensorboard", "--cfg-options", *SHORT]
+    outcome = tool("train", small_config(), "--work-dir", run, *options)
+    if find_spec("tensorboard") is None:
+        assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+        assert "tensorboard is not installed" in outcome.err
+    else:
+        assert outcome.status == 0, outcome.err
+        assert len(list(run.glob("*/vis_data/events*"))) == 1
+
+
+@exercises("pretrain", *("--work-dir", "--resume", "--seed", "--launcher", "--local_rank", "--cfg-options"))
+def test_pretrain(tool, tmp_path, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "")
+    monkeypatch.delenv("LOCAL_RANK")  # and it is forgotten when the test is over
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for name in ("cat", "dog"):
+            folder = tmp_path / "pets" / split / name
+            folder.mkdir(parents=True)
+            for i in range(2):
+                cv2.imwrite(str(folder / f"{i}.jpg"), rng.integers(0, 256, (40, 40, 3), np.uint8))
+    settings = ["train_dataloader.batch_size=2", "train_cfg.max_epochs=1", "param_scheduler.0.begin=0"]
+    settings += [f"{split}_dataloader.dataset.size=32" for split in ("train", "val")]
+    arguments = ["pretrain", tmp_path / "pets", "--work-dir", tmp_path / "run"]
+    more = ["--launcher", "none", "--seed", 5, "--local_rank=0", "--cfg-options", *settings]
+    outcome = tool(*arguments, *more)
+    assert outcome.status == 0, outcome.err
+    (record,) = records_in(tmp_path / "run", "classification")
+    assert (record.run.seed, record.run.dataset, record.values["top5_percent"]) == (5, "pets", 100)
+    assert tool(*arguments, *more).status == 2  # it holds a run
+    assert tool(*arguments, "--resume", *more).status == 0
+    (_, last) = records_in(tmp_path / "run", "train")
+    assert last.values["iterations_this_session"] == 0
+
+
+@exercises("pretrain", "--amp", "--tracker")
+def test_pretrain_where_something_is_missing(tool, tmp_path, monkeypatch):
+    for name in ("cat", "dog"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+    monkeypatch.setattr("lednet_mm.options.find_spec", lambda name: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for option, said in (
+        (["--amp"], "--amp needs a GPU"),
+        (["--tracker", "tensorboard"], "tensorboard is not installed"),
+    ):
+        outcome = tool("pretrain", tmp_path, "--work-dir", tmp_path / "run", *option)
+        assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+        assert said in outcome.err
+
+
 @pytest.mark.parametrize(("name", "spelling"), [("train", "--local_rank"), ("test", "--local-rank")])
 def test_the_rank_of_pytorchs_old_launcher(
     name, spelling, small_config, weights, tool, tmp_path, monkeypatch
@@ -321,6 +375,14 @@ def test_list(tool):
 
 
 # test
+
+
+@exercises("test", "--images")
+def test_test_some_training_images(small_config, weights, tool, tmp_path):
+    options = ["--split", "train", "--images", 2, "--work-dir", tmp_path / "w"]
+    assert tool("test", small_config(), weights, *options).status == 0
+    (record,) = records_in(tmp_path / "w", "accuracy")
+    assert (record.details["split"], record.details["images"]) == ("train", 2)
 
 
 @exercises("test", "--split", "--tta", "--show-dir", "--work-dir", "--launcher", "--cfg-options")

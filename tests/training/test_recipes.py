@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +23,13 @@ from lednet_mm.config import Choice, config_text, load_config, run_of
 from lednet_mm.errors import InputError
 from lednet_mm.training.checkpointing import SafeCheckpointHook
 from lednet_mm.training.training import train
+from tests.conftest import ROOT
 from tests.datasets.small_sets import OWN, make_pairs
-from tests.training.test_resume import one_thread  # noqa: F401
 
-ROOT = Path(__file__).resolve().parents[2]
+ELSEWHERE = {"lednet_authors_coarse_first", "distill", "distill_features"}
+"""These need other data or a teacher, and are in test_coarse.py and test_distillation.py."""
 COMBINATIONS = [
-    *recipe_files(),
+    *(name for name in recipe_files() if name not in ELSEWHERE),
     "common+label_smoothing+radam+warmup_poly+rotation",
     "common+focal+lookahead+sgdr+recompute",
     "common+ohem+adamw+cyclic_triangular+ema",
@@ -33,6 +37,8 @@ COMBINATIONS = [
     "common+dice+cyclic_exp_range+swa",
     "common+class_balanced+radam+lookahead",
     "lightnet_authors+bootstrapped+swa",
+    "common+keep_best+early_stopping+training_pictures+clip_gradients+accumulate",
+    "common+freeze_encoder",
 ]
 """Recipes in which every option occurs."""
 
@@ -70,14 +76,22 @@ def options(**more) -> dict:
 
 
 def changes_of(recipe: str) -> dict:
-    """Return options that let averages begin within two iterations."""
-    average = "+swa" in recipe
-    return {"default_hooks.averaging.epochs": 0.5, "default_hooks.averaging.begin": 0} if average else {}
+    """Return options that let averages begin within two iterations, and weights for two classes."""
+    changes: dict = {}
+    if "+swa" in recipe:
+        changes = {"default_hooks.averaging.epochs": 0.5, "default_hooks.averaging.begin": 0}
+    if "+training_pictures" in recipe:
+        changes["default_hooks.pictures.interval"] = 1
+    if "+accumulate" in recipe:  # a run is continued after a step of the optimizer; see test_comfort.py
+        changes["optim_wrapper.accumulative_counts"] = 1
+    if recipe.startswith("dabnet"):  # it has weights for the classes of its dataset
+        changes["model.class_weight"] = [1.5, 3.0]
+    return changes
 
 
 def test_every_option_is_tried():
     used = {part for recipe in COMBINATIONS for part in recipe.split("+")}
-    assert used == {*recipe_files(), *option_files()}
+    assert used | ELSEWHERE == {*recipe_files(), *option_files()}
 
 
 def parts(checkpoint: dict) -> dict[str, torch.Tensor]:
@@ -118,7 +132,7 @@ def train_and_be_killed(*arguments, **settings) -> None:
 
 
 @pytest.mark.parametrize("recipe", COMBINATIONS)
-def test_two_iterations_killed_and_resumed(card, tmp_path, recipe, one_thread):  # noqa: F811
+def test_two_iterations_killed_and_resumed(card, tmp_path, recipe, one_thread):
     choice = Choice("lednet", str(card), recipe)
     more = options(
         **changes_of(recipe),
@@ -128,7 +142,7 @@ def test_two_iterations_killed_and_resumed(card, tmp_path, recipe, one_thread): 
     train(choice, work_dir=whole, seed=3, options=more)
 
     train_and_be_killed(choice, work_dir=cut, seed=3, options=more)
-    assert sorted(path.name for path in cut.glob("*.pth")) == ["iter_1.pth"]
+    assert [path.name for path in cut.rglob("*.pth")] == ["iter_1.pth"]  # of the first stage
 
     train(choice, work_dir=cut, seed=3, options=more, resume=True)
     ours, theirs = (parts(read_checkpoint(folder / "iter_2.pth")) for folder in (cut, whole))
@@ -253,9 +267,21 @@ def test_what_the_pages_name_exists():
         assert dataset in dataset_files()
 
 
-def test_listed_with_a_line_each(tool):
-    listed = tool("list", "recipes", "--json")
-    assert listed.status == 0
-    for name in (*recipe_files(), *(f"+{name}" for name in option_files())):
-        assert f'"recipe": "{name}"' in listed.out
-    assert '"about": ""' not in listed.out
+@pytest.mark.parametrize("name", [*recipe_files(), *(f"+{option}" for option in option_files())])
+def test_a_line_explains_each(name, listed):
+    assert len(listed[name].split()) >= 4
+    assert len(listed[name]) <= 110
+    assert listed[name].endswith(".")
+
+
+@pytest.fixture(scope="module")
+def listed() -> dict[str, str]:
+    """What tools/list.py says of each recipe and option."""
+    done = subprocess.run(
+        [sys.executable, "tools/list.py", "recipes", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return {row["recipe"]: row["about"] for row in json.loads(done.stdout)}

@@ -34,15 +34,6 @@ from lednet_mm.training.training import train
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def one_thread(monkeypatch):
-    """Bit-identical sums need a fixed number of threads."""
-    before = torch.get_num_threads()
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    yield
-    torch.set_num_threads(before)
-
-
 def weights(work_dir, iteration):
     return read_checkpoint(work_dir / f"iter_{iteration}.pth")["state_dict"]
 

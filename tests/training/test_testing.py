@@ -27,9 +27,10 @@ from lednet_mm.records import read_records
 from lednet_mm.reports.alterations import find_alteration
 from lednet_mm.training import testing
 from lednet_mm.training.augmentation import SCALES, augmented
+from lednet_mm.training.pictures import as_rgb
 from lednet_mm.training.runner import ReproducibleRunner
 from lednet_mm.training.splits import data_split
-from lednet_mm.training.testing import TRACEBACK, _plan_pictures, _with_matrices, as_rgb
+from lednet_mm.training.testing import TRACEBACK, _plan_pictures, _with_matrices
 from tests.conftest import ROOT
 
 THEIRS = Path(mmseg.__file__).parent / ".mim/configs"
@@ -516,3 +517,36 @@ def test_pictures_show_images_as_they_are(small_config, checkpoint, tool, tmp_pa
     for picture in pictures:
         twin = tmp_path / "both" / picture.relative_to(tmp_path / "clean")
         assert twin.read_bytes() == picture.read_bytes()
+
+
+def test_training_images_are_tested_as_those_of_val_are(small_config, checkpoint, tool, tmp_path):
+    run = tmp_path / "run"
+    done = tool("test", small_config(), checkpoint, "--split", "train", "--work-dir", run)
+    assert done.status == 0, done.err
+    record = only_record(run)
+    assert record.details["split"] == "train"
+    assert record.details["images"] == 6
+    again = tool(
+        "test", small_config(), checkpoint, "--split", "train", "--images", 3, "--work-dir", tmp_path / "3"
+    )
+    assert again.status == 0, again.err
+    part = only_record(tmp_path / "3")
+    names = record.details["per_image_names"]
+    assert part.details["per_image_names"] == [names[0], names[2], names[5]]
+    rows = unpack(record.details["per_image_confusion"])[[0, 2, 5]]
+    assert np.array_equal(unpack(part.details["per_image_confusion"]), rows)
+    assert part.provenance.dataset_fingerprint != record.provenance.dataset_fingerprint
+    assert part.config == record.config  # that of the training
+    refused = tool("test", small_config(), checkpoint, "--images", 0, "--work-dir", run)
+    assert (refused.status, "at least one image" in refused.err) == (2, True)
+
+
+def test_joined_training_sets_are_tested_too(small_config, checkpoint, tool, small_streets, tmp_path):
+    config = small_config(
+        "part = dict(type='StreetsDataset', split='train', pipeline=[dict(type='PackSegInputs')])",
+        f"part['data_root'] = {str(small_streets)!r}",
+        "train_dataloader['dataset'] = dict(_delete_=True, type='ConcatDataset', datasets=[part, part])",
+    )
+    done = tool("test", config, checkpoint, "--split", "train", "--images", 4, "--work-dir", tmp_path / "run")
+    assert done.status == 0, done.err
+    assert only_record(tmp_path / "run").details["images"] == 4

@@ -5,6 +5,7 @@ dataset_type = "Cityscapes"
 data_root = "data/cityscapes"
 num_classes = 19
 train_images = 2975
+val_images = 500
 iterations = 80000  # length of the common recipe
 val_interval = 4000
 crop_size = (512, 1024)  # height, width; nothing is cropped, so the network gets this size
@@ -13,6 +14,11 @@ crop_size = (512, 1024)  # height, width; nothing is cropped, so the network get
 class_weight = [
     *(2.8149, 6.9850, 3.7890, 9.9428, 9.7702, 9.5111, 10.3114, 10.0265, 4.6323, 9.5608),
     *(7.8698, 9.5169, 10.3737, 6.6616, 10.2605, 10.2879, 10.2898, 10.4054, 10.1381),
+]
+# Their weights of their encoder stage.
+encoder_weight = [
+    *(2.3654, 4.4238, 2.9691, 5.3442, 5.2984, 5.2275, 5.4394, 5.3660, 3.4170, 5.2415),
+    *(4.7376, 5.2286, 5.4551, 4.3019, 5.4264, 5.4332, 5.4338, 5.4631, 5.3947),
 ]
 # LightNet's authors' weights by median frequency (github.com/linksense/LightNet, scripts/train_mobile.py).
 median_weight = [

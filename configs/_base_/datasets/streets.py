@@ -4,6 +4,7 @@ dataset_type = "StreetsDataset"
 data_root = "data/streets"
 num_classes = 19
 train_images = 200
+val_images = 60
 iterations = 2000  # length of the common recipe
 val_interval = 250
 crop_size = (128, 256)  # height, width
@@ -12,6 +13,11 @@ crop_size = (128, 256)  # height, width
 class_weight = [
     *(3.3868, 14.7957, 5.7428, 31.2046, 36.5734, 28.3056, 43.9224, 42.5256, 9.5837, 27.0852),
     *(6.9254, 31.8782, 43.1056, 13.3446, 16.0951, 21.9845, 23.8054, 46.472, 46.0805),
+]
+# 1 / ln(1.2 + p), as LEDNet's authors weigh classes when they train the encoder alone.
+encoder_weight = [
+    *(2.3753, 4.4826, 3.175, 5.1884, 5.2985, 5.1142, 5.41, 5.3915, 3.9273, 5.079),
+    *(3.458, 5.2039, 5.3993, 4.3596, 4.5785, 4.8973, 4.9695, 5.4413, 5.4367),
 ]
 # The median of the classes' frequencies divided by a class's own (Eigen and Fergus, 2015).
 median_weight = [

@@ -1,7 +1,8 @@
 """LEDNet's authors' recipe: Adam 5e-4, poly 0.9, 300 epochs (on Cityscapes of 595 batches of 5).
 
-Images in [0, 1] without mean and standard deviation. The authors first train the encoder alone with a 1x1
-classifier; this is their second stage from scratch (the ablation encoder_first has both stages).
+Images in [0, 1] without mean and standard deviation. This is the authors' second stage, encoder and decoder;
+lednet_authors_two_stages begins it from their first stage. They lower the rate after each epoch, this recipe
+after each iteration.
 """
 
 _base_ = "../runtime.py"

@@ -1,0 +1,9 @@
+"""dabnet_cityscapes on the images of train and val, as for DABNet's published results on test.
+
+The accuracy on val then says nothing of other images.
+"""
+
+_base_ = "dabnet_cityscapes.py"
+
+recipe = "dabnet_cityscapes_trainval"
+train_on = ("train", "val")
