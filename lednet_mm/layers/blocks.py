@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -77,28 +78,112 @@ class BasicBlock(nn.Module):
     Args:
         in_channels: number of channels of the input map.
         out_channels: number of channels of the output map.
-        stride: stride of the first convolution; above 1, the shortcut is a strided 1x1 convolution with norm.
+        stride: stride of the first convolution; above 1, or where the number of channels changes, the
+            shortcut is a strided 1x1 convolution with norm.
+        dilation: dilation rate of the second convolution.
+        bias: whether the convolutions have a bias.
         norm_cfg: mmcv's normalisation config; None leaves it out.
-        act_cfg: mmcv's activation config.
+        act_cfg: mmcv's config of the activation after the first convolution.
+        last_act_cfg: mmcv's config of the activation after the sum; None leaves it out, and ``same`` is
+            ``act_cfg``.
 
     Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)).
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, stride: int = 1, *, norm_cfg: Config, act_cfg: Config
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        *,
+        dilation: int = 1,
+        bias: bool = False,
+        norm_cfg: Config,
+        act_cfg: Config,
+        last_act_cfg: Config | Literal["same"] = "same",
     ) -> None:
         super().__init__()
-        self.conv1 = ConvNormAct(
-            in_channels, out_channels, 3, stride=stride, norm_cfg=norm_cfg, act_cfg=act_cfg
-        )
-        self.conv2 = ConvNormAct(out_channels, out_channels, 3, norm_cfg=norm_cfg)
+        unit = partial(ConvNormAct, bias=bias, norm_cfg=norm_cfg)
+        self.conv1 = unit(in_channels, out_channels, 3, stride=stride, act_cfg=act_cfg)
+        self.conv2 = unit(out_channels, out_channels, 3, dilation=dilation)
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or in_channels != out_channels:
-            self.shortcut = ConvNormAct(in_channels, out_channels, 1, stride=stride, norm_cfg=norm_cfg)
-        self.act = make_activation(act_cfg, out_channels)
+            self.shortcut = unit(in_channels, out_channels, 1, stride=stride)
+        self.act = make_activation(act_cfg if last_act_cfg == "same" else last_act_cfg, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.shortcut(x) + self.conv2(self.conv1(x)))
+
+
+class Bottleneck(nn.Module):
+    """ResNet's block of a 1x1, a 3x3 and a 1x1 convolution.
+
+    Args:
+        in_channels: number of channels of the input map.
+        width: number of channels of the 3x3 convolution.
+        out_channels: number of channels of the output map.
+        stride: stride of the 3x3 convolution; above 1, or where the number of channels changes, the shortcut
+            is a strided 1x1 convolution with norm.
+        dilation: dilation rate of the 3x3 convolution.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's config of the activations after the first two convolutions.
+        last_act_cfg: mmcv's config of the activation after the sum; None leaves it out, and ``same`` is
+            ``act_cfg``.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        out_channels: int,
+        stride: int = 1,
+        *,
+        dilation: int = 1,
+        norm_cfg: Config,
+        act_cfg: Config,
+        last_act_cfg: Config | Literal["same"] = "same",
+    ) -> None:
+        super().__init__()
+        unit = partial(ConvNormAct, norm_cfg=norm_cfg)
+        self.conv1 = unit(in_channels, width, 1, act_cfg=act_cfg)
+        self.conv2 = unit(width, width, 3, stride=stride, dilation=dilation, act_cfg=act_cfg)
+        self.conv3 = unit(width, out_channels, 1)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or in_channels != out_channels:
+            self.shortcut = unit(in_channels, out_channels, 1, stride=stride)
+        self.act = make_activation(act_cfg if last_act_cfg == "same" else last_act_cfg, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.shortcut(x) + self.conv3(self.conv2(self.conv1(x))))
+
+
+def basic_blocks(
+    in_channels: int,
+    out_channels: int,
+    count: int,
+    stride: int = 1,
+    *,
+    last_act_cfg: Config | Literal["same"] = "same",
+    **options: Any,
+) -> nn.Sequential:
+    """Build a row of :class:`BasicBlock`; only the first one changes size and number of channels.
+
+    Args:
+        in_channels: number of channels of the input map.
+        out_channels: number of channels of the output map.
+        count: number of blocks.
+        stride: stride of the first block.
+        last_act_cfg: mmcv's config of the activation after the last block's sum; None leaves it out, and
+            ``same`` is the other blocks'.
+        options: further arguments of every block.
+    """
+    blocks = []
+    for i in range(count):
+        own: dict[str, Any] = {"last_act_cfg": last_act_cfg, **options} if i == count - 1 else options
+        blocks.append(BasicBlock(out_channels if i else in_channels, out_channels, 1 if i else stride, **own))
+    return nn.Sequential(*blocks)
 
 
 class InvertedResidual(nn.Module):

@@ -1,4 +1,4 @@
-"""The common parts of the heads here, and the head of networks that end in a single classifier layer."""
+"""The common parts of the heads here, and heads that several networks share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from lednet_mm.layers import Config, match_size
+from lednet_mm.layers import Config, NormAct, NormActConv, match_size
+
+BATCH_NORM = {"type": "BN"}
+RELU = {"type": "ReLU"}
 
 
 def stack_labels(samples: Sequence[Any]) -> Tensor:
@@ -146,3 +149,46 @@ class ClassifierHead(DecodeHead):
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """Return the logits at the resolution of the map."""
         return self.cls_seg(self._transform_inputs(inputs))
+
+
+@MODELS.register_module()
+class NormFirstHead(DecodeHead):
+    """The head of DDRNet and its successors: twice normalisation, activation and convolution (3x3, then 1x1).
+
+    Args:
+        in_channels: number of channels of the map.
+        channels: number of channels between the convolutions; None keeps that of the map.
+        num_classes: number of channels of the result.
+        bias: whether the 3x3 convolution has a bias; the classifier has one.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
+
+    Shapes: map (N, in_channels, h, w) of any size -> logits (N, num_classes, h, w).
+    """
+
+    plain_classifier = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int | None = None,
+        *,
+        num_classes: int,
+        bias: bool = False,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        align_corners: bool = False,
+        init_cfg: Config = None,
+        **kwargs,
+    ) -> None:
+        channels = channels or in_channels
+        super().__init__(
+            in_channels, channels, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
+        )
+        self.unit = NormActConv(in_channels, channels, 3, bias=bias, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.norm_act = NormAct(channels, norm_cfg, act_cfg)
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the logits at the resolution of the map."""
+        return self.cls_seg(self.norm_act(self.unit(self._transform_inputs(inputs))))

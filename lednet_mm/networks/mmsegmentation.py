@@ -25,13 +25,6 @@ CARDS = [
         unused=["backbone.semantic.stage4_CEBlock.gap.1.bias"],
     ),
     Card(
-        name="ddrnet23_slim",
-        title="DDRNet-23-slim (MMSegmentation's)",
-        paper="arXiv:2101.06085",
-        repository=REPOSITORY,
-        published=["DDRNet-23-slim"],
-    ),
-    Card(
         name="erfnet_mmseg",
         title="ERFNet (MMSegmentation's)",
         paper="T-ITS 2018",

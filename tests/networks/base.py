@@ -48,6 +48,8 @@ class NetworkTest:
             all.
         giant: whether filling the parameters takes seconds; then only the smallest case in evaluation mode
             runs here, and ``tools/verify_parity.py`` runs the others.
+        sibling: whether another class tests a network of the same code that differs in numbers alone; then
+            all but parity and the rehearsal for GPUs runs with ``-m slow`` only.
     """
 
     vector: str | None = None
@@ -58,6 +60,7 @@ class NetworkTest:
     kept_norms: int = 0
     largest: int = 4 * 128 * 128
     giant: bool = False
+    sibling: bool = False
     num_classes = 11
 
     @pytest.fixture(scope="class")

@@ -22,7 +22,7 @@ class TestBiSeNetV2(MMSegmentationTest):
 class TestDDRNet(MMSegmentationTest):
     """As its config in this project has it."""
 
-    network = "ddrnet23_slim"
+    network = "ddrnet23_slim_mmseg"
     mmseg_config = "ddrnet/ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024.py"
     millions = 5.73
     losses = {"loss_context", "loss_spatial"}
@@ -65,7 +65,7 @@ class TestMobileNetV3(MMSegmentationTest):
 class TestPIDNet(MMSegmentationTest):
     """As its config in this project has it."""
 
-    network = "pidnet_s"
+    network = "pidnet_s_mmseg"
     mmseg_config = "pidnet/pidnet-s_2xb6-120k_1024x1024-cityscapes.py"
     millions = 7.72
     losses = {"loss_sem_p", "loss_sem_i", "loss_bd", "loss_sem_bd"}
