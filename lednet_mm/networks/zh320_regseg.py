@@ -30,7 +30,7 @@ from lednet_mm.networks.heads import DecodeHead
 from lednet_mm.networks.repositories import THIRD_PARTY, ZH320, ZH320_COMMIT
 
 CARD = Card(
-    name="regseg",
+    name="zh320_regseg",
     title="RegSeg (re-implementation by zh320)",
     paper="arXiv:2111.09957",
     repository=ZH320,
@@ -42,7 +42,6 @@ CARD = Card(
         "it has stride 1 and the dilations (5, 14).",
     ],
     vectors={"zh320_regseg": Vector()},
-    published=["RegSeg"],
 )
 
 BATCH_NORM = {"type": "BN"}
@@ -109,7 +108,7 @@ class DilatedBlock(nn.Module):
 
 
 @MODELS.register_module()
-class RegSeg(BaseModule):
+class ZH320RegSeg(BaseModule):
     """RegSeg's encoder.
 
     Args:
@@ -177,7 +176,7 @@ class RegSeg(BaseModule):
 
 
 @MODELS.register_module()
-class RegSegHead(DecodeHead):
+class ZH320RegSegHead(DecodeHead):
     """RegSeg's decoder: the deepest map is added to the one at 1/8, and the result joined to the one at 1/4.
 
     Args:

@@ -14,7 +14,7 @@ class TestLiteSeg(NetworkTest):
     vector = "zh320_liteseg"
 
 
-head = partial(built, type="LiteSegHead", num_classes=11)
+head = partial(built, type="ZH320LiteSegHead", num_classes=11)
 
 
 MAPS = (torch.randn(1, 32, 9, 7), torch.randn(1, 320, 3, 2))

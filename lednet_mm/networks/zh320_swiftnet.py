@@ -30,14 +30,13 @@ from lednet_mm.networks.heads import DecodeHead
 from lednet_mm.networks.repositories import LAST_NORM, THIRD_PARTY, ZH320, ZH320_COMMIT
 
 CARD = Card(
-    name="swiftnet",
+    name="zh320_swiftnet",
     title="SwiftNet with ResNet-18 (re-implementation by zh320)",
     paper="arXiv:1903.08469",
     repository=ZH320,
     commit=ZH320_COMMIT,
     deviations=[THIRD_PARTY, LAST_NORM, "It has 11.95 M parameters; the paper says 11.8 M."],
     vectors={"zh320_swiftnet": Vector()},
-    published=["SwiftNet"],
 )
 
 BATCH_NORM = {"type": "BN"}
@@ -83,7 +82,7 @@ class SpatialPyramidPooling(nn.Module):
 
 
 @MODELS.register_module()
-class SwiftNetHead(DecodeHead):
+class ZH320SwiftNetHead(DecodeHead):
     """SwiftNet's decoder: pyramid pooling, then three steps that resize, add the trunk's map and convolve.
 
     Args:

@@ -13,7 +13,7 @@ class TestShelfNet(NetworkTest):
     vector = "zh320_shelfnet"
 
 
-head = partial(built, type="ShelfNetHead", num_classes=11)
+head = partial(built, type="ZH320ShelfNetHead", num_classes=11)
 
 
 class TestSwitches:

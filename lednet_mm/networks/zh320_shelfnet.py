@@ -36,7 +36,7 @@ from lednet_mm.networks.heads import DecodeHead
 from lednet_mm.networks.repositories import THIRD_PARTY, ZH320, ZH320_COMMIT
 
 CARD = Card(
-    name="shelfnet",
+    name="zh320_shelfnet",
     title="ShelfNet-18 (re-implementation by zh320)",
     paper="arXiv:1811.11254",
     repository=ZH320,
@@ -47,7 +47,6 @@ CARD = Card(
         "The two convolutions of a residual block do not share weights and have no dropout between them.",
     ],
     vectors={"zh320_shelfnet": Vector()},
-    published=["ShelfNet"],
 )
 
 BATCH_NORM = {"type": "BN"}
@@ -123,7 +122,7 @@ class DownColumn(nn.Module):
 
 
 @MODELS.register_module()
-class ShelfNetHead(DecodeHead):
+class ZH320ShelfNetHead(DecodeHead):
     """ShelfNet after its trunk: columns that go up, down and up again through four resolutions.
 
     Args:

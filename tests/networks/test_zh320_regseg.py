@@ -15,7 +15,7 @@ class TestRegSeg(NetworkTest):
     vector = "zh320_regseg"
 
 
-encoder = partial(built, type="RegSeg")
+encoder = partial(built, type="ZH320RegSeg")
 
 
 def dilations(network):

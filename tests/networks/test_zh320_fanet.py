@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lednet_mm.networks.fanet import FastAttention
+from lednet_mm.networks.zh320_fanet import FastAttention
 from tests.networks.base import NetworkTest, built
 
 
@@ -16,7 +16,7 @@ class TestFANet(NetworkTest):
     vector = "zh320_fanet"
 
 
-decoder = partial(built, type="FANetHead", num_classes=11)
+decoder = partial(built, type="ZH320FANetHead", num_classes=11)
 
 
 def maps():

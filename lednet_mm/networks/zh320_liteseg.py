@@ -23,14 +23,13 @@ from lednet_mm.networks.heads import DecodeHead
 from lednet_mm.networks.repositories import THIRD_PARTY, ZH320, ZH320_COMMIT
 
 CARD = Card(
-    name="liteseg",
+    name="zh320_liteseg",
     title="LiteSeg with MobileNetV2 (re-implementation by zh320)",
     paper="arXiv:1912.06683",
     repository=ZH320,
     commit=ZH320_COMMIT,
     deviations=[THIRD_PARTY, "It has 4.29 M parameters; the paper says 4.38 M."],
     vectors={"zh320_liteseg": Vector()},
-    published=["LiteSeg"],
 )
 
 BATCH_NORM = {"type": "BN"}
@@ -88,7 +87,7 @@ class DeeperASPP(nn.Module):
 
 
 @MODELS.register_module()
-class LiteSegHead(DecodeHead):
+class ZH320LiteSegHead(DecodeHead):
     """LiteSeg's decoder: DASPP on the deepest map, joined with the one at 1/8.
 
     Args:

@@ -38,7 +38,7 @@ from lednet_mm.networks.heads import DecodeHead
 from lednet_mm.networks.repositories import THIRD_PARTY, ZH320, ZH320_COMMIT
 
 CARD = Card(
-    name="fanet",
+    name="zh320_fanet",
     title="FANet-18 (re-implementation by zh320)",
     paper="arXiv:2007.03815",
     repository=ZH320,
@@ -117,7 +117,7 @@ def attend_at_linear_cost(network: nn.Module) -> None:
 
 
 @MODELS.register_module()
-class FANetHead(DecodeHead):
+class ZH320FANetHead(DecodeHead):
     """FANet's decoder: fast attention on every stage's map, summed up from deep to shallow.
 
     Args:

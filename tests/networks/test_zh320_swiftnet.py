@@ -14,7 +14,7 @@ class TestSwiftNet(NetworkTest):
     vector = "zh320_swiftnet"
 
 
-head = partial(built, type="SwiftNetHead", num_classes=11)
+head = partial(built, type="ZH320SwiftNetHead", num_classes=11)
 
 
 MAPS = [torch.randn(1, 64 * 2**i, 24 // 2**i, 16 // 2**i) for i in range(4)]
