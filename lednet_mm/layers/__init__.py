@@ -11,6 +11,7 @@ from lednet_mm.layers.blocks import (
     Stages,
     basic_blocks,
     channel_shuffle,
+    hard_sigmoid,
     pyramid_attention,
 )
 from lednet_mm.layers.building import Config, Size, make_activation, make_norm, pair
@@ -53,6 +54,7 @@ __all__ = [
     "channel_shuffle",
     "crop_like",
     "factor_conv",
+    "hard_sigmoid",
     "make_activation",
     "make_norm",
     "match_size",

@@ -187,13 +187,14 @@ def basic_blocks(
 
 
 class InvertedResidual(nn.Module):
-    """MobileNetV2's block: 1x1 expansion, depth-wise 3x3, 1x1 projection; a shortcut where shapes allow it.
+    """MobileNetV2's block: 1x1 expansion, depth-wise convolution, 1x1 projection; a shortcut if shapes allow it.
 
     Args:
         in_channels: number of channels of the input.
         out_channels: number of channels of the output.
         expansion: ratio of the depth-wise convolution's width to ``in_channels``; None means 1 and leaves out
             the 1x1 convolution before it.
+        kernel_size: kernel size of the depth-wise convolution.
         stride: stride of the depth-wise convolution.
         dilation: dilation rate of the depth-wise convolution.
         norm_cfg: mmcv's normalisation config; None leaves it out.
@@ -208,6 +209,7 @@ class InvertedResidual(nn.Module):
         out_channels: int,
         expansion: int | None,
         *,
+        kernel_size: int = 3,
         stride: int = 1,
         dilation: int = 1,
         norm_cfg: Config,
@@ -222,7 +224,7 @@ class InvertedResidual(nn.Module):
         self.depth = ConvNormAct(
             width,
             width,
-            3,
+            kernel_size,
             stride=stride,
             dilation=dilation,
             groups=width,
@@ -274,6 +276,11 @@ class EfficientChannelAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         means = F.adaptive_avg_pool2d(x, 1).squeeze(3).transpose(1, 2)  # (N, 1, C)
         return x * self.conv(means).sigmoid().transpose(1, 2).unsqueeze(3)
+
+
+def hard_sigmoid(x: Tensor) -> Tensor:
+    """Return ``relu6(x + 3) / 6``; PyTorch's own has a gradient that is only right to 1e-8 in float64."""
+    return F.relu6(x + 3) / 6
 
 
 def channel_shuffle(x: Tensor, groups: int) -> Tensor:

@@ -10,7 +10,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from lednet_mm.layers import Config, NormAct, NormActConv, match_size
+from lednet_mm.layers import Config, ConvNormAct, NormAct, NormActConv, match_size
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
@@ -192,3 +192,54 @@ class NormFirstHead(DecodeHead):
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """Return the logits at the resolution of the map."""
         return self.cls_seg(self.norm_act(self.unit(self._transform_inputs(inputs))))
+
+
+@MODELS.register_module()
+class ConvHead(DecodeHead):
+    """A convolution with norm and activation, then a convolution to the classes.
+
+    Args:
+        in_channels: number of channels of the map.
+        channels: number of channels between the convolutions.
+        num_classes: number of channels of the result.
+        kernel_size: kernel size of the first convolution.
+        classifier_kernel: kernel size of the second convolution.
+        classifier_bias: whether the second convolution has a bias.
+        dropout: probability of zeroing a value before the second convolution.
+        channel_dropout: probability of zeroing a channel there.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
+
+    Shapes: map (N, in_channels, h, w) of any size -> logits (N, num_classes, h, w).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        *,
+        num_classes: int,
+        kernel_size: int = 3,
+        classifier_kernel: int = 1,
+        classifier_bias: bool = False,
+        dropout: float = 0,
+        channel_dropout: float = 0,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        align_corners: bool = False,
+        init_cfg: Config = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            in_channels, channels, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
+        )
+        self.unit = ConvNormAct(in_channels, channels, kernel_size, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.drop = nn.Sequential(nn.Dropout(dropout), nn.Dropout2d(channel_dropout))
+        self.conv_seg = nn.Conv2d(
+            channels, num_classes, classifier_kernel, padding=classifier_kernel // 2, bias=classifier_bias
+        )
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the logits at the resolution of the map."""
+        return self.cls_seg(self.drop(self.unit(self._transform_inputs(inputs))))

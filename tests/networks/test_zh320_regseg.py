@@ -42,6 +42,6 @@ class TestSwitches:
         assert not layers(encoder(squeeze_excitation=False), nn.Linear)
 
     def test_no_norm(self):
-        head = MODELS.build({"type": "RegSegHead", "num_classes": 11, "norm_cfg": None})
+        head = MODELS.build({"type": "ZH320RegSegHead", "num_classes": 11, "norm_cfg": None})
         assert not layers(encoder(norm_cfg=None), nn.BatchNorm2d)
         assert not layers(head, nn.BatchNorm2d)
