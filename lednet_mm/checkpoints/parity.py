@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,6 @@ from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from mmcv.cnn.bricks import DropPath
 from mmseg.registry import MODELS
@@ -39,6 +37,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lednet_mm.checkpoints.authors import authors_model, name_table
+from lednet_mm.checkpoints.filling import fill
 from lednet_mm.checkpoints.names import NameTable, Output, convert_state
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import read_regular
@@ -76,40 +75,6 @@ class ParityResult:
     def worst(self) -> float:
         """Return the largest relative error over all cases; NaN if none ran."""
         return max(self.errors.values(), default=math.nan)
-
-
-def fill(name: str, shape: Sequence[int], kind: str, salt: str) -> Tensor:
-    """Make a tensor by the vectors' fill rule "v1".
-
-    Args:
-        name: the authors' name of the tensor, or ``input``, ``r``, ``r1`` ...
-        shape: shape of the tensor.
-        kind: kind of tensor as in the vector's ``state``, or ``input`` for standard normal values.
-        salt: the vector's salt, which is hashed with the name.
-
-    Returns:
-        A float64 tensor (int64 for ``num_batches_tracked``).
-
-    Raises:
-        InputError: the rule does not know the kind.
-    """
-    if kind == "num_batches_tracked":
-        return torch.zeros(tuple(shape), dtype=torch.int64)
-    seed = zlib.crc32(f"{salt}:{name}".encode()) & 0xFFFFFFFF
-    z = np.random.RandomState(seed).standard_normal(tuple(shape))
-    if kind in ("conv", "linear"):
-        z = z * math.sqrt(2 / math.prod(shape[1:]))
-    elif kind in ("bias", "norm_bias", "running_mean", "free"):
-        z = 0.1 * z
-    elif kind == "norm_weight":
-        z = 1 + 0.1 * z
-    elif kind == "running_var":
-        z = 1 + 0.2 * np.abs(z)
-    elif kind == "prelu":
-        z = 0.25 + 0.1 * z
-    elif kind != "input":
-        raise InputError(f"tensor {name}: the fill rule has no kind {kind!r}")
-    return torch.from_numpy(np.asarray(z))
 
 
 def common_outputs(names: Sequence[str]) -> list[Output | None]:

@@ -187,7 +187,7 @@ def basic_blocks(
 
 
 class InvertedResidual(nn.Module):
-    """MobileNetV2's block: 1x1 expansion, depth-wise convolution, 1x1 projection; a shortcut if shapes allow it.
+    """MobileNetV2's block: 1x1 expansion, depth-wise convolution, 1x1 projection; a shortcut if shapes allow.
 
     Args:
         in_channels: number of channels of the input.

@@ -1,8 +1,9 @@
 """AFFormer: a head-free transformer that learns filters for prototypes and restores pixels beside them.
 
-Paper: Dong et al., AAAI 2023, arXiv:2301.04648. Authors' code: github.com/dongbo811/AFFormer (tools/afformer.py
-and mmseg/models/decode_heads/aff_head.py, commit c42ad25). With 19 classes the tiny, small and base networks
-have 2.09 M, 2.29 M and 2.90 M parameters; the authors' code builds 66,048 more that it does not use.
+Paper: Dong et al., AAAI 2023, arXiv:2301.04648. Authors' code: github.com/dongbo811/AFFormer
+(tools/afformer.py and mmseg/models/decode_heads/aff_head.py, commit c42ad25). With 19 classes the tiny, small
+and base networks have 2.09 M, 2.29 M and 2.90 M parameters; the authors' code builds 66,048 more that it does
+not use.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lednet_mm.layers import (
     adaptive_average_pool,
     make_activation,
     make_norm,
+    match_size,
     resize_like,
 )
 
@@ -268,7 +270,7 @@ class ParallelStage(nn.Module):
         prototypes = self.prototypes(pixels)
         if self.encoder is None:
             return self.join(self.restore(pixels + prototypes))
-        encoded = resize_like(self.encoder(prototypes), pixels, align_corners=True)
+        encoded = match_size(self.encoder(prototypes), pixels, align_corners=True)
         return self.join(self.restore(pixels) + encoded)
 
 

@@ -1,8 +1,8 @@
 """CABiNet: MobileNetV3 with context aggregation beside a shallow spatial branch.
 
 Paper: Kumaar et al., ICRA 2021, arXiv:2011.00993. Code of one of its authors: github.com/dronefreak/CABiNet
-(src/models, commit 331e58f), rewritten since the paper. With 19 classes the large one has 9.18 M parameters and
-the small one 5.37 M; the code builds a classifier of 1.25 M or 0.61 M more that it does not use.
+(src/models, commit 331e58f), rewritten since the paper. With 19 classes the large one has 9.18 M parameters
+and the small one 5.37 M; the code builds a classifier of 1.25 M or 0.61 M more that it does not use.
 """
 
 from __future__ import annotations

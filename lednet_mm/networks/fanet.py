@@ -4,12 +4,13 @@ Paper: Hu et al., RA-L 2021, arXiv:2007.03815. Authors' code: github.com/feinans
 (Train/ptsemseg/models/fanet, commit d4e5e3c). With 19 classes FANet-18 has 13.9 M parameters and 11.87 G
 multiply-adds at 512x1024.
 
-The authors' in-place activated normalisation scales by the absolute value of its weight; here it is an ordinary
-one, followed by its activation.
+The authors' in-place activated normalisation scales by the absolute value of its weight; here it is an
+ordinary one, followed by its activation.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import partial
 
@@ -51,8 +52,8 @@ class LeakyResNet18(BaseModule):
         last_act_cfg: mmcv's config of the activation after a block's sum.
         init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
-    Shapes: image (N, 3, H, W) of any size -> maps (N, 64, ...), (N, 128, ...), (N, 256, ...), (N, 512, ...) at 1/4
-    divided by the strides so far, each rounded up.
+    Shapes: image (N, 3, H, W) of any size -> maps (N, 64, ...), (N, 128, ...), (N, 256, ...), (N, 512, ...)
+    at 1/4 divided by the strides so far, each rounded up.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class LeakyResNet18(BaseModule):
 
 
 class FastAttention(nn.Module):
-    """Attention without softmax: keys and values are multiplied first, so its cost grows linearly with the area.
+    """Attention without softmax: keys and values are multiplied first, so the cost is linear in the area.
 
     Args:
         channels: number of channels of input and output.
@@ -147,8 +148,7 @@ class FANetEncoder(LeakyResNet18):
             for width in deepest_first
         )
         self.ups = nn.ModuleList(
-            unit(width, following, 1, padding=1)
-            for width, following in zip(deepest_first[:-1], deepest_first[1:], strict=True)
+            unit(width, following, 1, padding=1) for width, following in itertools.pairwise(deepest_first)
         )
         # The third of the maps, from the deepest, has no head.
         self.smooth = nn.ModuleList(

@@ -1,12 +1,13 @@
 """FC-HarDNet: harmonically dense blocks in the shape of a U-Net.
 
 Paper: Chao et al., ICCV 2019, arXiv:1909.00948. Authors' code: github.com/PingoLH/FCHarDNet
-(ptsemseg/models/hardnet.py, commit dab48c0). With 19 classes it has 4.12 M parameters and 8.91 G multiply-adds
-at 512x1024.
+(ptsemseg/models/hardnet.py, commit dab48c0). With 19 classes it has 4.12 M parameters and 8.91 G
+multiply-adds at 512x1024.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import partial
 
@@ -39,8 +40,8 @@ def harmonic_layers(
 ) -> tuple[list[list[int]], list[int]]:
     """Return for each layer of a harmonically dense block which ones it takes, and the widths of all.
 
-    Layer i takes the layers i - 1, i - 2, i - 4 ... as far as these powers of two divide i, and is wider the more
-    it takes.
+    Layer i takes the layers i - 1, i - 2, i - 4 ... as far as these powers of two divide i, and is wider the
+    more it takes.
 
     Args:
         channels: number of channels of the input, which is layer 0.
@@ -138,7 +139,7 @@ class FCHarDNet(BaseModule):
         self.stem = nn.Sequential(
             *(
                 unit(before, width, 3, stride=1 if i % 2 else 2)
-                for i, (before, width) in enumerate(zip(widths[:-1], widths[1:], strict=True))
+                for i, (before, width) in enumerate(itertools.pairwise(widths))
             )
         )
         self.blocks, self.widen = nn.ModuleList(), nn.ModuleList()

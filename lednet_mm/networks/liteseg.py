@@ -2,7 +2,8 @@
 
 Paper: Emara et al., DICTA 2019, arXiv:1912.06683. Authors' code: github.com/tahaemara/LiteSeg (models/
 liteseg_mobilenet.py, aspp.py and separableconv.py, commit 11399a5). With 19 classes it has 3.10 M parameters
-and 4.51 G multiply-adds at 512x1024. The authors' code builds a classifier of 1.28 M more that it does not use.
+and 4.51 G multiply-adds at 512x1024. The authors' code builds a classifier of 1.28 M more that it does not
+use.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ CARD = Card(
     commit="11399a5",
     deviations=["1.28 of the published 4.38 M parameters are in a classifier that is not used."],
     vectors={"liteseg_mobilenet": Vector()},
-    published=["LiteSeg", "LiteSeg (MobileNet)"],
+    published=["LiteSeg (MobileNet)"],
 )
 
 BATCH_NORM = {"type": "BN"}
@@ -36,7 +37,7 @@ RELU6 = {"type": "ReLU6"}
 
 
 class Separable(nn.Sequential):
-    """Depth-wise convolution, 1x1 convolution, normalisation, activation (``depth``, ``point``, ``norm``, ``act``).
+    """Depth-wise and 1x1 convolution, normalisation, activation (``depth``, ``point``, ``norm``, ``act``).
 
     Args:
         in_channels: number of channels of the input.

@@ -45,8 +45,8 @@ BLOCKS = {
         (5, 576, 96, True, True, 1),
     ),
 }
-"""By size, of each block: kernel size, width, output, whether channels are weighted, whether the activation is a hard
-swish (otherwise a ReLU), and stride."""
+"""By size, of each block: kernel size, width, output, whether channels are weighted, whether the activation is a
+hard swish (otherwise a ReLU), and stride."""
 
 
 def divisible(value: float, divisor: int = 8) -> int:
@@ -143,7 +143,8 @@ class MobileNetV3(BaseModule):
         dilated: number of blocks at the end that are dilated by 2 and not
             strided.
         out_indices: indices of the blocks whose maps are returned; that of the last 1x1 convolution follows.
-        linear_excitation: whether channel weights are computed by linear layers (see :class:`HardExcitation`).
+        linear_excitation: whether channel weights are computed by linear layers (see
+            :class:`HardExcitation`).
         excitation_first: whether a block with expansion weights its channels before the activation.
         norm_cfg: mmcv's normalisation config; None removes all normalisation.
         init_cfg: mmengine's initialisation config; None keeps PyTorch's default.

@@ -1,8 +1,8 @@
 """RegSeg: rethinking dilated convolution for real-time semantic segmentation.
 
-Paper: Gao, arXiv:2111.09957. Authors' code: github.com/RolandGao/RegSeg (model.py, blocks.py, commit 0f61c66).
-With 19 classes RegSeg (exp48_decoder26) has 3.33 M parameters, and the larger version of the repository
-(exp53_decoder29) has 6.13 M.
+Paper: Gao, arXiv:2111.09957. Authors' code: github.com/RolandGao/RegSeg (model.py, blocks.py, commit
+0f61c66). With 19 classes RegSeg (exp48_decoder26) has 3.33 M parameters, and the larger version of the
+repository (exp53_decoder29) has 6.13 M.
 """
 
 from __future__ import annotations

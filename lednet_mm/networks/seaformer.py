@@ -1,8 +1,8 @@
 """SeaFormer: squeeze-enhanced axial attention, of rows and of columns, in a MobileNet.
 
 Paper: Wan et al., ICLR 2023, arXiv:2301.13156. Authors' code: github.com/fudan-zvg/SeaFormer (seaformer-seg/
-mmseg/models/backbones/seaformer.py and decode_heads/light_head.py, commit 9718d05). With 19 classes SeaFormer-T
-has 1.65 M parameters, SeaFormer-S 3.97 M and SeaFormer-B 8.58 M.
+mmseg/models/backbones/seaformer.py and decode_heads/light_head.py, commit 9718d05). With 19 classes
+SeaFormer-T has 1.65 M parameters, SeaFormer-S 3.97 M and SeaFormer-B 8.58 M.
 
 SeaFormer-T has no configuration for Cityscapes; its configuration for ADE20K is followed, with the dataset's
 classes.
@@ -103,7 +103,7 @@ class AxialAttention(nn.Module):
         self.detail_project = unit(2 * value_width, channels, 1)
 
     def _along(self, axis: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Return the encoded attention along an axis (0 is the height), (N, value channels, H or 1, 1 or W)."""
+        """Return the encoded attention along an axis (0 is the height): (N, channels, H or 1, 1 or W)."""
         n = query.shape[0]
         query, key, value = (x.mean(dim=3 - axis) for x in (query, key, value))
         length = query.shape[2:]
@@ -145,8 +145,8 @@ class SeaFormer(BaseModule):
         act_cfg: mmcv's config of the mobile blocks' activations.
         init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
-    Shapes: image (N, 3, H, W) of any size -> maps (N, C, H/8, W/8), (N, D, H/32, W/32) and (N, E, H/64, W/64),
-    each rounded up.
+    Shapes: image (N, 3, H, W) of any size -> maps (N, C, H/8, W/8), (N, D, H/32, W/32) and (N, E, H/64,
+    W/64), each rounded up.
     """
 
     def __init__(

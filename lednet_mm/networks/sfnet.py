@@ -1,6 +1,7 @@
 """SFNet: feature pyramids whose coarse maps are warped onto the finer ones by a learned flow.
 
-Papers: Li et al., ECCV 2020, arXiv:2002.10120, and Li et al., IJCV 2024, arXiv:2207.04415 (SFNet-Lite). Authors'
+Papers: Li et al., ECCV 2020, arXiv:2002.10120, and Li et al., IJCV 2024, arXiv:2207.04415 (SFNet-Lite).
+    Authors'
 code: github.com/lxtGH/SFSegNets (network/sfnet_resnet.py, resnet_d.py, sfnet_dfnet.py, dfnet.py and
 nn/operators.py, commit ba475ba). With 19 classes the network with ResNet-18 has 12.9 M parameters, SFNet-Lite
 with it 12.1 M, and those with DFNetV1 and V2 8.42 M and 17.9 M.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -77,7 +79,7 @@ RELU = {"type": "ReLU"}
 
 @MODELS.register_module()
 class DeepStemResNet18(BaseModule):
-    """ResNet-18 that begins with three 3x3 convolutions, its last two stages dilated although they are strided.
+    """ResNet-18 that begins with three 3x3 convolutions; its last two stages are dilated as well as strided.
 
     Args:
         in_channels: number of channels of the image.
@@ -88,8 +90,8 @@ class DeepStemResNet18(BaseModule):
         act_cfg: mmcv's activation config.
         init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
-    Shapes: image (N, 3, H, W) of any size -> maps (N, 64, H/4, W/4), (N, 128, H/8, W/8), (N, 256, H/16, W/16) and
-    (N, 512, H/32, W/32), each rounded up.
+    Shapes: image (N, 3, H, W) of any size -> maps (N, 64, H/4, W/4), (N, 128, H/8, W/8), (N, 256, H/16, W/16)
+    and (N, 512, H/32, W/32), each rounded up.
     """
 
     def __init__(
@@ -152,8 +154,8 @@ class DFNet(BaseModule):
         act_cfg: mmcv's activation config.
         init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
-    Shapes: image (N, 3, H, W) of any size -> the chosen stages' maps, each at 1/4 divided by the strides so far,
-    rounded up.
+    Shapes: image (N, 3, H, W) of any size -> the chosen stages' maps, each at 1/4 divided by the strides so
+    far, rounded up.
     """
 
     def __init__(
@@ -199,7 +201,7 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
         (N, C, H, W).
     """
     height, width = flow.shape[2:]
-    made = {"dtype": flow.dtype, "device": flow.device}
+    made: Any = {"dtype": flow.dtype, "device": flow.device}
     columns = torch.linspace(-1, 1, width, **made).reshape(1, 1, -1, 1)
     rows = torch.linspace(-1, 1, height, **made).reshape(1, -1, 1, 1)
     right, down = flow.permute(0, 2, 3, 1).split(1, dim=3)

@@ -1,12 +1,13 @@
 """ShelfNet: fast semantic segmentation with two encoder-decoder columns after a trunk.
 
 Paper: Zhuang et al., ICCV workshops 2019, arXiv:1811.11254. Authors' code: github.com/juntang-zhuang/ShelfNet
-(ShelfNet18_realtime, commit 39fbcb2). With 19 classes ShelfNet-18 has 14.5 M parameters and 24.78 G multiply-adds
-at 512x1024.
+(ShelfNet18_realtime, commit 39fbcb2). With 19 classes ShelfNet-18 has 14.5 M parameters and 24.78 G
+multiply-adds at 512x1024.
 
-The authors' code accepts only heights and widths that are multiples of 32. Here every map is resized to the one
-that it meets, with the same result at every size that theirs accepts. Their in-place activated normalisation
-scales by the absolute value of its weight; here it is an ordinary one, followed by its activation.
+The authors' code accepts only heights and widths that are multiples of 32. Here every map is resized to the
+one that it meets, with the same result at every size that theirs accepts. Their in-place activated
+normalisation scales by the absolute value of its weight; here it is an ordinary one, followed by its
+activation.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ CARD = Card(
     commit="39fbcb2",
     deviations=["The second column does not take the deepest map of the first one."],
     vectors={"shelfnet18": Vector()},
-    published=["ShelfNet18"],
+    published=["ShelfNet18", "ShelfNet"],
 )
 
 BATCH_NORM = {"type": "BN"}

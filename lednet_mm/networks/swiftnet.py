@@ -1,8 +1,8 @@
 """SwiftNet: a light decoder of lateral connections after a pretrained ResNet-18, for one scale or a pyramid.
 
-Papers: Oršić et al., CVPR 2019, arXiv:1903.08469, and Oršić and Šegvić, Pattern Recognition 2021. Authors' code:
-github.com/orsic/swiftnet (models/semseg.py, models/resnet and models/util.py, commit 2b88990). With 19 classes
-the network of one scale has 11.8 M parameters, and that of a pyramid 12.1 M.
+Papers: Oršić et al., CVPR 2019, arXiv:1903.08469, and Oršić and Šegvić, Pattern Recognition 2021. Authors'
+code: github.com/orsic/swiftnet (models/semseg.py, models/resnet and models/util.py, commit 2b88990). With 19
+classes the network of one scale has 11.8 M parameters, and that of a pyramid 12.1 M.
 
 The authors' network normalises the image itself; here the data preprocessor does.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -43,7 +44,7 @@ CARDS = [
         repository=REPOSITORY,
         commit=COMMIT,
         vectors={"swiftnet_rn18": Vector()},
-        published=["SwiftNet"],
+        published=["SwiftNet (ResNet-18)"],
     ),
     Card(
         name="swiftnet_rn18_pyramid",
@@ -181,7 +182,7 @@ class SwiftNetHead(DecodeHead):
 
 
 class LevelBlock(nn.Module):
-    """ResNet's basic block with a normalisation of its own for each level of a pyramid; the shortcut's is shared.
+    """ResNet's basic block with own normalisations for each level of a pyramid; the shortcut's is shared.
 
     Args:
         in_channels: number of channels of the input map.
@@ -223,7 +224,7 @@ class LevelBlock(nn.Module):
 
 @MODELS.register_module()
 class PyramidSwiftNet(BaseModule):
-    """SwiftNet's encoder for a pyramid of images: one ResNet-18 for all levels, whose maps are summed by scale.
+    """SwiftNet's encoder for a pyramid of images: one ResNet-18 for all, whose maps are summed by scale.
 
     Args:
         in_channels: number of channels of the image.
@@ -272,9 +273,10 @@ class PyramidSwiftNet(BaseModule):
             if level:
                 image = F.interpolate(x, scale_factor=1 / 2**level, mode="bicubic", align_corners=False)
             y = self.pool(self.act(self.norms[level](self.conv(image))))
-            for place, (stage, project) in enumerate(zip(self.stages, self.projections, strict=True), level):
-                first, second = stage
-                total, y = second(first(y, level)[1], level)
+            for i, project in enumerate(self.projections):
+                stage: Any = self.stages[i]
+                place = level + i
+                total, y = stage[1](stage[0](y, level)[1], level)
                 skip = project(total)
                 own = sums[place]
                 sums[place] = skip if own is None else own + match_size(skip, own, align_corners=False)

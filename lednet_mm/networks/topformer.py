@@ -1,8 +1,8 @@
 """TopFormer: a token pyramid from a MobileNet, a transformer of its joined tokens, and their injection.
 
 Paper: Zhang et al., CVPR 2022, arXiv:2204.05525. Authors' code: github.com/hustvl/TopFormer (mmseg/models/
-backbones/topformer.py and decode_heads/simple_head.py, commit cc0f436). With 19 classes TopFormer-T has 1.39 M
-parameters, TopFormer-S 3.01 M and TopFormer-B 4.84 M.
+backbones/topformer.py and decode_heads/simple_head.py, commit cc0f436). With 19 classes TopFormer-T has 1.39
+M parameters, TopFormer-S 3.01 M and TopFormer-B 4.84 M.
 
 The authors' code computes a scale of the attention and does not use it. TopFormer-S has no configuration for
 Cityscapes; its configuration for ADE20K is followed, with the dataset's classes.

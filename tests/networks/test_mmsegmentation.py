@@ -6,7 +6,7 @@ from tests.networks.base import MMSegmentationTest
 class TestBiSeNetV1(MMSegmentationTest):
     """As its config in this project has it."""
 
-    network = "bisenetv1"
+    network = "bisenetv1_mmseg"
     mmseg_config = "_base_/models/bisenetv1_r18-d32.py"
     millions = 13.43
 
@@ -14,7 +14,7 @@ class TestBiSeNetV1(MMSegmentationTest):
 class TestBiSeNetV2(MMSegmentationTest):
     """As its config in this project has it."""
 
-    network = "bisenetv2"
+    network = "bisenetv2_mmseg"
     mmseg_config = "_base_/models/bisenetv2.py"
     millions = 14.80
 
@@ -81,7 +81,7 @@ class TestPIDNet(MMSegmentationTest):
 class TestSegFormer(MMSegmentationTest):
     """As its config in this project has it."""
 
-    network = "segformer_b0"
+    network = "segformer_b0_mmseg"
     mmseg_config = "_base_/models/segformer_mit-b0.py"
     millions = 3.72
 
