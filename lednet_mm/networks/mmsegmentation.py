@@ -28,20 +28,6 @@ CARDS = [
         published=["ICNet"],
     ),
     Card(
-        name="stdc1",
-        title="STDC1 (MMSegmentation's)",
-        paper="arXiv:2104.13188",
-        repository=REPOSITORY,
-        published=["STDC1 (Seg50)", "STDC1 (Seg75)"],
-    ),
-    Card(
-        name="stdc2",
-        title="STDC2 (MMSegmentation's)",
-        paper="arXiv:2104.13188",
-        repository=REPOSITORY,
-        published=["STDC2 (Seg50)", "STDC2 (Seg75)"],
-    ),
-    Card(
         name="unet",
         title="UNet-S5-D16 (MMSegmentation's)",
         paper="arXiv:1505.04597",

@@ -45,8 +45,8 @@ BLOCKS = {
         (5, 576, 96, True, True, 1),
     ),
 }
-"""By size, of each block: kernel size, width, output, whether channels are weighted, whether the activation is
-a hard swish (otherwise a ReLU), and stride."""
+"""By size, of each block: kernel size, width, output, whether channels are weighted, whether the activation
+is a hard swish (otherwise a ReLU), and stride."""
 
 
 def divisible(value: float, divisor: int = 8) -> int:

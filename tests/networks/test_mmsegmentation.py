@@ -89,7 +89,7 @@ class TestSegFormer(MMSegmentationTest):
 class TestSTDC1(MMSegmentationTest):
     """As its config in this project has it."""
 
-    network = "stdc1"
+    network = "stdc1_mmseg"
     mmseg_config = "stdc/stdc1_4xb12-80k_cityscapes-512x1024.py"
     millions = 8.57
     losses = {"loss_ce", "loss_dice"}
@@ -98,7 +98,7 @@ class TestSTDC1(MMSegmentationTest):
 class TestSTDC2(MMSegmentationTest):
     """As its config in this project has it."""
 
-    network = "stdc2"
+    network = "stdc2_mmseg"
     mmseg_config = "stdc/stdc2_4xb12-80k_cityscapes-512x1024.py"
     millions = 12.60
     losses = {"loss_ce", "loss_dice"}
