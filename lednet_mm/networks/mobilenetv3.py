@@ -80,7 +80,9 @@ class HardExcitation(nn.Module):
         means = F.adaptive_avg_pool2d(x, 1)
         if self.linear:
             means = means.flatten(1)
-        weights = hard_sigmoid(self.excite(F.relu(self.squeeze(means))))
+        scores = self.excite(F.relu(self.squeeze(means)))
+        # PyTorch's own has another gradient than the formula's, by 1e-8; each is what one of the two codes has.
+        weights = hard_sigmoid(scores) if self.linear else F.hardsigmoid(scores)
         return x * weights.reshape(x.shape[0], x.shape[1], 1, 1)
 
 

@@ -94,7 +94,7 @@ class OneChannelDetailHead(STDCHead, DetailLoss):
     """
 
     def __init__(self, *, num_classes: int = 1, **kwargs) -> None:
-        super().__init__(num_classes=num_classes, **kwargs)
+        super().__init__(num_classes=num_classes, threshold=0.3, **kwargs)  # mmseg warns without it
         self.conv_seg = nn.Conv2d(self.channels, num_classes, 1, bias=False)
         for name in ("laplacian_kernel", "fusion_kernel"):  # constants, which mmseg has as parameters
             value: Tensor = getattr(self, name).detach()
