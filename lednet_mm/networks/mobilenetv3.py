@@ -81,7 +81,7 @@ class HardExcitation(nn.Module):
         if self.linear:
             means = means.flatten(1)
         scores = self.excite(F.relu(self.squeeze(means)))
-        # PyTorch's own has another gradient than the formula's, by 1e-8; each is what one of the two codes has.
+        # Their gradients differ by 1e-8 in float64; each is what one of the two codes has.
         weights = hard_sigmoid(scores) if self.linear else F.hardsigmoid(scores)
         return x * weights.reshape(x.shape[0], x.shape[1], 1, 1)
 
