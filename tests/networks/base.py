@@ -269,8 +269,9 @@ def heads_of(model: Any) -> list:
 
 
 def without_values(model: dict) -> Any:
-    """Build a model of shapes alone, which takes no time; a SegFormer reads values while it is built."""
-    with torch.device("cpu" if model["backbone"]["type"] == "MixVisionTransformer" else "meta"):
+    """Build a model of shapes alone, which takes no time; some read values while they are built."""
+    reads_values = model["backbone"]["type"] in ("MixVisionTransformer", "MSCAN")
+    with torch.device("cpu" if reads_values else "meta"):
         return MODELS.build(model)
 
 
