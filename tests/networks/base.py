@@ -205,7 +205,9 @@ class NetworkTest:
         generator = torch.Generator().manual_seed(2)
         for shape in ((2, 3, height, width), (1, 3, height + 33, width - 16)):
             assert difference(network, deployed, torch.randn(shape, generator=generator).double()) < 1e-10
-        assert len(layers(deployed, nn.BatchNorm2d)) == len(deployed.kept_norms) == self.kept_norms
+        kept = len(layers(deployed, nn.BatchNorm2d))
+        assert kept == len(deployed.kept_norms)
+        assert kept == self.kept_norms, f"{kept} normalisations stay"
         assert not layers(deployed, nn.modules.dropout._DropoutNd)
         assert not [parameter for parameter in deployed.parameters() if parameter.requires_grad]
 

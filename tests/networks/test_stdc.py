@@ -30,8 +30,8 @@ def test_details_that_are_found_cost_less():
     label[:, :, 8:] = 1
     sample = SegDataSample(gt_sem_seg=PixelData(data=label))
     unsure = head.loss_by_feat(torch.zeros(1, 1, 16, 16), [sample])
-    # The Laplacian is positive at the border of the class of the larger number, and at the image's; the coarser
-    # ones widen it a little.
+    # The Laplacian is positive at the border of the class of the larger number and at the image's, and
+    # coarser ones widen it a little.
     right = F.pad(torch.full((1, 1, 14, 6), -3.0), (1, 1, 1, 1), value=3.0)
     right = F.pad(right, (8, 0), value=-3.0)
     found = head.loss_by_feat(right, [sample])
