@@ -13,3 +13,4 @@ class TestShelfNet18(NetworkTest):
         "model.auxiliary_head.0.in_channels": 32,
         "model.auxiliary_head.1.in_channels": 64,
     }
+    kept_norms = 10  # the convolutions of the S-blocks run twice, with other normalisations
