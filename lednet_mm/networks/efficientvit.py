@@ -2,7 +2,7 @@
 
 Paper: Cai et al., ICCV 2023, arXiv:2205.14756. Authors' code: github.com/mit-han-lab/efficientvit (models/
 efficientvit/seg.py, backbone.py and models/nn/ops.py, commit de7d773). With 19 classes B0 has 0.71 M
-parameters and B1 4.76 M.
+parameters and B1 4.80 M.
 
 The authors' code accepts only heights and widths that are multiples of 32. Here every map is resized to the
 one that it meets, with the same result at every size that theirs accepts. Their evaluation resizes the logits

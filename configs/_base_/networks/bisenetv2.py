@@ -1,4 +1,4 @@
-"""BiSeNetV2 (arXiv:2004.02147) as CoinCheung has it: 3.34 M parameters in inference."""
+"""BiSeNetV2 (arXiv:2004.02147) as CoinCheung has it: 3.36 M parameters in inference."""
 
 network = "bisenetv2"
 model = dict(

@@ -1,4 +1,4 @@
-"""DDRNet-23-slim as released (arXiv:2101.06085): 5.69 M parameters in inference.
+"""DDRNet-23-slim as released (arXiv:2101.06085): 5.70 M parameters in inference.
 
 Trained on its hardest pixels, as the authors do.
 """

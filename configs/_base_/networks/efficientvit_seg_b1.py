@@ -1,4 +1,4 @@
-"""EfficientViT-Seg-B1 as released (arXiv:2205.14756): 4.76 M parameters."""
+"""EfficientViT-Seg-B1 as released (arXiv:2205.14756): 4.80 M parameters."""
 
 network = "efficientvit_seg_b1"
 model = dict(

@@ -1,4 +1,4 @@
-"""PIDNet-M as released (arXiv:2206.02066): 28.5 M parameters in inference.
+"""PIDNet-M as released (arXiv:2206.02066): 28.8 M parameters with the heads for training.
 
 Trained with a boundary loss and on its hardest pixels, as the authors do; the last two losses take no class
 weights from the recipe. The edges are found from the labels, so that it needs no pipeline of its own.

@@ -1,4 +1,4 @@
-"""PIDNet-S as released (arXiv:2206.02066): 7.62 M parameters in inference.
+"""PIDNet-S as released (arXiv:2206.02066): 7.72 M parameters with the heads for training.
 
 Trained with a boundary loss and on its hardest pixels, as the authors do; the last two losses take no class
 weights from the recipe. The edges are found from the labels, so that it needs no pipeline of its own.
