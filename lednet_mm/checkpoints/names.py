@@ -27,8 +27,8 @@ class NameTable:
         outputs: functions for those outputs of the reference vectors that the common rules in parity.py do
             not cover. Keys are patterns of output names; a function takes (model, feature maps, image) and
             returns the output, or all outputs that match the pattern, in the vector's order.
-        dropout_is_built_but_unused: whether the authors' code builds dropout layers that its forward does not
-            use.
+        unused_dropout: dropout layers that the authors' code builds and does not use, as the vectors state
+            them: kind and probability of each.
         training_tolerance: largest accepted error in training mode, for a network that strongly amplifies
             rounding errors there; None means the tolerance of evaluation mode.
     """
@@ -36,7 +36,7 @@ class NameTable:
     rules: Sequence[Rule]
     unused: Sequence[str] = ()
     outputs: Mapping[str, Output] = field(default_factory=dict)
-    dropout_is_built_but_unused: bool = False
+    unused_dropout: Sequence[tuple[str, float]] = ()
     training_tolerance: float | None = None
 
     def rename(self, name: str) -> str | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,6 @@ from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from mmseg.registry import MODELS
 from pydantic import (
@@ -38,6 +36,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lednet_mm.checkpoints.authors import find_counterpart
+from lednet_mm.checkpoints.filling import fill
 from lednet_mm.checkpoints.names import NameTable, Output, convert_state
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import read_regular
@@ -77,40 +76,6 @@ class ParityResult:
     def worst(self) -> float:
         """Return the largest relative error over all cases; NaN if none ran."""
         return max(self.errors.values(), default=math.nan)
-
-
-def fill(name: str, shape: Sequence[int], kind: str, salt: str) -> Tensor:
-    """Make a tensor by the vectors' fill rule "v1".
-
-    Args:
-        name: the authors' name of the tensor, or ``input``, ``r``, ``r1`` ...
-        shape: shape of the tensor.
-        kind: kind of tensor as in the vector's ``state``, or ``input`` for standard normal values.
-        salt: the vector's salt, which is hashed with the name.
-
-    Returns:
-        A float64 tensor (int64 for ``num_batches_tracked``).
-
-    Raises:
-        InputError: the rule does not know the kind.
-    """
-    if kind == "num_batches_tracked":
-        return torch.zeros(tuple(shape), dtype=torch.int64)
-    seed = zlib.crc32(f"{salt}:{name}".encode()) & 0xFFFFFFFF
-    z = np.random.RandomState(seed).standard_normal(tuple(shape))
-    if kind in ("conv", "linear"):
-        z = z * math.sqrt(2 / math.prod(shape[1:]))
-    elif kind in ("bias", "norm_bias", "running_mean", "free"):
-        z = 0.1 * z
-    elif kind == "norm_weight":
-        z = 1 + 0.1 * z
-    elif kind == "running_var":
-        z = 1 + 0.2 * np.abs(z)
-    elif kind == "prelu":
-        z = 0.25 + 0.1 * z
-    elif kind != "input":
-        raise InputError(f"tensor {name}: the fill rule has no kind {kind!r}")
-    return torch.from_numpy(np.asarray(z))
 
 
 def common_outputs(names: Sequence[str]) -> list[Output | None]:
@@ -171,7 +136,8 @@ def dropout_of(module: nn.Module) -> tuple[str, float] | None:
     attribute = _probability(module)
     if attribute is None:
         return None
-    return type(module).__name__, round(float(getattr(module, attribute) or 0.0), 6)
+    probability = float(getattr(module, attribute) or 0.0)
+    return type(module).__name__, float(f"{probability:.6g}") if attribute == "drop_prob" else probability
 
 
 def silence_dropout(network: nn.Module) -> None:
@@ -362,8 +328,7 @@ def check_parity(
     )
     dropout = Counter(layer for layer in map(dropout_of, model.modules()) if layer and layer[1])
     theirs = Counter((kind, p) for kind, p in vector.get("dropout", []) if p)
-    if table.dropout_is_built_but_unused:
-        theirs = Counter()
+    theirs -= Counter(table.unused_dropout)
     compare.equal("dropout layers", sorted(dropout.items()), sorted(theirs.items()))
     # A tensor of several names is stated under the first; ours may have any of them.
     lacking = model.state_dict().keys() - set(map(table.rename, state))

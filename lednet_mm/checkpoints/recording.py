@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lednet_mm.checkpoints.parity import dropout_of, fill, silence_dropout
+from lednet_mm.checkpoints.filling import fill
+from lednet_mm.checkpoints.parity import dropout_of, silence_dropout
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.upstream.pytorch import CONVOLUTIONS, NORMALISATIONS
 

@@ -2,13 +2,16 @@
 
 from lednet_mm.layers.blocks import (
     BasicBlock,
+    Bottleneck,
     ConvPoolDownsample,
     DownsampleUnit,
     EfficientChannelAttention,
     InvertedResidual,
     SqueezeExcitation,
     Stages,
+    basic_blocks,
     channel_shuffle,
+    hard_sigmoid,
     pyramid_attention,
 )
 from lednet_mm.layers.building import Config, Size, make_activation, make_norm, pair
@@ -17,15 +20,18 @@ from lednet_mm.layers.convolutions import (
     DepthwiseSeparable,
     FactorizedConv,
     NormAct,
+    NormActConv,
     TransposedConvNormAct,
     factor_conv,
     square_conv,
 )
-from lednet_mm.layers.pooling import ImagePyramid, adaptive_average_pool, pyramid_pool
+from lednet_mm.layers.multipath import MultiPathConv
+from lednet_mm.layers.pooling import ImagePyramid, ScalePyramid, adaptive_average_pool, pyramid_pool
 from lednet_mm.layers.resizing import crop_like, match_size, pad_like, resize_like, unpool
 
 __all__ = [
     "BasicBlock",
+    "Bottleneck",
     "Config",
     "ConvNormAct",
     "ConvPoolDownsample",
@@ -35,15 +41,20 @@ __all__ = [
     "FactorizedConv",
     "ImagePyramid",
     "InvertedResidual",
+    "MultiPathConv",
     "NormAct",
+    "NormActConv",
+    "ScalePyramid",
     "Size",
     "SqueezeExcitation",
     "Stages",
     "TransposedConvNormAct",
     "adaptive_average_pool",
+    "basic_blocks",
     "channel_shuffle",
     "crop_like",
     "factor_conv",
+    "hard_sigmoid",
     "make_activation",
     "make_norm",
     "match_size",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -77,38 +78,123 @@ class BasicBlock(nn.Module):
     Args:
         in_channels: number of channels of the input map.
         out_channels: number of channels of the output map.
-        stride: stride of the first convolution; above 1, the shortcut is a strided 1x1 convolution with norm.
+        stride: stride of the first convolution; above 1, or where the number of channels changes, the
+            shortcut is a strided 1x1 convolution with norm.
+        dilation: dilation rate of the second convolution.
+        bias: whether the convolutions have a bias.
         norm_cfg: mmcv's normalisation config; None leaves it out.
-        act_cfg: mmcv's activation config.
+        act_cfg: mmcv's config of the activation after the first convolution.
+        last_act_cfg: mmcv's config of the activation after the sum; None leaves it out, and ``same`` is
+            ``act_cfg``.
 
     Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)).
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, stride: int = 1, *, norm_cfg: Config, act_cfg: Config
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        *,
+        dilation: int = 1,
+        bias: bool = False,
+        norm_cfg: Config,
+        act_cfg: Config,
+        last_act_cfg: Config | Literal["same"] = "same",
     ) -> None:
         super().__init__()
-        self.conv1 = ConvNormAct(
-            in_channels, out_channels, 3, stride=stride, norm_cfg=norm_cfg, act_cfg=act_cfg
-        )
-        self.conv2 = ConvNormAct(out_channels, out_channels, 3, norm_cfg=norm_cfg)
+        unit = partial(ConvNormAct, bias=bias, norm_cfg=norm_cfg)
+        self.conv1 = unit(in_channels, out_channels, 3, stride=stride, act_cfg=act_cfg)
+        self.conv2 = unit(out_channels, out_channels, 3, dilation=dilation)
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or in_channels != out_channels:
-            self.shortcut = ConvNormAct(in_channels, out_channels, 1, stride=stride, norm_cfg=norm_cfg)
-        self.act = make_activation(act_cfg, out_channels)
+            self.shortcut = unit(in_channels, out_channels, 1, stride=stride)
+        self.act = make_activation(act_cfg if last_act_cfg == "same" else last_act_cfg, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.shortcut(x) + self.conv2(self.conv1(x)))
 
 
+class Bottleneck(nn.Module):
+    """ResNet's block of a 1x1, a 3x3 and a 1x1 convolution.
+
+    Args:
+        in_channels: number of channels of the input map.
+        width: number of channels of the 3x3 convolution.
+        out_channels: number of channels of the output map.
+        stride: stride of the 3x3 convolution; above 1, or where the number of channels changes, the shortcut
+            is a strided 1x1 convolution with norm.
+        dilation: dilation rate of the 3x3 convolution.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's config of the activations after the first two convolutions.
+        last_act_cfg: mmcv's config of the activation after the sum; None leaves it out, and ``same`` is
+            ``act_cfg``.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        out_channels: int,
+        stride: int = 1,
+        *,
+        dilation: int = 1,
+        norm_cfg: Config,
+        act_cfg: Config,
+        last_act_cfg: Config | Literal["same"] = "same",
+    ) -> None:
+        super().__init__()
+        unit = partial(ConvNormAct, norm_cfg=norm_cfg)
+        self.conv1 = unit(in_channels, width, 1, act_cfg=act_cfg)
+        self.conv2 = unit(width, width, 3, stride=stride, dilation=dilation, act_cfg=act_cfg)
+        self.conv3 = unit(width, out_channels, 1)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or in_channels != out_channels:
+            self.shortcut = unit(in_channels, out_channels, 1, stride=stride)
+        self.act = make_activation(act_cfg if last_act_cfg == "same" else last_act_cfg, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.shortcut(x) + self.conv3(self.conv2(self.conv1(x))))
+
+
+def basic_blocks(
+    in_channels: int,
+    out_channels: int,
+    count: int,
+    stride: int = 1,
+    *,
+    last_act_cfg: Config | Literal["same"] = "same",
+    **options: Any,
+) -> nn.Sequential:
+    """Build a row of :class:`BasicBlock`; only the first one changes size and number of channels.
+
+    Args:
+        in_channels: number of channels of the input map.
+        out_channels: number of channels of the output map.
+        count: number of blocks.
+        stride: stride of the first block.
+        last_act_cfg: mmcv's config of the activation after the last block's sum; None leaves it out, and
+            ``same`` is the other blocks'.
+        options: further arguments of every block.
+    """
+    blocks = []
+    for i in range(count):
+        own: dict[str, Any] = {"last_act_cfg": last_act_cfg, **options} if i == count - 1 else options
+        blocks.append(BasicBlock(out_channels if i else in_channels, out_channels, 1 if i else stride, **own))
+    return nn.Sequential(*blocks)
+
+
 class InvertedResidual(nn.Module):
-    """MobileNetV2's block: 1x1 expansion, depth-wise 3x3, 1x1 projection; a shortcut where shapes allow it.
+    """MobileNetV2's block: 1x1 expansion, depth-wise convolution, 1x1 projection; a shortcut if shapes allow.
 
     Args:
         in_channels: number of channels of the input.
         out_channels: number of channels of the output.
         expansion: ratio of the depth-wise convolution's width to ``in_channels``; None means 1 and leaves out
             the 1x1 convolution before it.
+        kernel_size: kernel size of the depth-wise convolution.
         stride: stride of the depth-wise convolution.
         dilation: dilation rate of the depth-wise convolution.
         norm_cfg: mmcv's normalisation config; None leaves it out.
@@ -123,6 +209,7 @@ class InvertedResidual(nn.Module):
         out_channels: int,
         expansion: int | None,
         *,
+        kernel_size: int = 3,
         stride: int = 1,
         dilation: int = 1,
         norm_cfg: Config,
@@ -137,7 +224,7 @@ class InvertedResidual(nn.Module):
         self.depth = ConvNormAct(
             width,
             width,
-            3,
+            kernel_size,
             stride=stride,
             dilation=dilation,
             groups=width,
@@ -189,6 +276,11 @@ class EfficientChannelAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         means = F.adaptive_avg_pool2d(x, 1).squeeze(3).transpose(1, 2)  # (N, 1, C)
         return x * self.conv(means).sigmoid().transpose(1, 2).unsqueeze(3)
+
+
+def hard_sigmoid(x: Tensor) -> Tensor:
+    """Return ``relu6(x + 3) / 6``; PyTorch's own has a gradient that is only right to 1e-8 in float64."""
+    return F.relu6(x + 3) / 6
 
 
 def channel_shuffle(x: Tensor, groups: int) -> Tensor:

@@ -68,6 +68,40 @@ class NormAct(nn.Sequential):
         self.act = make_activation(act_cfg, channels)
 
 
+class NormActConv(nn.Sequential):
+    """Normalisation, activation, convolution, named ``norm``, ``act``, ``conv``.
+
+    Args:
+        in_channels: number of channels of the input map.
+        out_channels: number of channels of the output map.
+        kernel_size: size of the kernel, an odd number; the padding keeps the size.
+        groups: number of channel groups of the convolution.
+        bias: whether the convolution has a bias.
+        norm_cfg: mmcv's normalisation config; None leaves the normalisation out.
+        act_cfg: mmcv's activation config; None leaves the activation out.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, H, W).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        groups: int = 1,
+        bias: bool = False,
+        norm_cfg: Config,
+        act_cfg: Config,
+    ) -> None:
+        super().__init__()
+        self.norm = make_norm(norm_cfg, in_channels)
+        self.act = make_activation(act_cfg, in_channels)
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, padding=kernel_size // 2, groups=groups, bias=bias
+        )
+
+
 class DepthwiseSeparable(nn.Sequential):
     """Depth-wise convolution, then a 1x1 convolution, each with norm and activation (``depth``, ``point``).
 

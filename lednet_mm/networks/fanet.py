@@ -1,185 +1,165 @@
-"""FANet: real-time semantic segmentation with fast attention.
+"""FANet: fast attention on every map of a ResNet whose stages all halve the resolution.
 
-Paper: Hu et al., arXiv:2007.03815. The code reproduced here, with outputs proven equal, is a **third party's
-re-implementation**, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6), not the
-authors' code. With 19 classes it has 12.26 M parameters with ResNet-18 (its own table quotes no figure from
-the paper).
+Paper: Hu et al., RA-L 2021, arXiv:2007.03815. Authors' code: github.com/feinanshan/FANet
+(Train/ptsemseg/models/fanet, commit d4e5e3c). With 19 classes FANet-18 has 13.9 M parameters and 11.87 G
+multiply-adds at 512x1024.
 
-The re-implementation differs from the paper, and the defaults here follow the re-implementation:
-
-* Its attention mixes channels: the weights are products of queries with keys, summed over positions, and
-  they are applied to the values (``attention="channels"``). In the paper they are products of keys with
-  values, and they are applied to the queries (``attention="positions"``).
-* It multiplies keys with values first, which gives a matrix of positions by positions and costs 4.58 G
-  multiply-adds and 268 MB for the largest map of 512x1024. The product is associative: ``linear=True``
-  computes it in the other order with 0.02 G multiply-adds, as the deployment form does.
-* It refuses sizes whose maps at 1/8, 1/16 or 1/32 have an odd height or width. Here upsampled maps are
-  cropped to the map they are added to, with the same result at every size that theirs accepts.
-
-The trunk is MMSegmentation's ``ResNet`` with ``depth=18`` and ``strides=(2, 2, 2, 2)``: its first stage
-halves the resolution too.
+The authors' in-place activated normalisation scales by the absolute value of its weight; here it is an
+ordinary one, followed by its activation.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
 
 import torch
+from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lednet_mm.cards import Card, Vector
-from lednet_mm.layers import Config, ConvNormAct, TransposedConvNormAct, crop_like, resize_like
-from lednet_mm.layers.deployment import deployment_rewrite
-from lednet_mm.networks.heads import DecodeHead
-from lednet_mm.networks.repositories import THIRD_PARTY, ZH320, ZH320_COMMIT
+from lednet_mm.layers import BasicBlock, Config, ConvNormAct, Stages, resize_like
 
 CARD = Card(
-    name="fanet",
-    title="FANet-18 (re-implementation by zh320)",
+    name="fanet18",
+    title="FANet-18",
     paper="arXiv:2007.03815",
-    repository=ZH320,
-    commit=ZH320_COMMIT,
-    deviations=[
-        THIRD_PARTY,
-        "The attention weights are products of queries with keys over positions, applied to the "
-        "values; the paper's are products of keys with values, applied to the queries.",
-        "It computes a matrix of positions by positions; the deployment form computes the same "
-        "product at linear cost.",
-    ],
-    vectors={"zh320_fanet": Vector()},
+    repository="github.com/feinanshan/FANet",
+    commit="d4e5e3c",
+    deviations=["An upsampling grows the map by a border of one pixel before it is resized."],
+    vectors={"fanet18": Vector()},
+    published=["FANet-18"],
 )
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
-
-
-class FastAttention(nn.Module):
-    """Attention without softmax over queries and keys of unit length, with the values added.
-
-    Args:
-        in_channels: number of channels of the input.
-        channels: number of channels of queries, keys, values and the output.
-        attention: what the attention mixes: "channels" as re-implemented, "positions" as in the paper; None
-            passes the values alone.
-        linear: whether to compute "channels" in the order whose cost is linear in the number of positions,
-            with the same result; the cost of "positions" always is.
-        norm_cfg: mmcv's normalisation config; None leaves it out.
-        act_cfg: mmcv's activation config.
-
-    Shapes: (N, in_channels, h, w) -> (N, channels, h, w).
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        attention: Literal["channels", "positions"] | None,
-        *,
-        linear: bool = False,
-        norm_cfg: Config,
-        act_cfg: Config,
-    ) -> None:
-        super().__init__()
-        self.attention = attention
-        self.linear = linear
-        unit = partial(ConvNormAct, kernel_size=3, norm_cfg=norm_cfg)
-        self.value = unit(in_channels, channels)
-        if attention:
-            self.query = unit(in_channels, channels)
-            self.key = unit(in_channels, channels)
-            self.fuse = unit(channels, channels, act_cfg=act_cfg)
-
-    def forward(self, x: Tensor) -> Tensor:
-        value = self.value(x)
-        if self.attention is None:
-            return value
-        q, k = (F.normalize(unit(x), dim=1).flatten(2) for unit in (self.query, self.key))
-        v, k = value.flatten(2), k.transpose(1, 2)
-        if self.attention == "positions":
-            mixed = (v @ k) @ q  # (N, channels, channels) @ (N, channels, h * w)
-        elif self.linear:
-            mixed = (q @ k) @ v
-        else:
-            mixed = q @ (k @ v)  # (N, channels, h * w) @ (N, h * w, h * w)
-        return value + self.fuse((mixed / v.shape[2]).unflatten(2, x.shape[2:]))
-
-
-@deployment_rewrite
-def attend_at_linear_cost(network: nn.Module) -> None:
-    """Let every fast attention of a network multiply in the order whose cost is linear in the positions."""
-    for module in network.modules():
-        if isinstance(module, FastAttention):
-            module.linear = True
+LEAKY = {"type": "LeakyReLU", "negative_slope": 0.01}
 
 
 @MODELS.register_module()
-class FANetHead(DecodeHead):
-    """FANet's decoder: fast attention on every stage's map, summed up from deep to shallow.
+class LeakyResNet18(BaseModule):
+    """ResNet-18 with leaky ReLUs, except for the one after each sum.
 
     Args:
-        in_channels: numbers of channels of the trunk's maps, each of half the resolution of the one before.
-        num_classes: number of classes, and so of channels of the logits.
-        channels: number of channels of the attended maps and of their sums.
-        classifier_channels: number of channels before the classifier.
-        attention: what the attention mixes: "channels" as re-implemented, "positions" as in the paper; None
-            leaves it out.
-        linear: see :class:`FastAttention`.
-        norm_cfg: mmcv's normalisation config for the head; None removes all normalisation.
-        act_cfg: mmcv's activation config.
-        align_corners: whether every bilinear resizing aligns the corners of the two maps.
-        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
+        in_channels: number of channels of the image.
+        channels: numbers of channels of the stages; the stem has as many as the first one.
+        strides: strides of the stages.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's config of the activations inside the blocks.
+        last_act_cfg: mmcv's config of the activation after a block's sum.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
-    Shapes: maps (N, 64, h, w), (N, 128, h/2, w/2) ... of any size -> logits (N, num_classes, h, w).
+    Shapes: image (N, 3, H, W) of any size -> maps (N, 64, ...), (N, 128, ...), (N, 256, ...), (N, 512, ...)
+    at 1/4 divided by the strides so far, each rounded up.
     """
 
     def __init__(
         self,
-        in_channels: Sequence[int] = (64, 128, 256, 512),
-        *,
-        num_classes: int,
-        channels: int = 32,
-        classifier_channels: int = 128,
-        attention: Literal["channels", "positions"] | None = "channels",
-        linear: bool = False,
+        in_channels: int = 3,
+        channels: Sequence[int] = (64, 128, 256, 512),
+        strides: Sequence[int] = (1, 2, 2, 2),
         norm_cfg: Config = BATCH_NORM,
-        act_cfg: Config = RELU,
+        act_cfg: Config = LEAKY,
+        last_act_cfg: Config = RELU,
+        init_cfg: Config = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.stem = ConvNormAct(in_channels, channels[0], 7, stride=2, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+        block = partial(BasicBlock, norm_cfg=norm_cfg, act_cfg=act_cfg, last_act_cfg=last_act_cfg)
+        inputs = (channels[0], *channels[:-1])
+        self.stages = Stages(
+            nn.Sequential(block(before, width, stride), block(width, width))
+            for before, width, stride in zip(inputs, channels, strides, strict=True)
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps of all stages."""
+        return self.stages(self.pool(self.stem(x)))
+
+
+class FastAttention(nn.Module):
+    """Attention without softmax: keys and values are multiplied first, so the cost is linear in the area.
+
+    Args:
+        channels: number of channels of input and output.
+        width: number of channels of queries and keys.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's config of the activations of values and result.
+
+    Shapes: (N, channels, H, W) -> (N, channels, H, W).
+    """
+
+    def __init__(self, channels: int, width: int = 32, *, norm_cfg: Config, act_cfg: Config) -> None:
+        super().__init__()
+        self.query = ConvNormAct(channels, width, 1, norm_cfg=norm_cfg)
+        self.key = ConvNormAct(channels, width, 1, norm_cfg=norm_cfg)
+        self.value = ConvNormAct(channels, channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.fuse = ConvNormAct(channels, channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query = F.normalize(self.query(x), dim=1).flatten(2)  # (N, width, positions)
+        key = F.normalize(self.key(x), dim=1).flatten(2)
+        value = self.value(x).flatten(2)  # (N, channels, positions)
+        mixed = (value @ key.transpose(1, 2)) @ query
+        return x + self.fuse(mixed.reshape(x.shape))
+
+
+@MODELS.register_module()
+class FANetEncoder(LeakyResNet18):
+    """FANet's ResNet and its decoder: fast attention on every map, summed up from deep to shallow.
+
+    Args:
+        in_channels: number of channels of the image.
+        channels: numbers of channels of the ResNet's stages.
+        strides: strides of the ResNet's stages.
+        smooth_channels: number of channels of the maps that the heads take.
+        attention: whether the maps pass fast attention.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's config of the activations, except for those after a block's sum.
+        align_corners: whether every bilinear resizing aligns the corners of the two maps.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
+
+    Shapes: image (N, 3, H, W) of any size -> maps (N, smooth_channels, H/64, W/64), the same at 1/32, and
+    (N, 2 * smooth_channels, H/8, W/8), each rounded up.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        channels: Sequence[int] = (64, 128, 256, 512),
+        strides: Sequence[int] = (2, 2, 2, 2),
+        smooth_channels: int = 128,
+        attention: bool = True,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = LEAKY,
         align_corners: bool = True,
         init_cfg: Config = None,
-        **kwargs,
     ) -> None:
-        super().__init__(
-            in_channels,
-            classifier_channels,
-            num_classes,
-            norm_cfg,
-            act_cfg,
-            align_corners,
-            init_cfg,
-            **kwargs,
-        )
-        unit = partial(ConvNormAct, kernel_size=3, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        stages = len(in_channels)
+        super().__init__(in_channels, channels, strides, norm_cfg, act_cfg, init_cfg=init_cfg)
+        self.align_corners = align_corners
+        unit = partial(ConvNormAct, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        deepest_first = channels[::-1]
         self.attentions = nn.ModuleList(
-            FastAttention(width, channels, attention, linear=linear, norm_cfg=norm_cfg, act_cfg=act_cfg)
-            for width in in_channels
+            FastAttention(width, norm_cfg=norm_cfg, act_cfg=act_cfg) if attention else nn.Identity()
+            for width in deepest_first
         )
         self.ups = nn.ModuleList(
-            TransposedConvNormAct(channels, channels, norm_cfg=norm_cfg, act_cfg=act_cfg)
-            for _ in range(stages - 1)
+            unit(width, following, 1, padding=1) for width, following in itertools.pairwise(deepest_first)
         )
-        self.fuse = nn.ModuleList(unit(channels, channels) for _ in range(stages))
-        self.join = unit(stages * channels, classifier_channels)
-        self.conv_seg = nn.Conv2d(classifier_channels, num_classes, 1, bias=False)
+        # The third of the maps, from the deepest, has no head.
+        self.smooth = nn.ModuleList(
+            unit(width, smooth_channels, 3) for i, width in enumerate(deepest_first) if i != 2
+        )
 
-    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Return the logits at the resolution of the first map."""
-        maps = [attend(x) for attend, x in zip(self.attentions, self._transform_inputs(inputs), strict=True)]
-        maps[-1] = self.fuse[-1](maps[-1])
-        for i in reversed(range(len(maps) - 1)):
-            maps[i] = self.fuse[i](maps[i] + crop_like(self.ups[i](maps[i + 1]), maps[i]))
-        joined = torch.cat([maps[0], *[resize_like(x, maps[0], self.align_corners) for x in maps[1:]]], dim=1)
-        return self.cls_seg(self.join(joined))
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the smoothed deepest map, the next one, and the next one joined to the finest."""
+        maps = super().forward(x)[::-1]
+        sums = [self.attentions[0](maps[0])]
+        for fine, attend, up in zip(maps[1:], self.attentions[1:], self.ups, strict=True):
+            sums.append(resize_like(up(sums[-1]), fine, self.align_corners) + attend(fine))
+        deep, middle, fine = (smooth(sums[i]) for smooth, i in zip(self.smooth, (0, 1, 3), strict=True))
+        return deep, middle, torch.cat([resize_like(middle, fine, self.align_corners), fine], dim=1)

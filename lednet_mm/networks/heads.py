@@ -1,4 +1,4 @@
-"""The common parts of the heads here, and the head of networks that end in a single classifier layer."""
+"""The common parts of the heads here, and heads that several networks share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lednet_mm.layers import Config, match_size
+from lednet_mm.layers import Config, ConvNormAct, NormAct, NormActConv, match_size
+
+BATCH_NORM = {"type": "BN"}
+RELU = {"type": "ReLU"}
 
 
 def stack_labels(samples: Sequence[Any]) -> Tensor:
@@ -186,3 +189,97 @@ class EncoderHead(DecodeHead):
         # Exact for all ids, since float32 holds whole numbers; Pillow's nearest neighbour is the same.
         reduced = F.interpolate(label.float(), seg_logits.shape[2:], mode="nearest-exact")
         return reduced.to(label.dtype)
+
+
+@MODELS.register_module()
+class NormFirstHead(DecodeHead):
+    """The head of DDRNet and its successors: twice normalisation, activation and convolution (3x3, then 1x1).
+
+    Args:
+        in_channels: number of channels of the map.
+        channels: number of channels between the convolutions; None keeps that of the map.
+        num_classes: number of channels of the result.
+        bias: whether the 3x3 convolution has a bias; the classifier has one.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
+
+    Shapes: map (N, in_channels, h, w) of any size -> logits (N, num_classes, h, w).
+    """
+
+    plain_classifier = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int | None = None,
+        *,
+        num_classes: int,
+        bias: bool = False,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        align_corners: bool = False,
+        init_cfg: Config = None,
+        **kwargs,
+    ) -> None:
+        channels = channels or in_channels
+        super().__init__(
+            in_channels, channels, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
+        )
+        self.unit = NormActConv(in_channels, channels, 3, bias=bias, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.norm_act = NormAct(channels, norm_cfg, act_cfg)
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the logits at the resolution of the map."""
+        return self.cls_seg(self.norm_act(self.unit(self._transform_inputs(inputs))))
+
+
+@MODELS.register_module()
+class ConvHead(DecodeHead):
+    """A convolution with norm and activation, then a convolution to the classes.
+
+    Args:
+        in_channels: number of channels of the map.
+        channels: number of channels between the convolutions.
+        num_classes: number of channels of the result.
+        kernel_size: kernel size of the first convolution.
+        classifier_kernel: kernel size of the second convolution.
+        classifier_bias: whether the second convolution has a bias.
+        dropout: probability of zeroing a value before the second convolution.
+        channel_dropout: probability of zeroing a channel there.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
+
+    Shapes: map (N, in_channels, h, w) of any size -> logits (N, num_classes, h, w).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        *,
+        num_classes: int,
+        kernel_size: int = 3,
+        classifier_kernel: int = 1,
+        classifier_bias: bool = False,
+        dropout: float = 0,
+        channel_dropout: float = 0,
+        norm_cfg: Config = BATCH_NORM,
+        act_cfg: Config = RELU,
+        align_corners: bool = False,
+        init_cfg: Config = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            in_channels, channels, num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
+        )
+        self.unit = ConvNormAct(in_channels, channels, kernel_size, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.drop = nn.Sequential(nn.Dropout(dropout), nn.Dropout2d(channel_dropout))
+        self.conv_seg = nn.Conv2d(
+            channels, num_classes, classifier_kernel, padding=classifier_kernel // 2, bias=classifier_bias
+        )
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the logits at the resolution of the map."""
+        return self.cls_seg(self.drop(self.unit(self._transform_inputs(inputs))))

@@ -1,171 +1,152 @@
 """ShelfNet: fast semantic segmentation with two encoder-decoder columns after a trunk.
 
-Paper: Zhuang et al., ICCV workshops 2019, arXiv:1811.11254. Authors' code:
-github.com/juntang-zhuang/ShelfNet. The code reproduced here, with outputs proven equal, is a **third party's
-re-implementation** with ResNet-18, github.com/zh320/realtime-semantic-segmentation-pytorch (commit c77b1b6),
-not the authors' code. With 19 classes it has 16.04 M parameters; the paper says 23.5 M.
+Paper: Zhuang et al., ICCV workshops 2019, arXiv:1811.11254. Authors' code: github.com/juntang-zhuang/ShelfNet
+(ShelfNet18_realtime, commit 39fbcb2). With 19 classes ShelfNet-18 has 14.5 M parameters and 24.78 G
+multiply-adds at 512x1024.
 
-The re-implementation differs from the paper, and the defaults here follow the re-implementation:
-
-* The two convolutions of a residual block have weights of their own; the paper's share them
-  (``shared_weights=True``), and have dropout between them.
-* It refuses sizes whose maps have an odd height or width above 1/32. Here an upsampled map is cropped to the
-  one it is added to, with the same result at every size that theirs accepts.
-
-The trunk is MMSegmentation's ``ResNet`` with ``depth=18``.
+The authors' code accepts only heights and widths that are multiples of 32. Here every map is resized to the
+one that it meets, with the same result at every size that theirs accepts. Their in-place activated
+normalisation scales by the absolute value of its weight; here it is an ordinary one, followed by its
+activation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from itertools import pairwise
 
+import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lednet_mm.cards import Card, Vector
-from lednet_mm.layers import (
-    BasicBlock,
-    Config,
-    ConvNormAct,
-    TransposedConvNormAct,
-    crop_like,
-)
-from lednet_mm.networks.heads import DecodeHead
-from lednet_mm.networks.repositories import THIRD_PARTY, ZH320, ZH320_COMMIT
+from lednet_mm.layers import Config, ConvNormAct, make_activation, make_norm
+from lednet_mm.networks.fanet import LeakyResNet18
 
 CARD = Card(
-    name="shelfnet",
-    title="ShelfNet-18 (re-implementation by zh320)",
+    name="shelfnet18",
+    title="ShelfNet-18",
     paper="arXiv:1811.11254",
-    repository=ZH320,
-    commit=ZH320_COMMIT,
-    deviations=[
-        THIRD_PARTY,
-        "It has 16.04 M parameters; the paper says 23.5 M.",
-        "The two convolutions of a residual block do not share weights and have no dropout between them.",
-    ],
-    vectors={"zh320_shelfnet": Vector()},
-    published=["ShelfNet"],
+    repository="github.com/juntang-zhuang/ShelfNet",
+    commit="39fbcb2",
+    deviations=["The second column does not take the deepest map of the first one."],
+    vectors={"shelfnet18": Vector()},
+    published=["ShelfNet18", "ShelfNet"],
 )
 
 BATCH_NORM = {"type": "BN"}
 RELU = {"type": "ReLU"}
+LEAKY = {"type": "LeakyReLU", "negative_slope": 0.01}
 
 
-class SBlock(BasicBlock):
-    """ResNet's block of two 3x3 convolutions, which the paper gives the same weights.
+class SharedBlock(nn.Module):
+    """S-block: a residual block whose two convolutions share their weights.
+
+    Args:
+        channels: number of channels of input and output.
+        dropout: probability of zeroing a channel between the convolutions.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's config of the activation between the convolutions; a ReLU follows the sum.
 
     Shapes: (N, channels, H, W) -> (N, channels, H, W).
     """
 
-    def __init__(self, channels: int, *, shared_weights: bool, norm_cfg: Config, act_cfg: Config) -> None:
-        super().__init__(channels, channels, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        if shared_weights:
-            self.conv2.conv = self.conv1.conv
+    def __init__(self, channels: int, *, dropout: float, norm_cfg: Config, act_cfg: Config) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm1 = make_norm(norm_cfg, channels)
+        self.act = make_activation(act_cfg, channels)
+        self.drop = nn.Dropout2d(dropout)
+        self.norm2 = make_norm(norm_cfg, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.drop(self.act(self.norm1(self.conv(x))))
+        return F.relu(x + self.norm2(self.conv(y)))
 
 
-class UpColumn(nn.Module):
-    """A column from the deepest map to the finest: a block at every level, and an upsampling between levels.
+class RefinedUp(nn.Module):
+    """Weight a deep map's channels, enlarge it to a finer map's size, add that and smooth the sum.
 
-    Shapes: maps (N, channels[i], h/2^i, w/2^i), the finest first -> the same shapes.
+    Args:
+        in_channels: number of channels of the deep map.
+        out_channels: number of channels of the finer map and of the output.
+        norm_cfg: mmcv's normalisation config; None leaves it out.
+        act_cfg: mmcv's activation config.
+
+    Shapes: deep (N, in_channels, h, w), fine (N, out_channels, H, W) -> (N, out_channels, H, W).
     """
 
-    def __init__(
-        self, channels: Sequence[int], *, shared_weights: bool, norm_cfg: Config, act_cfg: Config
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, norm_cfg: Config, act_cfg: Config) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(
-            SBlock(width, shared_weights=shared_weights, norm_cfg=norm_cfg, act_cfg=act_cfg)
-            for width in channels
-        )
-        self.ups = nn.ModuleList(
-            TransposedConvNormAct(deep, shallow, norm_cfg=norm_cfg, act_cfg=act_cfg)
-            for shallow, deep in pairwise(channels)
-        )
+        self.reduce = ConvNormAct(in_channels, out_channels, 3, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.weigh = ConvNormAct(out_channels, out_channels, 1, norm_cfg=norm_cfg)
+        self.smooth = ConvNormAct(out_channels, out_channels, 3, norm_cfg=norm_cfg, act_cfg=act_cfg)
 
-    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        results = [self.blocks[-1](maps[-1])]
-        for level in reversed(range(len(self.ups))):
-            below = crop_like(self.ups[level](results[0]), maps[level])
-            results.insert(0, self.blocks[level](maps[level] + below))
-        return results
-
-
-class DownColumn(nn.Module):
-    """A column from the finest map to the deepest, whose last level is only a strided convolution.
-
-    Shapes: maps (N, channels[i], h/2^i, w/2^i), the finest first and the last unused -> the same shapes.
-    """
-
-    def __init__(
-        self, channels: Sequence[int], *, shared_weights: bool, norm_cfg: Config, act_cfg: Config
-    ) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(
-            SBlock(width, shared_weights=shared_weights, norm_cfg=norm_cfg, act_cfg=act_cfg)
-            for width in channels[:-1]
-        )
-        self.downs = nn.ModuleList(
-            ConvNormAct(shallow, deep, 3, stride=2, norm_cfg=norm_cfg, act_cfg=act_cfg)
-            for shallow, deep in pairwise(channels)
-        )
-
-    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        results = []
-        x = maps[0]
-        for level, (block, down) in enumerate(zip(self.blocks, self.downs, strict=True)):
-            x = block(x if level == 0 else maps[level] + x)
-            results.append(x)
-            x = down(x)
-        return [*results, x]
+    def forward(self, deep: Tensor, fine: Tensor) -> Tensor:
+        x = self.reduce(deep)
+        x = x * self.weigh(F.adaptive_avg_pool2d(x, 1)).sigmoid()
+        return self.smooth(F.interpolate(x, size=fine.shape[2:]) + fine)
 
 
 @MODELS.register_module()
-class ShelfNetHead(DecodeHead):
-    """ShelfNet after its trunk: columns that go up, down and up again through four resolutions.
+class ShelfNetEncoder(LeakyResNet18):
+    """ShelfNet without its classifiers: ResNet-18, a decoder, and a column that goes down and up again.
 
     Args:
-        in_channels: numbers of channels of the trunk's maps, the finest first.
-        num_classes: number of classes, and so of channels of the logits.
-        widths: numbers of channels of the columns at these resolutions.
-        shared_weights: whether the two convolutions of a block share their weights, as in the paper.
-        norm_cfg: mmcv's normalisation config for the head; None removes all normalisation.
-        act_cfg: mmcv's activation config.
-        align_corners: whether the last resizing aligns corners.
-        kwargs: further arguments of mmseg's ``BaseDecodeHead``.
+        in_channels: number of channels of the image.
+        channels: numbers of channels of the ResNet's stages; the columns have half as many.
+        dropout: probability of zeroing a channel inside an S-block.
+        norm_cfg: mmcv's normalisation config; None removes all normalisation.
+        act_cfg: mmcv's config of the activations, except for those after a block's sum.
+        init_cfg: mmengine's initialisation config; None keeps PyTorch's default.
 
-    Shapes: maps (N, in_channels[i], h/2^i, w/2^i) of any size -> logits (N, num_classes, h, w).
+    Shapes: image (N, 3, H, W) of any size -> maps (N, 256, H/32, W/32), (N, 128, H/16, W/16) and
+    (N, 64, H/8, W/8), each rounded up.
     """
 
     def __init__(
         self,
-        in_channels: Sequence[int] = (64, 128, 256, 512),
-        *,
-        num_classes: int,
-        widths: Sequence[int] = (32, 64, 128, 256),
-        shared_weights: bool = False,
+        in_channels: int = 3,
+        channels: Sequence[int] = (64, 128, 256, 512),
+        dropout: float = 0.1,
         norm_cfg: Config = BATCH_NORM,
-        act_cfg: Config = RELU,
-        align_corners: bool = True,
+        act_cfg: Config = LEAKY,
         init_cfg: Config = None,
-        **kwargs,
     ) -> None:
-        super().__init__(
-            in_channels, widths[0], num_classes, norm_cfg, act_cfg, align_corners, init_cfg, **kwargs
-        )
-        up = partial(UpColumn, widths, shared_weights=shared_weights, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        self.laterals = nn.ModuleList(
-            ConvNormAct(inputs, width, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
-            for inputs, width in zip(in_channels, widths, strict=True)
-        )
-        self.up1 = up()
-        self.down = DownColumn(widths, shared_weights=shared_weights, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        self.up2 = up()
-        self.conv_seg = nn.Conv2d(widths[0], num_classes, 1, bias=False)
+        super().__init__(in_channels, channels, norm_cfg=norm_cfg, act_cfg=act_cfg, init_cfg=init_cfg)
+        options: dict = {"norm_cfg": norm_cfg, "act_cfg": act_cfg}
+        fine, middle, deep = widths = [width // 2 for width in channels[1:]]
 
-    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Return the logits at the resolution of the finest map."""
-        maps = [lateral(x) for lateral, x in zip(self.laterals, self._transform_inputs(inputs), strict=True)]
-        return self.cls_seg(self.up2(self.down(self.up1(maps)))[0])
+        def block(width: int) -> nn.Module:
+            return SharedBlock(width, dropout=dropout, **options)
+
+        def ups() -> nn.ModuleList:
+            return nn.ModuleList([RefinedUp(deep, middle, **options), RefinedUp(middle, fine, **options)])
+
+        self.laterals = nn.ModuleList(ConvNormAct(2 * width, width, 1, **options) for width in widths)
+        self.decoder_bottom = block(deep)
+        self.decoder_ups = ups()
+        self.entry = block(fine)
+        self.downs = nn.ModuleList([block(fine), block(middle)])
+        self.shrinks = nn.ModuleList(
+            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1) for width in (fine, middle)
+        )
+        self.bottom = block(deep)
+        self.ups = ups()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps of the last way up, the deepest first."""
+        x8, x16, x32 = (
+            lateral(stage) for lateral, stage in zip(self.laterals, super().forward(x)[1:], strict=True)
+        )
+        d16 = self.decoder_ups[0](self.decoder_bottom(x32), x16)
+        d8 = self.decoder_ups[1](d16, x8)
+        y = self.entry(d8)
+        skips = []
+        for own, down, shrink in zip((d8, d16), self.downs, self.shrinks, strict=True):
+            skips.append(down(y + own))
+            y = torch.relu(shrink(skips[-1]))
+        maps = [self.bottom(y)]
+        for up, skip in zip(self.ups, reversed(skips), strict=True):
+            maps.append(up(maps[-1], skip))
+        return tuple(maps)

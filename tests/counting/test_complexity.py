@@ -213,7 +213,7 @@ def test_the_explanation_holds_every_difference():
 
 
 def test_attention_is_counted_and_a_counter_that_fails_is_named():
-    config = load_config(Choice("segformer_b0", "camvid"))
+    config = load_config(Choice("segformer_b0_mmseg", "camvid"))
     counts = count_complexity(config, (64, 96)).counts
     assert set(counts.failed) == {"ptflops_pytorch"}
     assert "unpack" in counts.failed["ptflops_pytorch"]

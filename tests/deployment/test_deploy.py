@@ -75,8 +75,8 @@ def test_lednet_without_shuffles_or_splits_in_memory():
     assert not {"native_batch_norm", "transpose", "split", "clone", "dropout"} & set(names)
 
 
-def test_fanet_without_matrices_of_positions():
-    deployed = deploy(network_of("fanet"), SHAPES)
+def test_zh320s_fanet_without_matrices_of_positions():
+    deployed = deploy(network_of("zh320_fanet"), SHAPES)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         deployed(torch.zeros(1, 3, 128, 256).double())
     products = counter.get_flop_counts()["Global"][torch.ops.aten.bmm]

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/networks.md"
 
 # Published, but no network of this project.
-NOT_OURS = {"LightNet MobileNetV2SDASPP (GAN data)"}
+NOT_OURS = {"FANet-34", "LightNet MobileNetV2SDASPP (GAN data)"}
 
 
 def facts(name: str = "dabnet", vector: str | None = None, **changes) -> NetworkFacts:

@@ -48,6 +48,8 @@ class NetworkTest:
             all.
         giant: whether filling the parameters takes seconds; then only the smallest case in evaluation mode
             runs here, and ``tools/verify_parity.py`` runs the others.
+        sibling: whether another class tests a network of the same code that differs in numbers alone; then
+            all but parity and the rehearsal for GPUs runs with ``-m slow`` only.
     """
 
     vector: str | None = None
@@ -58,6 +60,7 @@ class NetworkTest:
     kept_norms: int = 0
     largest: int = 4 * 128 * 128
     giant: bool = False
+    sibling: bool = False
     num_classes = 11
 
     @pytest.fixture(scope="class")
@@ -198,7 +201,9 @@ class NetworkTest:
         generator = torch.Generator().manual_seed(2)
         for shape in ((2, 3, height, width), (1, 3, height + 33, width - 16)):
             assert difference(network, deployed, torch.randn(shape, generator=generator).double()) < 1e-10
-        assert len(layers(deployed, nn.BatchNorm2d)) == len(deployed.kept_norms) == self.kept_norms
+        kept = len(layers(deployed, nn.BatchNorm2d))
+        assert kept == len(deployed.kept_norms)
+        assert kept == self.kept_norms, f"{kept} normalisations stay"
         assert not layers(deployed, nn.modules.dropout._DropoutNd)
         assert not [parameter for parameter in deployed.parameters() if parameter.requires_grad]
 
@@ -262,8 +267,9 @@ def heads_of(model: Any) -> list:
 
 
 def without_values(model: dict) -> Any:
-    """Build a model on the meta device, which takes no time; a SegFormer cannot, as it reads values."""
-    with torch.device("cpu" if model["backbone"]["type"] == "MixVisionTransformer" else "meta"):
+    """Build a model on the meta device, which takes no time; some read values while they are built."""
+    reads_values = model["backbone"]["type"] in ("MixVisionTransformer", "MSCAN")
+    with torch.device("cpu" if reads_values else "meta"):
         return MODELS.build(model)
 
 

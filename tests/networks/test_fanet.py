@@ -1,52 +1,32 @@
-"""FANet: parity with the re-implementation, and what its switches change."""
+"""FANet: parity with the authors' code, and its attention."""
 
-from functools import partial
-
-import pytest
 import torch
-from torch import nn
+from torch.nn import functional as F
 
 from lednet_mm.networks.fanet import FastAttention
-from tests.networks.base import NetworkTest, built
+from tests.networks.base import NetworkTest
 
 
-class TestFANet(NetworkTest):
-    """As re-implemented by zh320."""
+class TestFANet18(NetworkTest):
+    """As released."""
 
-    vector = "zh320_fanet"
+    vector = "fanet18"
+    narrow = {
+        "model.backbone.channels": (16, 32, 64, 128),
+        "model.backbone.smooth_channels": 32,
+        "model.decode_head.in_channels": 64,
+        "model.auxiliary_head.0.in_channels": 32,
+        "model.auxiliary_head.1.in_channels": 32,
+    }
 
 
-decoder = partial(built, type="FANetHead", num_classes=11)
-
-
-def maps():
-    return [torch.randn(1, width, 16 >> i, 24 >> i) for i, width in enumerate((64, 128, 256, 512))]
-
-
-class TestSwitches:
-    """Each switch changes exactly what it names."""
-
-    def test_no_norm(self):
-        head = decoder(norm_cfg=None)
-        assert not any(isinstance(m, nn.BatchNorm2d) for m in head.modules())
-
-    @pytest.mark.parametrize("linear", [False, True])
-    @pytest.mark.parametrize("attention", ["channels", "positions"])
-    def test_the_order_of_the_product(self, attention, linear):
-        torch.manual_seed(0)
-        module = FastAttention(8, 4, attention, linear=linear, norm_cfg=None, act_cfg=None).double()
-        module.fuse = nn.Identity()
-        x = torch.randn(2, 8, 3, 5, dtype=torch.float64)
-        q, k = (nn.functional.normalize(unit(x), dim=1).flatten(2) for unit in (module.query, module.key))
-        v = module.value(x).flatten(2)
-        if attention == "channels":  # as the re-implementation: positions by positions first
-            expected = torch.einsum("nci,nij->ncj", q, torch.einsum("ndi,ndj->nij", k, v)) / 15
-        else:  # as the paper: keys with values over positions, then the queries
-            expected = torch.einsum("ndc,ndj->ncj", torch.einsum("ndi,nci->ndc", k, v), q) / 15
-        assert torch.allclose((module(x) - module.value(x)).flatten(2), expected)
-
-    def test_no_attention_leaves_the_values(self):
-        head = decoder(attention=None)
-        x = maps()[0]
-        assert torch.equal(head.attentions[0](x), head.attentions[0].value(x))
-        assert head(maps()).shape == (1, 11, 16, 24)
+def test_attention_multiplies_keys_and_values_first_with_the_same_result():
+    torch.manual_seed(0)
+    attention = FastAttention(8, 4, norm_cfg=None, act_cfg=None).double().eval()
+    x = torch.randn(2, 8, 3, 5).double()
+    with torch.inference_mode():
+        query, key = (F.normalize(part(x), dim=1).flatten(2) for part in (attention.query, attention.key))
+        weights = query.transpose(1, 2) @ key  # (N, positions, positions)
+        mixed = attention.value(x).flatten(2) @ weights.transpose(1, 2)
+        expected = x + attention.fuse(mixed.reshape(x.shape))
+        torch.testing.assert_close(attention(x), expected)

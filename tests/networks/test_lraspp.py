@@ -4,8 +4,16 @@ import pytest
 import torch
 from mmseg.registry import MODELS
 
+from tests.networks.base import NetworkTest
+
 HEAD = {"in_channels": (4, 6, 8), "channels": 5, "num_classes": 3, "in_index": (0, 1, 2)}
 HEAD |= {"branch_channels": (2, 3), "input_transform": "multiple_select", "norm_cfg": {"type": "BN"}}
+
+
+class TestLRASPPOfTorchvision(NetworkTest):
+    """As torchvision has it."""
+
+    vector = "lraspp_torchvision"
 
 
 def heads():

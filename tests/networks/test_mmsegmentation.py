@@ -6,7 +6,7 @@ from tests.networks.base import MMSegmentationTest
 class TestBiSeNetV1(MMSegmentationTest):
     """As its config in this project has it."""
 
-    network = "bisenetv1"
+    network = "bisenetv1_mmseg"
     mmseg_config = "_base_/models/bisenetv1_r18-d32.py"
     millions = 13.43
 
@@ -14,7 +14,7 @@ class TestBiSeNetV1(MMSegmentationTest):
 class TestBiSeNetV2(MMSegmentationTest):
     """As its config in this project has it."""
 
-    network = "bisenetv2"
+    network = "bisenetv2_mmseg"
     mmseg_config = "_base_/models/bisenetv2.py"
     millions = 14.80
 
@@ -22,7 +22,7 @@ class TestBiSeNetV2(MMSegmentationTest):
 class TestDDRNet(MMSegmentationTest):
     """As its config in this project has it."""
 
-    network = "ddrnet23_slim"
+    network = "ddrnet23_slim_mmseg"
     mmseg_config = "ddrnet/ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024.py"
     millions = 5.73
     losses = {"loss_context", "loss_spatial"}
@@ -65,7 +65,7 @@ class TestMobileNetV3(MMSegmentationTest):
 class TestPIDNet(MMSegmentationTest):
     """As its config in this project has it."""
 
-    network = "pidnet_s"
+    network = "pidnet_s_mmseg"
     mmseg_config = "pidnet/pidnet-s_2xb6-120k_1024x1024-cityscapes.py"
     millions = 7.72
     losses = {"loss_sem_p", "loss_sem_i", "loss_bd", "loss_sem_bd"}
@@ -81,7 +81,7 @@ class TestPIDNet(MMSegmentationTest):
 class TestSegFormer(MMSegmentationTest):
     """As its config in this project has it."""
 
-    network = "segformer_b0"
+    network = "segformer_b0_mmseg"
     mmseg_config = "_base_/models/segformer_mit-b0.py"
     millions = 3.72
 
@@ -89,7 +89,7 @@ class TestSegFormer(MMSegmentationTest):
 class TestSTDC1(MMSegmentationTest):
     """As its config in this project has it."""
 
-    network = "stdc1"
+    network = "stdc1_mmseg"
     mmseg_config = "stdc/stdc1_4xb12-80k_cityscapes-512x1024.py"
     millions = 8.57
     losses = {"loss_ce", "loss_dice"}
@@ -98,7 +98,7 @@ class TestSTDC1(MMSegmentationTest):
 class TestSTDC2(MMSegmentationTest):
     """As its config in this project has it."""
 
-    network = "stdc2"
+    network = "stdc2_mmseg"
     mmseg_config = "stdc/stdc2_4xb12-80k_cityscapes-512x1024.py"
     millions = 12.60
     losses = {"loss_ce", "loss_dice"}

@@ -1,4 +1,4 @@
-"""PIDNet: its head finds the edges that mmseg's pipeline would give it."""
+"""PIDNet: parity with the authors' code, and edges that are those that mmseg's pipeline would give."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,41 @@ import torch
 from mmseg.datasets.transforms import GenerateEdge
 
 from lednet_mm.networks.pidnet import label_edges
+from tests.networks.base import NetworkTest
+
+
+class TestPIDNetS(NetworkTest):
+    """As released."""
+
+    vector = "pidnet_s"
+    narrow = {
+        "model.backbone.channels": 16,
+        "model.decode_head.in_channels": 64,
+        "model.decode_head.channels": 32,
+    }
+    losses = {"loss_sem_p", "loss_sem_i", "loss_bd", "loss_sem_bd"}
+    kept_norms = 8
+
+    def batch(self, device="cpu"):
+        images, samples = super().batch(device)
+        for sample in samples:  # labels of noise have an edge at every pixel
+            sample.gt_sem_seg.data[..., : self.size[1] // 2] = 0
+        return images, samples
+
+
+class TestPIDNetM(TestPIDNetS):
+    """As released, of twice as many channels."""
+
+    vector = "pidnet_m"
+    giant = True
+    sibling = True
+
+
+class TestPIDNetL(TestPIDNetM):
+    """As released, of more blocks and with other fusions."""
+
+    vector = "pidnet_l"
+    kept_norms = 12
 
 
 @pytest.mark.parametrize("width", [3, 4])

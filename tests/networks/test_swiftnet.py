@@ -1,36 +1,19 @@
-"""SwiftNet: parity with the re-implementation, and what its switches change."""
+"""SwiftNet: parity with the authors' code."""
 
-from functools import partial
-
-import torch
-from torch import nn
-
-from tests.networks.base import NetworkTest, built, count, layers
+from tests.networks.base import NetworkTest
 
 
 class TestSwiftNet(NetworkTest):
-    """As re-implemented by zh320, with ResNet-18."""
+    """As released, with one scale."""
 
-    vector = "zh320_swiftnet"
-
-
-head = partial(built, type="SwiftNetHead", num_classes=11)
-
-
-MAPS = [torch.randn(1, 64 * 2**i, 24 // 2**i, 16 // 2**i) for i in range(4)]
+    vector = "swiftnet_rn18"
+    narrow = {"model.backbone.base_channels": 16, "model.decode_head.in_channels": (16, 32, 64, 128)}
+    kept_norms = 8
 
 
-class TestSwitches:
-    """Each switch changes exactly what it names."""
+class TestSwiftNetPyramid(NetworkTest):
+    """As released, with a pyramid of images."""
 
-    def test_no_pyramid_pooling_keeps_a_convolution(self):
-        without = head(pool_sizes=())
-        assert count(head()) - count(without) == 4 * 512 * 128 + 512 * 128
-        assert without(MAPS).shape == (1, 11, 24, 16)
-
-    def test_plain_logits_can_be_negative(self):
-        assert head()(MAPS).min() >= 0
-        assert head(norm_act_logits=False)(MAPS).min() < 0
-
-    def test_no_norm(self):
-        assert not layers(head(norm_cfg=None), nn.BatchNorm2d)
+    vector = "swiftnet_rn18_pyramid"
+    narrow = {"model.backbone.channels": (16, 32, 64, 128)}
+    kept_norms = 56  # each convolution runs once for every level, with other normalisations

@@ -14,12 +14,12 @@ def test_several_networks_side_by_side(tool, tmp_path):
     out = tmp_path / "flops.json"
     outcome = tool(
         "get_flops",
-        *("lednet", "segformer_b0", "lednet:apn128", "--dataset", "camvid"),
+        *("lednet", "segformer_b0_mmseg", "lednet:apn128", "--dataset", "camvid"),
         *("--shape", 64, 96, "--json", out, "--work-dir", tmp_path / "work"),
     )
     assert outcome.status == 0, outcome.err
     rows = json.loads(out.read_text())
-    assert [row["network"] for row in rows] == ["lednet", "segformer_b0", "lednet"]
+    assert [row["network"] for row in rows] == ["lednet", "segformer_b0_mmseg", "lednet"]
     assert [row["variant"] for row in rows] == ["default", "default", "apn128"]
     lednet, segformer, _ = rows
     assert lednet["shape"] == [64, 96]

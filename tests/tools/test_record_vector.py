@@ -10,7 +10,8 @@ import torch
 from mmseg.registry import MODELS
 from torch import nn
 
-from lednet_mm.checkpoints.parity import fill, read_vector
+from lednet_mm.checkpoints.filling import fill
+from lednet_mm.checkpoints.parity import read_vector
 from lednet_mm.checkpoints.recording import Recorder, list_state, name_output
 from lednet_mm.errors import InputError
 from tests.conftest import ROOT

@@ -151,7 +151,7 @@ def test_two_iterations_killed_and_resumed(card, tmp_path, recipe, one_thread):
 
 
 @pytest.mark.parametrize("recipe", COMBINATIONS)
-def test_dabnet_too(card, tmp_path, recipe, one_thread):  # noqa: F811
+def test_dabnet_too(card, tmp_path, recipe, one_thread):
     more = options(**changes_of(recipe), **{"default_hooks.checkpoint.interval": 2})
     train(Choice("dabnet", str(card), recipe), work_dir=tmp_path, options=more)
     assert (tmp_path / "iter_2.pth").is_file()

@@ -206,7 +206,7 @@ def test_options_of_loader_processes_are_left_out_where_there_are_none(quick_con
     assert "'prefetch_factor': 4" in runner.config_text == text
 
 
-@pytest.mark.parametrize("network", ["bisenetv1", "pidnet_s", "stdc1"])
+@pytest.mark.parametrize("network", ["bisenetv1_mmseg", "pidnet_s", "stdc1_mmseg"])
 def test_networks_with_heads_of_their_own_agree_with_the_data(network):
     from lednet_mm.training.agreement import _head_faults, _heads
 

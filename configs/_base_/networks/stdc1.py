@@ -1,4 +1,4 @@
-"""STDC1 (arXiv:2104.13188), MMSegmentation's, 8.3 M parameters: hardest pixels only, and a detail loss."""
+"""STDC1 (arXiv:2104.13188) as released, 8.28 M parameters: hardest pixels only, and a detail loss."""
 
 network = "stdc1"
 norm_cfg = dict(type="BN")
@@ -23,47 +23,37 @@ model = dict(
         ffm_cfg=dict(in_channels=384, out_channels=256, scale_factor=4),
     ),
     decode_head=dict(
-        type="FCNHead",
+        type="ConvHead",
         in_channels=256,
-        channels=256,
-        num_convs=1,
         in_index=3,
-        concat_input=False,
-        dropout_ratio=0.1,
-        norm_cfg=norm_cfg,
+        channels=256,
         align_corners=True,
         sampler=hardest,
     ),
     auxiliary_head=[
         *[
             dict(
-                type="FCNHead",
+                type="ConvHead",
                 in_channels=128,
-                channels=64,
-                num_convs=1,
                 in_index=in_index,
-                norm_cfg=norm_cfg,
-                concat_input=False,
-                align_corners=False,
+                channels=64,
+                align_corners=True,
                 sampler=hardest,
             )
             for in_index in (2, 1)
         ],
         dict(
-            type="STDCHead",
+            type="OneChannelDetailHead",
             in_channels=256,
+            in_index=0,
             channels=64,
             num_convs=1,
-            num_classes=2,  # whether a pixel has detail; the target is made from the labels
+            num_classes=1,  # whether a pixel has detail; the target is made from the labels
             boundary_threshold=0.1,
-            in_index=0,
             norm_cfg=norm_cfg,
             concat_input=False,
+            dropout_ratio=0,
             align_corners=True,
-            loss_decode=[
-                dict(type="CrossEntropyLoss", loss_name="loss_ce", use_sigmoid=True, loss_weight=1.0),
-                dict(type="DiceLoss", loss_name="loss_dice", loss_weight=1.0),
-            ],
         ),
     ],
 )

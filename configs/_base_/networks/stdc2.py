@@ -1,4 +1,4 @@
-"""STDC2 (arXiv:2104.13188), MMSegmentation's, 12.3 M parameters: STDC1 with a deeper backbone."""
+"""STDC2 (arXiv:2104.13188) as released, 12.3 M parameters: STDC1 with a deeper backbone."""
 
 _base_ = "stdc1.py"
 network = "stdc2"

@@ -38,7 +38,7 @@ TABLES = {
     "lednet_no_bn": NameTable(
         rules=AUTHORS,
         unused=[r"layers\.\d+\.bn[12]_[lr]\."],
-        dropout_is_built_but_unused=True,
+        unused_dropout=[("Dropout2d", 0.03)] * 5 + [("Dropout2d", 0.3)] * 8,
     ),
     "lednet_esn": NameTable(
         rules=[

@@ -1,29 +1,32 @@
-"""RegSeg's names in a third party's re-implementation (zh320)."""
+"""RegSeg's names."""
+
+from __future__ import annotations
 
 from lednet_mm.checkpoints.names import NameTable
-from lednet_mm.checkpoints.tables.zh320 import UNIT
 
-TABLES = {
-    "zh320_regseg": NameTable(
-        rules=[
-            (r"^decoder\.", "decode_head."),
-            (r"head\.conv_d16", "head.project_deep"),
-            (r"head\.conv_d8_stage1", "head.project_middle"),
-            (r"head\.conv_d4_stage1", "head.project_low"),
-            (r"head\.conv_d8_stage2", "head.fuse_middle"),
-            (r"head\.conv_d4_stage2\.0", "head.fuse_low"),
-            (r"head\.conv_d4_stage2\.1", "head.classifier"),
-            (r"^conv_init\.", "backbone.stem."),
-            (r"^stage_d4\.", "backbone.stages.0.0."),
-            (r"^stage_d8\.", "backbone.stages.1."),
-            (r"^stage_d16\.", "backbone.stages.2."),
-            (r"conv_left", "branches.0"),
-            (r"conv_right", "branches.1"),
-            (r"conv_skip\.1", "shortcut.project"),
-            (r"conv2\.0\.se_block\.0", "se.squeeze"),
-            (r"conv2\.0\.se_block\.2", "se.excite"),
-            (r"conv2\.1", "conv2"),
-            *UNIT,
-        ],
-    ),
-}
+STAGES = {"4": 0, "8": 1, "16": 2}
+
+_TABLE = NameTable(
+    rules=[
+        # A stage of a single block has no index.
+        (r"^body\.stage4\.(?!\d)", "body.stage4.0."),
+        (r"^body\.stage(\d+)\.", lambda match: f"backbone.stages.{STAGES[match[1]]}."),
+        (r"^stem\.", "backbone.stem."),
+        (r"^decoder\.head16\.", "decode_head.project_deep."),
+        (r"^decoder\.head8\.", "decode_head.project_middle."),
+        (r"^decoder\.head4\.", "decode_head.project_low."),
+        (r"^decoder\.conv8\.", "decode_head.fuse_middle."),
+        (r"^decoder\.conv4\.", "decode_head.fuse_low."),
+        (r"^decoder\.classifier\.", "decode_head.conv_seg."),
+        (r"\.se\.conv1\.", ".weigh.1."),
+        (r"\.se\.conv2\.", ".weigh.3."),
+        (r"\.conv2\.weight$", ".conv2.convs.0.weight"),
+        (r"\.bn2\.", ".norm2."),
+        (r"\.conv([13])\.", r".conv\1.conv."),
+        (r"\.bn([13])\.", r".conv\1.norm."),
+        (r"\.shortcut\.", ".shortcut.project."),
+        (r"\.bn\.", ".norm."),
+    ],
+)
+
+TABLES = {"regseg": _TABLE, "regseg_large": _TABLE}

@@ -1,21 +1,45 @@
-"""ShelfNet's names in a third party's re-implementation (zh320)."""
+"""ShelfNet's names."""
+
+from __future__ import annotations
 
 from lednet_mm.checkpoints.names import NameTable
-from lednet_mm.checkpoints.tables.zh320 import UNIT
+from lednet_mm.checkpoints.tables.fanet import resnet
+
+COLUMNS = {"decoder": "decoder_", "ladder": ""}
+HEADS = {"": "decode_head", "16": "auxiliary_head.0", "32": "auxiliary_head.1"}
 
 TABLES = {
-    "zh320_shelfnet": NameTable(
+    "shelfnet18": NameTable(
         rules=[
-            (r"^conv_([A-D])\.", lambda match: f"decode_head.laterals.{'ABCD'.index(match[1])}."),
-            (r"^decoder2\.", "decode_head.up1."),
-            (r"^encoder3\.", "decode_head.down."),
-            (r"^decoder4\.", "decode_head.up2."),
-            (r"\.block_([A-D])\.", lambda match: f".blocks.{'ABCD'.index(match[1])}."),
-            # An upsampling is named after the level that it starts from.
-            (r"\.up_([B-D])\.", lambda match: f".ups.{'BCD'.index(match[1])}."),
-            (r"\.down_([A-C])\.", lambda match: f".downs.{'ABC'.index(match[1])}."),
-            (r"^classifier\.", "decode_head.conv_seg."),
-            *UNIT,
+            (r"^conv_out(16|32|)\.conv_out\.", lambda match: f"{HEADS[match[1]]}.conv_seg."),
+            (r"^conv_out(16|32|)\.conv\.", lambda match: f"{HEADS[match[1]]}.unit."),
+            *resnet("backbone"),
+            (r"^trans(\d)\.", lambda match: f"backbone.laterals.{int(match[1]) - 1}."),
+            (
+                r"^(decoder|ladder)\.up_conv_list\.(\d)\.conv\.",
+                lambda match: f"backbone.{COLUMNS[match[1]]}ups.{match[2]}.reduce.",
+            ),
+            (
+                r"^(decoder|ladder)\.up_conv_list\.(\d)\.conv_atten\.",
+                lambda match: f"backbone.{COLUMNS[match[1]]}ups.{match[2]}.weigh.conv.",
+            ),
+            (
+                r"^(decoder|ladder)\.up_conv_list\.(\d)\.bn_atten\.",
+                lambda match: f"backbone.{COLUMNS[match[1]]}ups.{match[2]}.weigh.norm.",
+            ),
+            (
+                r"^(decoder|ladder)\.up_dense_list\.(\d)\.",
+                lambda match: f"backbone.{COLUMNS[match[1]]}ups.{match[2]}.smooth.",
+            ),
+            (r"^(decoder|ladder)\.bottom\.", lambda match: f"backbone.{COLUMNS[match[1]]}bottom."),
+            (r"^ladder\.inconv\.", "backbone.entry."),
+            (r"^ladder\.down_module_list\.", "backbone.downs."),
+            (r"^ladder\.down_conv_list\.", "backbone.shrinks."),
+            (r"(bottom|entry|downs\.\d)\.conv1\.", r"\1.conv."),
+            (r"(bottom|entry|downs\.\d)\.bn([12])\.", r"\1.norm\2."),
+            (r"\.bn\.", ".norm."),
         ],
+        unused=[r"^decoder\.inconv\."],
+        unused_dropout=[("Dropout2d", 0.1)],
     ),
 }

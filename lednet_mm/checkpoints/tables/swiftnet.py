@@ -1,22 +1,34 @@
-"""SwiftNet's names in a third party's re-implementation (zh320)."""
+"""SwiftNet's names."""
+
+from __future__ import annotations
 
 from lednet_mm.checkpoints.names import NameTable
-from lednet_mm.checkpoints.tables.zh320 import UNIT
 
 TABLES = {
-    "zh320_swiftnet": NameTable(
+    "swiftnet_rn18": NameTable(
         rules=[
-            (r"^connection(\d)\.", lambda match: f"decode_head.laterals.{int(match[1]) - 1}."),
-            (r"^spp\.conv\.", "decode_head.context.join."),
-            # The 1x1 convolutions of the averages are plain convolutions, not units.
+            (r"^backbone\.spp\.spp\.spp_bn\.", "decode_head.context.reduce."),
+            (r"^backbone\.spp\.spp\.spp_fuse\.", "decode_head.context.join."),
+            (r"^backbone\.spp\.spp\.spp(\d)\.", r"decode_head.context.branches.\1."),
+            (r"^backbone\.upsample\.(\d)\.bottleneck\.", r"decode_head.steps.\1.project."),
+            (r"^backbone\.upsample\.(\d)\.blend_conv\.", r"decode_head.steps.\1.blend."),
+            (r"^logits\.", "decode_head.conv_seg."),
+        ],
+    ),
+    "swiftnet_rn18_pyramid": NameTable(
+        rules=[
+            (r"^backbone\.upsample_blends\.(\d)\.blend_conv\.", r"decode_head.blends.\1."),
             (
-                r"^spp\.stage(\d)\.1\.weight$",
-                lambda match: f"decode_head.context.branches.{int(match[1]) - 1}.bare",
+                r"^backbone\.upsample_bottlenecks\.(\d)\.",
+                lambda match: f"backbone.projections.{3 - int(match[1])}.",
             ),
-            # They name a step after the map that is added, so the order is reversed.
-            (r"^decoder\.up_stage(\d)\.", lambda match: f"decode_head.convs.{3 - int(match[1])}."),
-            *UNIT,
-            (r"\.bare$", ".weight"),
+            (r"^logits\.", "decode_head.conv_seg."),
+            (r"^backbone\.conv1\.", "backbone.conv."),
+            (r"^backbone\.bn1\.", "backbone.norms."),
+            (r"^backbone\.layer(\d)\.", lambda match: f"backbone.stages.{int(match[1]) - 1}."),
+            (r"\.bn([12])\.", r".norm\1."),
+            (r"\.downsample\.0\.", ".shortcut.conv."),
+            (r"\.downsample\.1\.", ".shortcut.norm."),
         ],
     ),
 }

@@ -22,7 +22,8 @@ MOBILENET_V2_BLOCKS = (1, 2, 3, 4, 3, 3, 1)
 """Numbers of consecutive blocks of the same width."""
 
 
-def _mobilenet_v2_block(match: re.Match) -> str:
+def mobilenet_v2_block(match: re.Match) -> str:
+    """Return torchvision's block of that index as mmseg's layer and block."""
     index = int(match[1])
     for layer, count in enumerate(MOBILENET_V2_BLOCKS, 1):
         if index <= count:
@@ -45,7 +46,7 @@ def mobilenet_v2(theirs: str, ours: str) -> list[Rule]:
         (rf"^{re.escape(theirs)}\.layer1\.0\.1\.", f"{ours}.conv1.bn."),
         (
             rf"^{re.escape(theirs)}\.layer[1-4]\.(\d+)\.",
-            lambda match: f"{ours}.{_mobilenet_v2_block(match)}",
+            lambda match: f"{ours}.{mobilenet_v2_block(match)}",
         ),
         # The last convolution of a block and its norm are not a unit there.
         (rf"{first}\.1\.", r"\1.1.conv."),

@@ -1,0 +1,16 @@
+"""AFFormer-tiny as released (arXiv:2301.04648): 2.09 M parameters."""
+
+network = "afformer_tiny"
+model = dict(
+    type="Segmentor",
+    backbone=dict(type="AFFormer"),
+    decode_head=dict(
+        type="ConvHead",
+        in_channels=216,
+        channels=256,
+        kernel_size=1,
+        classifier_bias=True,
+        channel_dropout=0.1,
+        norm_cfg=dict(type="GN", num_groups=32),
+    ),
+)

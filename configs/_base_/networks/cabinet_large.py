@@ -1,0 +1,11 @@
+"""CABiNet-large as released (arXiv:2011.00993): 6.4 M parameters in inference."""
+
+network = "cabinet_large"
+model = dict(
+    type="Segmentor",
+    backbone=dict(type="CABiNet"),
+    decode_head=dict(type="ConvHead", in_channels=256, in_index=0, channels=256),
+    auxiliary_head=dict(
+        type="EnlargedConvHead", in_channels=1216, in_index=1, channels=256, classifier_bias=True
+    ),
+)

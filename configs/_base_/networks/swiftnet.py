@@ -1,4 +1,0 @@
-"""SwiftNet (arXiv:1903.08469) as re-implemented by zh320, with ResNet-18: 11.95 M parameters."""
-
-network = "swiftnet"
-model = dict(type="Segmentor", backbone=dict(type="ResNet", depth=18), decode_head=dict(type="SwiftNetHead"))
