@@ -75,7 +75,7 @@ def test_a_name_of_no_rule_is_not_guessed():
 
 
 def test_stochastic_depth_is_stated_with_six_digits():
-    assert dropout_of(DropPath(0.1 / 3)) == ("DropPath", 0.033333)
+    assert dropout_of(DropPath(0.1 / 3)) == ("DropPath", 0.0333333)
     assert dropout_of(nn.Dropout2d(0.3)) == ("Dropout2d", 0.3)
     assert dropout_of(nn.Identity()) is None
 
