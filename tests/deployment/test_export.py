@@ -92,7 +92,7 @@ def test_a_graph_with_normalisation_takes_rgb():
 
 GREY = (
     "load = [dict(type='LoadImage', color_type='grayscale'), dict(type='LoadLabels')]",
-    "model['backbone'] = dict(in_channels=1)",
+    "model['backbone'].update(in_channels=1)",
     "model['data_preprocessor'].update(mean=[100.0], std=[50.0], bgr_to_rgb=False)",
     "val_dataloader['dataset']['pipeline'] = [*load, dict(type='PackSegInputs')]",
     "test_dataloader = val_dataloader",

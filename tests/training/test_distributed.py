@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_two_processes_train_on_a_cpu(small_config, tmp_path):
     config = small_config(
         "train_cfg = dict(max_iters=2, val_interval=2)",
-        "model['backbone'] = dict(norm_cfg=dict(type='SyncBN', eps=1e-3))",
+        "model['backbone'].update(norm_cfg=dict(type='SyncBN', eps=1e-3))",
     )
     command = ["bash", "tools/dist_train.sh", str(config), "2", "--work-dir", str(tmp_path / "run")]
     environment = {**os.environ, "PYTHON": sys.executable, "PORT": "29577", "OMP_NUM_THREADS": "1"}
