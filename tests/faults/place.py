@@ -23,7 +23,7 @@ from tests.conftest import ROOT, SMALL_MODEL, Outcome
 
 WEIGHTS = ROOT / "reports" / "lednet_camvid_cpu" / "lednet_camvid_cpu.pth"
 CAMVID = ROOT / "configs" / "lednet_camvid_cpu.py"
-NO_SHUFFLE = ('variant = "no_shuffle"', "model['backbone'] = dict(shuffle=False)")
+NO_SHUFFLE = ('variant = "no_shuffle"', "model['backbone'].update(shuffle=False)")
 """The committed weights of LEDNet, and their config: a network that predicts sensibly."""
 
 KINDS = {
