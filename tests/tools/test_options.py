@@ -791,3 +791,40 @@ def test_files_are_replaced_only_where_the_user_says_so(
     outcome = tool(name, *arguments, "--overwrite")
     assert outcome.status == 0, outcome.err
     assert target.read_bytes() != b"mine"
+
+
+@exercises(
+    "record_vector",
+    *("--classes", "--out", "--set", "--sizes", "--macs-size", "--source", "--salt", "--overwrite"),
+)
+def test_record_vector(tool, tmp_path):
+    out = tmp_path / "dabnet.json"
+    out.write_text("old")
+    network = tmp_path / "toy.py"
+    network.write_text(
+        "from torch import nn\n\n\ndef build(num_classes, width):\n"
+        "    return nn.Sequential(nn.Conv2d(3, width, 3), nn.Conv2d(width, num_classes, 1))\n"
+    )
+    arguments = ["--classes", 5, "--out", out, "--set", "width=4", "--sizes", "8x12", "--macs-size", "8x8"]
+    recorded = tool(
+        "record_vector", f"{network}:build", *arguments, "--source", "me", "--salt", "s", "--overwrite"
+    )
+    assert recorded.status == 0, recorded.err
+    vector = json.loads(out.read_text())
+    assert (vector["source"], vector["salt"], vector["num_classes"]) == ("me", "s", 5)
+    assert vector["macs_8x8"] == 4 * 27 * 36 + 5 * 4 * 36
+    assert [case["input_shape"] for case in vector["cases"]] == [[2, 3, 8, 12]] * 3
+
+
+@exercises("verify_parity", "--network")
+def test_verify_parity(tool, tmp_path):
+    network = tmp_path / "mine.py"
+    network.write_text(
+        "from lednet_mm.cards import Card\n\n"
+        "CARD = Card(name='mine', title='Mine', paper='none', repository='none')\n"
+        "MODEL = dict(type='Segmentor')\n"
+    )
+    vector = Path(__file__).resolve().parents[1] / "data" / "dabnet.json"
+    outcome = tool("verify_parity", vector, "--network", network)
+    assert outcome.status == 1
+    assert "names no vector" in outcome.out
