@@ -27,7 +27,7 @@ from mmseg.registry import MODELS
 
 from lednet_mm.catalog import network_files, variants_of
 from lednet_mm.checkpoints.parity import fill, read_vector
-from lednet_mm.config import load_config
+from lednet_mm.config import Choice, load_config
 from lednet_mm.datasets.card import read_card
 from lednet_mm.records import read_records, write_record
 from lednet_mm.studies.plan import make_plan
@@ -125,6 +125,15 @@ def weights(small_config, tmp_path) -> Path:
     path = tmp_path / "weights.pth"
     torch.manual_seed(0)
     torch.save({"state_dict": MODELS.build(load_config(small_config()).model).state_dict()}, path)
+    return path
+
+
+@pytest.fixture
+def weights_by_name(tmp_path) -> Path:
+    """Untrained weights of the variant that ``COMBINED`` names."""
+    path = tmp_path / "weights.pth"
+    model = load_config(Choice("lednet", "streets", "common", "no_shuffle")).model
+    torch.save({"state_dict": MODELS.build(model).state_dict()}, path)
     return path
 
 
@@ -284,17 +293,17 @@ def test_train_a_network_by_its_name(on_small_streets, tool, tmp_path):
 
 
 @exercises("test", *NAMING)
-def test_test_a_network_by_its_name(on_small_streets, weights, tool, tmp_path):
+def test_test_a_network_by_its_name(on_small_streets, weights_by_name, tool, tmp_path):
     options = ["--split", "val", "--work-dir", tmp_path / "w", "--cfg-options", *on_small_streets]
-    assert tool("test", *COMBINED, weights, *options).status == 0
+    assert tool("test", *COMBINED, weights_by_name, *options).status == 0
     (record,) = records_in(tmp_path / "w", "accuracy")
     assert record.run.variant == "no_shuffle"
 
 
 @exercises("export", *NAMING)
-def test_export_a_network_by_its_name(weights, tool, tmp_path):
+def test_export_a_network_by_its_name(weights_by_name, tool, tmp_path):
     onnx = pytest.importorskip("onnx")
-    assert tool("export", *COMBINED, weights, tmp_path / "a.onnx", "--shape", 32, 64).status == 0
+    assert tool("export", *COMBINED, weights_by_name, tmp_path / "a.onnx", "--shape", 32, 64).status == 0
     facts = {entry.key: entry.value for entry in onnx.load(str(tmp_path / "a.onnx")).metadata_props}
     assert (facts["network"], facts["variant"]) == ("lednet", "no_shuffle")
 
@@ -321,10 +330,10 @@ for _name in ("get_flops", "benchmark"):
 
 
 @exercises("predict", *NAMING, "--cfg-options")
-def test_predict_by_a_network_of_a_name(small_streets, weights, tool, tmp_path):
+def test_predict_by_a_network_of_a_name(small_streets, weights_by_name, tool, tmp_path):
     images = small_streets / "leftImg8bit" / "val"
     options = ["--out", tmp_path / "out", "--cfg-options", "model.test_cfg.mode=whole"]
-    assert tool("predict", *COMBINED, weights, images, *options).status == 0
+    assert tool("predict", *COMBINED, weights_by_name, images, *options).status == 0
     assert len(list((tmp_path / "out").rglob("*.png"))) == 2
 
 
