@@ -33,7 +33,7 @@ def original(tmp_path, monkeypatch):
     yield package / "net.py"
     for name in ("toy_package", "toy_package.net", "net", "toy_again"):
         sys.modules.pop(name, None)
-    MODELS.module_dict.pop("ToyBackbone", None)
+    MODELS.module_dict.pop("ToyEncoder", None)
 
 
 def record(tool, *more):
@@ -50,7 +50,7 @@ def test_a_re_implementation_is_proven_and_a_wrong_one_is_not(original, tool, tm
     assert proven.status == 0, proven.out + proven.err
     assert "equal" in proven.out
     sys.modules.pop("toy_again")
-    MODELS.module_dict.pop("ToyBackbone")
+    MODELS.module_dict.pop("ToyEncoder")
     again.write_text(AGAIN.replace("padding=1", "padding=1, dilation=1, padding_mode='reflect'"))
     wrong = tool("verify_parity", "toynet.json", "--network", again)
     assert wrong.status == 1
