@@ -68,9 +68,6 @@ def options(**more) -> dict:
         "train_cfg.val_interval": 2,
         "train_dataloader.batch_size": 2,
         "default_hooks.checkpoint.interval": 1,
-        # Serialising a list of five images collects the garbage of the whole test session each time.
-        "train_dataloader.dataset.serialize_data": False,
-        "val_dataloader.dataset.serialize_data": False,
         **more,
     }
 
