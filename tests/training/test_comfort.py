@@ -17,7 +17,6 @@ from lednet_mm.errors import InputError
 from lednet_mm.training import comfort
 from lednet_mm.training.comfort import StopHook
 from lednet_mm.training.training import train
-from tests.conftest import SHALLOW
 from tests.training.small import small
 
 
@@ -62,9 +61,7 @@ def test_what_can_decide_is_said():
 
 def test_a_run_that_ends_early_leaves_its_weights_and_records(small_config, tmp_path):
     hook = "dict(type='StopHook', monitor='val_loss', min_delta=100.0, patience=1)"
-    config = small_config(
-        SHALLOW, "train_cfg = dict(val_interval=2)", f"default_hooks['early_stopping'] = {hook}"
-    )
+    config = small_config("train_cfg = dict(val_interval=2)", f"default_hooks['early_stopping'] = {hook}")
     train(config, work_dir=tmp_path / "run")
     assert (tmp_path / "run" / "iter_4.pth").is_file()
     assert not (tmp_path / "run" / "iter_6.pth").exists()
@@ -76,7 +73,7 @@ def test_a_run_that_ends_early_leaves_its_weights_and_records(small_config, tmp_
 def test_pictures_change_nothing_and_show_input_truth_and_prediction(
     small_config, tmp_path, one_thread, monkeypatch
 ):
-    lines = (SHALLOW, "train_cfg = dict(max_iters=2, val_interval=2)")
+    lines = ("train_cfg = dict(max_iters=2, val_interval=2)",)
     train(small_config(*lines), work_dir=tmp_path / "plain")
     shown = []
     overlay = comfort.overlay
@@ -153,7 +150,7 @@ def test_tensorboard_gets_losses_scores_and_pictures(small_config, tool, tmp_pat
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     hook = "default_hooks['pictures'] = dict(type='TrainingPictureHook', interval=2)"
-    config = small_config(SHALLOW, "train_cfg = dict(max_iters=2, val_interval=2)", hook)
+    config = small_config("train_cfg = dict(max_iters=2, val_interval=2)", hook)
     done = tool("train", config, "--work-dir", tmp_path / "run", "--tracker", "tensorboard")
     assert done.status == 0, done.err
     (events,) = (tmp_path / "run").glob("*/vis_data/events*")

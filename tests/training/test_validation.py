@@ -13,7 +13,6 @@ from lednet_mm.checkpoints.reading import read_checkpoint
 from lednet_mm.config import load_config
 from lednet_mm.records import read_records
 from lednet_mm.training.training import train
-from tests.conftest import SHALLOW
 
 
 def loss_by_hand(config, checkpoint):
@@ -34,7 +33,6 @@ def loss_by_hand(config, checkpoint):
 
 def test_the_validation_loss_and_the_best_weights(small_config, tmp_path, one_thread):
     path = small_config(
-        SHALLOW,
         "train_cfg = dict(max_iters=6, val_interval=2)",
         "optim_wrapper = dict(optimizer=dict(lr=1e-2))",
     )
