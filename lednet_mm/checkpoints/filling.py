@@ -12,6 +12,9 @@ from torch import Tensor
 
 from lednet_mm.errors import InputError
 
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""The kinds of tensors that are no parameters, which are also their names in a normalisation."""
+
 
 def fill(name: str, shape: Sequence[int], kind: str, salt: str) -> Tensor:
     """Make a tensor by the vectors' fill rule "v1".

@@ -36,7 +36,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lednet_mm.checkpoints.authors import find_counterpart
-from lednet_mm.checkpoints.filling import fill
+from lednet_mm.checkpoints.filling import STATISTICS, fill
 from lednet_mm.checkpoints.names import NameTable, Output, convert_state
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import read_regular
@@ -319,8 +319,7 @@ def check_parity(
 
     state = {name: fill(name, shape, kind, vector["salt"]) for name, shape, kind in vector["state"]}
     shapes = {name: tuple(shape) for name, shape, _ in vector["state"]}
-    statistics = ("running_mean", "running_var", "num_batches_tracked")
-    unused = {n for n, _, kind in vector["state"] if kind not in statistics and table.rename(n) is None}
+    unused = {n for n, _, kind in vector["state"] if kind not in STATISTICS and table.rename(n) is None}
     result.parameters = ours_count + sum(math.prod(shapes[name]) for name in unused)
     compare.equal("parameters", result.parameters, vector["parameters"])
     compare.equal(

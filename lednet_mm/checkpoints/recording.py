@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lednet_mm.checkpoints.filling import fill
+from lednet_mm.checkpoints.filling import STATISTICS, fill
 from lednet_mm.checkpoints.parity import dropout_of, silence_dropout
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.upstream.pytorch import CONVOLUTIONS, NORMALISATIONS
@@ -37,8 +37,6 @@ DIGITS = 12
 
 TRACED_DEPTH = 3
 """Down to which depth of the module tree the trace of a vector names modules."""
-
-COUNTS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def find_builder(source: str) -> Callable[..., Any]:
@@ -162,7 +160,7 @@ def kind_of_tensor(module: nn.Module, name: str, *, learned: bool) -> str | None
         learned: whether training changes it.
     """
     if isinstance(module, NORMALISATIONS):
-        if name in COUNTS:
+        if name in STATISTICS:
             return name
         return {"weight": "norm_weight", "bias": "norm_bias"}.get(name, "free" if learned else None)
     if isinstance(module, (*CONVOLUTIONS, nn.Linear)) and name in ("weight", "bias"):

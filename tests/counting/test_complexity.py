@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lednet_mm.checkpoints.authors import authors_model, name_table
+from lednet_mm.checkpoints.filling import STATISTICS
 from lednet_mm.checkpoints.parity import build_model
 from lednet_mm.config import Choice, load_config
 from lednet_mm.counting.complexity import count_complexity, trainable_parameters
@@ -26,7 +27,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
 FACTS = {path.stem: json.loads(path.read_text()) for path in sorted(DATA.glob("*.json"))}
 FACTS = {name: facts for name, facts in FACTS.items() if facts.get("macs_by_operator")}
-NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def published(facts: dict) -> tuple[int, int, int]:
@@ -87,7 +87,7 @@ def compare_with_the_authors(name: str) -> None:
     unused = {
         tensor: math.prod(shape)
         for tensor, shape, kind in facts["state"]
-        if kind not in NO_PARAMETERS and name_table(name).rename(tensor) is None
+        if kind not in STATISTICS and name_table(name).rename(tensor) is None
     }
     assert trainable_parameters(model) + sum(unused.values()) == facts["parameters"]
     _, height, width = published(facts)
