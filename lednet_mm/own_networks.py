@@ -22,6 +22,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from lednet_mm.cards import Card, constants_in, network_cards
@@ -89,22 +90,20 @@ def _are_rules(names: Any) -> bool:
         return False
 
 
-def import_own_network(path: Path) -> None:
-    """Import a network's file, which registers its parts, unless this process has imported it already.
+def import_file(path: Path) -> tuple[ModuleType, bool]:
+    """Import a Python file as the module of its name, once in a process; its code runs.
 
-    The sha256 of the file is noted in the records of this process, so that they identify the code.
+    Returns:
+        The module, and whether this call has imported it.
 
     Raises:
-        InputError: the import fails, or another module has the same name.
+        InputError: the file fails, or another module has its name.
     """
-    from lednet_mm.files import file_sha256
-    from lednet_mm.records import note_code
-
     name, path = path.stem, path.resolve()
     module = sys.modules.get(name)
     if module is not None:
         if Path(getattr(module, "__file__", None) or ".").resolve() == path:
-            return
+            return module, False
         raise InputError(f"{path}: a module of the name {name} is there already: give the file another name")
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -116,4 +115,20 @@ def import_own_network(path: Path) -> None:
     except (Exception, SystemExit) as error:  # it is the user's code: anything may come out of it
         del sys.modules[name]
         raise InputError(f"{path}: the network's file fails: {describe_error(error)}") from error
-    note_code(path.name, file_sha256(path))
+    return module, True
+
+
+def import_own_network(path: Path) -> None:
+    """Import a network's file, which registers its parts; once in a process.
+
+    Records of this process then say which code it was, by the file's sha256.
+
+    Raises:
+        InputError: it fails, or another module has its name.
+    """
+    from lednet_mm.files import file_sha256
+    from lednet_mm.records import note_code
+
+    _, imported = import_file(path)
+    if imported:
+        note_code(path.name, file_sha256(path.resolve()))

@@ -9,7 +9,6 @@ are kept.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import platform
 import sys
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 from lednet_mm.checkpoints.filling import STATISTICS, fill
 from lednet_mm.checkpoints.parity import dropout_of, silence_dropout
 from lednet_mm.errors import InputError, describe_error
+from lednet_mm.own_networks import import_file
 from lednet_mm.upstream.pytorch import CONVOLUTIONS, NORMALISATIONS
 
 CLASS_ARGUMENTS = ("num_classes", "classes", "n_classes", "nclass", "num_class", "class_num", "nb_classes")
@@ -54,12 +54,16 @@ def find_builder(source: str) -> Callable[..., Any]:
         raise InputError(f"{source}: name the network as package.module:Name or file.py:Name")
     try:
         if module_name.endswith(".py"):
-            module = _import_file(Path(module_name))
+            path = Path(module_name).resolve(strict=True)
+            sys.path.insert(0, str(path.parent))  # its imports from beside it
+            module, _ = import_file(path)
         else:
             if "" not in sys.path:
                 sys.path.insert(0, "")  # the current folder, as with python -m
             module = importlib.import_module(module_name)
         builder = getattr(module, name)
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{module_name}: no such file") from None
     except AttributeError:
@@ -69,18 +73,6 @@ def find_builder(source: str) -> Callable[..., Any]:
     if not callable(builder):
         raise InputError(f"{source}: {name} is no class or function that builds a network")
     return builder
-
-
-def _import_file(path: Path) -> Any:
-    path = path.resolve(strict=True)
-    sys.path.insert(0, str(path.parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError("no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def build_network(
