@@ -267,7 +267,11 @@ def number_frames(frames: Iterable[Sequence]) -> Frames:
     Returns:
         For each image the number of its sequence, in the order of their first images, and its position there.
     """
-    known = tuple((str(sequence), int(frame)) for sequence, frame in frames)
+    return _number(tuple((str(sequence), int(frame)) for sequence, frame in frames))
+
+
+@lru_cache(maxsize=16)  # the records of a study name the same frames
+def _number(known: Frames) -> Frames:
     numbered: list[tuple[str, int]] = [("", 0)] * len(known)
     for number, members in enumerate(_sequences(known)):
         for place, index in enumerate(members):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 SEQUENCES: Mapping[str, re.Pattern[str] | None] = {
@@ -53,7 +54,7 @@ def recorded_frames(dataset: Any, names: Sequence[str]) -> dict[str, Any]:
     return {"per_image_frames": [list(frame) for frame in frames]}
 
 
-def frames_of_names(config: str, names: Sequence[str]) -> list[tuple[str, int]] | None:
+def frames_of_names(config: str, names: Sequence[str]) -> tuple[tuple[str, int], ...] | None:
     """Return the frames of an older record, which has file names only.
 
     Args:
@@ -66,6 +67,11 @@ def frames_of_names(config: str, names: Sequence[str]) -> list[tuple[str, int]] 
     kinds = [kind for kind in SEQUENCES if f"'type': '{kind}'" in config]
     if len(kinds) != 1:
         return None
-    pattern = SEQUENCES[kinds[0]]
+    return _frames_of_kind(kinds[0], tuple(names))
+
+
+@lru_cache(maxsize=16)  # the records of a study name the same images
+def _frames_of_kind(kind: str, names: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    pattern = SEQUENCES[kind]
     found = [pattern and find_frame(pattern, name) for name in names]
-    return [frame or (f"image {i}", 0) for i, frame in enumerate(found)]
+    return tuple(frame or (f"image {i}", 0) for i, frame in enumerate(found))

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ast
 import re
-import threading
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -35,8 +35,6 @@ Claim = tuple[str, Any, Any, float]
 
 WITH_CATEGORIES = dict.fromkeys(("Cityscapes", "StreetsDataset"), CATEGORIES)
 """Class of a dataset -> its categories, which records do not contain."""
-
-_PARSING = threading.Lock()
 
 
 def find_alteration(record: Record) -> str | None:
@@ -69,11 +67,7 @@ def _nothing(_: Record) -> Iterator[Claim]:
 
 def _run(record: Record) -> Iterator[Claim]:
     """Compare the run that a record names with the entries of its config, if there are any."""
-    known = {name: _literal(text) for name, text in NAMED.findall(record.config.text)}
-    randomness = known.pop("randomness", None)
-    if isinstance(randomness, dict):
-        known["seed"] = randomness.get("seed")
-    for name, value in known.items():
+    for name, value in _named(record.config.text).items():
         said = getattr(record.run, name)
         kind = int if name == "seed" else str
         value = variant_name(value) if name == "variant" else value
@@ -81,13 +75,21 @@ def _run(record: Record) -> Iterator[Claim]:
             yield f"run.{name}", str(said), str(value), 0
 
 
+@lru_cache(maxsize=16)  # the records of one run are read one after another
+def _named(config: str) -> dict[str, Any]:
+    """Return what the text of a config says about the run: its network, dataset, variant, study and seed."""
+    known = {name: _literal(text) for name, text in NAMED.findall(config)}
+    randomness = known.pop("randomness", None)
+    if isinstance(randomness, dict):
+        known["seed"] = randomness.get("seed")
+    return known
+
+
 def _literal(text: str) -> Any:
-    # In CPython 3.11, all threads share the counter of the parser's recursion, which it checks at the end.
-    with _PARSING:
-        try:
-            return ast.literal_eval(text)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            return None
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
 
 
 def _train(record: Record) -> Iterator[Claim]:

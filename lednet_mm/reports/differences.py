@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -13,6 +11,7 @@ import numpy as np
 from lednet_mm.datasets.frames import frames_of_names
 from lednet_mm.evaluation.confusion import unpack
 from lednet_mm.record_format import Record
+from lednet_mm.reports.processes import map_in_processes
 from lednet_mm.statistics import (
     LEVEL,
     RESAMPLES,
@@ -244,7 +243,8 @@ def adjust_family(family: Sequence[Difference]) -> list[Difference]:
 @dataclass(frozen=True)
 class _Resampled:
     what: Hashable
-    frames: int  # key of Differences._blocks
+    frames: int  # hash of the images' frames
+    blocks: Blocks
     frames_known: bool
     scores: Mapping[str, tuple[float, np.ndarray]]  # value of the score, and its resampled values (R,)
 
@@ -263,16 +263,11 @@ class Differences:
         self._load = load
         self._scores = tuple(scores)
         self._known: dict[str, _Resampled | str] = {}
-        self._blocks: dict[int, Blocks] = {}
 
     def prepare(self, names: Iterable[str]) -> None:
         """Read and resample records in parallel."""
         wanted = [name for name in dict.fromkeys(names) if name not in self._known]
-        if not wanted:
-            return
-        # NumPy and zlib release the interpreter's lock.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            self._known.update(zip(wanted, pool.map(self._resample, wanted), strict=True))
+        self._known.update(zip(wanted, map_in_processes(self._resample, wanted), strict=True))
 
     def _resample(self, name: str) -> _Resampled | str:
         try:
@@ -280,9 +275,13 @@ class Differences:
         except ValueError as error:
             return str(error)
         frames = tested.known_frames
-        key = hash(frames)
-        self._blocks[key] = choose_blocks(frames)
-        return _Resampled(tested.what, key, tested.frames is not None, tested.resampled(self._scores))
+        return _Resampled(
+            tested.what,
+            hash(frames),
+            choose_blocks(frames),
+            tested.frames is not None,
+            tested.resampled(self._scores),
+        )
 
     def scores(self, name: str) -> dict[str, float] | None:
         """Return the scores of a record in percent; None if it keeps no matrices."""
@@ -305,7 +304,7 @@ class Differences:
             return pairs
         seeds, ours, theirs = pairs
         by_seed, draws = self._paired(ours, theirs, score)
-        spread = spread_over_seeds(by_seed, draws, self._blocks[ours[0].frames])
+        spread = spread_over_seeds(by_seed, draws, ours[0].blocks)
         known = all(run.frames_known for run in ours)
         return Difference(seeds, paired_interval(spread), frames_known=known, spread=spread)
 
@@ -325,7 +324,7 @@ class Differences:
         if isinstance(pairs, Difference):
             return None
         _, ours, theirs = pairs
-        return seeds_needed(self._paired(ours, theirs, score)[1], self._blocks[ours[0].frames], wished)
+        return seeds_needed(self._paired(ours, theirs, score)[1], ours[0].blocks, wished)
 
     def rank(self, runs: Sequence[Seeds], score: str = MIOU) -> list[Rank] | None:
         """Rank networks on the seeds that all have.
@@ -350,7 +349,7 @@ class Differences:
         for group in found:
             scores = [run.scores[score] for run in group]
             by_seed, draws = np.array([s for s, _ in scores]), np.stack([d for _, d in scores], axis=1)
-            spreads.append(spread_over_seeds(by_seed, draws, self._blocks[group[0].frames]))
+            spreads.append(spread_over_seeds(by_seed, draws, group[0].blocks))
         return rank_networks(spreads)
 
     def _pairs(

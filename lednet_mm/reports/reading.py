@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -19,6 +18,7 @@ from lednet_mm.record_format import Name, Record, Run, one_or_several
 from lednet_mm.records import explain, find_records, read_record, sort_records
 from lednet_mm.reports.alterations import find_alteration
 from lednet_mm.reports.differences import TestedImages, read_images
+from lednet_mm.reports.processes import map_in_processes
 from lednet_mm.reports.runs import record_name
 from lednet_mm.studies.baseline import Baseline
 from lednet_mm.terminal import tracked
@@ -124,7 +124,8 @@ def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) 
         if not Path(folder).is_dir():
             raise InputError(f"{folder}: no such folder")
     found = find_records(folders)
-    files = [path for path in found if not _belongs_to_report(path, folders, out)]
+    belongs_to_report = _folders_of_report(folders, out)
+    files = [path for path in found if not belongs_to_report(path.parent)]
     notes = []
     if len(files) < len(found):
         notes.append(f"{len(found) - len(files)} files in {out}, the report's own folder, are not read")
@@ -133,25 +134,20 @@ def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) 
     problems: dict[Path, str] = {}
     shared: dict[Any, Any] = {}
     unchecked = 0
-    # zlib and NumPy work outside the interpreter's lock.
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
-        results = zip(files, pool.map(_read, files), strict=True)
-        for path, result in tracked(results, "reading records", total=len(files)):
-            if isinstance(result, str):
-                problems[path] = result
-                continue
-            record, checked = result
-            if record.run.trial is not None:  # it only served to choose a setting, so it is not a result
-                continue
-            name = record_name(record)
-            if name not in records:
-                records[name], paths[name] = _sharing(record, shared), path
-                unchecked += not checked
-            elif read_record(path) != read_record(paths[name]):
-                problems[path] = f"another record has the same name: {paths[name]}"
-    finally:
-        pool.shutdown(cancel_futures=True)
+    results = zip(files, map_in_processes(_read, files), strict=True)
+    for path, result in tracked(results, "reading records", total=len(files)):
+        if isinstance(result, str):
+            problems[path] = result
+            continue
+        record, checked = result
+        if record.run.trial is not None:  # it only served to choose a setting, so it is not a result
+            continue
+        name = record_name(record)
+        if name not in records:
+            records[name], paths[name] = _sharing(record, shared), path
+            unchecked += not checked
+        elif read_record(path) != read_record(paths[name]):
+            problems[path] = f"another record has the same name: {paths[name]}"
     studies = _read_studies(files, problems)
     if not records:
         seen = ""
@@ -176,17 +172,22 @@ def _notes_of_dates(ordered: Sequence[Record]) -> list[str]:
     return [f"{len(late)} records have a date in the future, the last is {what}: a clock was wrong"]
 
 
-def _belongs_to_report(path: Path, folders: Sequence[str | Path], out: str | Path | None) -> bool:
+def _folders_of_report(folders: Sequence[str | Path], out: str | Path | None) -> Callable[[Path], bool]:
+    """Return a function that says whether a folder of records belongs to the report and is not read."""
     if out is None:
-        return False
-    place, folder = path.resolve(), Path(out).resolve()
+        return lambda place: False
+    report = Path(out).resolve()
     given = {Path(name).resolve() for name in folders}
-    # A committed report is in the same folder as "records".
-    return (
-        folder in place.parents
-        and place.parent != folder / "records"
-        and not any(other == folder or folder in other.parents for other in given)
-    )
+    if any(other == report or report in other.parents for other in given):
+        return lambda place: False
+
+    @cache
+    def belongs(place: Path) -> bool:
+        # A committed report is in the same folder as "records".
+        real = place.resolve()
+        return report in (real, *real.parents) and real != report / "records"
+
+    return belongs
 
 
 def _read(path: Path) -> tuple[Record, bool] | str:

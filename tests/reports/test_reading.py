@@ -1,11 +1,8 @@
 """A report finds edited records, names odd files, and does not read its own folder."""
 
-import gc
 import json
 import os
 import shutil
-import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,7 +10,6 @@ import pytest
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.confusion import pack
 from lednet_mm.records import new_record, write_record
-from lednet_mm.reports.alterations import find_alteration
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.recipes import recipe_of
 from lednet_mm.reports.sections.runs import Runs
@@ -24,7 +20,6 @@ from tests.reports.made import (
     benchmark,
     complexity,
     content_of,
-    failure,
     latency,
     train,
     write_study,
@@ -254,33 +249,3 @@ def test_an_odd_config_has_a_recipe_all_the_same():
     ):
         assert isinstance(recipe_of(text), str), text
     assert recipe_of(CONFIG).startswith("AdamW 0.002, 100 iterations of 4 images (")
-
-
-@pytest.fixture
-def _busy_collector():
-    """Let the garbage collector run very often, and other threads run whenever it does."""
-
-    def let_others_run(*_):
-        for _ in range(100):
-            pass
-
-    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
-    sys.setswitchinterval(1e-6)
-    gc.callbacks.append(let_others_run)
-    gc.freeze()
-    gc.set_threshold(7)
-    yield
-    gc.set_threshold(*thresholds)
-    gc.unfreeze()
-    gc.callbacks.remove(let_others_run)
-    sys.setswitchinterval(interval)
-
-
-@pytest.mark.usefixtures("_busy_collector")
-def test_several_threads_can_check_records():
-    """In CPython 3.11, a thread's parser fails if another thread parses during a garbage collection."""
-    config = "randomness = " + "[" * 20 + "1, 2, {'a': (1, 2)}" + "]" * 20
-    record = failure()
-    record = record.model_copy(update={"config": record.config.model_copy(update={"text": config})})
-    with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(find_alteration, [record] * 400)) == {None}
