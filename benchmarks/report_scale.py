@@ -1,4 +1,4 @@
-"""Time a report over many runs: 10,000 may take at most 80 s and 2 GiB, and the page must open in 3 s.
+"""Time a report over many runs: 10,000 may take at most 60 s and 2 GiB, and the page must open in 3 s.
 
 The script writes synthetic records that are as large as real ones: confusion matrices of CamVid's 233 test
 and 101 validation images, a validation curve, and latencies of 100 samples. Each network has 10 variants with
@@ -28,7 +28,7 @@ from lednet_mm.evaluation.confusion import pack, scores
 from lednet_mm.statistics import class_iou
 
 SEEDS, VARIANTS = 10, 10
-LIMIT_SECONDS, LIMIT_MIB, LIMIT_PAGE_SECONDS = 80.0, 2048.0, 3.0
+LIMIT_SECONDS, LIMIT_MIB, LIMIT_PAGE_SECONDS = 60.0, 2048.0, 3.0
 IMAGES = {"val": 101, "test": 233}
 CLASSES = CamVidDataset.METAINFO["classes"]
 POOL = 64

@@ -76,10 +76,12 @@ LIBRARIES = {
 
 def plain(value: Any) -> Any:
     """Convert NumPy and tensor values, tuples and mappings to JSON's types; NaN becomes None."""
-    if isinstance(value, Mapping):
-        return {_encodable(str(key)): plain(item) for key, item in value.items()}
+    if value is None or type(value) in (int, bool):  # most values are, and the checks below take longer
+        return value
     if isinstance(value, str):
         return _encodable(value)
+    if isinstance(value, Mapping):
+        return {_encodable(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
         return [plain(item) for item in value]
     if hasattr(value, "tolist"):

@@ -7,6 +7,7 @@ from torch import nn
 
 from lednet_mm.catalog import network_files
 from lednet_mm.config import Choice, load_config
+from lednet_mm.deployment.inference import input_channels
 from tests.networks.base import heads_of, several, without_values
 
 CLASSES = {"camvid": 11, "cityscapes": 19}
@@ -28,5 +29,6 @@ def test_config(network: str, dataset: str):
         for loss in several(head.loss_decode):
             if type(loss).__name__ == "WeightedCrossEntropy":
                 assert loss.class_weight == list(config.class_weight)
+    assert input_channels(model) == 3
     assert not [m for m in model.modules() if isinstance(m, nn.SyncBatchNorm)]
     assert "Pretrained" not in str(config.model)

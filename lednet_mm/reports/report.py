@@ -9,6 +9,7 @@ from pathlib import Path
 from lednet_mm.reports.content import Content
 from lednet_mm.reports.folder import ReportFolder
 from lednet_mm.reports.page import write_page
+from lednet_mm.reports.processes import map_in_processes
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.sections import make_sections
 from lednet_mm.studies.baseline import Baseline
@@ -72,9 +73,9 @@ def write_report(
     for section in sections:
         files |= section.files()
     folder.check(files)  # before the plots and predictions, which take long
-    for section in sections:
-        for plot in section.plots():
-            files |= plot.files()
+    plots = [plot for section in sections for plot in section.plots()]
+    for drawn in map_in_processes(lambda index: plots[index].files(), range(len(plots)), least=2, chunk=1):
+        files |= drawn
     folder.check(files)
     if page:
         files[PAGE] = write_page(content, sections, folder.place).encode()

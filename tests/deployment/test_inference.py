@@ -8,14 +8,12 @@ import torch
 from mmseg.registry import MODELS
 from torch import nn
 
-from lednet_mm.catalog import network_files
 from lednet_mm.config import load_config
 from lednet_mm.counting.complexity import count_complexity
 from lednet_mm.deployment.export import export_onnx
 from lednet_mm.deployment.inference import Inference, build_network, input_channels
 from lednet_mm.errors import InputError
 from lednet_mm.records import read_records
-from tests.networks.base import without_values
 
 THEIRS = Path(mmseg.__file__).parent / ".mim/configs"
 ERFNET = THEIRS / "erfnet/erfnet_fcn_4xb4-160k_cityscapes-512x1024.py"
@@ -44,13 +42,6 @@ def test_the_logits_are_those_that_mmsegmentation_predicts_with(path):
     assert torch.equal(logits, expected)
     assert not any(isinstance(module, nn.SyncBatchNorm) for module in network.modules())
     assert input_channels(network) == 3
-
-
-@pytest.mark.parametrize("path", network_files().values(), ids=lambda p: p.stem)
-def test_every_network_here_takes_three_channels(path):
-    config = load_config(path)
-    config.model.num_classes = 19
-    assert input_channels(without_values(config.model)) == 3
 
 
 def test_one_channel_is_counted_as_one(small_config):

@@ -173,6 +173,7 @@ class Fault:
             0 or the fault does not end the command.
         changes: patterns (of ``Path.match``) of files that may change or go; all others must stay.
         also: further checks afterwards.
+        drawn: whether a report draws its plots, which takes most of its time.
     """
 
     what: str
@@ -182,6 +183,7 @@ class Fault:
     says: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     also: Sequence[Check] = field(default_factory=tuple)
+    drawn: bool = True
 
 
 def run_tool(name: str, *arguments: object) -> Outcome:

@@ -12,7 +12,8 @@ class TestCFPNet(NetworkTest):
     """As released."""
 
     vector = "cfpnet"
-    kept_norms = 20
+    narrow = {"model.backbone.dilations": ((2,), (4, 8))}
+    kept_norms = 10
 
 
 cfpnet = partial(built, type="CFPNet")

@@ -13,6 +13,7 @@ class TestDFANet(NetworkTest):
     """As re-implemented by zh320."""
 
     vector = "zh320_dfanet"
+    narrow = {"model.backbone.blocks": (1, 1, 1)}
 
 
 encoder = partial(built, type="DFANet")

@@ -30,6 +30,7 @@ class TestSEDPNShuffleNet(NetworkTest):
     """With the class's defaults."""
 
     vector = "sedpshufflenet"
+    giant = True
     kept_norms = 34
 
     def build(self):

@@ -14,6 +14,7 @@ class TestSegNet(NetworkTest):
     """As in Efficient-Segmentation-Networks."""
 
     vector = "segnet"
+    giant = True
     size = (32, 48)
     narrow = {"model.backbone.channels": (8, 8, 16, 16, 16), "model.decode_head.in_channels": 8}
 

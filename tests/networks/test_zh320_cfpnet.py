@@ -12,6 +12,7 @@ class TestZH320CFPNet(NetworkTest):
     """As re-implemented by zh320."""
 
     vector = "zh320_cfpnet"
+    narrow = {"model.backbone.dilations": ((2,), (4, 8))}
 
 
 encoder = partial(built, type="ZH320CFPNet")

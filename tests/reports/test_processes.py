@@ -1,10 +1,11 @@
 """Records are read by several processes with the results, order and errors of one."""
 
 import os
+from functools import partial
 
 import pytest
 
-from lednet_mm.reports import processes
+from lednet_mm.reports import reading
 from lednet_mm.reports.processes import map_in_processes
 from lednet_mm.reports.reading import read_evidence
 from tests.conftest import ROOT
@@ -37,7 +38,7 @@ def test_an_error_ends_the_work():
 
 def test_evidence_is_the_same_with_processes_and_without(monkeypatch):
     alone = read_evidence([STUDY])
-    monkeypatch.setattr(processes, "LEAST", 1)
+    monkeypatch.setattr(reading, "map_in_processes", partial(map_in_processes, least=1))
     together = read_evidence([STUDY])
     assert together.paths == alone.paths
     assert [record.id for record in together.records] == [record.id for record in alone.records]

@@ -111,14 +111,16 @@ def curves_of(rows: pd.DataFrame, looks: Looks) -> list[Curve]:
         rows: rows of the result of :func:`learning_curves`; a network with a single point has no curve.
         looks: colours of the networks, and lines of the variants.
     """
+    key = ["network", "variant"]
+    points = rows.groupby([*key, "iteration"])["miou_percent"].agg(["mean", "min", "max", "size"])
+    records = rows.groupby(key)["_train"].unique()
 
     def curves() -> Iterator[Curve]:
-        for (network, variant), part in rows.groupby(["network", "variant"]):
-            points = part.groupby("iteration")["miou_percent"].agg(["mean", "min", "max", "size"])
-            if len(points) > 1:
+        for (network, variant), part in points.reset_index("iteration").groupby(level=key):
+            if len(part) > 1:
                 row = {"network": network, "variant": variant}
-                records = list(dict.fromkeys(part["_train"]))
-                yield Curve(network_name(row), looks.of(row), points.reset_index(), records)
+                trainings = list(records[network, variant])
+                yield Curve(network_name(row), looks.of(row), part.reset_index(drop=True), trainings)
 
     return sorted(curves(), key=lambda curve: -curve.points["mean"].iloc[-1])
 
