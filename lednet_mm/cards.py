@@ -60,6 +60,10 @@ class Card:
         published: the names of its rows in ``lednet_mm/reports/published.csv``.
         unused: the names of trainable parameters on which no loss depends, where ``*`` stands for any text.
             All others get a gradient in every training step.
+        from_mmsegmentation: whether the network is MMSegmentation's own.
+        authors_forms: for MMSegmentation's form of a network that it has otherwise than the authors, the
+            names of the networks in the authors' form; the first is the same size. The card's deviations say
+            what is different.
 
     Raises:
         ValueError: a field has the wrong type, or two vectors are of the network itself.
@@ -74,6 +78,8 @@ class Card:
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     published: Sequence[str] = ()
     unused: Sequence[str] = ()
+    from_mmsegmentation: bool = False
+    authors_forms: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name in ("name", "title", "paper", "repository"):
@@ -81,7 +87,11 @@ class Card:
                 raise ValueError(f"{name} is a text, not {value!r}")
         if not isinstance(self.commit, str | None):
             raise ValueError(f"commit is a text or None, not {self.commit!r}")
-        for name in ("deviations", "published", "unused"):
+        if not isinstance(self.from_mmsegmentation, bool):
+            raise ValueError(f"from_mmsegmentation is True or False, not {self.from_mmsegmentation!r}")
+        if self.authors_forms and not (self.from_mmsegmentation and self.deviations):
+            raise ValueError("authors_forms needs from_mmsegmentation and the deviations from these forms")
+        for name in ("deviations", "published", "unused", "authors_forms"):
             value = getattr(self, name)
             if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
                 raise ValueError(f"{name} is a list of texts, not {value!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,10 @@ HEADER = f"""\
   gradient) from that of the code in the repository, in float64 and relative to the spread of that
   output. It is rounded up to a power of ten. A dash means that there is no vector, so that the
   network is not proven.
+* **As MMSegmentation's?** says whether MMSegmentation has the same network: *equal* was proven with
+  the reference vector, *differs* is explained [below](#what-mmsegmentation-has-otherwise), *its own*
+  is MMSegmentation's network, which nothing proves, and a dash means that MMSegmentation does not
+  have it.
 * **Published** numbers are taken from their sources and were obtained with other recipes, input
   sizes and machines. This project has not measured them, and rows cannot be compared with each
   other.
@@ -190,18 +194,59 @@ def render(networks: Sequence[NetworkFacts]) -> str:
     """Return the page as Markdown: the header, one table, and a section for each network."""
     lines = [HEADER, "## All networks", ""]
     lines += [
-        "| network | name | parameters (M) | MACs (G) | parity error below | in training |",
-        "|---|---|---:|---:|---:|---:|",
+        "| network | name | parameters (M) | MACs (G) | parity error below | in training "
+        "| as MMSegmentation's? |",
+        "|---|---|---:|---:|---:|---:|---|",
     ]
+    differing = {name for network in networks for name in network.card.authors_forms}
     for network in networks:
         macs = "–" if network.macs is None else f"{network.macs / 1e9:.2f}"
         anchor = f"[{network.card.title}](#{_anchor(_heading(network))})"
         size = f"{network.params / 1e6:.3f} | {macs}"
         parity = f"{_below(network.error)} | {_below(network.training_error)}"
-        lines.append(f"| {anchor} | `{network.name}` | {size} | {parity} |")
+        compared = _compared(network, differing)
+        lines.append(f"| {anchor} | `{network.name}` | {size} | {parity} | {compared} |")
+    lines += _differences(networks)
     for network in networks:
         lines += ["", f"## {_heading(network)}", "", *_section(network)]
     return "\n".join(lines) + "\n"
+
+
+def _compared(network: NetworkFacts, differing: Container[str]) -> str:
+    """Return how a network compares with MMSegmentation's of the same name, in a word or two."""
+    if network.name != network.card.name:  # another version of the network
+        return "–"
+    if network.name in differing:
+        return "differs"
+    if not network.card.from_mmsegmentation:
+        return "–"
+    return "its own" if network.error is None else "equal"
+
+
+def _differences(networks: Sequence[NetworkFacts]) -> list[str]:
+    """Return the table of the networks that MMSegmentation has otherwise than their authors."""
+    by_name = {network.name: network for network in networks}
+    lines = [
+        *("", "## What MMSegmentation has otherwise", ""),
+        "The networks in the first column follow the authors' code and are proven; in the second is",
+        "MMSegmentation's form. Sizes are those of the authors' form (the first one) and then of",
+        "MMSegmentation's, in inference and, in brackets, in training.",
+        "",
+        "| authors' form | MMSegmentation's | MMSegmentation's differs | parameters (M) | MACs (G) |",
+        "|---|---|---|---:|---:|",
+    ]
+    for form in networks:
+        names = [name for name in form.card.authors_forms if name in by_name]
+        if not names:
+            continue
+        first = by_name[names[0]]
+        params = ", ".join(
+            f"{network.params / 1e6:.4f} ({network.params_train / 1e6:.4f})" for network in (first, form)
+        )
+        macs = ", ".join(f"{(network.macs or 0) / 1e9:.3f}" for network in (first, form))
+        cells = (", ".join(f"`{name}`" for name in names), f"`{form.name}`", " ".join(form.card.deviations))
+        lines.append(f"| {' | '.join(cells)} | {params} | {macs} |")
+    return lines
 
 
 def _heading(network: NetworkFacts) -> str:

@@ -62,6 +62,8 @@ CARDS = [
         paper="arXiv:1808.00897",
         repository=MMSEG,
         deviations=["A ReLU stands before the sigmoid of the fusion's gate, which is never below 0.5."],
+        from_mmsegmentation=True,
+        authors_forms=["bisenetv1"],
     ),
     Card(
         name="bisenetv2_mmseg",
@@ -73,6 +75,8 @@ CARDS = [
             "The aggregation enlarges maps bilinearly; CoinCheung's takes the nearest value.",
             "The auxiliary heads are others: 11.4 M parameters instead of 1.9 M, which only training uses.",
         ],
+        from_mmsegmentation=True,
+        authors_forms=["bisenetv2"],
         # A shift that the next normalisation takes out again.
         unused=["backbone.semantic.stage4_CEBlock.gap.1.bias"],
     ),

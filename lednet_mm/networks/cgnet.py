@@ -22,6 +22,7 @@ CARD = Card(
     commit="cfccea3",
     vectors={"cgnet": Vector()},
     published=["CGNet"],
+    from_mmsegmentation=True,
 )
 
 

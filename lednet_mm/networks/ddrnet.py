@@ -71,6 +71,8 @@ CARDS = [
         paper=PAPER,
         repository=MMSEG,
         deviations=["The first two convolutions have no bias; the authors' have one."],
+        from_mmsegmentation=True,
+        authors_forms=["ddrnet23_slim", "ddrnet23"],
     ),
 ]
 

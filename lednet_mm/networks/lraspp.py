@@ -48,6 +48,8 @@ CARDS = [
             "It dilates from 1/8 on; torchvision's stays at 1/16.",
             "The head joins maps at 1/2, 1/4 and 1/8; torchvision's adds logits at 1/8 and 1/16.",
         ],
+        from_mmsegmentation=True,
+        authors_forms=["lraspp_torchvision"],
     ),
 ]
 

@@ -88,6 +88,8 @@ CARDS = [
             "The auxiliary heads see maps that are not rectified; the authors' see rectified ones.",
             "Channels are dropped before the main classifier in training; the authors drop none.",
         ],
+        from_mmsegmentation=True,
+        authors_forms=["pidnet_s", "pidnet_m", "pidnet_l"],
     ),
 ]
 

@@ -46,6 +46,8 @@ CARDS = [
             "The head's linear layers are followed by a normalisation and a ReLU; the authors' are not.",
             "The layer normalisations of patches and of reduced keys have an eps of 1e-6, not 1e-5.",
         ],
+        from_mmsegmentation=True,
+        authors_forms=["segformer_b0"],
     ),
 ]
 

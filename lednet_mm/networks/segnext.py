@@ -29,6 +29,7 @@ CARD = Card(
     deviations=["The bases from which the head starts are fixed; the authors' are drawn in every forward."],
     vectors={"segnext_t": Vector()},
     published=["SegNeXt-T"],
+    from_mmsegmentation=True,
 )
 
 

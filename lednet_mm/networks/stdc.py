@@ -51,6 +51,8 @@ CARDS = [
         paper=PAPER,
         repository=MMSEG,
         deviations=[OTHER_HEADS],
+        from_mmsegmentation=True,
+        authors_forms=["stdc1"],
     ),
     Card(
         name="stdc2_mmseg",
@@ -58,6 +60,8 @@ CARDS = [
         paper=PAPER,
         repository=MMSEG,
         deviations=[OTHER_HEADS],
+        from_mmsegmentation=True,
+        authors_forms=["stdc2"],
     ),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,10 @@ def test_the_page_names_every_network():
     files = {path.stem for path in (ROOT / "tests/data").glob("*.json")}
     without = len(not_proven) + len(set(vectors) - files)
     assert page.count("* Not proven: it has no reference vector.") == without
-    assert page.count("\n## ") == len(vectors) + len(not_proven) + 2
+    assert page.count("\n## ") == len(vectors) + len(not_proven) + 3
+    for card in cards:
+        for name in card.authors_forms:
+            assert re.search(rf"\| `{name}` \|.*\| differs \|", page)
 
 
 def test_every_published_row_is_on_one_card():
@@ -60,7 +64,7 @@ def test_the_published_rows_of_a_network():
 
 def test_a_section():
     page = render([facts()])
-    assert "[DABNet](#dabnet-dabnet) | `dabnet` | 0.757 | 10.41 | 1e-11 | 1e-11 |" in page
+    assert "[DABNet](#dabnet-dabnet) | `dabnet` | 0.757 | 10.41 | 1e-11 | 1e-11 | – |" in page
     assert "## DABNet: dabnet\n" in page
     assert "Paper: arXiv:1907.11357. Code: github.com/Reagan1311/DABNet." in page
     assert "DABNet: 0.76 M parameters; 104 FPS (GTX 1080Ti, 512x1024); Cityscapes test 70.1 % mIoU" in page
@@ -77,7 +81,25 @@ def test_what_is_not_proven_says_so():
     page = render([facts("unet", error=None, training_error=None)])
     assert "## UNet-S5-D16 (MMSegmentation's): unet\n" in page
     assert "* Not proven: it has no reference vector." in page
-    assert "| – | – |" in page
+    assert "| – | – | its own |" in page
+
+
+def test_a_network_that_mmsegmentation_has_otherwise():
+    theirs = facts("pidnet_s_mmseg", error=None, training_error=None, params=7_717_839, macs=11_900_000_000)
+    page = render([facts("pidnet_s", params=7_717_999, macs=11_920_000_000), theirs, facts("cgnet")])
+    assert re.search(r"`pidnet_s` \|.*\| differs \|\n", page)
+    assert re.search(r"`pidnet_s_mmseg` \|.*\| its own \|\n", page)
+    assert re.search(r"`cgnet` \|.*\| equal \|\n", page)
+    (row,) = re.findall(r"^\| `pidnet_s` \| `pidnet_s_mmseg` \| (.*)$", page, re.MULTILINE)
+    assert row.startswith("The first two convolutions have no bias; the authors' have one.")
+    assert "| 7.7180 (0.7566), 7.7178 (0.7566) | 11.920, 11.900 |" in row
+
+
+def test_the_forms_of_the_authors_are_networks():
+    cards = network_cards()
+    for card in cards.values():
+        assert all(cards[name].vector for name in card.authors_forms)
+        assert ("MMSegmentation's)" in card.title) <= card.from_mmsegmentation
 
 
 def test_another_version_of_a_network_has_a_section_of_its_own():

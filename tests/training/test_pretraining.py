@@ -1,6 +1,9 @@
 """LEDNet's encoder is pretrained on a folder of images, and starts a segmentation network."""
 
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -87,6 +90,24 @@ def test_pretrained_resumed_and_taken_by_a_segmentation_network(
     assert done.status == 0, done.err
     encoder = [n for n in states[0] if n.startswith("backbone.") and not n.endswith("num_batches_tracked")]
     assert f"{len(encoder)} of its encoder's {len(encoder)}" in done.out + done.err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")
+def test_two_processes_pretrain_and_count_each_image_once(folder, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port"]
+    command += ["29581", "tools/pretrain.py", folder, "--launcher", "pytorch", "--work-dir", tmp_path]
+    command += ["--cfg-options", *SMALL, "train_cfg.max_epochs=1", "train_dataloader.batch_size=2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    records, problems = read_records([tmp_path])
+    assert problems == {}
+    by_kind = {record.kind: record for record in records}
+    assert by_kind["train"].values["processes"] == 2
+    assert by_kind["train"].values["iterations"] == 3  # 12 images, 2 in each of two processes
+    assert by_kind["classification"].details["images"] == 6
+    hits = by_kind["classification"].values["top1_percent"] / 100 * 6
+    assert hits == pytest.approx(round(hits))
 
 
 def test_a_folder_without_classes_is_refused(folder, tmp_path, tool):
