@@ -89,7 +89,10 @@ def main() -> None:
     if not finished(work_dir / "latency", "latency"):
         print("timing all networks, interleaved", flush=True)
         tool("benchmark", *runs, *on_streets, "--shape", HEIGHT, WIDTH, "--work-dir", work_dir / "latency")
-    title = f"Demo: generated streets at {WIDTH}x{HEIGHT}, {arguments.iterations} iterations on a CPU"
+    title = (
+        f"Demo: generated streets at {WIDTH}x{HEIGHT}, {arguments.iterations} iterations on a CPU, one seed: "
+        "an example of a report and no finding"
+    )
     tool("report", work_dir, "--out", work_dir / "report", "--title", title, "--pictures", 3)
     print(f"\n{(work_dir / 'report' / 'summary.md').read_text()}")
     page = work_dir / "report" / "index.html"
