@@ -13,7 +13,7 @@ from mmseg.registry import MODELS
 from PIL import Image
 
 from lednet_mm.config import load_config
-from lednet_mm.evaluation import prediction
+from lednet_mm.evaluation import prediction, stream
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (48, 80, 3), np.uint8)
 
@@ -108,16 +108,14 @@ def test_an_image_beside_its_picture_is_an_input(predict, images):
 
 
 def test_a_disk_that_fills_up_keeps_what_was_written(predict, images, monkeypatch):
-    from lednet_mm import files
-
-    written = files.write_atomically
+    written = stream.write_atomically
 
     def full(path: Path, data: bytes) -> None:
         if path.name == "b.png":
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         written(path, data)
 
-    monkeypatch.setattr(files, "write_atomically", full)
+    monkeypatch.setattr(stream, "write_atomically", full)
     done = predict(images)
     assert done.status == 2
     assert done.out.startswith("1 of 2 images predicted")
