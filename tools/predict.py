@@ -30,7 +30,7 @@ EXAMPLES = """examples:
   python tools/predict.py configs/lednet_camvid.py lednet_camvid.onnx drive.mp4 --out overlay.mp4 \\
       --engine openvino --show-fps
 
-If OUT ends in .mp4, .m4v, .mov, .mkv, .avi or .webm, one video is written, otherwise a folder of pictures.
+If OUT ends in .mp4, .m4v, .mov, .mkv or .avi, one video is written, otherwise a folder of pictures.
 A folder of images as a video shows them in the order of their names. Ctrl-C ends a camera.
 """
 

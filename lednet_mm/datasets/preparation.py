@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from mmcv.transforms import LoadAnnotations, LoadImageFromFile
+from mmcv.transforms import Resize as PlainResize
 from mmengine.config import Config
+from mmseg.datasets.transforms import PackSegInputs, Resize
 from mmseg.registry import DATASETS, TRANSFORMS
+from torch import Tensor
 
 from lednet_mm.datasets.base import SegDataset
 from lednet_mm.datasets.cityscapes import Cityscapes
@@ -91,3 +95,73 @@ def _own_ids(dataset: Any, names: tuple[str, ...]) -> tuple[int, ...] | None:
     if getattr(dataset, "reduce_zero_label", False):
         return tuple(range(1, len(names) + 1))
     return None
+
+
+@dataclass(frozen=True)
+class Resizing:
+    """How a test pipeline changes the size of an image: mmcv's ``Resize``, bilinear.
+
+    Attributes:
+        scale: (width, height) of the result; with ``keep_ratio`` the box into which it fits, whatever side is
+            the longer one. None if there are factors.
+        factors: factors of width and height.
+        keep_ratio: whether the ratio of the sides is kept.
+    """
+
+    scale: tuple[int, int] | None
+    factors: tuple[float, float] = (1.0, 1.0)
+    keep_ratio: bool = False
+
+    def size(self, height: Any, width: Any) -> tuple[Any, Any]:
+        """Return the height and width of the result.
+
+        Args:
+            height: height of the image, a number or, where a network is traced, a tensor.
+            width: width of the image.
+        """
+        if self.scale is not None and not self.keep_ratio:
+            return self.scale[1], self.scale[0]
+        if isinstance(height, Tensor) or isinstance(width, Tensor):
+            h, w = (torch.as_tensor(side).double() for side in (height, width))
+            larger, smaller, least = torch.maximum(h, w), torch.minimum(h, w), torch.minimum
+        else:
+            h, w = height, width
+            larger, smaller, least = max(h, w), min(h, w), min
+        of_width, of_height = self.factors
+        if self.scale is not None:
+            of_width = of_height = least(max(self.scale) / larger, min(self.scale) / smaller)
+        sides = h * of_height, w * of_width
+        rows, columns = (
+            (side + 0.5).floor().long() if isinstance(side, Tensor) else int(side + 0.5) for side in sides
+        )
+        return rows, columns
+
+    def __str__(self) -> str:
+        if self.scale is None:
+            return f"height x {self.factors[1]:g}, width x {self.factors[0]:g}"
+        width, height = self.scale
+        if self.keep_ratio:
+            return f"the largest that fits into {max(width, height)}x{min(width, height)}, same ratio"
+        return f"{height}x{width}"
+
+
+def resizing_of(config: Config) -> Resizing | None:
+    """Return how a config's test pipeline resizes images; None if it leaves their size.
+
+    Raises:
+        InputError: the pipeline does something else to an image, which it names.
+    """
+    found = None
+    for step in without_labels(dataset_settings(config)["pipeline"]):
+        kind = class_meant(TRANSFORMS, step)
+        if isinstance(kind, type) and issubclass(kind, (LoadImageFromFile, PackSegInputs)):
+            continue
+        made = TRANSFORMS.build(step) if kind in (PlainResize, Resize) else None
+        if made is None or found or (made.interpolation, made.backend) != ("bilinear", "cv2"):
+            raise InputError(
+                f"{config.filename}: step {step.get('type')} of the test pipeline has no equal outside of it: "
+                "images can be loaded, resized once (bilinear, cv2) and packed"
+            )
+        factors = made.scale_factor or (1.0, 1.0)
+        found = Resizing(None if made.scale is None else tuple(made.scale), factors, made.keep_ratio)
+    return found

@@ -203,7 +203,7 @@ class ScorePredictor(ImagePredictor):
     ) -> None:
         super().__init__(config)
         self.tiles, self.measure = tiles, measure
-        self._threshold = float(getattr(self.model.decode_head, "threshold", None) or 0.5)
+        self.threshold = float(getattr(self.model.decode_head, "threshold", None) or 0.5)
 
     @abstractmethod
     def _whole(self, sample: Any, name: str) -> tuple[Tensor, Tensor | None]:
@@ -227,7 +227,7 @@ class ScorePredictor(ImagePredictor):
             ids, how_certain = self._in_tiles(sample, self.tiles, loaded.name)
         else:
             scores, known = self._whole(sample, loaded.name)
-            ids = class_ids(scores, self._threshold) if known is None else known
+            ids = class_ids(scores, self.threshold) if known is None else known
             how_certain = certainty(scores, self.measure) if self.measure else None
         return Prediction(
             ids.cpu().numpy().astype(np.uint8),
@@ -252,7 +252,7 @@ class ScorePredictor(ImagePredictor):
             # The pipeline has changed the size, so the scores are resized as those of a whole image are.
             strips = [self._resized(torch.cat(list(strips), 1), original)]
         found = [
-            (class_ids(part, self._threshold), certainty(part, self.measure) if self.measure else None)
+            (class_ids(part, self.threshold), certainty(part, self.measure) if self.measure else None)
             for part in strips
         ]
         measured = [part for _, part in found if part is not None]

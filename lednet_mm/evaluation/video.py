@@ -21,7 +21,6 @@ CODECS = {
     ".mov": "mp4v",
     ".mkv": "mp4v",
     ".avi": "MJPG",
-    ".webm": "VP80",
 }
 """Ending of a video's name, in lower case -> the codec (FourCC) that OpenCV's own FFmpeg writes for it."""
 
@@ -126,9 +125,9 @@ def require_codec(path: Path) -> None:
         InputError: no codec writes files with this ending.
     """
     with tempfile.TemporaryDirectory() as folder:
-        probe = VideoWriter(Path(folder) / f"probe{path.suffix}", USUAL_RATE)
+        probe = VideoWriter(path, USUAL_RATE)
         try:
-            probe.write(np.zeros((64, 64, 3), np.uint8))
+            probe.open(64, 64, Path(folder))
         finally:
             probe.discard()
 
@@ -167,7 +166,7 @@ class VideoWriter:
         height, width = picture.shape[:2]
         if self._writer is None or self.size is None:
             self.size = (height, width)
-            self._writer = self._open(width, height)
+            self._writer = self.open(width, height, self.path.parent)
             self._begin = perf_counter()
         if self.size != (height, width):
             picture = cv2.resize(picture, self.size[::-1], interpolation=cv2.INTER_AREA)
@@ -181,12 +180,21 @@ class VideoWriter:
     def skip(self) -> None:
         """Leave out a frame."""
 
-    def _open(self, width: int, height: int) -> cv2.VideoWriter:
+    def open(self, width: int, height: int, folder: Path) -> cv2.VideoWriter:
+        """Begin a video of a size as a hidden file.
+
+        Args:
+            width: width of the frames.
+            height: height of the frames.
+            folder: folder of the hidden file.
+
+        Raises:
+            InputError: no codec writes such a video.
+        """
         ending = self.path.suffix.lower()
-        codec = CODECS.get(ending)
-        if codec is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            number, part = tempfile.mkstemp(dir=self.path.parent, prefix=".", suffix=PART + ending)
+        if codec := CODECS.get(ending):
+            folder.mkdir(parents=True, exist_ok=True)
+            number, part = tempfile.mkstemp(dir=folder, prefix=".", suffix=PART + ending)
             os.close(number)
             self._part = Path(part)
             with _quiet():
