@@ -32,8 +32,8 @@ def build_parser() -> argparse.ArgumentParser:
         "The graph takes RGB images (N, 3, H, W), float32 in 0 to 255, normalises them itself, and gives\n"
         "logits (N, classes, H, W). A network of images with another number of channels takes those. The\n"
         "file's metadata say what the network, its classes and its input are, and where it comes from.\n"
-        "With --end-to-end it takes one RGB image (H, W, 3), uint8, resizes it as the config's test pipeline\n"
-        "does, and gives class ids (H, W), uint8, at the size of the image.",
+        "With --end-to-end it takes one RGB image (H, W, 3), uint8, resizes it as the config's test\n"
+        "pipeline does, and gives class ids (H, W), uint8, at the size of the image.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config(parser)

@@ -121,20 +121,17 @@ class Resizing:
         """
         if self.scale is not None and not self.keep_ratio:
             return self.scale[1], self.scale[0]
-        if isinstance(height, Tensor) or isinstance(width, Tensor):
-            h, w = (torch.as_tensor(side).double() for side in (height, width))
-            larger, smaller, least = torch.maximum(h, w), torch.minimum(h, w), torch.minimum
-        else:
-            h, w = height, width
-            larger, smaller, least = max(h, w), min(h, w), min
-        of_width, of_height = self.factors
-        if self.scale is not None:
-            of_width = of_height = least(max(self.scale) / larger, min(self.scale) / smaller)
-        sides = h * of_height, w * of_width
-        rows, columns = (
-            (side + 0.5).floor().long() if isinstance(side, Tensor) else int(side + 0.5) for side in sides
-        )
-        return rows, columns
+        traced = isinstance(height, Tensor) or isinstance(width, Tensor)
+        h, w = (torch.as_tensor(side).double() if traced else side for side in (height, width))
+        of_width: Any = self.factors[0]
+        of_height: Any = self.factors[1]
+        if self.scale is not None and traced:
+            longer, shorter = torch.maximum(h, w), torch.minimum(h, w)
+            of_width = of_height = torch.minimum(max(self.scale) / longer, min(self.scale) / shorter)
+        elif self.scale is not None:
+            of_width = of_height = min(max(self.scale) / max(h, w), min(self.scale) / min(h, w))
+        rows, columns = (side + 0.5 for side in (h * of_height, w * of_width))
+        return (rows.floor().long(), columns.floor().long()) if traced else (int(rows), int(columns))
 
     def __str__(self) -> str:
         if self.scale is None:
@@ -159,8 +156,8 @@ def resizing_of(config: Config) -> Resizing | None:
         made = TRANSFORMS.build(step) if kind in (PlainResize, Resize) else None
         if made is None or found or (made.interpolation, made.backend) != ("bilinear", "cv2"):
             raise InputError(
-                f"{config.filename}: step {step.get('type')} of the test pipeline has no equal outside of it: "
-                "images can be loaded, resized once (bilinear, cv2) and packed"
+                f"{config.filename}: step {step.get('type')} of the test pipeline works only there: images "
+                "can be loaded, resized once (bilinear, cv2) and packed"
             )
         factors = made.scale_factor or (1.0, 1.0)
         found = Resizing(None if made.scale is None else tuple(made.scale), factors, made.keep_ratio)
