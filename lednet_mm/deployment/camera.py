@@ -112,11 +112,9 @@ class FromCamera(nn.Module):
         if self.resizing is not None:
             images = resize_as_opencv(images, self.resizing.size(*size))
         logits = self.network(images.permute(0, 3, 1, 2).to(self.network.mean.dtype).contiguous())
-        return (
-            logits
-            if self.resizing is None
-            else F.interpolate(logits, size=size, mode="bilinear", align_corners=self.align_corners)
-        )
+        if self.resizing is None:
+            return logits
+        return F.interpolate(logits, size=size, mode="bilinear", align_corners=self.align_corners)
 
 
 class CameraIds(nn.Module):
