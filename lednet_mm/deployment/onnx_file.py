@@ -144,7 +144,8 @@ def _openvino(path: Path, threads: int, device: torch.device) -> tuple[dict, tup
     (taken,) = model.inputs
     (_,) = model.outputs
     shape = tuple(axis.get_length() if axis.is_static else None for axis in taken.get_partial_shape())
-    stated = model.get_rt_info().get("framework", {})  # where OpenVINO keeps an ONNX file's metadata
-    metadata = {key: str(getattr(value, "value", value)) for key, value in stated.items()}
+    # OpenVINO keeps an ONNX file's metadata there; without any, the entry is missing.
+    stated = dict(model.get_rt_info().items()).get("framework", {})
+    metadata = {key: str(getattr(value, "value", value)) for key, value in dict(stated).items()}
     kind = "uint8" if taken.get_element_type() == ov.Type.u8 else "float32"
     return metadata, shape, kind, lambda images: np.array(request.infer([images])[0])

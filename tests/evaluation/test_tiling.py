@@ -76,9 +76,9 @@ def test_tiles_of_an_image_that_the_pipeline_resizes(small_config):
     assert ids[0].shape == (75, 130)
     assert (ids[0] == ids[1]).mean() > 0.999
     small = cv2.resize(smooth, (96, 64))[:, :, ::-1].astype(np.float32)
-    scores = torch.nn.functional.interpolate(
-        torch.from_numpy(small.copy()).permute(2, 0, 1)[None] * weights, size=(75, 130), mode="bilinear"
-    )
+    weighted = torch.from_numpy(np.ascontiguousarray(small.transpose(2, 0, 1) * weights))[None]
+    corners = whole.model.align_corners
+    scores = torch.nn.functional.interpolate(weighted, (75, 130), mode="bilinear", align_corners=corners)
     assert (scores[0].argmax(0).numpy() == ids[0]).mean() > 0.999
 
 
