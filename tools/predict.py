@@ -213,7 +213,7 @@ def main() -> int:
         print(f"{progress.written}{of} {what} predicted{unread}; {where}", flush=True)
         if progress.written:
             print(clock.summary(), flush=True)
-        for remark in remarks(source, sink, predictor):
+        for remark in remarks(source, sink, predictor) if finished else ():
             print(remark, file=sys.stderr)
         for line in progress.failed:
             print(f"error: {one_line(line)}", file=sys.stderr)
