@@ -95,7 +95,7 @@ def build_predictor(arguments: argparse.Namespace, config: Any) -> ImagePredicto
     Raises:
         InputError: the options do not fit the file, or the file does not fit the config.
     """
-    from lednet_mm.deployment.onnx_file import OnnxFile
+    from lednet_mm.deployment.file_runner import FileRunner
     from lednet_mm.environment import choose_threads, resolve_device
     from lednet_mm.evaluation.prediction import DeployedPredictor, EndToEndPredictor, Predictor
 
@@ -110,7 +110,7 @@ def build_predictor(arguments: argparse.Namespace, config: Any) -> ImagePredicto
                 "(tools/export.py)"
             )
         return Predictor(config, arguments.checkpoint, device, tiles=tiles, measure=measure)
-    file = OnnxFile(arguments.checkpoint, arguments.engine or "onnxruntime", threads.count, device)
+    file = FileRunner(arguments.checkpoint, arguments.engine or "onnxruntime", threads.count, device)
     if not file.takes_bytes:
         predictor: ImagePredictor = DeployedPredictor(config, file, tiles=tiles, measure=measure)
     elif tiles or measure:

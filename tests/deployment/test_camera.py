@@ -15,8 +15,8 @@ from torch import nn
 from lednet_mm.config import load_config
 from lednet_mm.datasets.preparation import Resizing, resizing_of
 from lednet_mm.deployment.camera import CameraIds, FromCamera, export_camera, picture, resize_as_opencv
+from lednet_mm.deployment.file_runner import FileRunner
 from lednet_mm.deployment.inference import build_network, input_channels
-from lednet_mm.deployment.onnx_file import OnnxFile
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.prediction import Predictor
 
@@ -132,7 +132,7 @@ def test_the_file_gives_what_the_checkpoint_predicts(
     for engine in ("onnxruntime", "openvino"):
         if engine == "openvino":
             pytest.importorskip("openvino")
-        file = OnnxFile(out, engine, 1, CPU)
+        file = FileRunner(out, engine, 1, CPU)
         assert file.takes_bytes
         assert file.classes == list(predictor.classes)
         for size in ((75, 130), (64, 128), (90, 61)):
@@ -194,7 +194,7 @@ def test_images_of_more_channels_are_refused(small_config):
         export_camera(ids, shape=(16, 16), channels=4, expected=lambda image: image[..., 0], metadata={})
 
 
-class TestOnnxFile:
+class TestFileRunner:
     """A file that cannot be run is named in one line."""
 
     @pytest.fixture
@@ -209,7 +209,7 @@ class TestOnnxFile:
     @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
     def test_what_a_file_says(self, engine, file):
         pytest.importorskip(engine)
-        opened = OnnxFile(file, engine, 1, CPU)
+        opened = FileRunner(file, engine, 1, CPU)
         assert (opened.classes, opened.takes_bytes, opened.shape) == (["a", "b"], False, (1, 3, 16, 24))
         assert opened(np.zeros((1, 3, 16, 24), np.float32)).shape == (1, 5, 16, 24)
         opened.check_classes("a config", 2)
@@ -223,12 +223,12 @@ class TestOnnxFile:
         pytest.importorskip(engine)
         (tmp_path / "a.onnx").write_bytes(b"no network")
         with pytest.raises(InputError, match=rf"a\.onnx: {engine} cannot run this file: ") as caught:
-            OnnxFile(tmp_path / "a.onnx", engine, 1, CPU)
+            FileRunner(tmp_path / "a.onnx", engine, 1, CPU)
         assert "\n" not in str(caught.value)
         with pytest.raises(InputError, match="no such file"):
-            OnnxFile(tmp_path / "b.onnx", engine, 1, CPU)
+            FileRunner(tmp_path / "b.onnx", engine, 1, CPU)
 
     def test_openvino_needs_a_cpu(self, file):
         pytest.importorskip("openvino")
         with pytest.raises(InputError, match="runs on CPUs only"):
-            OnnxFile(file, "openvino", 1, torch.device("cuda", 0))
+            FileRunner(file, "openvino", 1, torch.device("cuda", 0))

@@ -18,7 +18,7 @@ FILE_ENGINES = ("onnxruntime", "openvino")
 Run = Callable[[np.ndarray], np.ndarray]
 
 
-class OnnxFile:
+class FileRunner:
     """An ONNX file with one input and one output, ready to run; calling it runs the network.
 
     Args:
