@@ -142,7 +142,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(part).chmod(_permissions(path))
+            Path(part).chmod(permissions(path))
             Path(part).replace(path)
         except BaseException:
             Path(part).unlink(missing_ok=True)
@@ -153,7 +153,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         raise
 
 
-def _permissions(path: Path) -> int:
+def permissions(path: Path) -> int:
     """Return the permissions of the file at a path, or those that a new file gets."""
     try:
         return stat.S_IMODE(path.stat().st_mode)

@@ -14,6 +14,7 @@ from lednet_mm.errors import InputError
 
 if TYPE_CHECKING:
     from lednet_mm.config import Choice
+    from lednet_mm.evaluation.tiling import Tiles
 
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 STARTED_BY = {
@@ -165,6 +166,39 @@ def choice_of(arguments: argparse.Namespace) -> Choice:
     """Return the one config that a command line names."""
     (choice,) = choices_of(arguments)
     return choice
+
+
+def add_tiles(parser: argparse.ArgumentParser) -> None:
+    """Add the options for large images; :func:`tiles_of` reads them."""
+    parser.add_argument(
+        "--tile",
+        nargs=2,
+        type=positive,
+        metavar=("H", "W"),
+        help="predict each image in tiles of this size, so that large images need little memory",
+    )
+    parser.add_argument(
+        "--overlap",
+        type=int,
+        metavar="N",
+        help="number of pixels that neighbouring tiles share; their scores are averaged there (default 0)",
+    )
+
+
+def tiles_of(arguments: argparse.Namespace) -> Tiles | None:
+    """Return the tiles that a command line asks for; None without ``--tile``.
+
+    Raises:
+        InputError: the overlap is as large as the tile, or there is an overlap without a tile.
+    """
+    if arguments.tile is None:
+        if arguments.overlap is not None:
+            raise InputError(f"--overlap {arguments.overlap} belongs to --tile: give the size of a tile too")
+        return None
+    from lednet_mm.evaluation.tiling import Tiles
+
+    height, width = arguments.tile
+    return Tiles(height, width, arguments.overlap or 0)
 
 
 TRACKERS = {"tensorboard": "TensorboardVisBackend"}

@@ -271,6 +271,8 @@ class AccuracyDetails(TypedDict):
     per_image_object_size: NotRequired[PackedCounts]
     checkpoint: NotRequired[FileName | None]
     tta: NotRequired[bool]
+    tile: NotRequired[Shape]
+    tile_overlap: NotRequired[Count]
     differs: NotRequired[Annotated[list[Text], Field(max_length=1000)]]
 
 

@@ -78,7 +78,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--timed",
         choices=list(TIMED),
         default="network",
-        help="end of the timing: at the logits (network) or at the class ids",
+        help="what is timed: normalised images to logits (network) or to class ids (prediction), or a "
+        "camera's uint8 image of --shape to class ids of its size, as the config's test pipeline resizes it "
+        "(image)",
     )
     add("--roofline", action="store_true", help="measure the device's ceilings, and what share is reached")
     add("--device", default="auto", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")

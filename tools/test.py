@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
 from lednet_mm.errors import run_command
-from lednet_mm.options import add_config, add_launcher, announce_rank, choice_of
+from lednet_mm.options import add_config, add_launcher, add_tiles, announce_rank, choice_of, tiles_of
 from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
 
@@ -69,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="severities of the corruptions, from 1 to 5 (default all five)",
     )
+    add_tiles(parser)
     parser.add_argument("--show-dir", help="folder for pictures of every image beside its prediction")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace pictures in the folder of --show-dir"
@@ -82,6 +83,7 @@ def main() -> None:
     """Test the checkpoint that the command line names, and print the scores."""
     arguments = build_parser().parse_args()
     announce_rank(arguments)
+    tiles = tiles_of(arguments)
 
     from lednet_mm.evaluation.corruptions import choose_corruptions
     from lednet_mm.evaluation.measures import MEASURES
@@ -105,6 +107,7 @@ def main() -> None:
         overwrite=arguments.overwrite,
         measures=[name for name in MEASURES if getattr(arguments, name)],
         corruptions=corruptions,
+        tiles=tiles,
         announce=lambda accuracy, split: show(accuracy, split, arguments.split),
     )
     if tested is None:

@@ -69,16 +69,22 @@ def _bytes(tensor: Tensor) -> int:
     return distinct * tensor.element_size()
 
 
-def count_work(network: nn.Module, shape: Sequence[int], precision: str = "fp32") -> Work:
+def count_work(
+    network: nn.Module,
+    shape: Sequence[int],
+    precision: str = "fp32",
+    image_type: torch.dtype | None = None,
+) -> Work:
     """Count a network's operations and bytes from shapes, without computing values.
 
     Args:
         network: the network, in evaluation mode; it is not changed.
         shape: (N, C, H, W) of the images.
         precision: key of ``precisions.PRECISIONS``, whose type gives the bytes of each value.
+        image_type: type of the images, if it is another one.
     """
     network = copy.deepcopy(network).to(device="meta", dtype=dtype_of(precision))
-    images = torch.empty(shape, device="meta", dtype=dtype_of(precision))
+    images = torch.empty(shape, device="meta", dtype=image_type or dtype_of(precision))
     operators: list[tuple[str, int, int]] = []
 
     def note(operator: Operator) -> None:

@@ -127,6 +127,10 @@ class SegDataset(BaseSegDataset):
         frame = find_frame(self.FRAMES, path) if self.FRAMES else None
         return frame or (path, 0)
 
+    def ids_in_files(self) -> tuple[int, ...] | None:
+        """Return the id of each class in the dataset's own label files; None if these are the class ids."""
+        return None
+
     def _path_within(self, path: str) -> str:
         """Return a file's path within the dataset's folder, with slashes."""
         return Path(os.path.relpath(path, self.data_root or self.data_prefix["img_path"])).as_posix()

@@ -66,6 +66,7 @@ class CardDataset(SegDataset):
         self.lists_pairs = images is None or labels is None
         self.pattern = re.compile(unit["sequence"]) if isinstance(unit, Mapping) else None
         self.label_colors = ids is None
+        self.first_ids = None if ids is None else tuple(int(some[0]) for some in ids)
         if get is not None:
             self.HOW_TO_GET = get  # type: ignore[misc]
         values: Sequence[Sequence[Any]] = ids or []
@@ -100,6 +101,10 @@ class CardDataset(SegDataset):
         for sample in samples:
             self._match(sample["img_path"])
         return samples
+
+    def ids_in_files(self) -> tuple[int, ...] | None:
+        """Return the first id of each class; None if the labels are painted."""
+        return self.first_ids
 
     def sequence_and_frame(self, index: int) -> tuple[str, int]:
         """Return the sequence to which an image belongs and the number of its frame there.

@@ -27,10 +27,6 @@ TO_TRAIN_ID = np.full(256, 255, np.uint8)
 """Lookup table (256,) from labelId to train id; 255 for ids that are not evaluated."""
 TO_TRAIN_ID[list(LABEL_ID_OF_TRAIN_ID)] = np.arange(19, dtype=np.uint8)
 
-TO_LABEL_ID = np.zeros(256, np.uint8)
-"""Lookup table (256,) from train id to labelId; 0 (unlabelled) for values that are not train ids."""
-TO_LABEL_ID[:19] = LABEL_ID_OF_TRAIN_ID
-
 
 @DATASETS.register_module()
 class Cityscapes(SegDataset):
@@ -89,6 +85,11 @@ class Cityscapes(SegDataset):
             train_ids = enumerate(TO_TRAIN_ID[: MAX_LABEL_ID + 1].tolist())
             self.label_map = {label_id: chosen.get(train_id, train_id) for label_id, train_id in train_ids}
         return super().load_data_list()
+
+    def ids_in_files(self) -> tuple[int, ...]:
+        """Return the labelId of each class, which the test server expects."""
+        known = dict(zip(self.METAINFO["classes"], LABEL_ID_OF_TRAIN_ID, strict=True))
+        return tuple(known[name] for name in self.metainfo["classes"])
 
 
 def find_label_ids(root: Path) -> list[Path]:

@@ -32,6 +32,11 @@ from lednet_mm.records import collect_provenance
 
 OPSET = 17
 IMAGES, LOGITS = "images", "logits"
+BATCH_AND_SIZE = {
+    IMAGES: {0: "batch", 2: "height", 3: "width"},
+    LOGITS: {0: "batch", 1: "classes", 2: "height", 3: "width"},
+}
+"""The axes of images and logits whose sizes can be free."""
 
 
 class Normalised(nn.Module):
@@ -73,18 +78,20 @@ class Normalised(nn.Module):
         return self.network((images - self.mean) / self.std)
 
 
-def trace_to_onnx(network: nn.Module, images: Tensor, *, dynamic: bool) -> bytes:
+def trace_to_onnx(
+    network: nn.Module, images: Tensor, *, dynamic: bool, axes: Mapping[str, Any] = BATCH_AND_SIZE
+) -> bytes:
     """Return a network as the content of an ONNX file, unchecked.
 
     Args:
         network: the network, in evaluation mode.
         images: (N, C, H, W), input of the traced run.
-        dynamic: whether batch size, height and width are free; otherwise they are those of ``images``.
+        dynamic: whether the sizes of some axes are free; otherwise they are those of ``images``.
+        axes: name of input or output -> its axes whose sizes are free then, with their names.
 
     Raises:
         RuntimeError: an operator cannot be exported; the message names it.
     """
-    axes = {0: "batch", 2: "height", 3: "width"}
     content = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad(), any_size(network):
         warnings.simplefilter("ignore")  # sizes in Python arithmetic cause warnings; the check decides
@@ -94,9 +101,9 @@ def trace_to_onnx(network: nn.Module, images: Tensor, *, dynamic: bool) -> bytes
             content,  # type: ignore[arg-type]  # the annotation belongs to the newer exporter
             dynamo=False,
             opset_version=OPSET,
-            input_names=[IMAGES],
-            output_names=[LOGITS],
-            dynamic_axes={IMAGES: axes, LOGITS: {**axes, 1: "classes"}} if dynamic else None,
+            input_names=list(axes)[:1],
+            output_names=list(axes)[1:],
+            dynamic_axes=axes if dynamic else None,
         )
     return content.getvalue()
 
@@ -167,7 +174,7 @@ def export_onnx(
         compared = [first, other] if dynamic else [first]
         try:
             content = trace_to_onnx(network, first, dynamic=dynamic)
-            session = _session(content)
+            session = open_session(content)
             errors = [_error(network, session, images) for images in compared]
         except Exception as fault:  # exporter and runtime raise classes that depend on their versions
             obstacle = describe_error(fault)
@@ -175,7 +182,7 @@ def export_onnx(
         worst, tolerance = max(errors, key=lambda error: error[0] / error[1])
         if worst <= tolerance:
             sizes = tuple((len(x), *x.shape[2:]) for x in compared)
-            content = _annotated(content, {**(metadata or {}), "dynamic": str(dynamic).lower()})
+            content = annotate(content, {**(metadata or {}), "dynamic": str(dynamic).lower()})
             return Export(content, dynamic, worst, sizes, None if dynamic else obstacle)
         obstacle = f"outputs differ from PyTorch by {worst:.1e} of their spread (tolerance {tolerance:.0e})"
     raise InputError(f"not exported: {obstacle}")
@@ -203,7 +210,8 @@ def _comparisons(network: nn.Module, shape: tuple[int, int], scale: float) -> tu
     return first, odd
 
 
-def _session(content: bytes) -> Any:
+def open_session(content: bytes) -> Any:
+    """Return ONNX Runtime's session for the content of a file, on the CPU."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -223,7 +231,8 @@ def _error(network: nn.Module, session: Any, images: Tensor) -> tuple[float, flo
     return error, tolerance if error <= tolerance else tolerance_for("fp32", network, images, expected)
 
 
-def _annotated(content: bytes, metadata: Mapping[str, str]) -> bytes:
+def annotate(content: bytes, metadata: Mapping[str, str]) -> bytes:
+    """Return the content of an ONNX file with these entries as its ``metadata_props``."""
     import onnx
 
     model = onnx.load_from_string(content)

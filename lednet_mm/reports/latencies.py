@@ -13,6 +13,7 @@ import pandas as pd
 from lednet_mm.records import Record
 from lednet_mm.reports.runs import record_name
 from lednet_mm.statistics import median_interval
+from lednet_mm.timing.backends import TIMED
 
 VALUES = (
     *("fps_p50", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99", "unstable"),
@@ -83,8 +84,8 @@ class LatencyCollection:
         frame: one row for each network, variant, dataset and condition (its number in ``conditions``), with
             ``VALUES``, the 95% interval of the median (``median_low_ms``, ``median_high_ms``), and
             ``record``.
-        conditions: all conditions. The one under which most networks were timed comes first; plain eager
-            comes first among equals.
+        conditions: all conditions. The one under which most networks were timed comes first; among equals,
+            a network alone comes before what is timed with it, and plain eager before other engines.
         samples: record name -> milliseconds of each sample, if the record keeps them.
         rooflines: record name -> ``operations``, ``minimum_bytes`` and the device's ``ceilings``, if the
             record has them.
@@ -118,7 +119,7 @@ def collect_latencies(records: Iterable[Record]) -> LatencyCollection:
             network = (record.run.dataset, record.run.network, record.run.variant)
             newest[(condition_of(record), network)] = record
     counts = Counter(condition for condition, _ in newest)
-    conditions = sorted(counts, key=lambda c: (-counts[c], c.engine != "eager", c.deployed, str(c)))
+    conditions = sorted(counts, key=lambda c: (-counts[c], _is_special(c), str(c)))
     number = {condition: i for i, condition in enumerate(conditions)}
     rows, samples, rooflines = [], {}, {}
     for (condition, (dataset, network, variant)), record in newest.items():
@@ -139,6 +140,12 @@ def collect_latencies(records: Iterable[Record]) -> LatencyCollection:
         if column != "unstable":
             frame[column] = frame[column].astype("float64")
     return LatencyCollection(frame, tuple(conditions), samples, rooflines)
+
+
+def _is_special(condition: Condition) -> tuple[bool, ...]:
+    """Return a key by which plain eager, timed from normalised images to logits, comes first."""
+    more = condition.timed not in ("", TIMED["network"])
+    return more, condition.engine != "eager", condition.deployed
 
 
 def fastest_resolved(rows: pd.DataFrame) -> int | None:

@@ -124,7 +124,9 @@ def _choose_accuracies(
 
 
 def _split(accuracy: Record) -> str:
-    return accuracy.details["split"] + (" (augmented)" if accuracy.details.get("tta") else "")
+    tile = accuracy.details.get("tile")
+    tiled = f" (tiles of {tile[0]}x{tile[1]})" if tile else ""
+    return accuracy.details["split"] + (" (augmented)" if accuracy.details.get("tta") else "") + tiled
 
 
 def _differs(accuracy: Record) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 TIMED = {
     "network": "normalised images to logits at input resolution",
     "prediction": "normalised images to class ids at input resolution",
+    "image": "uint8 images to class ids, both at the size of the camera",
 }
 """What one timed call computes."""
 

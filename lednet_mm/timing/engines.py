@@ -31,6 +31,8 @@ def _converted(
     dtype = dtype_of(precision)
     if dtype != torch.float32 or memory_format != torch.contiguous_format:
         network = copy.deepcopy(network).to(dtype).to(memory_format=memory_format)  # type: ignore[call-overload]
+    if not images.is_floating_point():  # a camera's images keep their bytes and layout
+        return network, images
     return network, images.to(dtype=dtype, memory_format=memory_format)
 
 

@@ -21,6 +21,8 @@ from lednet_mm.checkpoints.files import load_model
 from lednet_mm.config import config_text, run_of
 from lednet_mm.counting.memory import peak_memory
 from lednet_mm.counting.roofline import count_work, measure_ceilings, roofline
+from lednet_mm.datasets.preparation import resizing_of
+from lednet_mm.deployment.camera import CameraIds, FromCamera
 from lednet_mm.deployment.deploy import deploy
 from lednet_mm.deployment.inference import REFUSALS, Inference, build_network, input_channels
 from lednet_mm.deployment.rounding import dtype_of, output_error, tolerance_for
@@ -120,7 +122,7 @@ def prepare_row(
     images: Tensor,
     expected: Tensor,
     tolerance: float,
-    timed: str,
+    finish: Callable[[nn.Module], nn.Module],
     threads: int,
 ) -> Prepared:
     """Prepare a row and check its output.
@@ -128,10 +130,10 @@ def prepare_row(
     Args:
         row: the row to prepare.
         forms: the row's network under False; its deployment form is added under True when it is first needed.
-        images: (N, C, H, W) float32.
+        images: (N, C, H, W) float32; or (N, H, W, C) uint8.
         expected: (N, classes, H, W), logits of the network.
         tolerance: largest accepted ``rounding.output_error``.
-        timed: key of ``backends.TIMED``.
+        finish: function that turns the network, in either form, into what is timed.
         threads: number of threads on a CPU.
 
     Raises:
@@ -143,9 +145,7 @@ def prepare_row(
             forms[True] = deploy(forms[False])
     except REFUSALS as fault:
         raise UnavailableError(f"no deployment form: {describe_error(fault)}") from fault
-    form = forms[row.backend.deployed]
-    if timed == "prediction":
-        form = ClassIds(form)
+    form = finish(forms[row.backend.deployed])
     call = prepare_engine(row.backend.engine, form.eval(), images, row.backend.precision, threads)
     try:
         error = output_error(call(), expected)
@@ -227,16 +227,19 @@ def latency_records(
             network = build_for_timing(config, checkpoint).to(device)
             channels = input_channels(network)
             if channels not in drawn:
-                drawn[channels] = random_images(batch_size, channels, shape).to(device)
+                draw = random_frames if timed == "image" else random_images
+                drawn[channels] = draw(batch_size, channels, shape).to(device)
             images[name] = drawn[channels]
-            expected = eager_logits(network, images[name], config)
+            to_logits, finish = stages_of(timed, network, config, channels)
+            checked = to_logits(network).to(device)
+            expected = eager_logits(checked, images[name], config)
         except InputError as error:
             faults[name] = str(error)
             left_out.update(dict.fromkeys(own, str(error)))
             continue
         forms = {False: network}
         tolerances = {
-            p: tolerance_for(p, network, images[name], expected) for p in {b.precision for b in backends}
+            p: tolerance_for(p, checked, images[name], expected) for p in {b.precision for b in backends}
         }
         for row in own:
             advance(f"preparing {row}", (len(ready) + len(left_out)) / len(rows))
@@ -247,7 +250,7 @@ def latency_records(
                     images[name],
                     expected,
                     tolerances[row.backend.precision],
-                    timed,
+                    finish,
                     threads.count,
                 )
             except UnavailableError as reason:
@@ -269,7 +272,6 @@ def latency_records(
     common = {
         "shape": list(shape),
         "batch_size": batch_size,
-        "timed": TIMED[timed],
         "threads_reason": threads.reason,
         "machine": summarise_readings(timing.readings),
     }
@@ -279,7 +281,9 @@ def latency_records(
         advance("counting memory", done / len(ready))
         values, details = _row_values(row, prepared, timing, images[row.config], seconds >= LEAST_FOR_ENERGY)
         if with_roofline:
-            work = count_work(prepared.network, images[row.config].shape, row.backend.precision)
+            seen = images[row.config]
+            kind = None if seen.is_floating_point() else seen.dtype
+            work = count_work(prepared.network, seen.shape, row.backend.precision, kind)
             ceiling = ceilings[row.backend.precision]
             reached, details["roofline"] = roofline(work, ceiling, values["latency_ms_p50"])
             values.update(reached)
@@ -290,7 +294,13 @@ def latency_records(
             run_of(config),
             config_text(config),
             values,
-            {**common, "channels": images[row.config].shape[1], **details, "interleaved_with": others},
+            {
+                **common,
+                "timed": what_is_timed(timed, config, shape),
+                "channels": images[row.config].shape[-1 if timed == "image" else 1],
+                **details,
+                "interleaved_with": others,
+            },
             _provenance(row.backend, device, threads, sha256),
         )
     return Latencies(records, left_out, faults)
@@ -299,6 +309,47 @@ def latency_records(
 def random_images(batch_size: int, channels: int, shape: tuple[int, int]) -> Tensor:
     """Return the images on which networks are timed, the same in every run: (N, C, H, W) float32."""
     return torch.randn(batch_size, channels, *shape, generator=torch.Generator().manual_seed(0))
+
+
+def random_frames(batch_size: int, channels: int, shape: tuple[int, int]) -> Tensor:
+    """Return camera images on which networks are timed, the same in every run: (N, H, W, C) uint8."""
+    generator = torch.Generator().manual_seed(0)
+    size = (batch_size, *shape, channels)
+    return torch.randint(0, 256, size, generator=generator, dtype=torch.uint8)
+
+
+Wrap = Callable[[nn.Module], nn.Module]
+
+
+def stages_of(timed: str, network: nn.Module, config: Config, channels: int) -> tuple[Wrap, Wrap]:
+    """Return two functions of a network: one that gives the logits for the check, and one that is timed.
+
+    Args:
+        timed: key of ``backends.TIMED``.
+        network: the network, an ``Inference``.
+        config: config of the network.
+        channels: number of channels of its images.
+
+    Raises:
+        InputError: the config's test pipeline cannot be timed.
+    """
+    if timed == "image":
+        corners = bool(getattr(getattr(network, "model", None), "align_corners", False))
+
+        def from_camera(form: nn.Module) -> nn.Module:
+            return FromCamera(form, config, channels, corners).to(next(form.parameters()).device).eval()
+
+        return from_camera, lambda form: CameraIds(from_camera(form))
+    return lambda form: form, ClassIds if timed == "prediction" else lambda form: form
+
+
+def what_is_timed(timed: str, config: Config, shape: tuple[int, int]) -> str:
+    """Return what one timed call computes, in words; for camera images with the size inside."""
+    resizing = resizing_of(config) if timed == "image" else None
+    if resizing is None:
+        return TIMED[timed]
+    height, width = resizing.size(*shape)
+    return f"{TIMED[timed]}; the network sees {height}x{width}"
 
 
 def _synchronised(call: Call, device: torch.device) -> Call:

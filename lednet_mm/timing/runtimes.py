@@ -21,7 +21,12 @@ class UnavailableError(Exception):
 def _onnx(network: nn.Module, images: Tensor, dtype: torch.dtype = torch.float32) -> bytes:
     if dtype != torch.float32:
         network = copy.deepcopy(network).to(dtype)
-    return trace_to_onnx(network, images.to(dtype), dynamic=False)
+    return trace_to_onnx(network, _typed(images, dtype), dynamic=False)
+
+
+def _typed(images: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return images in the precision of the network; a camera's images keep their bytes."""
+    return (images.to(dtype) if images.is_floating_point() else images).contiguous()
 
 
 def onnx_runtime(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
@@ -52,7 +57,7 @@ def onnx_runtime(network: nn.Module, images: Tensor, precision: str, threads: in
         provider = ("CUDAExecutionProvider", {**settings, "cudnn_conv_algo_search": "EXHAUSTIVE"})
     dtype = torch.float16 if precision == "fp16" else torch.float32
     session = onnxruntime.InferenceSession(_onnx(network, images, dtype), options, providers=[provider])
-    bound = images.to(dtype).contiguous()
+    bound = _typed(images, dtype)
     with torch.inference_mode():
         answer = torch.empty_like(network(images), dtype=_output_type(session, dtype)).contiguous()
     binding = session.io_binding()
@@ -72,7 +77,9 @@ def onnx_runtime(network: nn.Module, images: Tensor, precision: str, threads: in
 
 
 def _output_type(session: Any, dtype: torch.dtype) -> torch.dtype:
-    return torch.int64 if session.get_outputs()[0].type == "tensor(int64)" else dtype
+    return {"tensor(int64)": torch.int64, "tensor(uint8)": torch.uint8}.get(
+        session.get_outputs()[0].type, dtype
+    )
 
 
 def openvino(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
@@ -139,7 +146,7 @@ def tensorrt(network: nn.Module, images: Tensor, precision: str, threads: int) -
     context = engine.create_execution_context()
     with torch.inference_mode():
         expected = network(images)
-    bound = images.to(dtype).contiguous()
+    bound = _typed(images, dtype)
     floating = expected.is_floating_point()
     answer = torch.empty(expected.shape, dtype=dtype if floating else expected.dtype, device=images.device)
     context.set_tensor_address(IMAGES, bound.data_ptr())

@@ -29,6 +29,7 @@ from lednet_mm.evaluation.corruptions import CorruptImages, Corruption
 from lednet_mm.evaluation.measures import check_measures
 from lednet_mm.evaluation.metric import Accuracy, ConfusionMatrixMetric
 from lednet_mm.evaluation.rendering import overlay
+from lednet_mm.evaluation.tiling import Tiles
 from lednet_mm.files import check_outputs, file_sha256, require_writable, write_atomically
 from lednet_mm.records import collect_provenance, now
 from lednet_mm.training.augmentation import augment
@@ -81,6 +82,7 @@ def evaluate_checkpoint(
     overwrite: bool = False,
     measures: Sequence[str] = (),
     corruptions: Sequence[Corruption] = (),
+    tiles: Tiles | None = None,
     announce: Callable[[Accuracy, str], None] = lambda accuracy, split: None,
 ) -> Tested | None:
     """Evaluate a checkpoint on one split and write an accuracy record, and one for each corruption.
@@ -104,6 +106,8 @@ def evaluate_checkpoint(
         corruptions: corruptions to test, see :func:`~lednet_mm.evaluation.corruptions.choose_corruptions`. A
             corruption that already has a record in ``work_dir`` for the same weights, config and data is not
             measured again.
+        tiles: tiles in which images are predicted, by MMSegmentation's slide mode; None leaves that to the
+            config.
         announce: function that is called with the accuracy and the split's name once the record is written,
             and also if it cannot be written.
 
@@ -117,6 +121,9 @@ def evaluate_checkpoint(
     if not config.get(f"{split}_dataloader"):
         raise InputError(f"{config.filename}: no {split}_dataloader in this config")
     loader = _loader_of(config, split, images)
+    if tiles is not None:
+        config = config.copy()
+        config.model = {**config.model, "test_cfg": tiles.slide_mode()}
     if tta and "calibration" in check_measures(measures):
         raise InputError(
             "calibration needs a single prediction of each image: measure it without test-time augmentation"
@@ -131,6 +138,8 @@ def evaluate_checkpoint(
             _for_testing(config, split, loader, work_dir, tta, bool(corruptions))
         )
         dataset = runner.test_loop.dataloader.dataset
+        if tiles is not None and not tta:
+            tiles.check_fits(*_size_of(dataset[0]), f"the first image of the {split} data")
         metric = next(m for m in runner.test_evaluator.metrics if isinstance(m, ConfusionMatrixMetric))
         model = _within_wrappers(runner.model)
         _compare_classes(config, model, dataset.metainfo["classes"], metric)
@@ -149,6 +158,8 @@ def evaluate_checkpoint(
         raise InputError(f"{checkpoint} was changed while it was read: test it again once it is complete")
     seed = seed_of(content, checkpoint)
     details: dict[str, Any] = {"checkpoint": Path(checkpoint).name, "tta": tta}
+    if tiles is not None:
+        details |= {"tile": [tiles.height, tiles.width], "tile_overlap": tiles.overlap}
     if differs := compare_with_config(content, config, checkpoint):
         details["differs"] = differs
     config = config.copy()
@@ -325,6 +336,12 @@ def _compare_classes(
             f"{config.filename}: the network has {outputs} outputs, the dataset {len(classes)} classes: set "
             "model.num_classes, or num_outputs of ConfusionMatrixMetric where the network has more on purpose"
         )
+
+
+def _size_of(sample: Any) -> tuple[int, int]:
+    """Return the height and width at which the network gets a sample."""
+    height, width = sample["inputs"].shape[-2:]
+    return height, width
 
 
 def _samples(dataset: Any) -> Iterator[Mapping[str, Any]]:

@@ -29,6 +29,15 @@ def test_operations_and_bytes_of_a_convolution():
     assert network[0].weight.device == CPU
 
 
+def test_bytes_of_a_cameras_images():
+    class Wide(nn.Module):
+        def forward(self, images):
+            return images.to(torch.float32)
+
+    work = count_work(Wide(), (1, 10, 20, 3), image_type=torch.uint8)
+    assert work.minimum_bytes == 600 + FLOAT * 600
+
+
 def test_a_broadcast_value_is_moved_once():
     class Scaled(nn.Module):
         def forward(self, images):

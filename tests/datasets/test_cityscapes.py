@@ -11,13 +11,8 @@ import pytest
 
 import lednet_mm.register  # noqa: F401
 from lednet_mm.datasets.check import check_dataset
-from lednet_mm.datasets.cityscapes import (
-    TO_LABEL_ID,
-    TO_TRAIN_ID,
-    Cityscapes,
-    find_label_ids,
-    write_train_ids,
-)
+from lednet_mm.datasets.cityscapes import TO_TRAIN_ID, Cityscapes, find_label_ids, write_train_ids
+from lednet_mm.datasets.cityscapes_ids import LABEL_ID_OF_TRAIN_ID
 from lednet_mm.errors import InputError
 from tests.datasets.small_sets import make_cityscapes, write_png
 
@@ -57,12 +52,11 @@ def test_tables_are_the_published_ones() -> None:
     assert meta["classes"] == tuple(name for name, *_ in PUBLISHED)
     for name, label_id, train_id, category in PUBLISHED:
         assert TO_TRAIN_ID[label_id] == train_id, name
-        assert TO_LABEL_ID[train_id] == label_id, name
+        assert LABEL_ID_OF_TRAIN_ID[train_id] == label_id, name
         assert train_id in meta["categories"][category], name
     assert sorted(i for ids in meta["categories"].values() for i in ids) == list(range(19))
     assert len(meta["categories"]) == 7
     assert (TO_TRAIN_ID != 255).sum() == 19
-    assert TO_LABEL_ID[255] == 0
 
 
 def test_train_ids_are_written_once(tmp_path: Path) -> None:

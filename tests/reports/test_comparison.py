@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from lednet_mm.reports.latencies import collect_latencies
 from lednet_mm.reports.recipes import recipe_of
 from lednet_mm.reports.sections.latency import Latency
 from lednet_mm.reports.sections.published import Published
 from lednet_mm.reports.sections.results import Results
 from lednet_mm.reports.sections.runs import Runs
 from lednet_mm.reports.tables import to_markdown
+from lednet_mm.timing.backends import TIMED
 from tests.reports.made import CONFIG, accuracy, complexity, content_of, latency, matrices, train
 
 
@@ -89,6 +91,17 @@ def test_every_condition_has_a_column_of_its_own():
     notes = " ".join(table.notes)
     assert "GPU B, 2 threads, eager, fp32, 1x3x360x480" in notes
     assert [round(fps) for fps in runs_of(records)["fps_p50"]] == [10, 10]
+
+
+def test_what_was_timed_is_a_condition_of_its_own():
+    whole = latency(fps=4, timed=TIMED["image"])
+    records = [whole, latency(timed=TIMED["network"]), latency(fps=8, timed=TIMED["prediction"])]
+    found = collect_latencies(records)
+    assert found.main.timed == TIMED["network"]
+    assert len(found.conditions) == 3
+    headers = [c.header for c in summary_of([*records, accuracy()]).shown() if c.key.startswith("fps_")]
+    assert len(headers) == 3
+    assert any(TIMED["image"] in header for header in headers)
 
 
 def test_unstable_speeds_are_marked():

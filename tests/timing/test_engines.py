@@ -183,6 +183,35 @@ def test_class_ids_can_be_timed(configs):
     assert record.details["timed"] == "normalised images to class ids at input resolution"
 
 
+def test_all_from_a_cameras_image_to_class_ids_can_be_timed(small_config):
+    lines = (
+        "pipe = [dict(type='LoadImage'), dict(type='Resize', scale=(64, 32), keep_ratio=False),"
+        " dict(type='LoadLabels'), dict(type='PackSegInputs')]",
+        "val_dataloader['dataset']['pipeline'] = pipe",
+        "test_dataloader = val_dataloader",
+    )
+    backends = [Backend(), Backend("channels_last", deployed=True), Backend("onnxruntime")]
+    configs = {"small": load_config(small_config(*lines))}
+    result = timed(configs, timed="image", backends=backends, batch_size=2)
+    assert (len(result.records), result.left_out) == (3, {})
+    for record in result.records.values():
+        assert record.details["timed"] == (
+            "uint8 images to class ids, both at the size of the camera; the network sees 32x64"
+        )
+        assert (record.details["shape"], record.details["channels"]) == ([64, 128], 3)
+        assert record.details["error"] <= record.details["tolerance"]
+
+
+def test_a_pipeline_that_cannot_be_timed_is_named(small_config):
+    lines = (
+        "pipe = [dict(type='LoadImage'), dict(type='Pad', size_divisor=48), dict(type='PackSegInputs')]",
+        "val_dataloader['dataset']['pipeline'] = pipe",
+        "test_dataloader = val_dataloader",
+    )
+    result = timed({"small": load_config(small_config(*lines))}, timed="image")
+    assert "step Pad of the test pipeline works only there" in result.faults["small"]
+
+
 def test_a_checkpoint_belongs_to_one_config(configs, tmp_path):
     with pytest.raises(InputError, match="give one config"):
         timed({**configs, "other": configs["small"]}, checkpoint=tmp_path / "a.pth")

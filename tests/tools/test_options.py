@@ -410,6 +410,24 @@ def test_test(small_config, weights, tool, tmp_path):
     assert len(list((tmp_path / "show").rglob("*.png"))) == 2
 
 
+@exercises("test", "--tile", "--overlap")
+def test_test_in_tiles(small_config, weights, tool, tmp_path):
+    scores = {}
+    for name, tile in (("whole", []), ("one", ["--tile", 64, 128]), ("some", ["--tile", 48, 64])):
+        more = ["--overlap", 16] if name == "some" else []
+        options = ["--split", "val", "--work-dir", tmp_path / name, *tile, *more]
+        assert tool("test", small_config(), weights, *options).status == 0
+        (record,) = records_in(tmp_path / name, "accuracy")
+        scores[name] = record.values["miou_percent"]
+    assert (record.details["tile"], record.details["tile_overlap"]) == ([48, 64], 16)
+    assert "'mode': 'slide'" in record.config.text
+    assert "differs" not in record.details
+    assert scores["one"] == scores["whole"]
+    large = tool("test", small_config(), weights, "--tile", 65, 128, "--work-dir", tmp_path / "large")
+    assert (large.status, large.err.count("\n")) == (2, 1)
+    assert "--tile 65 128: the first image of the test data is only 64x128" in large.err
+
+
 @exercises("test", "--calibration", "--boundary", "--object-size", "--corruptions", "--severities")
 def test_test_more_than_accuracy(small_config, weights, tool, tmp_path, monkeypatch):
     monkeypatch.setattr("lednet_mm.evaluation.corruptions.library", lambda: "none")
@@ -499,6 +517,16 @@ def test_benchmark(small_config, weights, tool, tmp_path):
     assert "tf32 needs a GPU" in outcome.out
 
 
+@exercises("export", "--end-to-end")
+def test_export_from_end_to_end(small_config, weights, tool, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    options = ["--shape", 32, 64, "--end-to-end"]
+    outcome = tool("export", small_config(), weights, tmp_path / "a.onnx", *options)
+    assert outcome.status == 0, outcome.err
+    (taken,) = onnx.load(str(tmp_path / "a.onnx")).graph.input
+    assert taken.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+
+
 # predict, publish_model, convert_checkpoint
 
 
@@ -515,6 +543,25 @@ def test_predict(small_config, small_streets, weights, tool, tmp_path):
         sizes[len(legend)] = cv2.imread(str(pictures[0])).shape
     assert sizes[0] == (64, 128, 3)
     assert sizes[1][0] > 64
+
+
+@exercises("predict", "--tile", "--overlap", "--show-fps", "--fps")
+def test_predict_a_video(small_config, small_streets, weights, tool, tmp_path):
+    images = small_streets / "leftImg8bit" / "val"
+    options = ["--out", tmp_path / "a.mp4", "--tile", 48, 96, "--overlap", 8, "--show-fps", "--fps", 3]
+    assert tool("predict", small_config(), weights, images, *options).status == 0
+    video = cv2.VideoCapture(str(tmp_path / "a.mp4"))
+    assert (video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)) == (2, 3)
+
+
+@exercises("predict", "--engine")
+def test_predict_with_an_exported_file(small_config, small_streets, weights, tool, tmp_path):
+    pytest.importorskip("onnx")
+    file, images = tmp_path / "a.onnx", small_streets / "leftImg8bit" / "val"
+    assert tool("export", small_config(), weights, file, "--shape", 64, 128).status == 0
+    options = ["--out", tmp_path / "out", "--engine", "onnxruntime", "--device", "cpu"]
+    assert tool("predict", small_config(), file, images, *options).status == 0
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 2
 
 
 @exercises("publish_model", "--full")

@@ -48,6 +48,8 @@ class Latency(TableSection):
         frame["shape"] = [f"{height}x{width}" for height, width in frame["shape"]]
         if frame["channels"].eq(3).all():  # nearly always the case, so the column would say nothing
             del frame["channels"]
+        if frame["timed"].nunique() < 2:  # then the note below the table says it
+            del frame["timed"]
         frame["threads"] = frame["threads"].astype("Int64")
         frame["condition"] += 1
         frame["unstable"] = frame["unstable"].eq(True)
@@ -58,7 +60,7 @@ class Latency(TableSection):
 
     def columns(self) -> Sequence[Column]:
         """Return columns with the conditions, followed by the measurements."""
-        conditions = ("device", "threads", "engine", "precision", "shape", "channels", "batch_size")
+        conditions = ("device", "threads", "engine", "precision", "shape", "channels", "batch_size", "timed")
         return (
             *names("network", "variant", "dataset"),
             *(Column(key, key.replace("_", " ")) for key in conditions),

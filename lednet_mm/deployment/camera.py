@@ -1,0 +1,250 @@
+"""A network from end to end: from the images of a camera to the class of each of their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lednet_mm.datasets.preparation import Resizing, resizing_of
+from lednet_mm.datasets.streets.scene import draw_scene
+from lednet_mm.deployment.export import Normalised, annotate, open_session, trace_to_onnx
+from lednet_mm.errors import InputError, describe_error
+
+LARGEST_SHARE = 1e-3
+"""The largest share of pixels whose class may differ from that of ``tools/predict.py``.
+
+Images are resized as OpenCV does it, to the last bit, so only near ties between two classes may differ.
+"""
+
+FRAME_AXES = {"image": {0: "height", 1: "width"}, "ids": {0: "height", 1: "width"}}
+"""The axes of a camera's image and of its class ids whose sizes can be free."""
+
+
+def resize_as_opencv(images: Tensor, size: tuple[Any, Any]) -> Tensor:
+    """Resize images bilinearly with the fixed-point arithmetic of OpenCV's ``resize`` for 8 bits.
+
+    Floating point gives another value (by 1) for an eighth of the pixels. Source: ``resizeGeneric_``,
+    ``HResizeLinear`` and ``VResizeLinear`` of github.com/opencv/opencv, modules/imgproc/src/resize.cpp.
+
+    Args:
+        images: (N, H, W, C) with whole numbers from 0 to 255, of any type.
+        size: height and width of the result; numbers or, where a network is traced, tensors.
+
+    Returns:
+        (N, *size, C) int32.
+    """
+    height, width = images.shape[1:3]
+    (left, right), (of_left, of_right) = _taps(width, size[1], images.device, stop_at_edges=True)
+    (top, bottom), (of_top, of_bottom) = _taps(height, size[0], images.device, stop_at_edges=False)
+    pixels = images.to(torch.int32)
+    # A weight has 11 bits, so rows have 19, of which 15 are kept for the product with the next weight.
+    rows = pixels[:, :, left] * of_left[:, None] + pixels[:, :, right] * of_right[:, None]
+    rows = rows // 16
+    upper = rows[:, top] * of_top[:, None, None] // 65536
+    lower = rows[:, bottom] * of_bottom[:, None, None] // 65536
+    return (upper + lower + 2) // 4
+
+
+def _taps(
+    length: Any, wanted: Any, device: torch.device, *, stop_at_edges: bool
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Return the indices of the two pixels that make up each pixel of a resized side, and their weights.
+
+    Args:
+        length: length of the side.
+        wanted: length of the resized side.
+        device: device of the result.
+        stop_at_edges: whether an index beyond an edge gives the pixel at the edge the whole weight.
+
+    Returns:
+        Indices int64 and weights int32, which are multiples of 1/2048; each has shape (wanted,).
+    """
+    last = torch.as_tensor(length, device=device) - 1
+    step = torch.as_tensor(length, device=device).double() / torch.as_tensor(wanted, device=device).double()
+    places = ((torch.arange(wanted, device=device).double() + 0.5) * step - 0.5).float()
+    first = places.floor()
+    share = places - first
+    first = first.long()
+    if stop_at_edges:
+        share = torch.where((first < 0) | (first >= last), torch.zeros_like(share), share)
+    zero = torch.zeros_like(last)
+    indices = tuple(torch.minimum(torch.maximum(i, zero), last) for i in (first, first + 1))
+    weights = tuple((w * 2048).round().to(torch.int32) for w in (1 - share, share))
+    return (indices[0], indices[1]), (weights[0], weights[1])
+
+
+class FromCamera(nn.Module):
+    """A network that takes the images of a camera: it resizes and normalises them, and resizes its logits.
+
+    Args:
+        network: normalised images (N, C, h, w) -> logits (N, classes, h, w).
+        config: config of the network; its test pipeline and ``data_preprocessor`` prepare the images.
+        channels: number of channels of the images: 3 for RGB, 1 for grey.
+        align_corners: how the network's segmentor resizes logits.
+
+    Shapes: images (N, H, W, C) uint8 -> logits (N, classes, H, W).
+
+    Raises:
+        InputError: the test pipeline does more to an image than resizing it.
+    """
+
+    def __init__(self, network: nn.Module, config: Config, channels: int, align_corners: bool) -> None:
+        super().__init__()
+        self.resizing: Resizing | None = resizing_of(config)
+        self.network = Normalised(network, config.model.get("data_preprocessor") or {}, channels)
+        self.align_corners = align_corners
+
+    def network_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width at which the network sees an image."""
+        return self.resizing.size(height, width) if self.resizing else (height, width)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits at the size of the images."""
+        size = images.shape[1:3]
+        if self.resizing is not None:
+            images = resize_as_opencv(images, self.resizing.size(*size))
+        logits = self.network(images.permute(0, 3, 1, 2).to(self.network.mean.dtype).contiguous())
+        if self.resizing is None:
+            return logits
+        return F.interpolate(logits, size=size, mode="bilinear", align_corners=self.align_corners)
+
+
+class CameraIds(nn.Module):
+    """The classes that a network finds in the images of a camera.
+
+    Args:
+        camera: images (N, H, W, C) uint8 -> logits (N, classes, H, W); a single logit is that of class 1.
+        threshold: probability above which a pixel is of class 1 if there is a single logit.
+
+    Shapes: images (N, H, W, C) uint8 -> (N, H, W) uint8.
+    """
+
+    def __init__(self, camera: nn.Module, threshold: float = 0.5) -> None:
+        super().__init__()
+        self.camera, self.threshold = camera, threshold
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the class ids."""
+        logits = self.camera(images)
+        if logits.shape[1] == 1:
+            return (logits[:, 0].sigmoid() > self.threshold).to(torch.uint8)
+        return logits.argmax(1).to(torch.uint8)
+
+
+class _OneImage(nn.Module):
+    """One image without a batch: (H, W, C) uint8 -> (H, W) uint8."""
+
+    def __init__(self, ids: nn.Module) -> None:
+        super().__init__()
+        self.ids = ids
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.ids(image[None])[0]
+
+
+@dataclass(frozen=True)
+class CameraExport:
+    """The result of an export from end to end.
+
+    Attributes:
+        content: content of the ONNX file.
+        dynamic: whether it accepts images of any height and width.
+        differing: largest share of pixels with another class than expected.
+        sizes: (H, W) of the images that were compared.
+        obstacle: why height and width are fixed; None if they are free.
+    """
+
+    content: bytes
+    dynamic: bool
+    differing: float
+    sizes: tuple[tuple[int, int], ...]
+    obstacle: str | None
+
+
+def export_camera(
+    ids: nn.Module,
+    *,
+    shape: tuple[int, int],
+    channels: int,
+    expected: Callable[[np.ndarray], np.ndarray],
+    metadata: Mapping[str, str],
+) -> CameraExport:
+    """Make an ONNX file from end to end, and compare its classes with those of a separate prediction.
+
+    Height and width are free if the file is right for an image of another size too.
+
+    Args:
+        ids: images (N, H, W, C) uint8 -> class ids (N, H, W) uint8.
+        shape: (height, width) of the first image that is compared, and of a fixed export.
+        channels: number of channels of the images.
+        expected: function that predicts an image: (H, W, 3) uint8 BGR -> ids (H, W).
+        metadata: entries of the file's ``metadata_props``.
+
+    Raises:
+        InputError: an operator cannot be exported, or more than :data:`LARGEST_SHARE` of the pixels differ.
+    """
+    network = _OneImage(ids).eval()
+    height, width = shape
+    obstacle = None
+    for dynamic in (True, False):
+        compared = [shape, (width, height) if height != width else (height, 2 * width)]
+        try:
+            first = torch.from_numpy(_as_input(picture(*shape), channels))
+            content = trace_to_onnx(network, first, dynamic=dynamic, axes=FRAME_AXES)
+            session = open_session(content)
+            sizes = tuple(compared if dynamic else compared[:1])
+            differing = 0.0
+            for size in sizes:
+                image = picture(*size)
+                (found,) = session.run(None, {"image": _as_input(image, channels)})
+                wished = expected(image)
+                if found.shape != wished.shape:
+                    raise ValueError(f"ids have shape {found.shape}, expected {wished.shape}")
+                differing = max(differing, float((found != wished).mean()))
+        except InputError as fault:
+            obstacle = str(fault)
+            continue
+        except Exception as fault:  # exporter and runtime raise classes that depend on their versions
+            obstacle = describe_error(fault)
+            continue
+        if differing <= LARGEST_SHARE:
+            content = annotate(content, {**metadata, "dynamic": str(dynamic).lower()})
+            return CameraExport(content, dynamic, differing, sizes, None if dynamic else obstacle)
+        obstacle = (
+            f"{differing:.2%} of the pixels have another class than tools/predict.py gives them (at most "
+            f"{LARGEST_SHARE:.2%} may)"
+        )
+    raise InputError(f"not exported: {obstacle}")
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    """Return the generated street on which files are compared, the same in every run: (H, W, 3) uint8 BGR."""
+    return draw_scene(np.random.default_rng(0), (height, width))[0]
+
+
+def _as_input(image: np.ndarray, channels: int) -> np.ndarray:
+    """Return an image as a file takes it: (H, W, 3) BGR -> (H, W, 3) RGB, or (H, W, 1) grey."""
+    if channels == 1:
+        return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[:, :, None]
+    if channels != 3:
+        raise InputError(f"end to end: images of {channels} channels are not those of a camera")
+    return np.ascontiguousarray(image[:, :, ::-1])
+
+
+def describe_camera(camera: FromCamera, channels: int) -> dict[str, str]:
+    """Return the entries of a file's description that differ from those of a network alone."""
+    inside = camera.resizing or "that of the image"
+    kind = "grey image (H, W, 1)" if channels == 1 else "RGB image (H, W, 3)"
+    return {
+        "input": f"{kind}, uint8; the graph resizes and normalises it",
+        "network_size": str(inside),
+        "output": "class ids (H, W), uint8, at the size of the image",
+    }

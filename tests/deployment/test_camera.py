@@ -1,0 +1,234 @@
+"""Files from end to end give what the prediction of the checkpoint gives, and say what they take."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmseg.registry import TRANSFORMS
+from torch import nn
+
+from lednet_mm.config import load_config
+from lednet_mm.datasets.preparation import Resizing, resizing_of
+from lednet_mm.deployment.camera import CameraIds, FromCamera, export_camera, picture, resize_as_opencv
+from lednet_mm.deployment.file_runner import FileRunner
+from lednet_mm.deployment.inference import build_network, input_channels
+from lednet_mm.errors import InputError
+from lednet_mm.evaluation.prediction import Predictor
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+CPU = torch.device("cpu")
+
+
+def resized(step: str) -> tuple[str, ...]:
+    """Return the lines of a config whose test pipeline resizes images."""
+    return (
+        f"pipe = [dict(type='LoadImage'), {step}, dict(type='LoadLabels'), dict(type='PackSegInputs')]",
+        "val_dataloader['dataset']['pipeline'] = pipe",
+        "test_dataloader = val_dataloader",
+    )
+
+
+RATIO = resized("dict(type='Resize', scale=(96, 64), keep_ratio=True)")
+GREY = (
+    "load = [dict(type='LoadImage', color_type='grayscale'), dict(type='LoadLabels')]",
+    "model['backbone'].update(in_channels=1)",
+    "model['data_preprocessor'].update(mean=[100.0], std=[50.0], bgr_to_rgb=False)",
+    "val_dataloader['dataset']['pipeline'] = [*load, dict(type='PackSegInputs')]",
+    "test_dataloader = val_dataloader",
+)
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Write weights of a config's network whose statistics are those of a generated street."""
+
+    def write(config: Path) -> Path:
+        torch.manual_seed(0)
+        model = build_network(load_config(config))
+        model.train()(torch.randn(2, input_channels(model), 64, 128))
+        path = tmp_path / "weights.pth"
+        torch.save({"state_dict": model.state_dict()}, path)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [
+        ((50, 70), (36, 48)),
+        ((64, 128), (32, 64)),
+        ((33, 44), (36, 48)),
+        ((7, 9), (64, 64)),
+        ((64, 128), (100, 37)),
+    ],
+)
+def test_images_are_resized_as_opencv_does_it(size, wanted):
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    expected = cv2.resize(image, wanted[::-1], interpolation=cv2.INTER_LINEAR)
+    found = resize_as_opencv(torch.from_numpy(image)[None], wanted)[0]
+    np.testing.assert_array_equal(found.numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"scale": (96, 64), "keep_ratio": False},
+        {"scale": (96, 64), "keep_ratio": True},
+        {"scale": (64, 96), "keep_ratio": True},
+        {"scale_factor": 0.37},
+        {"scale_factor": (0.5, 0.7)},
+    ],
+)
+def test_sizes_are_those_of_the_pipeline(step, small_config):
+    config = load_config(small_config(*resized(f"dict(type='Resize', **{step!r})")))
+    resizing = resizing_of(config)
+    made = TRANSFORMS.build({"type": "mmseg.Resize", **step})
+    for height, width in ((64, 128), (333, 444), (75, 31)):
+        expected = made({"img": np.zeros((height, width, 3), np.uint8)})["img"].shape[:2]
+        assert resizing.size(height, width) == expected
+        traced = resizing.size(torch.tensor(height), torch.tensor(width))
+        assert tuple(map(int, traced)) == expected
+
+
+def test_a_pipeline_that_does_more_is_named(small_config):
+    config = load_config(small_config(*resized("dict(type='RandomFlip', prob=0.5)")))
+    with pytest.raises(InputError, match="step RandomFlip of the test pipeline works only there"):
+        resizing_of(config)
+    assert resizing_of(load_config(small_config())) is None
+    assert str(Resizing((96, 64))) == "64x96"
+
+
+@pytest.mark.parametrize(
+    ("lines", "deployed", "inside"),
+    [
+        ((), True, "that of the image"),
+        (RATIO, True, "96x64, same ratio"),
+        (GREY, False, ""),
+    ],
+)
+def test_the_file_gives_what_the_checkpoint_predicts(
+    lines, deployed, inside, small_config, weights, tool, tmp_path
+):
+    path = small_config(*lines)
+    checkpoint, out = weights(path), tmp_path / "out" / "whole.onnx"
+    form = ["--deployed"] if deployed else []
+    outcome = tool("export", path, checkpoint, out, "--shape", 75, 130, "--end-to-end", *form)
+    assert outcome.status == 0, outcome.err
+    assert "takes any height and width; differs from tools/predict.py in 0.0" in outcome.out
+    facts = {entry.key: entry.value for entry in onnx.load(str(out)).metadata_props}
+    assert facts["input"].startswith("grey image (H, W, 1)" if lines == GREY else "RGB image (H, W, 3)")
+    assert facts["network_size"].endswith(inside)
+    assert (facts["dynamic"], facts["output"][:14]) == ("true", "class ids (H, ")
+
+    predictor = Predictor(load_config(path), checkpoint, CPU)
+    for engine in ("onnxruntime", "openvino"):
+        if engine == "openvino":
+            pytest.importorskip("openvino")
+        file = FileRunner(out, engine, 1, CPU)
+        assert file.takes_bytes
+        assert file.classes == list(predictor.classes)
+        for size in ((75, 130), (64, 128), (90, 61)):
+            image = picture(*size)
+            expected = predictor.predict_loaded(predictor.frame(image, "a")).ids
+            given = image[:, :, ::-1]
+            if lines == GREY:
+                given = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[:, :, None]
+            found = file(np.ascontiguousarray(given))
+            assert (found.dtype, found.shape) == (np.uint8, size)
+            assert (found == expected).mean() > 0.997  # near ties may fall either way
+
+
+class Mean(nn.Module):
+    """Logits of two classes: the mean of the channels is below or above 100."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limit = nn.Parameter(torch.tensor(100.0))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        mean = images.mean(1, keepdim=True)
+        return torch.cat([self.limit - mean, mean - self.limit], 1)
+
+
+def test_a_file_that_differs_is_not_exported(small_config):
+    ids = CameraIds(FromCamera(Mean(), load_config(small_config()), 3, False))
+    with pytest.raises(InputError, match=r"not exported: .*% of the pixels have another class"):
+        export_camera(ids, shape=(16, 24), channels=3, expected=lambda image: image[..., 0] % 2, metadata={})
+
+
+def test_a_single_output_stands_for_two_classes():
+    class Above(Mean):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return super().forward(images)[:, 1:]
+
+    images = torch.from_numpy(picture(20, 30))[None]
+    plain = images.permute(0, 3, 1, 2).float()
+    expected = (plain.mean(1) > 100).to(torch.uint8)
+
+    class Camera(nn.Module):
+        def __init__(self, network: nn.Module) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.network(images.permute(0, 3, 1, 2).float())
+
+    for network in (Mean(), Above()):
+        found = CameraIds(Camera(network))(images)
+        assert found.dtype == torch.uint8
+        torch.testing.assert_close(found, expected)
+
+
+def test_images_of_more_channels_are_refused(small_config):
+    config = load_config(small_config())
+    ids = CameraIds(FromCamera(Mean(), config, 3, False))
+    with pytest.raises(InputError, match="images of 4 channels are not those of a camera"):
+        export_camera(ids, shape=(16, 16), channels=4, expected=lambda image: image[..., 0], metadata={})
+
+
+class TestFileRunner:
+    """A file that cannot be run is named in one line."""
+
+    @pytest.fixture
+    def file(self, tmp_path) -> Path:
+        from lednet_mm.deployment.export import annotate, trace_to_onnx
+
+        content = trace_to_onnx(nn.Conv2d(3, 5, 1), torch.randn(1, 3, 16, 24), dynamic=False)
+        path = tmp_path / "a.onnx"
+        path.write_bytes(annotate(content, {"classes": json.dumps(["a", "b"])}))
+        return path
+
+    @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+    def test_what_a_file_says(self, engine, file):
+        pytest.importorskip(engine)
+        opened = FileRunner(file, engine, 1, CPU)
+        assert (opened.classes, opened.takes_bytes, opened.shape) == (["a", "b"], False, (1, 3, 16, 24))
+        assert opened(np.zeros((1, 3, 16, 24), np.float32)).shape == (1, 5, 16, 24)
+        opened.check_classes("a config", 2)
+        with pytest.raises(InputError, match=r"a\.onnx: this file has 2 classes, a config has 11"):
+            opened.check_classes("a config", 11)
+        with pytest.raises(InputError, match="takes images of 1x3x16x24, not 1x3x32x24"):
+            opened(np.zeros((1, 3, 32, 24), np.float32))
+
+    @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+    def test_a_file_that_is_no_onnx(self, engine, tmp_path):
+        pytest.importorskip(engine)
+        (tmp_path / "a.onnx").write_bytes(b"no network")
+        with pytest.raises(InputError, match=rf"a\.onnx: {engine} cannot run this file: ") as caught:
+            FileRunner(tmp_path / "a.onnx", engine, 1, CPU)
+        assert "\n" not in str(caught.value)
+        with pytest.raises(InputError, match="no such file"):
+            FileRunner(tmp_path / "b.onnx", engine, 1, CPU)
+
+    def test_openvino_needs_a_cpu(self, file):
+        pytest.importorskip("openvino")
+        with pytest.raises(InputError, match="runs on CPUs only"):
+            FileRunner(file, "openvino", 1, torch.device("cuda", 0))
