@@ -32,6 +32,8 @@ from lednet_mm.records import collect_provenance
 
 OPSET = 17
 IMAGES, LOGITS = "images", "logits"
+FREE = {0: "batch", 2: "height", 3: "width"}
+"""Axes of the images that are free where a file takes any size, and their names in the file."""
 
 
 class Normalised(nn.Module):
@@ -84,7 +86,6 @@ def trace_to_onnx(network: nn.Module, images: Tensor, *, dynamic: bool) -> bytes
     Raises:
         RuntimeError: an operator cannot be exported; the message names it.
     """
-    axes = {0: "batch", 2: "height", 3: "width"}
     content = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad(), any_size(network):
         warnings.simplefilter("ignore")  # sizes in Python arithmetic cause warnings; the check decides
@@ -96,7 +97,7 @@ def trace_to_onnx(network: nn.Module, images: Tensor, *, dynamic: bool) -> bytes
             opset_version=OPSET,
             input_names=[IMAGES],
             output_names=[LOGITS],
-            dynamic_axes={IMAGES: axes, LOGITS: {**axes, 1: "classes"}} if dynamic else None,
+            dynamic_axes={IMAGES: FREE, LOGITS: {**FREE, 1: "classes"}} if dynamic else None,
         )
     return content.getvalue()
 
@@ -175,7 +176,7 @@ def export_onnx(
         worst, tolerance = max(errors, key=lambda error: error[0] / error[1])
         if worst <= tolerance:
             sizes = tuple((len(x), *x.shape[2:]) for x in compared)
-            content = _annotated(content, {**(metadata or {}), "dynamic": str(dynamic).lower()})
+            content = annotate(content, {**(metadata or {}), "dynamic": str(dynamic).lower()})
             return Export(content, dynamic, worst, sizes, None if dynamic else obstacle)
         obstacle = f"outputs differ from PyTorch by {worst:.1e} of their spread (tolerance {tolerance:.0e})"
     raise InputError(f"not exported: {obstacle}")
@@ -223,7 +224,8 @@ def _error(network: nn.Module, session: Any, images: Tensor) -> tuple[float, flo
     return error, tolerance if error <= tolerance else tolerance_for("fp32", network, images, expected)
 
 
-def _annotated(content: bytes, metadata: Mapping[str, str]) -> bytes:
+def annotate(content: bytes, metadata: Mapping[str, str]) -> bytes:
+    """Return a valid ONNX file with these ``metadata_props``."""
     import onnx
 
     model = onnx.load_from_string(content)
@@ -232,7 +234,7 @@ def _annotated(content: bytes, metadata: Mapping[str, str]) -> bytes:
     return model.SerializeToString()
 
 
-def _classes(config: Config) -> tuple[str, ...]:
+def class_names(config: Config) -> tuple[str, ...]:
     """Return the class names of a config's dataset, also within wrappers; empty if it has none."""
     dataset = next(innermost((config.get("test_dataloader") or {}).get("dataset") or {}))
     stated = (dataset.get("metainfo") or {}).get("classes")
@@ -249,17 +251,20 @@ def _input(channels: int, normalised: bool) -> str:
     return f"{kind} (N, {channels}, H, W), float32 in 0 to 255{work}"
 
 
-def describe(config: Config, checkpoint: str | Path, *, channels: int, deployed: bool) -> dict[str, str]:
+def describe(
+    config: Config, checkpoint: str | Path, *, channels: int, deployed: bool, seed: int | None = None
+) -> dict[str, str]:
     """Return the description of an exported file, except whether its size is free.
 
-    It holds network, dataset, variant, class names in the order of the logits, input and output, commit, and
-    the checkpoint's sha256.
+    It holds network, dataset, variant, the seed of the training, class names in the order of the logits,
+    input and output, commit, and the checkpoint's sha256.
 
     Args:
         config: config of the network; its dataset gives the class names.
         checkpoint: checkpoint whose weights are exported.
         channels: number of channels of the images.
         deployed: whether the network is in its deployment form.
+        seed: seed with which the weights were trained; None if it is not known.
     """
     preprocessor = config.model.get("data_preprocessor") or {}
     run = run_of(config)
@@ -268,8 +273,10 @@ def describe(config: Config, checkpoint: str | Path, *, channels: int, deployed:
         "network": run.network,
         "dataset": run.dataset,
         "variant": run.variant,
+        "seed": json.dumps(seed),
+        "precision": "fp32",
         "deployed": str(deployed).lower(),
-        "classes": json.dumps(_classes(config)),
+        "classes": json.dumps(class_names(config)),
         "input": _input(channels, normalised=bool(preprocessor.get("mean"))),
         "mean": json.dumps(preprocessor.get("mean")),
         "std": json.dumps(preprocessor.get("std")),
