@@ -113,7 +113,7 @@ class Predictor:
             load_model(self.model, checkpoint, config)
             self.model.to(device).eval()
             dataset = _dataset_settings(config)
-            self.pipeline = Compose(_without_labels(dataset["pipeline"]))
+            self.pipeline = Compose(without_labels(dataset["pipeline"]))
             self.metainfo = _metainfo(dataset, self.model.num_classes)
         self.classes: Sequence[str] = self.metainfo["classes"]
         self.palette: Sequence[Sequence[int]] = self.metainfo["palette"]
@@ -194,7 +194,7 @@ def _dataset_settings(config: Config) -> dict[str, Any]:
     raise InputError(f"{config.filename}: no test_dataloader and no test_pipeline in this config")
 
 
-def _without_labels(pipeline: Sequence[dict]) -> list[dict]:
+def without_labels(pipeline: Sequence[dict]) -> list[dict]:
     """Return a test pipeline without labels, in which this project's ``LoadImage`` reads the images."""
     kept = []
     for step in pipeline:

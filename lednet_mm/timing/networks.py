@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,16 +22,19 @@ from lednet_mm.counting.memory import peak_memory
 from lednet_mm.counting.roofline import count_work, measure_ceilings, roofline
 from lednet_mm.deployment.deploy import deploy
 from lednet_mm.deployment.inference import REFUSALS, Inference, build_network, input_channels
+from lednet_mm.deployment.precisions import INT8, INT8_TOLERANCE
+from lednet_mm.deployment.quantisation import Quantised, with_class_ids
 from lednet_mm.deployment.rounding import dtype_of, output_error, tolerance_for
 from lednet_mm.environment import Threads
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.files import file_sha256
+from lednet_mm.record_format import Calibration
 from lednet_mm.records import Record, collect_provenance, new_record
 from lednet_mm.timing.backends import ENGINES, TIMED, Backend, Row
 from lednet_mm.timing.device import Monitor, energy_per_call, summarise_readings
-from lednet_mm.timing.engines import Call, prepare_engine
+from lednet_mm.timing.engines import prepare_engine, with_library
 from lednet_mm.timing.latency import Timing, instability_reasons, measure, summarise
-from lednet_mm.timing.runtimes import UnavailableError
+from lednet_mm.timing.runtimes import Call, UnavailableError
 from lednet_mm.upstream.pytorch import BATCH_NORMS
 
 LEAST_FOR_ENERGY = 2.0
@@ -96,13 +98,17 @@ def build_for_timing(config: Config, checkpoint: str | Path | None) -> nn.Module
 
 @dataclass(frozen=True)
 class Prepared:
-    """A row that can be timed, with its error against eager fp32 and the time of its preparation."""
+    """A row that can be timed, with its error against eager fp32 and the time of its preparation.
+
+    ``calibration`` says what an INT8 network was calibrated on.
+    """
 
     call: Call
     network: nn.Module
     error: float
     tolerance: float
     prepare_seconds: float
+    calibration: Calibration | None = None
 
 
 def eager_logits(network: nn.Module, images: Tensor, config: Config) -> Tensor:
@@ -122,6 +128,7 @@ def prepare_row(
     tolerance: float,
     timed: str,
     threads: int,
+    int8: Callable[[], Quantised] | None = None,
 ) -> Prepared:
     """Prepare a row and check its output.
 
@@ -133,6 +140,7 @@ def prepare_row(
         tolerance: largest accepted ``rounding.output_error``.
         timed: key of ``backends.TIMED``.
         threads: number of threads on a CPU.
+        int8: function that returns the INT8 version of the network's deployment form.
 
     Raises:
         UnavailableError: the backend is not available here, or its output is wrong.
@@ -146,14 +154,27 @@ def prepare_row(
     form = forms[row.backend.deployed]
     if timed == "prediction":
         form = ClassIds(form)
-    call = prepare_engine(row.backend.engine, form.eval(), images, row.backend.precision, threads)
+    what: nn.Module | bytes = form.eval()
+    calibration = None
+    if row.backend.precision == INT8:
+        if int8 is None:
+            raise UnavailableError("int8 needs trained weights, and images on which it is calibrated")
+        if not row.backend.deployed:
+            raise UnavailableError("int8 is made of the deployment form: --deployed")
+        try:
+            quantised = int8()
+        except InputError as reason:
+            raise UnavailableError(str(reason)) from reason
+        what = with_class_ids(quantised.content) if timed == "prediction" else quantised.content
+        calibration = quantised.calibration
+    call = prepare_engine(row.backend.engine, what, images, row.backend.precision, threads)
     try:
         error = output_error(call(), expected)
     except REFUSALS as fault:
         raise UnavailableError(f"fails: {describe_error(fault)}") from fault
     if error > tolerance:
         raise UnavailableError(f"not timed: its output differs by {error:.1e} (tolerance {tolerance:.0e})")
-    return Prepared(call, form, error, tolerance, time.perf_counter() - begin)
+    return Prepared(call, form, error, tolerance, time.perf_counter() - begin, calibration)
 
 
 @dataclass(frozen=True)
@@ -189,6 +210,7 @@ def latency_records(
     samples: int = 100,
     seconds: float = 10.0,
     with_roofline: bool = False,
+    int8: Callable[[], Quantised] | None = None,
     advance: Callable[[str, float], None] = lambda step, done: None,
 ) -> Latencies:
     """Time several configs' networks on several backends, all interleaved.
@@ -207,6 +229,8 @@ def latency_records(
         samples: number of samples of each row.
         seconds: seconds after which a row needs no further samples. See also :data:`LEAST_FOR_ENERGY`.
         with_roofline: whether to measure the device's ceilings and record the fraction that is reached.
+        int8: function that returns the INT8 version of the deployment form of the only config's network;
+            without it, rows in INT8 are left out.
         advance: function that is called with the current step and the share that is done.
 
     Raises:
@@ -236,8 +260,10 @@ def latency_records(
             continue
         forms = {False: network}
         tolerances = {
-            p: tolerance_for(p, network, images[name], expected) for p in {b.precision for b in backends}
+            p: tolerance_for(p, network, images[name], expected)
+            for p in {b.precision for b in backends} - {INT8}
         }
+        tolerances[INT8] = INT8_TOLERANCE
         for row in own:
             advance(f"preparing {row}", (len(ready) + len(left_out)) / len(rows))
             try:
@@ -249,6 +275,7 @@ def latency_records(
                     tolerances[row.backend.precision],
                     timed,
                     threads.count,
+                    int8,
                 )
             except UnavailableError as reason:
                 left_out[row] = str(reason)
@@ -263,7 +290,7 @@ def latency_records(
     )
     ceilings = {
         precision: measure_ceilings(device, precision)
-        for precision in sorted({row.backend.precision for row in ready})
+        for precision in sorted({row.backend.precision for row in ready} - {INT8})
         if with_roofline
     }
     common = {
@@ -278,7 +305,7 @@ def latency_records(
     for done, (row, prepared) in enumerate(ready.items()):
         advance("counting memory", done / len(ready))
         values, details = _row_values(row, prepared, timing, images[row.config], seconds >= LEAST_FOR_ENERGY)
-        if with_roofline:
+        if row.backend.precision in ceilings:
             work = count_work(prepared.network, images[row.config].shape, row.backend.precision)
             ceiling = ceilings[row.backend.precision]
             reached, details["roofline"] = roofline(work, ceiling, values["latency_ms_p50"])
@@ -291,7 +318,12 @@ def latency_records(
             config_text(config),
             values,
             {**common, "channels": images[row.config].shape[1], **details, "interleaved_with": others},
-            _provenance(row.backend, device, threads, sha256),
+            with_library(
+                collect_provenance(
+                    str(device), row.backend.precision, threads=threads.count, checkpoint_sha256=sha256
+                ),
+                row.backend.engine,
+            ),
         )
     return Latencies(records, left_out, faults)
 
@@ -301,7 +333,7 @@ def random_images(batch_size: int, channels: int, shape: tuple[int, int]) -> Ten
     return torch.randn(batch_size, channels, *shape, generator=torch.Generator().manual_seed(0))
 
 
-def _synchronised(call: Call, device: torch.device) -> Call:
+def _synchronised(call: Call, device: torch.device) -> Callable[[], object]:
     if device.type != "cuda":
         return call
 
@@ -343,15 +375,6 @@ def _row_values(
         "samples_ms": [round(1000 * t, 4) for t in seconds],
     }
     del details["precision"]  # the record's provenance has it
+    if prepared.calibration is not None:
+        details["calibration"] = prepared.calibration
     return values, details
-
-
-def _provenance(backend: Backend, device: torch.device, threads: Threads, sha256: str | None) -> Any:
-    provenance = collect_provenance(
-        str(device), backend.precision, threads=threads.count, checkpoint_sha256=sha256
-    )
-    library = ENGINES[backend.engine].library
-    if library is None:
-        return provenance
-    versions = {**provenance.versions, library: import_module(library).__version__}
-    return provenance.model_copy(update={"versions": versions})
