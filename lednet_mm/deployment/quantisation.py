@@ -52,10 +52,12 @@ class Quantised:
     Attributes:
         content: content of the ONNX file, normalised images -> logits.
         calibration: what it was calibrated on.
+        image: (1, C, H, W), the first of these images, on which its output can be checked.
     """
 
     content: bytes
     calibration: Calibration
+    image: Tensor
 
 
 def quantise(content: bytes, images: Iterable[Tensor]) -> bytes:

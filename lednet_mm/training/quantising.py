@@ -200,7 +200,7 @@ def quantised_for_timing(trained: Trained, images: CalibrationImages, shape: tup
     file = parse_onnx(trained.checkpoint, exported.content)
     with torch.no_grad():
         content = quantise(exported.content, (preparing(image) for image in _accepted(file, images)))
-    return Quantised(content, images.facts)
+        return Quantised(content, images.facts, preparing(next(iter(images))))
 
 
 @dataclass(frozen=True)
