@@ -76,7 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--calibration",
         type=positive,
         metavar="N",
-        help="number of images of the train split on which int8 is calibrated (default 32)",
+        help="number of images of the train split on which int8 is calibrated (default 64)",
     )
     add(
         "--accuracy",

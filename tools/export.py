@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--calibration",
         type=positive,
         metavar="N",
-        help="number of images of the train split on which the ranges of INT8 are measured (default 32)",
+        help="number of images of the train split on which the ranges of INT8 are measured (default 64)",
     )
     parser.add_argument(
         "--max-loss",
@@ -102,7 +102,7 @@ def main() -> None:
         check_compared(config)
     deployed = arguments.deployed or arguments.int8
     exported = export_onnx(
-        trained.normalised(trained.form(deployed)),
+        trained.normalised(trained.int8_form() if arguments.int8 else trained.form(deployed)),
         shape=tuple(arguments.shape),
         scale=255.0,
         metadata=trained.facts(deployed),

@@ -17,6 +17,7 @@ the image is among them.
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import tempfile
@@ -25,10 +26,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from lednet_mm.deployment.export import IMAGES, LOGITS
+from lednet_mm.deployment.folding import NORMS, affine
 from lednet_mm.errors import InputError, describe_error
+from lednet_mm.layers.deployment import replace_modules
 from lednet_mm.record_format import Calibration
 
 METHOD = "QDQ, MinMax, unsigned 8-bit activations, signed 7-bit weights per channel"
@@ -58,6 +61,25 @@ class Quantised:
     content: bytes
     calibration: Calibration
     image: Tensor
+
+
+def quantisable(form: nn.Module) -> nn.Module:
+    """Return a deployment form with its remaining batch normalisations as convolutions of each channel alone.
+
+    So these have 8-bit arithmetic too. And OpenVINO 2026.4 crashes on a file in which a batch normalisation
+    follows quantised maps that were concatenated, as in ERFNet.
+    """
+    form = copy.deepcopy(form)
+    replace_modules(form, {m: _as_convolution(m) for m in form.modules() if isinstance(m, NORMS)})
+    return form
+
+
+def _as_convolution(norm: Any) -> nn.Conv2d:
+    factor, summand = affine(norm)
+    convolution = nn.Conv2d(len(factor), len(factor), 1, groups=len(factor))
+    convolution.weight = nn.Parameter(factor.reshape(-1, 1, 1, 1).to(norm.running_mean), requires_grad=False)
+    convolution.bias = nn.Parameter(summand.to(norm.running_mean), requires_grad=False)
+    return convolution
 
 
 def quantise(content: bytes, images: Iterable[Tensor]) -> bytes:

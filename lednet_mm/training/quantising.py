@@ -25,7 +25,7 @@ from lednet_mm.deployment.export import Export, Normalised, annotate, describe, 
 from lednet_mm.deployment.inference import REFUSALS, Inference, build_network, input_channels
 from lednet_mm.deployment.onnx_file import OnnxFile, parse_onnx
 from lednet_mm.deployment.precisions import INT8
-from lednet_mm.deployment.quantisation import METHOD, Quantised, quantise
+from lednet_mm.deployment.quantisation import METHOD, Quantised, quantisable, quantise
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.evaluation.prediction import without_labels
 from lednet_mm.record_format import Calibration
@@ -34,8 +34,9 @@ from lednet_mm.timing.backends import Backend
 from lednet_mm.training.deployed import Form
 from lednet_mm.training.testing import evaluate_checkpoint, loader_of
 
-IMAGES = 32
-"""The number of images for calibration. On CamVid's val split, 16, 32 and 64 gave mIoUs within 0.2 points."""
+IMAGES = 64
+"""The number of images for calibration. With 16, 32 and 64 of them, LEDNet's INT8 file loses 0.03, 0.19 and
+0.04 points of mIoU on CamVid's val split."""
 
 GATE_IMAGES = 32
 """The number of images on which INT8 and fp32 are compared before a file is kept."""
@@ -135,6 +136,14 @@ class Trained:
                 f"{self.config.filename}: no deployment form: {describe_error(error)}"
             ) from error
 
+    def int8_form(self) -> nn.Module:
+        """Return the deployment form from which INT8 is made, see :func:`quantisable`.
+
+        Raises:
+            InputError: there is no deployment form.
+        """
+        return quantisable(self.form(deployed=True))
+
     def normalised(self, network: nn.Module) -> Normalised:
         """Return a network that takes decoded images in the place of normalised ones."""
         return Normalised(network, self.config.model.get("data_preprocessor") or {}, self.channels)
@@ -162,7 +171,7 @@ def export_int8(trained: Trained, exported: Export, images: CalibrationImages, o
 
     Args:
         trained: the network.
-        exported: fp32 export of ``trained.normalised(trained.form(deployed=True))``.
+        exported: fp32 export of ``trained.normalised(trained.int8_form())``.
         images: images for the calibration.
         out: name of the file in messages.
 
@@ -195,7 +204,7 @@ def quantised_for_timing(trained: Trained, images: CalibrationImages, shape: tup
     Raises:
         InputError: the network cannot be exported or quantised.
     """
-    exported = export_onnx(trained.form(deployed=True), shape=shape)
+    exported = export_onnx(trained.int8_form(), shape=shape)
     preparing = trained.normalised(nn.Identity())
     file = parse_onnx(trained.checkpoint, exported.content)
     with torch.no_grad():

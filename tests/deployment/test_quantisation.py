@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from lednet_mm.deployment.export import export_onnx
-from lednet_mm.deployment.quantisation import quantise, with_class_ids
+from lednet_mm.deployment.quantisation import quantisable, quantise, with_class_ids
 from lednet_mm.deployment.rounding import output_error
 from lednet_mm.errors import InputError
 from lednet_mm.timing.engines import prepare_engine
@@ -83,6 +83,37 @@ def test_engines_agree_where_saturation_would_part_them():
 
 def test_only_operators_of_the_standard_are_in_a_file(content):
     assert {known.domain for known in onnx.load_from_string(content).opset_import} == {""}
+
+
+def test_a_batch_normalisation_that_is_left_becomes_a_convolution():
+    """OpenVINO crashed where one followed quantised maps that were concatenated."""
+    pytest.importorskip("openvino")
+
+    class Joined(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.conv = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 2, 1)
+            self.norm, self.last = nn.BatchNorm2d(16), nn.Conv2d(16, 5, 1)
+
+        def forward(self, images):
+            maps = self.first(images)
+            joined = torch.cat([self.conv(maps), nn.functional.max_pool2d(maps, 2)], 1)
+            return self.last(self.norm(joined).relu())
+
+    torch.manual_seed(0)
+    network = Joined()
+    for image in some_images():
+        network.train()(image)
+    network.eval()
+    form = quantisable(network)
+    image = some_images(1)[0]
+    with torch.no_grad():
+        assert torch.allclose(form(image), network(image), atol=1e-5)
+    made = quantise(export_onnx(form, shape=SHAPE).content, some_images())
+    with torch.no_grad():
+        expected = network(image)
+    for engine in ("onnxruntime", "openvino"):
+        assert output_error(prepare_engine(engine, made, image, "int8", 1)(), expected) < 0.05, engine
 
 
 def test_softmax_stays_in_fp32():
