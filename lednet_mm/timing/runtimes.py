@@ -136,6 +136,8 @@ def tensorrt(network: nn.Module | bytes, images: Tensor, precision: str, threads
     """
     if not images.is_cuda:
         raise UnavailableError("TensorRT needs a GPU")
+    if precision == INT8:
+        raise UnavailableError("TensorRT takes symmetric INT8 only, and activations here have a zero point")
     try:
         import tensorrt as trt
     except ImportError:

@@ -1,7 +1,10 @@
 """From a checkpoint to an INT8 file and to what it costs in accuracy, with the commands that people use."""
 
 import shutil
+import subprocess
+import sys
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,6 +16,7 @@ from lednet_mm.deployment.inference import build_network
 from lednet_mm.deployment.onnx_file import read_onnx
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.confusion import unpack
+from lednet_mm.evaluation.prediction import Predictor
 from lednet_mm.files import file_sha256
 from lednet_mm.records import read_records
 from lednet_mm.reports.alterations import find_alteration
@@ -161,6 +165,21 @@ def test_what_is_timed_is_what_the_file_computes(int8, trained, made):
     theirs = torch.as_tensor(prepare_engine("onnxruntime", quantised.content, prepared, "int8", 1)())
     assert (ours - theirs).abs().max() <= 0.01 * theirs.std()
     assert quantised.calibration == read_onnx(int8).calibration
+
+
+def test_the_program_of_the_documentation_runs(int8, made, small_streets, tmp_path):
+    text = (ROOT / "docs/deployment.md").read_text()
+    (tmp_path / "segment.py").write_text(text.split("```python\n")[1].split("```")[0])
+    image = sorted(small_streets.rglob("val/**/*_leftImg8bit.png"))[0]
+    command = [sys.executable, "segment.py", int8, image, "ids.png"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert ended.returncode == 0, ended.stderr
+    ids = cv2.imread(str(tmp_path / "ids.png"), cv2.IMREAD_UNCHANGED)
+    expected = Predictor(load_config(made / "small.py"), made / "weights.pth", torch.device("cpu"))(image)
+    assert ids.shape == expected.shape
+    assert (ids == expected).mean() > 0.8
+    shares = [float(line.rsplit(" ", 1)[1].rstrip("%")) for line in ended.stdout.splitlines()]
+    assert sum(shares) == pytest.approx(100, abs=1)
 
 
 def test_a_loss_above_the_gate_keeps_the_earlier_file(tool, made, int8):
