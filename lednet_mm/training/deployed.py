@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from lednet_mm.deployment.deploy import deploy
 from lednet_mm.deployment.inference import REFUSALS, Inference
 from lednet_mm.deployment.onnx_file import OnnxFile
+from lednet_mm.deployment.precisions import INT8
 from lednet_mm.deployment.rounding import float32_products
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.record_format import Calibration
@@ -95,7 +96,24 @@ class OnEngine:
         return self._calls[shape]
 
 
-def run_on(model: Any, form: Form, threads: int, file: OnnxFile | None = None) -> None:
+def device_for(backend: Backend, device: torch.device) -> torch.device:
+    """Return the device on which a segmentor's network runs: a CPU where an engine has no kernels for its GPU.
+
+    Args:
+        backend: engine and precision.
+        device: device of the segmentor.
+    """
+    if backend.engine == "openvino" or (backend.engine == "onnxruntime" and backend.precision == INT8):
+        return torch.device("cpu")
+    if backend.engine == "onnxruntime" and device.type == "cuda":
+        import onnxruntime
+
+        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+            return torch.device("cpu")
+    return device
+
+
+def run_on(model: Any, form: Form, threads: int, file: OnnxFile | None = None) -> torch.device:
     """Let a segmentor compute its logits in the form in which it is deployed; the rest of it stays as it is.
 
     Args:
@@ -104,12 +122,14 @@ def run_on(model: Any, form: Form, threads: int, file: OnnxFile | None = None) -
         threads: number of threads on a CPU.
         file: exported file that runs in the place of the segmentor's network.
 
+    Returns:
+        The device on which the network runs.
+
     Raises:
         InputError: the network has no deployment form.
     """
     backend = form.backend
-    on_cpu = backend.engine == "openvino"
-    device = torch.device("cpu") if on_cpu else next(model.parameters()).device
+    device = device_for(backend, next(model.parameters()).device)
     network: nn.Module | bytes
     if file is not None:
         network = file.content
@@ -133,6 +153,7 @@ def run_on(model: Any, form: Form, threads: int, file: OnnxFile | None = None) -
             return engine(images)
 
     model.encode_decode = encode_decode
+    return device
 
 
 def as_decoded(images: Tensor, preprocessor: Any) -> Tensor:

@@ -156,8 +156,10 @@ def evaluate_checkpoint(
     weights = _load(model, checkpoint, config)
     details = {**weights.details, "tta": tta}
     seed = weights.seed
+    device = next(model.parameters()).device
     if form is not None:
-        run_on(model, form, runner.threads.count, checkpoint if isinstance(checkpoint, OnnxFile) else None)
+        file = checkpoint if isinstance(checkpoint, OnnxFile) else None
+        device = run_on(model, form, runner.threads.count, file)
         details |= form.details
     config = config.copy()
     if seed is not None:
@@ -172,7 +174,6 @@ def evaluate_checkpoint(
     if accuracy is not None:
         details |= recorded_frames(dataset, accuracy.images)
     path = None
-    device = next(model.parameters()).device
     if form is not None:
         precision = form.backend.precision
     else:
