@@ -97,7 +97,7 @@ class OnEngine:
 
 
 def device_for(backend: Backend, device: torch.device) -> torch.device:
-    """Return the device on which a segmentor's network runs: a CPU where an engine has no kernels for its GPU.
+    """Return the device for a segmentor's network: a CPU where an engine has no kernels for its GPU.
 
     Args:
         backend: engine and precision.

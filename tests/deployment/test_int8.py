@@ -23,6 +23,7 @@ from lednet_mm.reports.alterations import find_alteration
 from lednet_mm.reports.deployed import backend_of
 from lednet_mm.timing.backends import Backend
 from lednet_mm.timing.engines import prepare_engine
+from lednet_mm.training.deployed import device_for
 from lednet_mm.training.quantising import calibration_images, quantised_for_timing, read_trained
 from tests.conftest import ROOT, SMALL_MODEL
 
@@ -152,6 +153,17 @@ def test_half_precision_is_tested_and_said(made, tool, tmp_path):
     assert record.provenance.precision == "bf16"
     assert (record.details["engine"], record.details["deployed"]) == ("eager", True)
     assert "calibration" not in record.details
+
+
+def test_a_network_runs_where_its_engine_has_kernels(monkeypatch):
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    assert device_for(Backend("onnxruntime"), gpu) == cpu
+    assert device_for(Backend("openvino"), gpu) == cpu
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider"])
+    assert device_for(Backend("onnxruntime"), gpu) == gpu
+    assert device_for(Backend("onnxruntime", "int8", True), gpu) == cpu
+    assert device_for(Backend("eager"), gpu) == gpu
 
 
 def test_what_is_timed_is_what_the_file_computes(int8, trained, made):
