@@ -251,8 +251,24 @@ class PackedCounts(TypedDict):
 
 
 @with_config(STRICT)
+class Calibration(TypedDict):
+    """The images on which the ranges of an INT8 network were measured, and how.
+
+    ``names_sha256`` is the sha256 of the images' names in order, one a line.
+    """
+
+    split: Name
+    images: Size
+    names_sha256: Word
+    method: Word
+
+
+@with_config(STRICT)
 class AccuracyDetails(TypedDict):
     """The data behind the scores: everything in ``values`` can be computed again from its counts.
+
+    ``engine`` and ``deployed`` say how the network ran if it was not plain PyTorch; its precision is in the
+    provenance. ``file`` is the exported file that ran in the checkpoint's place.
 
     ``differs`` lists where the config differs from the one with which the weights were trained.
     ``per_image_frames`` has the sequence and the number of the frame of each image; it is empty if every
@@ -273,6 +289,12 @@ class AccuracyDetails(TypedDict):
     tta: NotRequired[bool]
     tile: NotRequired[Shape]
     tile_overlap: NotRequired[Count]
+    engine: NotRequired[Word]
+    deployed: NotRequired[bool]
+    file: NotRequired[FileName]
+    file_sha256: NotRequired[Word]
+    file_bytes: NotRequired[Count]
+    calibration: NotRequired[Calibration]
     differs: NotRequired[Annotated[list[Text], Field(max_length=1000)]]
 
 
@@ -384,6 +406,7 @@ class LatencyDetails(TypedDict):
     error: NotRequired[NotNegative | None]
     tolerance: NotRequired[NotNegative | None]
     prepare_seconds: NotRequired[NotNegative]
+    calibration: NotRequired[Calibration]
     unstable_because: NotRequired[list[Text]]
     samples_ms: NotRequired[Samples]
     roofline: NotRequired[Roofline]

@@ -40,6 +40,7 @@ __all__ = [
     "collect_provenance",
     "explain",
     "find_records",
+    "in_plain_pytorch",
     "new_record",
     "now",
     "plain",
@@ -325,6 +326,11 @@ def read_records(folders: Iterable[str | Path]) -> tuple[list[Record], dict[Path
         except ValueError as error:
             problems[path] = str(error)
     return sort_records(records), problems
+
+
+def in_plain_pytorch(record: Record) -> bool:
+    """Return whether an accuracy is that of a checkpoint in plain PyTorch, and not of a deployed form."""
+    return "engine" not in record.details
 
 
 def sort_records(records: Iterable[Record]) -> list[Record]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
-from lednet_mm.deployment.precisions import PRECISIONS
+from lednet_mm.deployment.precisions import INT8, PRECISIONS
 from lednet_mm.errors import InputError, describe_os_error, run_command
 from lednet_mm.files import require_writable
 from lednet_mm.options import add_config, choices_of, positive
@@ -20,6 +21,9 @@ from lednet_mm.text import for_markup, one_line
 from lednet_mm.timing.backends import ENGINES, TIMED, Backend, Row
 
 if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from lednet_mm.deployment.quantisation import Quantised
     from lednet_mm.records import Record
     from lednet_mm.timing.networks import Latencies
 
@@ -33,7 +37,9 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  python tools/benchmark.py lednet erfnet dabnet --dataset camvid --shape 360 480\n"
         "  python tools/benchmark.py configs/lednet_cityscapes.py --engine eager onnxruntime openvino \\\n"
-        "      --deployed both --roofline\n\n"
+        "      --deployed both --roofline\n"
+        "  python tools/benchmark.py configs/lednet_camvid.py --checkpoint weights.pth --shape 360 480 \\\n"
+        "      --engine eager onnxruntime openvino --deployed both --precision fp32 int8 --accuracy test\n\n"
         "Weights are random, the same in every run, unless --checkpoint gives them. Before it is timed,\n"
         "every row's output is compared with that of eager fp32. What cannot be run here is one line.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -62,10 +68,23 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--precision",
         nargs="+",
-        choices=list(PRECISIONS),
+        choices=[*PRECISIONS, INT8],
         default=["fp32"],
-        help="number format (default fp32)",
+        help="number format (default fp32); int8 needs --checkpoint, and images of train for its calibration",
     )
+    add(
+        "--calibration",
+        type=positive,
+        metavar="N",
+        help="number of images of the train split on which int8 is calibrated (default 64)",
+    )
+    add(
+        "--accuracy",
+        choices=["val", "test"],
+        metavar="SPLIT",
+        help="also measure the accuracy of every timed row on val or test; needs --checkpoint",
+    )
+    add("--images", type=positive, metavar="N", help="number of images for --accuracy (default: all)")
     add(
         "--deployed",
         choices=list(FORMS),
@@ -170,6 +189,71 @@ def keep(records: Mapping[Row, Record], folders: Mapping[str, Path]) -> list[str
     return list(faults.values())
 
 
+def int8_versions(
+    arguments: argparse.Namespace, configs: Mapping[str, Config], shape: tuple[int, int]
+) -> Callable[[], Quantised]:
+    """Return a function that makes the INT8 version of the network's deployment form, once.
+
+    Raises:
+        InputError: there are several configs, or too few images for the calibration.
+    """
+    from lednet_mm.training.quantising import IMAGES, calibration_images, quantised_for_timing, read_trained
+
+    if len(configs) > 1:
+        raise InputError(f"--precision int8: {arguments.checkpoint} is of one config: give one")
+    (config,) = configs.values()
+    trained = read_trained(config, arguments.checkpoint)
+    images = calibration_images(config, arguments.calibration or IMAGES, trained.channels)
+    return cache(partial(quantised_for_timing, trained, images, shape))
+
+
+def accuracies(
+    arguments: argparse.Namespace,
+    config: Config,
+    folder: Path,
+    backends: Iterable[Backend],
+    int8: Callable[[], Quantised] | None,
+    tested: dict[Backend, Path],
+) -> None:
+    """Measure the accuracy of what was timed, each backend once, and add the paths of the records."""
+    from lednet_mm.training.deployed import Form
+    from lednet_mm.training.testing import evaluate_checkpoint
+
+    for backend in dict.fromkeys([Backend(), *backends]):
+        if backend in tested:
+            continue
+        form = None if backend == Backend() else Form(backend)
+        if backend.precision == INT8 and int8 is not None:
+            quantised = int8()
+            form = Form(backend, quantised.content, quantised.calibration)
+        found = evaluate_checkpoint(
+            config,
+            arguments.checkpoint,
+            form=form,
+            split=arguments.accuracy,
+            images=arguments.images,
+            work_dir=folder,
+        )
+        if found is not None:
+            tested[backend] = found.record
+
+
+def show_accuracies(tested: Mapping[Backend, Path], folders: Iterable[Path]) -> None:
+    """Print the mIoU of each backend and its difference to the checkpoint in plain PyTorch."""
+    from lednet_mm.records import read_record
+    from lednet_mm.reports.deployed import compare_with_checkpoint
+
+    for backend, path in tested.items():
+        record = read_record(path)
+        miou = record.values["miou_percent"]
+        line = f"{backend.engine} {backend.precision}{' deployed' if backend.deployed else ''}: "
+        line += "no mIoU" if miou is None else f"mIoU {miou:.2f}%"
+        found = compare_with_checkpoint(path, [tested[Backend()], *folders]) if backend != Backend() else None
+        if found is not None and (interval := found[1].interval) is not None:
+            line += f", {interval.difference:+.2f} points ({interval.low:+.2f} to {interval.high:+.2f})"
+        print(f"{line} on {record.details['images']} images of {record.details['split']}")
+
+
 def main() -> None:
     """Measure, print a table for each shape and batch size, and name failures at the end."""
     from rich.progress import Progress
@@ -178,6 +262,12 @@ def main() -> None:
     shapes = [tuple(shape) for shape in arguments.shape or [[512, 1024]]]
     if not arguments.seconds > 0:
         raise InputError(f"--seconds {arguments.seconds:g}: give a time above 0")
+    for option, wanted in (
+        ("--accuracy", arguments.accuracy),
+        ("--precision int8", INT8 in arguments.precision),
+    ):
+        if wanted and not arguments.checkpoint:
+            raise InputError(f"{option}: it is of trained weights: give them by --checkpoint")
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
     from lednet_mm.config import load_config
     from lednet_mm.environment import choose_threads, resolve_device
@@ -203,7 +293,9 @@ def main() -> None:
     ]
     where = f"{device} with {threads.count} threads (waiting: {threads.wait_policy or 'default'})"
     console = make_console(stderr=True)
+    tested: dict[Backend, Path] = {}
     for (height, width), batch_size in product(shapes, arguments.batch_size):
+        int8 = int8_versions(arguments, configs, (height, width)) if INT8 in arguments.precision else None
         with Progress(console=console, transient=True, disable=not console.file.isatty()) as progress:
             task = progress.add_task("preparing", total=1.0)
 
@@ -222,6 +314,7 @@ def main() -> None:
                 samples=arguments.samples,
                 seconds=arguments.seconds,
                 with_roofline=arguments.roofline,
+                int8=int8,
                 advance=advance,
             )
         place = where if device.type == "cpu" else str(device)
@@ -230,8 +323,15 @@ def main() -> None:
         show(timed, f"{images}, {place}; {TIMED[arguments.timed]}")
         faults += keep(timed.records, folders)
         faults += timed.faults.values()
+        if arguments.accuracy and timed.records:
+            (name,) = configs
+            accuracies(
+                arguments, configs[name], folders[name], [row.backend for row in timed.records], int8, tested
+            )
         if not timed.records and not timed.faults:
             faults += [f"{row}: {reason}" for row, reason in timed.left_out.items()]
+    if tested:
+        show_accuracies(tested, folders.values())
     if faults:
         raise InputError("; ".join(dict.fromkeys(faults)))
 

@@ -1,4 +1,4 @@
-"""Export a trained network to ONNX, checked against PyTorch before the file is written."""
+"""Export a trained network to ONNX, in fp32 or INT8, checked before the file is written."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
-from lednet_mm.errors import InputError, describe_error, run_command
+from lednet_mm.errors import InputError, run_command
 from lednet_mm.files import check_outputs, write_output
 from lednet_mm.options import add_config, choice_of, positive
 
 if TYPE_CHECKING:
-    from mmengine.config import Config
-    from torch import nn
-
     from lednet_mm.deployment.camera import CameraExport
     from lednet_mm.deployment.export import Export
+    from lednet_mm.training.quantising import CalibrationImages, Trained
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,7 +26,9 @@ def build_parser() -> argparse.ArgumentParser:
         description=__doc__,
         epilog="example:\n"
         "  python tools/export.py configs/lednet_camvid.py work_dirs/lednet_camvid/iter_10000.pth \\\n"
-        "      lednet_camvid.onnx --shape 360 480 --deployed\n\n"
+        "      lednet_camvid.onnx --shape 360 480 --deployed\n"
+        "  python tools/export.py configs/lednet_camvid.py work_dirs/lednet_camvid/iter_10000.pth \\\n"
+        "      lednet_camvid_int8.onnx --shape 360 480 --int8\n\n"
         "The graph takes RGB images (N, 3, H, W), float32 in 0 to 255, normalises them itself, and gives\n"
         "logits (N, classes, H, W). A network of images with another number of channels takes those. The\n"
         "file's metadata say what the network, its classes and its input are, and where it comes from.\n"
@@ -58,6 +58,24 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="include pre- and postprocessing: the file takes a uint8 image (H, W, 3) and gives class ids",
     )
+    parser.add_argument(
+        "--int8",
+        action="store_true",
+        help="export the deployment form with 8-bit weights and activations; the file is kept only if its "
+        "accuracy on some images of val is close to that of fp32",
+    )
+    parser.add_argument(
+        "--calibration",
+        type=positive,
+        metavar="N",
+        help="number of images of the train split on which the ranges of INT8 are measured (default 64)",
+    )
+    parser.add_argument(
+        "--max-loss",
+        type=float,
+        metavar="POINTS",
+        help="largest mIoU that INT8 may lose on these images of val (default 1.0)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT.onnx if it exists")
     return parser
 
@@ -70,55 +88,83 @@ def main() -> None:
     choice = choice_of(arguments)
     inputs = [*files_of(choice), arguments.checkpoint]
     check_outputs([arguments.out], inputs, overwrite=arguments.overwrite)
+    given = [f"--{name}" for name in ("calibration", "max_loss") if getattr(arguments, name) is not None]
+    if given and not arguments.int8:
+        raise InputError(f"{given[0].replace('_', '-')} belongs to --int8, which is not given")
+    if arguments.int8 and arguments.end_to_end:
+        raise InputError("--int8 and --end-to-end: an INT8 file takes images of float32; give one of the two")
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
 
     # isort: split
-    from lednet_mm.checkpoints.files import load_model
     from lednet_mm.config import load_config
-    from lednet_mm.deployment.deploy import deploy
-    from lednet_mm.deployment.export import Normalised, describe, export_onnx, require_onnx
-    from lednet_mm.deployment.inference import REFUSALS, Inference, build_network, input_channels
+    from lednet_mm.deployment.export import export_onnx, require_onnx
     from lednet_mm.environment import choose_threads
+    from lednet_mm.training.quantising import IMAGES, calibration_images, check_compared, read_trained
 
     require_onnx()
     choose_threads()
     config = load_config(choice, arguments.cfg_options)
-    model = build_network(config)
-    load_model(model, arguments.checkpoint, config)
-    network = Inference(model)
-    channels = input_channels(network)
-    if arguments.deployed:
-        try:
-            network = deploy(network)
-        except REFUSALS as error:
-            raise InputError(f"{config.filename}: no deployment form: {describe_error(error)}") from error
-    metadata = describe(config, arguments.checkpoint, channels=channels, deployed=arguments.deployed)
+    trained = read_trained(config, arguments.checkpoint)
+    channels = trained.channels
+    deployed = arguments.deployed or arguments.int8
     exported: Export | CameraExport
     if arguments.end_to_end:
-        exported, differs = end_to_end(network, config, arguments, channels, metadata)
+        exported, differs = end_to_end(trained, arguments, deployed)
+        content = exported.content
     else:
+        images = None
+        if arguments.int8:
+            images = calibration_images(config, arguments.calibration or IMAGES, channels)
+            check_compared(config)
         exported = plain = export_onnx(
-            Normalised(network, config.model.get("data_preprocessor") or {}, channels),
+            trained.normalised(trained.int8_form() if arguments.int8 else trained.form(deployed)),
             shape=tuple(arguments.shape),
             scale=255.0,
-            metadata=metadata,
+            metadata=trained.facts(deployed),
         )
+        content = plain.content
+        if images is not None:
+            content = quantised(trained, plain, images, arguments)
         differs = f"PyTorch by {plain.error:.1e} of the logits' spread at NxHxW"
     out = Path(arguments.out)
-    write_output(out, exported.content, overwrite=arguments.overwrite)
+    write_output(out, content, overwrite=arguments.overwrite)
     if not exported.dynamic:
         fixed = "x".join(map(str, exported.sizes[0]))
         print(f"fixed to {fixed} with {channels} channels: another size gives {exported.obstacle}")
     sizes = " and ".join("x".join(map(str, size)) for size in exported.sizes)
     free = "any height and width" if arguments.end_to_end else "any batch size, height and width"
     accepts = free if exported.dynamic else "this size alone"
-    print(f"{out}: {len(exported.content) / 2**20:.1f} MiB, takes {accepts}; differs from {differs} {sizes}")
-    print(f"sha256 {hashlib.sha256(exported.content).hexdigest()}")
+    compared = "its fp32 form differs" if arguments.int8 else "differs"
+    print(f"{out}: {len(content) / 2**20:.1f} MiB, takes {accepts}; {compared} from {differs} {sizes}")
+    print(f"sha256 {hashlib.sha256(content).hexdigest()}")
 
 
-def end_to_end(
-    network: nn.Module, config: Config, arguments: argparse.Namespace, channels: int, metadata: dict[str, str]
-) -> tuple[CameraExport, str]:
+def quantised(
+    trained: Trained, exported: Export, images: CalibrationImages, arguments: argparse.Namespace
+) -> bytes:
+    """Return the content of the INT8 file, and print its accuracy beside that of fp32.
+
+    Raises:
+        InputError: it loses too much accuracy, or cannot be made.
+    """
+    from lednet_mm.deployment.onnx_file import parse_onnx
+    from lednet_mm.training.quantising import MAX_LOSS, compare_accuracy, export_int8
+
+    file = export_int8(trained, exported, images, arguments.out)
+    found = compare_accuracy(trained.config, parse_onnx(arguments.out, exported.content), file)
+    where = f"on {found.images} images of {found.split}"
+    result = f"mIoU {found.int8:.2f}% in INT8, {found.fp32:.2f}% in fp32 {where} (ONNX Runtime)"
+    allowed = MAX_LOSS if arguments.max_loss is None else arguments.max_loss
+    if not found.loss <= allowed:
+        raise InputError(
+            f"not written: {result}: a loss of {found.loss:.2f} points, and {allowed:g} are allowed "
+            "(--max-loss); more images for --calibration may help"
+        )
+    print(f"calibrated on {len(images.names)} images of train; {result}")
+    return file.content
+
+
+def end_to_end(trained: Trained, arguments: argparse.Namespace, deployed: bool) -> tuple[CameraExport, str]:
     """Export a network with its pre- and postprocessing, and say in words how it differs.
 
     Raises:
@@ -129,14 +175,16 @@ def end_to_end(
     from lednet_mm.deployment.camera import CameraIds, FromCamera, describe_camera, export_camera
     from lednet_mm.evaluation.prediction import Predictor
 
-    predictor = Predictor(config, arguments.checkpoint, torch.device("cpu"))
-    camera = FromCamera(network, config, channels, predictor.model.align_corners)
+    predictor = Predictor(trained.config, arguments.checkpoint, torch.device("cpu"))
+    camera = FromCamera(
+        trained.form(deployed), trained.config, trained.channels, predictor.model.align_corners
+    )
     exported = export_camera(
         CameraIds(camera, predictor.threshold),
         shape=tuple(arguments.shape),
-        channels=channels,
+        channels=trained.channels,
         expected=lambda image: predictor.predict_loaded(predictor.frame(image, "the generated image")).ids,
-        metadata={**metadata, **describe_camera(camera, channels)},
+        metadata={**trained.facts(deployed), **describe_camera(camera, trained.channels)},
     )
     return exported, f"tools/predict.py in {exported.differing:.4%} of the pixels at HxW"
 

@@ -96,6 +96,7 @@ def build_predictor(arguments: argparse.Namespace, config: Any) -> ImagePredicto
         InputError: the options do not fit the file, or the file does not fit the config.
     """
     from lednet_mm.deployment.file_runner import FileRunner
+    from lednet_mm.deployment.onnx_file import read_onnx
     from lednet_mm.environment import choose_threads, resolve_device
     from lednet_mm.evaluation.prediction import DeployedPredictor, EndToEndPredictor, Predictor
 
@@ -110,18 +111,14 @@ def build_predictor(arguments: argparse.Namespace, config: Any) -> ImagePredicto
                 "(tools/export.py)"
             )
         return Predictor(config, arguments.checkpoint, device, tiles=tiles, measure=measure)
-    file = FileRunner(arguments.checkpoint, arguments.engine or "onnxruntime", threads.count, device)
-    if not file.takes_bytes:
-        predictor: ImagePredictor = DeployedPredictor(config, file, tiles=tiles, measure=measure)
-    elif tiles or measure:
-        raise InputError(
-            f"{file.path} gives class ids of whole images: for --tile, confidence or entropy, export it "
-            "without --end-to-end"
-        )
-    else:
-        predictor = EndToEndPredictor(config, file)
-    file.check_classes(config.filename, len(predictor.classes))
-    return predictor
+    file = read_onnx(arguments.checkpoint)
+    file.require_fitting(config)
+    if tiles or measure:
+        file.require_logits()
+    runner = FileRunner(file, arguments.engine or "onnxruntime", threads.count, device)
+    if file.takes_bytes:
+        return EndToEndPredictor(config, runner)
+    return DeployedPredictor(config, runner, tiles=tiles, measure=measure)
 
 
 def plan(arguments: argparse.Namespace, inputs: list[Path]) -> tuple[Source, Sink]:

@@ -1,6 +1,8 @@
 """Test a checkpoint, and write records with class IoU, category IoU (if there are categories) and accuracy.
 
 Options add calibration, boundary IoU, IoU by the size of objects, and the accuracy on corrupted images.
+A file of tools/export.py, or a checkpoint on another engine, in another precision or in its deployment form,
+is tested in the same way, and its difference to the checkpoint is printed with a 95% interval.
 """
 
 from __future__ import annotations
@@ -13,13 +15,17 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
-from lednet_mm.errors import run_command
+from lednet_mm.deployment.precisions import PRECISIONS
+from lednet_mm.errors import InputError, run_command
 from lednet_mm.options import add_config, add_launcher, add_tiles, announce_rank, choice_of, tiles_of
 from lednet_mm.terminal import make_console
 from lednet_mm.text import one_line
+from lednet_mm.timing.backends import ENGINES, Backend
 
 if TYPE_CHECKING:
+    from lednet_mm.deployment.onnx_file import OnnxFile
     from lednet_mm.evaluation.metric import Accuracy
+    from lednet_mm.training.deployed import Form
     from lednet_mm.training.testing import Tested
 
 
@@ -30,11 +36,35 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="example:\n"
         "  python tools/test.py configs/lednet_camvid.py work_dirs/lednet_camvid/iter_10000.pth\n"
         "  python tools/test.py configs/lednet_camvid.py work_dirs/lednet_camvid/iter_10000.pth \\\n"
-        "      --calibration --boundary --corruptions fog snow --severities 1 3 5",
+        "      --calibration --boundary --corruptions fog snow --severities 1 3 5\n"
+        "  python tools/test.py configs/lednet_camvid.py lednet_camvid_int8.onnx --engine openvino",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config(parser)
-    parser.add_argument("checkpoint", help="checkpoint with the weights of that network")
+    parser.add_argument(
+        "checkpoint",
+        help="checkpoint with the weights of that network, or FILE.onnx that was exported from it",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=list(ENGINES),
+        help="engine that runs the network (default: plain PyTorch, for FILE.onnx onnxruntime)",
+    )
+    parser.add_argument(
+        "--precision", choices=list(PRECISIONS), help="number format (default fp32, for FILE.onnx its own)"
+    )
+    parser.add_argument(
+        "--deployed",
+        action="store_true",
+        help="test the deployment form of a checkpoint's network (normalisation folded into convolutions)",
+    )
+    parser.add_argument(
+        "--against",
+        nargs="+",
+        metavar="RECORD_OR_FOLDER",
+        help="where the checkpoint's own accuracy is looked for, to compare such a form with it (default: "
+        "the folder for the record)",
+    )
     parser.add_argument(
         "--split",
         choices=["train", "val", "test"],
@@ -96,12 +126,15 @@ def main() -> None:
     choice = choice_of(arguments)
     config = load_config(choice, arguments.cfg_options)
     config.launcher = arguments.launcher
+    checkpoint, form = what_is_tested(arguments)
+    work_dir = arguments.work_dir or Path("work_dirs") / choice.name
     tested = evaluate_checkpoint(
         config,
-        arguments.checkpoint,
+        checkpoint,
+        form=form,
         split=arguments.split,
         images=arguments.images,
-        work_dir=arguments.work_dir or Path("work_dirs") / choice.name,
+        work_dir=work_dir,
         tta=arguments.tta,
         show_dir=arguments.show_dir,
         overwrite=arguments.overwrite,
@@ -115,8 +148,66 @@ def main() -> None:
     if corruptions:
         show_robustness(tested)
     print(f"record: {one_line(tested.record)}")
+    if form is not None:
+        show_difference(tested, arguments.against or [work_dir])
     if arguments.show_dir is not None:
         print(f"pictures: {one_line(arguments.show_dir)}")
+
+
+def what_is_tested(arguments: argparse.Namespace) -> tuple[str | OnnxFile, Form | None]:
+    """Return the checkpoint or exported file that the command line names, and the form in which it is tested.
+
+    Raises:
+        InputError: the file is no exported network, or an option does not belong to it.
+    """
+    from lednet_mm.deployment.onnx_file import ENDING, read_onnx
+    from lednet_mm.training.deployed import Form
+
+    if arguments.checkpoint.lower().endswith(ENDING):
+        file = read_onnx(arguments.checkpoint)
+        if arguments.deployed:
+            raise InputError(f"--deployed: {file.path} was exported in its form already")
+        if ENGINES[engine := arguments.engine or "onnxruntime"].library is None:
+            raise InputError(f"--engine {engine}: {file.path} runs on {', '.join(files_run_on())}")
+        precision = file.precision
+        if arguments.precision not in (None, precision):
+            raise InputError(f"--precision {arguments.precision}: {file.path} computes in {precision}")
+        return file, Form(Backend(engine, precision, file.deployed), calibration=file.calibration)
+    if not (arguments.engine or arguments.precision or arguments.deployed):
+        if arguments.against is not None:
+            raise InputError(
+                f"--against: {arguments.checkpoint} is tested in plain PyTorch, with which other forms are "
+                "compared: tools/compare.py compares two runs"
+            )
+        return arguments.checkpoint, None
+    backend = Backend(arguments.engine or "eager", arguments.precision or "fp32", arguments.deployed)
+    return arguments.checkpoint, Form(backend)
+
+
+def files_run_on() -> list[str]:
+    """Return the engines that run exported files."""
+    return [name for name, engine in ENGINES.items() if engine.library is not None]
+
+
+def show_difference(tested: Tested, places: list[str | Path]) -> None:
+    """Print the difference of a deployed form to its checkpoint in plain PyTorch, with its interval."""
+    from lednet_mm.reports.deployed import compare_with_checkpoint
+
+    found = compare_with_checkpoint(tested.record, places)
+    if found is None:
+        looked = one_line(", ".join(map(str, places)))
+        print(f"no difference: {looked} has no accuracy of its checkpoint on these images in plain PyTorch")
+        return
+    plain, difference = found
+    if difference.interval is None:
+        print(f"no difference: {difference.reason}")
+        return
+    interval = difference.interval
+    print(
+        f"mIoU {interval.difference:+.2f} points to the checkpoint in plain PyTorch "
+        f"({plain.values['miou_percent']:.2f}%), 95% interval {interval.low:+.2f} to {interval.high:+.2f}: "
+        f"{difference.verdict} ({difference.sampling})"
+    )
 
 
 def show(accuracy: Accuracy, split: str, loader: str) -> None:

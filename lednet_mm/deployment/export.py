@@ -32,10 +32,9 @@ from lednet_mm.records import collect_provenance
 
 OPSET = 17
 IMAGES, LOGITS = "images", "logits"
-BATCH_AND_SIZE = {
-    IMAGES: {0: "batch", 2: "height", 3: "width"},
-    LOGITS: {0: "batch", 1: "classes", 2: "height", 3: "width"},
-}
+FREE = {0: "batch", 2: "height", 3: "width"}
+"""Axes of the images that are free where a file takes any size, and their names in the file."""
+BATCH_AND_SIZE = {IMAGES: FREE, LOGITS: {**FREE, 1: "classes"}}
 """The axes of images and logits whose sizes can be free."""
 
 
@@ -232,7 +231,7 @@ def _error(network: nn.Module, session: Any, images: Tensor) -> tuple[float, flo
 
 
 def annotate(content: bytes, metadata: Mapping[str, str]) -> bytes:
-    """Return the content of an ONNX file with these entries as its ``metadata_props``."""
+    """Return a valid ONNX file with these ``metadata_props``."""
     import onnx
 
     model = onnx.load_from_string(content)
@@ -241,7 +240,7 @@ def annotate(content: bytes, metadata: Mapping[str, str]) -> bytes:
     return model.SerializeToString()
 
 
-def _classes(config: Config) -> tuple[str, ...]:
+def class_names(config: Config) -> tuple[str, ...]:
     """Return the class names of a config's dataset, also within wrappers; empty if it has none."""
     dataset = next(innermost((config.get("test_dataloader") or {}).get("dataset") or {}))
     stated = (dataset.get("metainfo") or {}).get("classes")
@@ -258,17 +257,20 @@ def _input(channels: int, normalised: bool) -> str:
     return f"{kind} (N, {channels}, H, W), float32 in 0 to 255{work}"
 
 
-def describe(config: Config, checkpoint: str | Path, *, channels: int, deployed: bool) -> dict[str, str]:
+def describe(
+    config: Config, checkpoint: str | Path, *, channels: int, deployed: bool, seed: int | None = None
+) -> dict[str, str]:
     """Return the description of an exported file, except whether its size is free.
 
-    It holds network, dataset, variant, class names in the order of the logits, input and output, commit, and
-    the checkpoint's sha256.
+    It holds network, dataset, variant, the seed of the training, class names in the order of the logits,
+    input and output, commit, and the checkpoint's sha256.
 
     Args:
         config: config of the network; its dataset gives the class names.
         checkpoint: checkpoint whose weights are exported.
         channels: number of channels of the images.
         deployed: whether the network is in its deployment form.
+        seed: seed with which the weights were trained; None if it is not known.
     """
     preprocessor = config.model.get("data_preprocessor") or {}
     run = run_of(config)
@@ -277,8 +279,10 @@ def describe(config: Config, checkpoint: str | Path, *, channels: int, deployed:
         "network": run.network,
         "dataset": run.dataset,
         "variant": run.variant,
+        "seed": json.dumps(seed),
+        "precision": "fp32",
         "deployed": str(deployed).lower(),
-        "classes": json.dumps(_classes(config)),
+        "classes": json.dumps(class_names(config)),
         "input": _input(channels, normalised=bool(preprocessor.get("mean"))),
         "mean": json.dumps(preprocessor.get("mean")),
         "std": json.dumps(preprocessor.get("std")),

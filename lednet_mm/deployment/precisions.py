@@ -29,3 +29,10 @@ PRECISIONS = {
     "fp16": Precision("float16", 2.0**-11, 2e-2),
     "bf16": Precision("bfloat16", 2.0**-8, 1e-1),
 }
+
+INT8 = "int8"
+"""The precision of an ONNX file whose weights and activations are quantised to 8 bits. Its check is the
+accuracy on images (``lednet_mm.deployment.quantisation``)."""
+
+INT8_TOLERANCE = 0.5
+"""With a larger ``rounding.output_error``, INT8 logits may as well be wrong, and are not timed."""

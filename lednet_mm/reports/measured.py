@@ -10,7 +10,7 @@ import numpy as np
 
 from lednet_mm.evaluation.confusion import unpack
 from lednet_mm.evaluation.corruptions import Corruption
-from lednet_mm.record_format import Record
+from lednet_mm.records import Record, in_plain_pytorch
 from lednet_mm.reports.differences import CountedImages, Difference, Differences, read_images, read_names
 from lednet_mm.reports.reading import Evidence
 from lednet_mm.reports.runs import ChosenRuns, record_name
@@ -51,7 +51,7 @@ def measured_runs(records: Iterable[Record], chosen: ChosenRuns) -> list[Measure
     measured: dict[tuple, list[Record]] = {}
     for record in records:
         more = record.kind == "accuracy" and any(record.values.get(name) is not None for name in VALUES)
-        if more or record.kind == "corruption":
+        if (more or record.kind == "corruption") and in_plain_pytorch(record):
             measured.setdefault(_weights_of(record), []).append(record)
     runs = []
     for splits in chosen.accuracies.values() if measured else ():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from lednet_mm.literals import read_literals
-from lednet_mm.records import Record, sort_records
+from lednet_mm.records import Record, in_plain_pytorch, sort_records
 from lednet_mm.reports.recipes import recipe_of
 
 KEY = ["study", "dataset", "network", "variant", "seed"]
@@ -62,7 +62,7 @@ def choose_runs(records: Iterable[Record]) -> ChosenRuns:
     trained: dict[tuple, list[Record]] = {}
     measured: dict[tuple, list[Record]] = {}
     for record in sort_records(records):
-        if record.kind in ("train", "accuracy"):
+        if record.kind == "train" or (record.kind == "accuracy" and in_plain_pytorch(record)):
             kind = trained if record.kind == "train" else measured
             kind.setdefault(key_of(record), []).append(record)
     trainings: dict[tuple, list[Record]] = {}

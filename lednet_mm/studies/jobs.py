@@ -18,7 +18,16 @@ from lednet_mm.errors import InputError, describe_error, describe_os_error, is_o
 from lednet_mm.evaluation.corruptions import Corruption
 from lednet_mm.files import holder_of, is_locked, read_regular, write_atomically
 from lednet_mm.literals import LARGEST, differing_keys, read_literals
-from lednet_mm.records import Kind, Record, Run, collect_provenance, new_record, read_records, write_record
+from lednet_mm.records import (
+    Kind,
+    Record,
+    Run,
+    collect_provenance,
+    in_plain_pytorch,
+    new_record,
+    read_records,
+    write_record,
+)
 from lednet_mm.studies.watching import read_curve
 from lednet_mm.text import one_line
 from lednet_mm.timing.backends import TIMED, Backend
@@ -222,6 +231,7 @@ def results_of(records: Iterable[Record], digest: str, kind: Kind = "accuracy") 
         for record in records
         if record.kind == kind
         and record.config.sha256 == digest
+        and in_plain_pytorch(record)
         and not record.details.get("tta")
         and not record.details.get("differs")
         and (trained is None or record.provenance.checkpoint_sha256 in (None, trained))

@@ -1,7 +1,8 @@
 """PyTorch's engines, and the entry point to all of :data:`~lednet_mm.timing.backends.ENGINES`.
 
 An engine takes a network in evaluation mode and images on a device. It prepares a call without arguments,
-which is one forward pass and returns a tensor or array. If an engine or machine cannot do this, the engine
+which is one forward pass and returns a tensor or array. The engines of ``runtimes`` also take the content of
+an ONNX file in place of the network. If an engine or machine cannot do this, the engine
 raises :class:`UnavailableError` with the reason, which becomes a line in a table and not a failure.
 """
 
@@ -9,20 +10,19 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lednet_mm.deployment.precisions import INT8
 from lednet_mm.deployment.rounding import dtype_of, fastest_algorithms, float32_products
 from lednet_mm.errors import describe_error
+from lednet_mm.records import Provenance
 from lednet_mm.timing.backends import ENGINES
-from lednet_mm.timing.runtimes import UnavailableError
+from lednet_mm.timing.runtimes import Call, UnavailableError
 from lednet_mm.upstream.pytorch import compile_any_number_of_versions
-
-Call = Callable[[], Any]
 
 
 def _converted(
@@ -37,17 +37,15 @@ def _converted(
 
 
 def _in_pytorch(network: nn.Module, images: Tensor, precision: str) -> Call:
-    on_gpu = images.is_cuda
-
-    def call() -> Tensor:
+    def run() -> Tensor:
         with torch.inference_mode():
             return network(images)
 
-    def call_on_gpu() -> Tensor:
+    def run_on_gpu() -> Tensor:
         with torch.inference_mode(), float32_products(precision == "tf32"), fastest_algorithms():
             return network(images)
 
-    return call_on_gpu if on_gpu else call
+    return Call(run_on_gpu if images.is_cuda else run, images)
 
 
 def eager(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
@@ -73,13 +71,13 @@ def compiled(network: nn.Module, images: Tensor, precision: str, threads: int) -
     options: dict[str, Any] = {"triton.cudagraphs": True} if images.is_cuda else {"freezing": True}
     compiled_network = torch.compile(network, fullgraph=True, dynamic=False, options=options)
 
-    def call() -> Tensor:
+    def run() -> Tensor:
         # Freezing requires no_grad; inference mode has no further benefit for compiled code.
         with torch.no_grad(), float32_products(precision == "tf32"), fastest_algorithms():
             return compiled_network(images)
 
-    call()
-    return call
+    run()
+    return Call(run, images)
 
 
 def cuda_graph(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
@@ -102,21 +100,24 @@ def cuda_graph(network: nn.Module, images: Tensor, precision: str, threads: int)
         with torch.cuda.graph(graph):
             answer = network(images)
 
-    def call(keep: tuple = (network, images)) -> Tensor:  # the graph stores only their addresses
+    def run(keep: nn.Module = network) -> Tensor:  # the graph stores only its address, and that of the images
         graph.replay()
         return answer
 
-    return call
+    return Call(run, images)
 
 
-def prepare_engine(name: str, network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
+def prepare_engine(
+    name: str, network: nn.Module | bytes, images: Tensor, precision: str, threads: int
+) -> Call:
     """Prepare a forward pass of a network on one engine.
 
     Args:
         name: key of ``backends.ENGINES``.
-        network: the network, in evaluation mode, float32 and on the images' device; it is not changed.
+        network: the network, in evaluation mode, float32 and on the images' device, which is not changed; or
+            the content of an ONNX file with the input and output of this project's exports.
         images: (N, C, H, W) float32.
-        precision: key of ``precisions.PRECISIONS``.
+        precision: key of ``precisions.PRECISIONS``; or ``precisions.INT8`` for a file that is quantised.
         threads: number of threads on a CPU.
 
     Returns:
@@ -127,6 +128,8 @@ def prepare_engine(name: str, network: nn.Module, images: Tensor, precision: str
     """
     if precision == "tf32" and not images.is_cuda:
         raise UnavailableError("tf32 needs a GPU")
+    if ENGINES[name].library is None and (precision == INT8 or isinstance(network, bytes)):
+        raise UnavailableError(f"runs no ONNX files{', which int8 needs' if precision == INT8 else ''}")
     module, _, function = ENGINES[name].prepare.partition(":")
     try:
         return getattr(import_module(module), function)(network, images, precision, threads)
@@ -134,3 +137,12 @@ def prepare_engine(name: str, network: nn.Module, images: Tensor, precision: str
         raise
     except Exception as fault:  # engines raise their own classes, and one that fails must not end the others
         raise UnavailableError(f"fails on this network: {describe_error(fault)}") from fault
+
+
+def with_library(provenance: Provenance, engine: str) -> Provenance:
+    """Return the provenance of what ran on an engine, with the version of the engine's library."""
+    library = ENGINES[engine].library
+    if library is None:
+        return provenance
+    versions = {**provenance.versions, library: import_module(library).__version__}
+    return provenance.model_copy(update={"versions": versions})

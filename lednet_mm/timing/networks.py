@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,16 +24,19 @@ from lednet_mm.datasets.preparation import resizing_of
 from lednet_mm.deployment.camera import CameraIds, FromCamera
 from lednet_mm.deployment.deploy import deploy
 from lednet_mm.deployment.inference import REFUSALS, Inference, build_network, input_channels
+from lednet_mm.deployment.precisions import INT8, INT8_TOLERANCE
+from lednet_mm.deployment.quantisation import Quantised, with_class_ids
 from lednet_mm.deployment.rounding import dtype_of, output_error, tolerance_for
 from lednet_mm.environment import Threads
 from lednet_mm.errors import InputError, describe_error
 from lednet_mm.files import file_sha256
+from lednet_mm.record_format import Calibration
 from lednet_mm.records import Record, collect_provenance, new_record
 from lednet_mm.timing.backends import ENGINES, TIMED, Backend, Row
 from lednet_mm.timing.device import Monitor, energy_per_call, summarise_readings
-from lednet_mm.timing.engines import Call, prepare_engine
+from lednet_mm.timing.engines import prepare_engine, with_library
 from lednet_mm.timing.latency import Timing, instability_reasons, measure, summarise
-from lednet_mm.timing.runtimes import UnavailableError
+from lednet_mm.timing.runtimes import Call, UnavailableError
 from lednet_mm.upstream.pytorch import BATCH_NORMS
 
 LEAST_FOR_ENERGY = 2.0
@@ -98,13 +100,17 @@ def build_for_timing(config: Config, checkpoint: str | Path | None) -> nn.Module
 
 @dataclass(frozen=True)
 class Prepared:
-    """A row that can be timed, with its error against eager fp32 and the time of its preparation."""
+    """A row that can be timed, with its error against eager fp32 and the time of its preparation.
+
+    ``calibration`` says what an INT8 network was calibrated on.
+    """
 
     call: Call
     network: nn.Module
     error: float
     tolerance: float
     prepare_seconds: float
+    calibration: Calibration | None = None
 
 
 def eager_logits(network: nn.Module, images: Tensor, config: Config) -> Tensor:
@@ -123,7 +129,9 @@ def prepare_row(
     expected: Tensor,
     tolerance: float,
     finish: Callable[[nn.Module], nn.Module],
+    timed: str,
     threads: int,
+    int8: Callable[[], Quantised] | None = None,
 ) -> Prepared:
     """Prepare a row and check its output.
 
@@ -134,7 +142,9 @@ def prepare_row(
         expected: (N, classes, H, W), logits of the network.
         tolerance: largest accepted ``rounding.output_error``.
         finish: function that turns the network, in either form, into what is timed.
+        timed: key of ``backends.TIMED``.
         threads: number of threads on a CPU.
+        int8: function that returns the INT8 version of the network's deployment form.
 
     Raises:
         UnavailableError: the backend is not available here, or its output is wrong.
@@ -146,14 +156,35 @@ def prepare_row(
     except REFUSALS as fault:
         raise UnavailableError(f"no deployment form: {describe_error(fault)}") from fault
     form = finish(forms[row.backend.deployed])
-    call = prepare_engine(row.backend.engine, form.eval(), images, row.backend.precision, threads)
+    what: nn.Module | bytes = form.eval()
+    engine, precision = row.backend.engine, row.backend.precision
+    calibration = None
+    checked = images
+    if precision == INT8:
+        if int8 is None:
+            raise UnavailableError("int8 needs trained weights, and images on which it is calibrated")
+        if not row.backend.deployed:
+            raise UnavailableError("int8 is made of the deployment form: --deployed")
+        if timed == "image":
+            raise UnavailableError("int8 takes normalised images: --timed network or prediction")
+        try:
+            quantised = int8()
+        except InputError as reason:
+            raise UnavailableError(str(reason)) from reason
+        what = with_class_ids(quantised.content) if timed == "prediction" else quantised.content
+        calibration = quantised.calibration
+        # Other images may leave the calibrated ranges, so its output is checked on one of these.
+        checked = quantised.image.to(images.device)
+        expected = prepare_engine("eager", forms[False], checked, "fp32", threads)().cpu()
+    call = prepare_engine(engine, what, images, precision, threads)
     try:
-        error = output_error(call(), expected)
+        answer = call if checked is images else prepare_engine(engine, what, checked, precision, threads)
+        error = output_error(answer(), expected)
     except REFUSALS as fault:
         raise UnavailableError(f"fails: {describe_error(fault)}") from fault
     if error > tolerance:
         raise UnavailableError(f"not timed: its output differs by {error:.1e} (tolerance {tolerance:.0e})")
-    return Prepared(call, form, error, tolerance, time.perf_counter() - begin)
+    return Prepared(call, form, error, tolerance, time.perf_counter() - begin, calibration)
 
 
 @dataclass(frozen=True)
@@ -189,6 +220,7 @@ def latency_records(
     samples: int = 100,
     seconds: float = 10.0,
     with_roofline: bool = False,
+    int8: Callable[[], Quantised] | None = None,
     advance: Callable[[str, float], None] = lambda step, done: None,
 ) -> Latencies:
     """Time several configs' networks on several backends, all interleaved.
@@ -207,6 +239,8 @@ def latency_records(
         samples: number of samples of each row.
         seconds: seconds after which a row needs no further samples. See also :data:`LEAST_FOR_ENERGY`.
         with_roofline: whether to measure the device's ceilings and record the fraction that is reached.
+        int8: function that returns the INT8 version of the deployment form of the only config's network;
+            without it, rows in INT8 are left out.
         advance: function that is called with the current step and the share that is done.
 
     Raises:
@@ -239,8 +273,10 @@ def latency_records(
             continue
         forms = {False: network}
         tolerances = {
-            p: tolerance_for(p, checked, images[name], expected) for p in {b.precision for b in backends}
+            p: tolerance_for(p, checked, images[name], expected)
+            for p in {b.precision for b in backends} - {INT8}
         }
+        tolerances[INT8] = INT8_TOLERANCE
         for row in own:
             advance(f"preparing {row}", (len(ready) + len(left_out)) / len(rows))
             try:
@@ -251,7 +287,9 @@ def latency_records(
                     expected,
                     tolerances[row.backend.precision],
                     finish,
+                    timed,
                     threads.count,
+                    int8,
                 )
             except UnavailableError as reason:
                 left_out[row] = str(reason)
@@ -266,7 +304,7 @@ def latency_records(
     )
     ceilings = {
         precision: measure_ceilings(device, precision)
-        for precision in sorted({row.backend.precision for row in ready})
+        for precision in sorted({row.backend.precision for row in ready} - {INT8})
         if with_roofline
     }
     common = {
@@ -280,7 +318,7 @@ def latency_records(
     for done, (row, prepared) in enumerate(ready.items()):
         advance("counting memory", done / len(ready))
         values, details = _row_values(row, prepared, timing, images[row.config], seconds >= LEAST_FOR_ENERGY)
-        if with_roofline:
+        if row.backend.precision in ceilings:
             seen = images[row.config]
             kind = None if seen.is_floating_point() else seen.dtype
             work = count_work(prepared.network, seen.shape, row.backend.precision, kind)
@@ -301,7 +339,12 @@ def latency_records(
                 **details,
                 "interleaved_with": others,
             },
-            _provenance(row.backend, device, threads, sha256),
+            with_library(
+                collect_provenance(
+                    str(device), row.backend.precision, threads=threads.count, checkpoint_sha256=sha256
+                ),
+                row.backend.engine,
+            ),
         )
     return Latencies(records, left_out, faults)
 
@@ -352,7 +395,7 @@ def what_is_timed(timed: str, config: Config, shape: tuple[int, int]) -> str:
     return f"{TIMED[timed]}; the network sees {height}x{width}"
 
 
-def _synchronised(call: Call, device: torch.device) -> Call:
+def _synchronised(call: Call, device: torch.device) -> Callable[[], object]:
     if device.type != "cuda":
         return call
 
@@ -394,15 +437,6 @@ def _row_values(
         "samples_ms": [round(1000 * t, 4) for t in seconds],
     }
     del details["precision"]  # the record's provenance has it
+    if prepared.calibration is not None:
+        details["calibration"] = prepared.calibration
     return values, details
-
-
-def _provenance(backend: Backend, device: torch.device, threads: Threads, sha256: str | None) -> Any:
-    provenance = collect_provenance(
-        str(device), backend.precision, threads=threads.count, checkpoint_sha256=sha256
-    )
-    library = ENGINES[backend.engine].library
-    if library is None:
-        return provenance
-    versions = {**provenance.versions, library: import_module(library).__version__}
-    return provenance.model_copy(update={"versions": versions})

@@ -1,24 +1,44 @@
-"""Engines other than PyTorch, all optional; each takes the network as ONNX with a fixed size."""
+"""Engines other than PyTorch, all optional; each takes the network as ONNX, specialised to one size."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lednet_mm.deployment.export import IMAGES, LOGITS, trace_to_onnx
-
-Call = Callable[[], Any]
+from lednet_mm.deployment.export import FREE, IMAGES, LOGITS, trace_to_onnx
+from lednet_mm.deployment.precisions import INT8
 
 
 class UnavailableError(Exception):
     """An engine or precision is not available in this installation or on this machine; it says why."""
 
 
-def _onnx(network: nn.Module, images: Tensor, dtype: torch.dtype = torch.float32) -> bytes:
+@dataclass(frozen=True)
+class Call:
+    """A prepared forward pass: called without arguments, it returns the network's output.
+
+    Attributes:
+        run: function that runs the pass, on a GPU without waiting for its end.
+        images: memory from which every pass reads its images, in the engine's type and layout.
+    """
+
+    run: Callable[[], Any]
+    images: Tensor
+
+    def __call__(self) -> Any:
+        """Run the pass."""
+        return self.run()
+
+
+def _onnx(network: nn.Module | bytes, images: Tensor, dtype: torch.dtype = torch.float32) -> bytes:
+    """Return the content of an ONNX file: the network's, or the given one unchanged."""
+    if isinstance(network, bytes):
+        return network
     if dtype != torch.float32:
         network = copy.deepcopy(network).to(dtype)
     return trace_to_onnx(network, _typed(images, dtype), dynamic=False)
@@ -29,7 +49,7 @@ def _typed(images: Tensor, dtype: torch.dtype) -> Tensor:
     return (images.to(dtype) if images.is_floating_point() else images).contiguous()
 
 
-def onnx_runtime(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
+def onnx_runtime(network: nn.Module | bytes, images: Tensor, precision: str, threads: int) -> Call:
     """ONNX Runtime on a CPU, or on CUDA with ``onnxruntime-gpu``; input and output are bound to memory.
 
     Its threads stop spinning after each call, so that they do not slow down the engine that is timed next.
@@ -50,6 +70,8 @@ def onnx_runtime(network: nn.Module, images: Tensor, precision: str, threads: in
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    for axis, name in FREE.items():
+        options.add_free_dimension_override_by_name(name, images.shape[axis])
     device, index = ("cuda", images.device.index or 0) if on_gpu else ("cpu", 0)
     provider: Any = "CPUExecutionProvider"
     if on_gpu:
@@ -58,8 +80,8 @@ def onnx_runtime(network: nn.Module, images: Tensor, precision: str, threads: in
     dtype = torch.float16 if precision == "fp16" else torch.float32
     session = onnxruntime.InferenceSession(_onnx(network, images, dtype), options, providers=[provider])
     bound = _typed(images, dtype)
-    with torch.inference_mode():
-        answer = torch.empty_like(network(images), dtype=_output_type(session, dtype)).contiguous()
+    (first,) = session.run(None, {IMAGES: bound.cpu().numpy()})
+    answer = torch.from_numpy(first).to(images.device)
     binding = session.io_binding()
 
     def bind(attach: Callable, name: str, tensor: Tensor) -> None:
@@ -69,20 +91,14 @@ def onnx_runtime(network: nn.Module, images: Tensor, precision: str, threads: in
     bind(binding.bind_input, IMAGES, bound)
     bind(binding.bind_output, LOGITS, answer)
 
-    def call(keep: Tensor = bound) -> Tensor:  # the binding stores only its address
+    def run() -> Tensor:
         session.run_with_iobinding(binding)
         return answer
 
-    return call
+    return Call(run, bound)  # the binding stores only the address of the images
 
 
-def _output_type(session: Any, dtype: torch.dtype) -> torch.dtype:
-    return {"tensor(int64)": torch.int64, "tensor(uint8)": torch.uint8}.get(
-        session.get_outputs()[0].type, dtype
-    )
-
-
-def openvino(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
+def openvino(network: nn.Module | bytes, images: Tensor, precision: str, threads: int) -> Call:
     """OpenVINO on a CPU, tuned for latency: one stream, with all threads on one image.
 
     Raises:
@@ -95,26 +111,29 @@ def openvino(network: nn.Module, images: Tensor, precision: str, threads: int) -
     if images.is_cuda:
         raise UnavailableError("runs on CPUs only")
     core = ov.Core()
-    if precision.upper() not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if precision != INT8 and precision.upper() not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise UnavailableError(f"this CPU has no {precision} arithmetic")
     settings = {
-        # The precision is set explicitly, because some CPUs default to less than float32.
-        "INFERENCE_PRECISION_HINT": {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}[precision],
+        # The precision is set explicitly, because some CPUs default to less than float32. In an INT8 file, it
+        # is that of the operators that are not quantised.
+        "INFERENCE_PRECISION_HINT": {"fp16": "f16", "bf16": "bf16"}.get(precision, "f32"),
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
     }
     model = core.read_model(_onnx(network, images))
+    model.reshape(list(images.shape))
     request = core.compile_model(model, "CPU", settings).create_infer_request()
-    inputs = [ov.Tensor(images.contiguous().numpy(), shared_memory=True)]
+    bound = images.contiguous()
+    inputs = [ov.Tensor(bound.numpy(), shared_memory=True)]
 
-    def call() -> Any:
+    def run() -> Any:
         return request.infer(inputs, share_inputs=True, share_outputs=True)[0]
 
-    return call
+    return Call(run, bound)
 
 
-def tensorrt(network: nn.Module, images: Tensor, precision: str, threads: int) -> Call:
+def tensorrt(network: nn.Module | bytes, images: Tensor, precision: str, threads: int) -> Call:
     """TensorRT with the network's own types ("strongly typed").
 
     Raises:
@@ -122,6 +141,8 @@ def tensorrt(network: nn.Module, images: Tensor, precision: str, threads: int) -
     """
     if not images.is_cuda:
         raise UnavailableError("TensorRT needs a GPU")
+    if precision == INT8:
+        raise UnavailableError("TensorRT takes symmetric INT8 only, and activations here have a zero point")
     try:
         import tensorrt as trt
     except ImportError:
@@ -135,6 +156,9 @@ def tensorrt(network: nn.Module, images: Tensor, precision: str, threads: int) -
     if not parser.parse(_onnx(network, images, dtype)):
         raise UnavailableError(f"cannot read the network: {parser.get_error(0).desc()}")
     config = builder.create_builder_config()
+    profile = builder.create_optimization_profile()  # a network with free sizes needs one
+    profile.set_shape(IMAGES, *[tuple(images.shape)] * 3)
+    config.add_optimization_profile(profile)
     if precision == "tf32":
         config.set_flag(trt.BuilderFlag.TF32)
     else:
@@ -144,17 +168,17 @@ def tensorrt(network: nn.Module, images: Tensor, precision: str, threads: int) -
         raise UnavailableError("cannot build an engine for this network")
     engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
     context = engine.create_execution_context()
-    with torch.inference_mode():
-        expected = network(images)
     bound = _typed(images, dtype)
-    floating = expected.is_floating_point()
-    answer = torch.empty(expected.shape, dtype=dtype if floating else expected.dtype, device=images.device)
+    context.set_input_shape(IMAGES, tuple(bound.shape))
+    whole = {trt.int64: torch.int64, trt.uint8: torch.uint8}.get(engine.get_tensor_dtype(LOGITS))
+    shape = tuple(context.get_tensor_shape(LOGITS))
+    answer = torch.empty(shape, dtype=dtype if whole is None else whole, device=images.device)
     context.set_tensor_address(IMAGES, bound.data_ptr())
     context.set_tensor_address(LOGITS, answer.data_ptr())
     stream = torch.cuda.current_stream(images.device).cuda_stream
 
-    def call(keep: tuple = (engine, bound)) -> Tensor:  # the context stores only their addresses
+    def run(keep: Any = engine) -> Tensor:  # the context stores only its address, and that of the images
         context.execute_async_v3(stream)
         return answer
 
-    return call
+    return Call(run, bound)

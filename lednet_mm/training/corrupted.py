@@ -57,10 +57,16 @@ def measure_each(
     return {corruption: found[corruption] for corruption in wanted}
 
 
+SAME = ("split", "tta", "engine", "deployed", "file_sha256")
+"""Details in which two tests of one network must agree, so that the second need not be run."""
+
+
 def recorded_corruptions(
-    work_dir: str | Path, config: str, provenance: Provenance, split: str, tta: bool
+    work_dir: str | Path, config: str, provenance: Provenance, details: Mapping[str, Any]
 ) -> dict[Corruption, float | None]:
     """Return the corruptions that a folder has records of with the same weights, config, data and library.
+
+    They must also have been tested in the same form, see ``SAME``.
 
     All processes of a distributed test get what the first one finds.
 
@@ -68,21 +74,21 @@ def recorded_corruptions(
         work_dir: work folder with the records.
         config: text of the config.
         provenance: provenance of the current test.
-        split: split whose images are tested.
-        tta: whether predictions use test-time augmentation.
+        details: details of the current test's records.
 
     Returns:
         Corruption -> mIoU in percent.
     """
-    same = {"dataset_fingerprint", "checkpoint_sha256"}
+    same = {"dataset_fingerprint", "checkpoint_sha256", "precision"}
+    wanted = [details.get(key) for key in SAME]
     found = {
         Corruption(record.details["corruption"], record.details["severity"]): record.values["miou_percent"]
         for record in read_records([work_dir])[0]
         if record.kind == "corruption"
         and record.config.text == config
         and record.provenance.model_dump(include=same) == provenance.model_dump(include=same)
-        and (record.details["split"], record.details.get("tta"), record.details.get("library"))
-        == (split, tta, corruptions.library())
+        and [record.details.get(key) for key in SAME] == wanted
+        and record.details.get("library") == corruptions.library()
     }
     shared = [found]
     broadcast_object_list(shared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from lednet_mm.config import config_text, innermost
 from lednet_mm.datasets.check import check_dataset
 from lednet_mm.datasets.frames import recorded_frames
 from lednet_mm.datasets.registered import class_meant
+from lednet_mm.deployment.onnx_file import OnnxFile
 from lednet_mm.errors import InputError, describe_error, is_out_of_memory
 from lednet_mm.evaluation.corruptions import CorruptImages, Corruption
 from lednet_mm.evaluation.measures import check_measures
@@ -32,6 +34,7 @@ from lednet_mm.evaluation.rendering import overlay
 from lednet_mm.evaluation.tiling import Tiles
 from lednet_mm.files import check_outputs, file_sha256, require_writable, write_atomically
 from lednet_mm.records import collect_provenance, now
+from lednet_mm.timing.engines import with_library
 from lednet_mm.training.augmentation import augment
 from lednet_mm.training.corrupted import (
     describe_corruption,
@@ -39,6 +42,7 @@ from lednet_mm.training.corrupted import (
     measure_each,
     recorded_corruptions,
 )
+from lednet_mm.training.deployed import Form, run_on
 from lednet_mm.training.hooks import write_accuracy_record
 from lednet_mm.training.pictures import as_rgb
 from lednet_mm.training.precision import precision_now
@@ -72,8 +76,9 @@ class Tested:
 
 def evaluate_checkpoint(
     config: Config,
-    checkpoint: str | Path,
+    checkpoint: str | Path | OnnxFile,
     *,
+    form: Form | None = None,
     split: str = "test",
     images: int | None = None,
     work_dir: str | Path,
@@ -92,7 +97,9 @@ def evaluate_checkpoint(
 
     Args:
         config: config of the checkpoint's network and of the data.
-        checkpoint: path of the checkpoint, which is loaded strictly.
+        checkpoint: path of the checkpoint, which is loaded strictly; or a file exported from it, which is
+            tested in its place.
+        form: form in which the network is tested; None is plain PyTorch.
         split: ``val`` or ``test``, the split whose loader is used; or ``train``, whose images are then read
             like those of ``val``.
         images: number of images to test, spread evenly over the split; None tests all.
@@ -115,12 +122,16 @@ def evaluate_checkpoint(
         The result of the test; None on every process of a distributed test except the first.
 
     Raises:
-        InputError: the config lacks the split, the data, checkpoint or an output path is invalid, or the test
-            fails; in that case the work folder keeps the traceback.
+        InputError: the config lacks the split, the data, checkpoint or an output path is invalid, a file is
+            of another network, an engine is not available, or the test fails; in that case the work folder
+            keeps the traceback.
     """
     if not config.get(f"{split}_dataloader"):
         raise InputError(f"{config.filename}: no {split}_dataloader in this config")
-    loader = _loader_of(config, split, images)
+    if isinstance(checkpoint, OnnxFile):
+        checkpoint.require_fitting(config)
+        checkpoint.require_logits()
+    loader = loader_of(config, split, images)
     if tiles is not None:
         config = config.copy()
         config.model = {**config.model, "test_cfg": tiles.slide_mode()}
@@ -152,16 +163,16 @@ def evaluate_checkpoint(
                 check_outputs(pictures.values(), [*pictures, *labels], overwrite=overwrite)
             runner.register_hook(PictureHook(pictures, dataset.metainfo["palette"]))
 
-    sha256 = file_sha256(checkpoint)
-    content = load_model(model, checkpoint, config)
-    if file_sha256(checkpoint) != sha256:
-        raise InputError(f"{checkpoint} was changed while it was read: test it again once it is complete")
-    seed = seed_of(content, checkpoint)
-    details: dict[str, Any] = {"checkpoint": Path(checkpoint).name, "tta": tta}
+    weights = _load(model, checkpoint, config)
+    details = {**weights.details, "tta": tta}
     if tiles is not None:
         details |= {"tile": [tiles.height, tiles.width], "tile_overlap": tiles.overlap}
-    if differs := compare_with_config(content, config, checkpoint):
-        details["differs"] = differs
+    seed = weights.seed
+    device = next(model.parameters()).device
+    if form is not None:
+        file = checkpoint if isinstance(checkpoint, OnnxFile) else None
+        device = run_on(model, form, runner.threads.count, file)
+        details |= form.details
     config = config.copy()
     if seed is not None:
         config.randomness = {**config.get("randomness", {}), "seed": seed}
@@ -175,14 +186,19 @@ def evaluate_checkpoint(
     if accuracy is not None:
         details |= recorded_frames(dataset, accuracy.images)
     path = None
-    device = next(model.parameters()).device
+    if form is not None:
+        precision = form.backend.precision
+    else:
+        precision = precision_now(device, getattr(runner.test_loop, "fp16", False))
     provenance = collect_provenance(
         str(device),
-        precision_now(device, getattr(runner.test_loop, "fp16", False)),
+        precision,
         threads=runner.threads.count,
         dataset_fingerprint=summary.fingerprint,
-        checkpoint_sha256=sha256,
+        checkpoint_sha256=weights.sha256,
     )
+    if form is not None:
+        provenance = with_library(provenance, form.backend.engine)
     if runner.rank == 0 and accuracy is not None:
         try:
             path = write_accuracy_record(runner, accuracy, name, provenance, work_dir, seed, **details)
@@ -214,9 +230,48 @@ def evaluate_checkpoint(
     if corruptions:
         metric.measures = ()
         runner.hooks[:] = [hook for hook in runner.hooks if not isinstance(hook, PictureHook)]
-        done = recorded_corruptions(work_dir, runner.config_text, provenance, name, tta)
+        done = recorded_corruptions(work_dir, runner.config_text, provenance, {"split": name, **details})
         corrupted = measure_each(corruptions, done, measure, runner.logger.info)
     return Tested(accuracy, path, corrupted) if accuracy is not None and path is not None else None
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """The weights that are tested.
+
+    Attributes:
+        sha256: sha256 of the checkpoint; None if an exported file does not say it.
+        seed: seed with which they were trained; None if it is not known.
+        details: what a record says of them.
+    """
+
+    sha256: str | None
+    seed: int | None
+    details: dict[str, Any]
+
+
+def _load(model: Any, checkpoint: str | Path | OnnxFile, config: Config) -> _Weights:
+    """Load a checkpoint into its model; an exported file has its weights in itself.
+
+    Raises:
+        InputError: the checkpoint does not fit, or was changed while it was read.
+    """
+    if isinstance(checkpoint, OnnxFile):
+        content = checkpoint.content
+        details: dict[str, Any] = {
+            "file": checkpoint.path.name,
+            "file_sha256": hashlib.sha256(content).hexdigest(),
+            "file_bytes": len(content),
+        }
+        return _Weights(checkpoint.checkpoint_sha256, checkpoint.seed, details)
+    sha256 = file_sha256(checkpoint)
+    state = load_model(model, checkpoint, config)
+    if file_sha256(checkpoint) != sha256:
+        raise InputError(f"{checkpoint} was changed while it was read: test it again once it is complete")
+    details = {"checkpoint": Path(checkpoint).name}
+    if differs := compare_with_config(state, config, checkpoint):
+        details["differs"] = differs
+    return _Weights(sha256, seed_of(state, checkpoint), details)
 
 
 @contextmanager
@@ -238,7 +293,7 @@ def _told_in_one_line(what: str, work_dir: str | Path) -> Iterator[None]:
         raise InputError(f"{what}: {describe_error(error)}; the traceback is in {kept}") from error
 
 
-def _loader_of(config: Config, split: str, images: int | None) -> Any:
+def loader_of(config: Config, split: str, images: int | None) -> Any:
     """Return the config of the loader with which a split, or some images of it, are tested.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,8 +15,10 @@ from torch import nn
 from lednet_mm.config import load_config
 from lednet_mm.datasets.preparation import Resizing, resizing_of
 from lednet_mm.deployment.camera import CameraIds, FromCamera, export_camera, picture, resize_as_opencv
-from lednet_mm.deployment.file_runner import FileRunner
+from lednet_mm.deployment.export import trace_to_onnx
+from lednet_mm.deployment.file_runner import FILE_ENGINES, FileRunner
 from lednet_mm.deployment.inference import build_network, input_channels
+from lednet_mm.deployment.onnx_file import OnnxFile, parse_onnx, read_onnx
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.prediction import Predictor
 
@@ -128,13 +130,17 @@ def test_the_file_gives_what_the_checkpoint_predicts(
     assert facts["network_size"].endswith(inside)
     assert (facts["dynamic"], facts["output"][:14]) == ("true", "class ids (H, ")
 
-    predictor = Predictor(load_config(path), checkpoint, CPU)
+    predictor_config = load_config(path)
+    predictor = Predictor(predictor_config, checkpoint, CPU)
     for engine in ("onnxruntime", "openvino"):
         if engine == "openvino":
             pytest.importorskip("openvino")
-        file = FileRunner(out, engine, 1, CPU)
-        assert file.takes_bytes
-        assert file.classes == list(predictor.classes)
+        exported = read_onnx(out)
+        assert exported.takes_bytes
+        exported.require_fitting(predictor_config)
+        with pytest.raises(InputError, match="gives class ids of whole images"):
+            exported.require_logits()
+        file = FileRunner(exported, engine, 1, CPU)
         for size in ((75, 130), (64, 128), (90, 61)):
             image = picture(*size)
             expected = predictor.predict_loaded(predictor.frame(image, "a")).ids
@@ -187,6 +193,18 @@ def test_a_single_output_stands_for_two_classes():
         torch.testing.assert_close(found, expected)
 
 
+def test_what_does_not_go_together_is_refused(small_config, weights, tool, tmp_path):
+    path = small_config()
+    checkpoint, out = weights(path), tmp_path / "whole.onnx"
+    both = tool("export", path, checkpoint, out, "--int8", "--end-to-end")
+    assert (both.status, both.err.count("\n")) == (2, 1)
+    assert "--int8 and --end-to-end" in both.err
+    assert tool("export", path, checkpoint, out, "--shape", 64, 128, "--end-to-end").status == 0
+    tested = tool("test", path, out, "--work-dir", tmp_path / "run")
+    assert (tested.status, tested.err.count("\n")) == (2, 1)
+    assert "export it without --end-to-end" in tested.err
+
+
 def test_images_of_more_channels_are_refused(small_config):
     config = load_config(small_config())
     ids = CameraIds(FromCamera(Mean(), config, 3, False))
@@ -195,38 +213,27 @@ def test_images_of_more_channels_are_refused(small_config):
 
 
 class TestFileRunner:
-    """A file that cannot be run is named in one line."""
+    """A file runs on either engine, and what cannot be run is named in one line."""
 
     @pytest.fixture
-    def file(self, tmp_path) -> Path:
-        from lednet_mm.deployment.export import annotate, trace_to_onnx
-
+    def file(self) -> OnnxFile:
         content = trace_to_onnx(nn.Conv2d(3, 5, 1), torch.randn(1, 3, 16, 24), dynamic=False)
-        path = tmp_path / "a.onnx"
-        path.write_bytes(annotate(content, {"classes": json.dumps(["a", "b"])}))
-        return path
+        return parse_onnx("a.onnx", content)
 
-    @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
-    def test_what_a_file_says(self, engine, file):
+    @pytest.mark.parametrize("engine", FILE_ENGINES)
+    def test_it_runs_and_refuses_other_sizes(self, engine, file):
         pytest.importorskip(engine)
-        opened = FileRunner(file, engine, 1, CPU)
-        assert (opened.classes, opened.takes_bytes, opened.shape) == (["a", "b"], False, (1, 3, 16, 24))
-        assert opened(np.zeros((1, 3, 16, 24), np.float32)).shape == (1, 5, 16, 24)
-        opened.check_classes("a config", 2)
-        with pytest.raises(InputError, match=r"a\.onnx: this file has 2 classes, a config has 11"):
-            opened.check_classes("a config", 11)
-        with pytest.raises(InputError, match="takes images of 1x3x16x24, not 1x3x32x24"):
-            opened(np.zeros((1, 3, 32, 24), np.float32))
+        run = FileRunner(file, engine, 1, CPU)
+        assert run(np.zeros((1, 3, 16, 24), np.float32)).shape == (1, 5, 16, 24)
+        with pytest.raises(InputError, match="takes images of 1x3x16x24 alone, and these are 1x3x32x24"):
+            run(np.zeros((1, 3, 32, 24), np.float32))
 
-    @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
-    def test_a_file_that_is_no_onnx(self, engine, tmp_path):
+    @pytest.mark.parametrize("engine", FILE_ENGINES)
+    def test_what_an_engine_cannot_run_is_one_line(self, engine, file):
         pytest.importorskip(engine)
-        (tmp_path / "a.onnx").write_bytes(b"no network")
         with pytest.raises(InputError, match=rf"a\.onnx: {engine} cannot run this file: ") as caught:
-            FileRunner(tmp_path / "a.onnx", engine, 1, CPU)
+            FileRunner(replace(file, content=b"no network"), engine, 1, CPU)
         assert "\n" not in str(caught.value)
-        with pytest.raises(InputError, match="no such file"):
-            FileRunner(tmp_path / "b.onnx", engine, 1, CPU)
 
     def test_openvino_needs_a_cpu(self, file):
         pytest.importorskip("openvino")

@@ -310,4 +310,4 @@ def test_exported_files_predict_what_the_checkpoint_predicts(predict, images, sm
     camvid = ["lednet", "--dataset", "camvid", tmp_path / "plain.onnx", images, "--out", tmp_path / "x"]
     other = tool("predict", *camvid)
     assert (other.status, other.err.count("\n")) == (2, 1)
-    assert "plain.onnx: this file has 19 classes" in other.err
+    assert "plain.onnx has 19 classes, the config's dataset has 11" in other.err

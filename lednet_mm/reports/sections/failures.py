@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from lednet_mm.records import Record, sort_records
+from lednet_mm.records import Record, in_plain_pytorch, sort_records
 from lednet_mm.reports.reading import StudyFacts
 from lednet_mm.reports.runs import KEY, key_of, record_name
 from lednet_mm.reports.sections.section import TableSection
@@ -72,7 +72,7 @@ def collect_failures(records: Iterable[Record], studies: Mapping[str, StudyFacts
     for record in sort_records(records):
         if record.kind in ("train", "accuracy", "failure"):
             newest[key_of(record)] = record
-        if record.kind == "accuracy":
+        if record.kind == "accuracy" and in_plain_pytorch(record):
             tested.add((*key_of(record), record.details["split"]))
     rows: list[dict[str, Any]] = []
     failed = {key for key, record in newest.items() if record.kind == "failure"}

@@ -1,0 +1,183 @@
+"""Quantise every network to INT8, and measure how far its logits are from those of fp32.
+
+python benchmarks/int8_networks.py [NETWORK ...] [--dataset camvid] [--shape 128 192]
+
+Weights and images are filled by the rule of the reference vectors. So this says whether a network quantises,
+on which engines, and how much it amplifies the rounding to 8 bits. It says nothing about accuracy: for that,
+a trained network is exported by tools/export.py --int8. Every network runs in a process of its own, because
+an engine may crash, and leaves a record. Networks with a record are not measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+
+# isort: split
+import torch
+from torch import Tensor
+
+from lednet_mm.catalog import network_files
+from lednet_mm.checkpoints.filling import fill
+from lednet_mm.checkpoints.recording import list_state
+from lednet_mm.config import Choice, load_config, run_of
+from lednet_mm.deployment.deploy import deploy
+from lednet_mm.deployment.export import export_onnx
+from lednet_mm.deployment.inference import REFUSALS, Inference, build_network, input_channels
+from lednet_mm.deployment.quantisation import quantisable, quantise
+from lednet_mm.deployment.rounding import output_error
+from lednet_mm.environment import choose_threads
+from lednet_mm.errors import InputError, describe_error, run_command
+from lednet_mm.records import collect_provenance, new_record, read_records, write_record
+from lednet_mm.timing.engines import prepare_engine
+from lednet_mm.timing.runtimes import UnavailableError
+
+ENGINES = ("onnxruntime", "openvino")
+CALIBRATION = 4
+"""The number of images for calibration; others are measured."""
+
+
+def image(name: str, channels: int, shape: Sequence[int]) -> Tensor:
+    """Return an image with standard normal values, which depend on its name."""
+    return fill(name, (1, channels, *shape), "input", "int8").float()
+
+
+def measure(network: str, dataset: str, shape: tuple[int, int]) -> None:
+    """Quantise one network, and print a line of JSON with what is known after each step."""
+
+    def say(**known: Any) -> None:
+        print("\n" + json.dumps(known), flush=True)
+
+    say(step="building")
+    choose_threads(sample_seconds=0.1)
+    model = build_network(load_config(Choice(network, dataset, None, None)))
+    network_of = Inference(model)
+    state, _ = list_state(network_of)
+    tensors = network_of.state_dict(keep_vars=True)
+    with torch.no_grad():
+        for name, size, kind in state:
+            tensors[name].copy_(fill(name, size, kind, "int8"))
+    channels = input_channels(network_of)
+    say(step="exporting")
+    try:
+        exported = export_onnx(quantisable(deploy(network_of)), shape=shape)
+        say(fp32_bytes=len(exported.content), dynamic=exported.dynamic, step="quantising")
+        content = quantise(
+            exported.content, [image(f"calibration {i}", channels, shape) for i in range(CALIBRATION)]
+        )
+    except (InputError, *REFUSALS) as error:
+        say(reason=describe_error(error), step="ended")
+        return
+    say(int8_bytes=len(content))
+    tested = image("input", channels, shape)
+    with torch.no_grad():
+        expected = network_of(tested)
+    for engine in ENGINES:
+        say(step=engine)
+        try:
+            answer = prepare_engine(engine, content, tested, "int8", torch.get_num_threads())()
+            say(**{f"{engine}_error": output_error(answer, expected)})
+        except UnavailableError as error:
+            say(**{f"{engine}_reason": str(error)})
+    say(step="ended")
+
+
+def in_a_process(network: str, dataset: str, shape: Sequence[int], seconds: float) -> dict[str, Any]:
+    """Measure one network in a process of its own; return what is known of it."""
+    words = [network, "--one", "--dataset", dataset, "--shape", *map(str, shape)]
+    try:
+        done = subprocess.run(
+            [sys.executable, __file__, *words], capture_output=True, text=True, timeout=seconds, check=False
+        )
+        printed, status = done.stdout, done.returncode
+        why = f"ended with status {status}" if status >= 0 else f"crashed by signal {-status}"
+    except subprocess.TimeoutExpired as error:
+        printed = error.stdout.decode() if isinstance(error.stdout, bytes) else error.stdout or ""
+        why = f"took more than {seconds:g} s"
+    known: dict[str, Any] = {}
+    for line in printed.splitlines():
+        if line.startswith("{"):
+            known |= json.loads(line)
+    step = known.pop("step", "starting")
+    if step in ENGINES:  # the engines after it may still work, but are not tried
+        known[f"{step}_reason"] = why
+    elif step != "ended":
+        known["reason"] = f"{step} {why}"
+    return known
+
+
+def keep(network: str, dataset: str, shape: Sequence[int], known: dict[str, Any], folder: str) -> None:
+    """Write the record of one network."""
+    run = run_of(load_config(Choice(network, dataset, None, None)))
+    values = {
+        "quantised": "int8_bytes" in known,
+        "fp32_bytes": known.get("fp32_bytes"),
+        "int8_bytes": known.get("int8_bytes"),
+        **{f"{engine}_error": known.get(f"{engine}_error") for engine in ENGINES},
+    }
+    details = {
+        "shape": list(shape),
+        "calibration_images": CALIBRATION,
+        "any_size": known.get("dynamic"),
+        "reason": known.get("reason", ""),
+        **{f"{engine}_reason": known.get(f"{engine}_reason", "") for engine in ENGINES},
+    }
+    run = run.model_copy(update={"variant": "int8"})
+    write_record(new_record("benchmark", run, "", values, details, collect_provenance("cpu", "int8")), folder)
+
+
+def show(folder: str) -> None:
+    """Print the table of all records in a folder."""
+    newest = {record.run.network: record for record in read_records([folder])[0]}
+    print("| network | INT8 / fp32 (MiB) | ONNX Runtime, error | OpenVINO, error | remark |")
+    print("| :-- | --: | --: | --: | :-- |")
+
+    def order(name: str) -> tuple[bool, float]:
+        error = newest[name].values["onnxruntime_error"]
+        return error is None, error or 0.0
+
+    for name in sorted(newest, key=order):
+        record = newest[name]
+        values, details = record.values, record.details
+        sizes = [values["int8_bytes"], values["fp32_bytes"]]
+        cells = [" / ".join("" if size is None else f"{size / 2**20:.2f}" for size in sizes)]
+        cells += [
+            "" if values[f"{engine}_error"] is None else f"{values[f'{engine}_error']:.3f}"
+            for engine in ENGINES
+        ]
+        reasons = [details["reason"], *(details[f"{engine}_reason"] for engine in ENGINES)]
+        print(f"| {name} | {' | '.join(cells)} | {'; '.join(filter(None, reasons))[:160]} |")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure the networks that have no record yet, and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="networks (default: all)")
+    parser.add_argument("--dataset", default="camvid", help="dataset, for the number of classes")
+    parser.add_argument("--shape", nargs=2, type=int, default=[128, 192], metavar=("H", "W"))
+    parser.add_argument("--timeout", type=float, default=600.0, help="seconds for each network (default 600)")
+    parser.add_argument("--work-dir", default="work_dirs/benchmarks/int8_networks", help="folder for records")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.one:
+        measure(options.networks[0], options.dataset, tuple(options.shape))
+        return
+    done = {record.run.network for record in read_records([options.work_dir])[0]}
+    for network in options.networks or sorted(network_files()):
+        if network not in done:
+            known = in_a_process(network, options.dataset, options.shape, options.timeout)
+            keep(network, options.dataset, options.shape, known, options.work_dir)
+            print(f"{network}: {json.dumps(known)}", file=sys.stderr)
+    show(options.work_dir)
+
+
+if __name__ == "__main__":
+    run_command(main)
