@@ -268,6 +268,12 @@ def main() -> None:
     ):
         if wanted and not arguments.checkpoint:
             raise InputError(f"{option}: it is of trained weights: give them by --checkpoint")
+    for option, given, needs, there in (
+        ("--calibration", arguments.calibration, "--precision int8", INT8 in arguments.precision),
+        ("--images", arguments.images, "--accuracy", arguments.accuracy),
+    ):
+        if given and not there:
+            raise InputError(f"{option} belongs to {needs}, which is not given")
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
     from lednet_mm.config import load_config
     from lednet_mm.environment import choose_threads, resolve_device

@@ -136,25 +136,6 @@ def test_an_fp32_file_predicts_what_the_checkpoint_predicts(made, tool, tmp_path
         assert np.abs(other - first).sum() <= 2 * 0.001 * first.sum()  # near ties may fall either way
 
 
-def test_half_precision_is_tested_and_said(made, tool, tmp_path):
-    words = [
-        made / "small.py",
-        made / "weights.pth",
-        "--precision",
-        "bf16",
-        "--deployed",
-        "--work-dir",
-        tmp_path,
-    ]
-    outcome = tool("test", *words)
-    assert outcome.status == 0, outcome.err
-    assert "has no accuracy of its checkpoint on these images in plain PyTorch" in outcome.out
-    (record,) = read_records([tmp_path])[0]
-    assert record.provenance.precision == "bf16"
-    assert (record.details["engine"], record.details["deployed"]) == ("eager", True)
-    assert "calibration" not in record.details
-
-
 def test_a_network_runs_where_its_engine_has_kernels(monkeypatch):
     gpu, cpu = torch.device("cuda"), torch.device("cpu")
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
@@ -291,6 +272,8 @@ def test_images_of_another_size_than_a_fixed_file(trained, made):
         ("export", ["WEIGHTS", "x.onnx", "--max-loss", 3], "--max-loss belongs to --int8"),
         ("benchmark", ["--precision", "int8"], "give them by --checkpoint"),
         ("benchmark", ["--accuracy", "val"], "give them by --checkpoint"),
+        ("benchmark", ["--calibration", 2], "--calibration belongs to --precision int8"),
+        ("benchmark", ["--images", 2], "--images belongs to --accuracy"),
     ],
 )
 def test_options_that_do_not_belong_together(tool_name, options, reason, made, int8, tool):

@@ -470,6 +470,58 @@ def test_export(small_config, weights, tool, tmp_path):
     assert (facts["deployed"], facts["variant"]) == ("true", "plain one")
 
 
+INT8 = {"--int8": (), "--calibration": (2,), "--max-loss": (100,)}
+
+
+@exercises("export", "--shape", *INT8)
+def test_export_in_int8(small_config, weights, tool, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    options = [word for option, values in INT8.items() for word in (option, *values)]
+    out = tmp_path / "a.onnx"
+    outcome = tool("export", small_config(), weights, out, "--shape", 64, 128, *options)
+    assert outcome.status == 0, outcome.err
+    facts = {entry.key: entry.value for entry in onnx.load(str(out)).metadata_props}
+    assert (facts["precision"], json.loads(facts["calibration"])["images"]) == ("int8", 2)
+
+
+@exercises("test", "--engine", "--precision", "--deployed", "--against", "--work-dir")
+def test_test_of_a_deployed_form(small_config, weights, tool, tmp_path):
+    form = ["--engine", "channels_last", "--precision", "bf16", "--deployed"]
+    words = [small_config(), weights, *form, "--work-dir", tmp_path / "w", "--against", tmp_path]
+    outcome = tool("test", *words)
+    assert outcome.status == 0, outcome.err
+    (record,) = records_in(tmp_path / "w", "accuracy")
+    assert record.provenance.precision == "bf16"
+    assert (record.details["engine"], record.details["deployed"]) == ("channels_last", True)
+    assert f"no difference: {tmp_path} has no accuracy of its checkpoint" in outcome.out
+
+
+@exercises("benchmark", "--accuracy", "--images", "--calibration", "--precision", "--work-dir")
+def test_benchmark_with_accuracy(small_config, weights, tool, tmp_path):
+    pytest.importorskip("onnxruntime")
+    words = [
+        "--checkpoint",
+        weights,
+        "--shape",
+        64,
+        128,
+        "--samples",
+        2,
+        "--seconds",
+        0.05,
+        "--device",
+        "cpu",
+    ]
+    words += ["--engine", "onnxruntime", "--precision", "int8", "--deployed", "--calibration", 2]
+    words += ["--accuracy", "val", "--images", 1, "--work-dir", tmp_path / "w"]
+    outcome = tool("benchmark", small_config(), *words)
+    assert outcome.status == 0, outcome.err
+    (timed,) = records_in(tmp_path / "w", "latency")
+    tested = records_in(tmp_path / "w", "accuracy")
+    assert {(r.details.get("engine"), r.details["images"]) for r in tested} == {(None, 1), ("onnxruntime", 1)}
+    assert timed.details["calibration"]["images"] == 2
+
+
 @exercises("get_flops", "--shape", "--json", "--work-dir", "--cfg-options")
 def test_get_flops(small_config, tool, tmp_path):
     options = ["--shape", 32, 64, "--json", tmp_path / "a.json", "--cfg-options", "variant=plain"]
