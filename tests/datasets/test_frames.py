@@ -66,7 +66,7 @@ def test_cityscapes_by_city_drive_and_frame():
 def test_street_scenes_are_single_images():
     name = "leftImg8bit/val/streets/streets_000000_000000_leftImg8bit.png"
     assert listing(StreetsDataset, name).sequence_and_frame(0) == (name, 0)
-    assert frames_of_names("{'type': 'StreetsDataset'}", [Path(name).name]) == [("image 0", 0)]
+    assert frames_of_names("{'type': 'StreetsDataset'}", [Path(name).name]) == (("image 0", 0),)
 
 
 def test_the_test_split_of_camvid_is_two_videos():
@@ -76,7 +76,7 @@ def test_the_test_split_of_camvid_is_two_videos():
     found = [dataset.sequence_and_frame(i) for i in range(len(dataset))]
     assert {name: sum(s == name for s, _ in found) for name, _ in found} == {"0001TP": 62, "Seq05VD": 171}
     names = [Path(dataset.get_data_info(i)["img_path"]).name for i in range(len(dataset))]
-    assert frames_of_names("{'type': 'CamVidDataset'}", names) == found
+    assert frames_of_names("{'type': 'CamVidDataset'}", names) == tuple(found)
     assert recorded_frames(dataset, names) == {"per_image_frames": [list(frame) for frame in found]}
 
 
@@ -90,6 +90,6 @@ def test_a_record_keeps_frames_only_where_there_are_sequences():
 
 def test_names_say_nothing_where_the_dataset_is_not_known():
     names = ["0001TP_008550.png", "own.png"]
-    assert frames_of_names("{'type': 'CamVidDataset'}", names) == [("0001TP", 8550), ("image 1", 0)]
+    assert frames_of_names("{'type': 'CamVidDataset'}", names) == (("0001TP", 8550), ("image 1", 0))
     assert frames_of_names("{'type': 'Other'}", names) is None
     assert frames_of_names("{'type': 'CamVidDataset'}, {'type': 'Cityscapes'}", names) is None

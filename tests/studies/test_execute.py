@@ -268,7 +268,7 @@ def test_two_sweeps_share_the_work_and_a_killed_one_is_continued(tmp_path):
         assert sweep.exitcode == 0
     assert [starts(job) for job in tiny_jobs(both, 8)] == [1] * 8
 
-    killed = start_sweep(cut, 0.1)
+    killed = start_sweep(cut, 0.3)
     wait_until(lambda: len(results(cut)) >= 2 and len(list(cut.glob("*/iter_2.pth"))) > len(results(cut)))
     killed.kill()  # -9: its children see the end of their standard input
     killed.join()
