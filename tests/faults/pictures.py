@@ -193,7 +193,15 @@ FAULTS = [
     honest("a suffix in capital letters", lambda p: p.photo("A.PNG"), written("A.png"), kind="B"),
     Fault("a size that the network cannot take", "E", multiple, 0, also=(size_of(481, 361),)),
     Fault("the same picture of 8 and of 16 bits", "F", same_overlay, 0, also=(equal_means,)),
-    refused("a video", video, "video"),
+    honest("a video", video, written("000001.png", "000002.png", "000003.png"), kind="E"),
+    refused("text as a video", lambda p: p.file("v.mp4"), "v.mp4", kind="G", status=2),
+    refused(
+        "a video of which the beginning alone is there",
+        lambda p: p.file("w.avi", video(p).read_bytes()[:400]),
+        "w.avi",
+        kind="G",
+        status=2,
+    ),
     refused("text as a picture", lambda p: p.file("a.png"), "a.png"),
     refused("a picture that does not exist", lambda p: p / "no.png", "no.png", "no such", kind="G", status=2),
     refused(
@@ -238,7 +246,13 @@ FAULTS = [
     ),
     Fault("a file where the pictures should go", "G", lambda p: predict(p.photo(), p.file()), says=("file",)),
     Fault("pictures below a file", "G", lambda p: predict(p.photo(), p.file() / "out"), says=("file",)),
-    Fault("labelIds of another dataset", "G", photo(lambda p: p.photo(), "--as", "ids"), says=("labelIds",)),
+    Fault(
+        "ids of a dataset without labelIds",
+        "D",
+        photo(lambda p: p.photo(), "--as", "ids"),
+        0,
+        also=(written("a.png"), size_of(64, 48)),
+    ),
     Fault("a device that does not exist", "G", photo(lambda p: p.photo(), "--device", "tpu"), says=("tpu",)),
     Fault("an output folder inside the folder of pictures", "B", folder("a.png", out="in/out"), 0),
 ]
