@@ -310,7 +310,7 @@ def find_records(folders: Iterable[str | Path]) -> list[Path]:
             named = [entry for entry in entries if entry.name.lower().endswith(".json")]
             odd = [entry for entry in named if not entry.is_dir() and not entry.name.startswith(".")]
             found.update(folder / entry.name for entry in odd)
-    return sorted(found)
+    return sorted(found, key=lambda path: path.parts)  # as paths are sorted, but faster
 
 
 def read_records(folders: Iterable[str | Path]) -> tuple[list[Record], dict[Path, str]]:

@@ -126,19 +126,38 @@ def _weighted(scores: Sequence[str], counts: np.ndarray, weights: np.ndarray) ->
     classes = shown.sum(1)
     values = iou.sum(1) / np.maximum(classes, 1)  # (I,)
     labelled = classes > 0
-    parts = {  # score -> its sum over images, and the number of summands
-        "miou_percent": (counts[:, 0], counts[:, 1]),
-        "miou_c_percent": (iou, shown),
-        "miou_i_percent": (values[:, None], labelled[:, None]),
-    }
     found = {}
     for score in scores:
-        if score in parts:
-            part, whole = (np.ascontiguousarray(some.T, dtype=kind) @ weights for some in parts[score])
+        if score == "miou_percent":
+            part, whole = _summed(counts[:, 0], weights), _summed(counts[:, 1], weights)
+        elif score == "miou_c_percent":
+            part, whole = _summed(iou, weights), _summed_truth(shown, weights)
+        elif score == "miou_i_percent":
+            part, whole = _summed(values[:, None], weights), _summed_truth(labelled[:, None], weights)
         else:
             part, whole = _worst(values.astype(kind), labelled, weights)
         found[score] = 100 * _mean_of_shares(part, whole)
     return found
+
+
+def _summed(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the weighted sums over images: (I, C) and (I, R) -> (C, R)."""
+    return np.ascontiguousarray(values.T, dtype=weights.dtype) @ weights
+
+
+_TRUTH: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
+"""The last results of :func:`_summed_truth`, each with its weights, by what was summed."""
+
+
+def _summed_truth(shown: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return :func:`_summed` of what the truth shows, which all runs on the same images have in common."""
+    key = (shown.shape, shown.tobytes())
+    known = _TRUTH.get(key)
+    if known is None or known[0] is not weights:
+        while len(_TRUTH) >= 16:
+            _TRUTH.pop(next(iter(_TRUTH)))
+        known = _TRUTH[key] = weights, _summed(shown, weights)
+    return known[1]
 
 
 def _worst(values: np.ndarray, labelled: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -149,7 +168,7 @@ def _worst(values: np.ndarray, labelled: np.ndarray, weights: np.ndarray) -> tup
         labelled: (I,) whether each image has a labelled pixel.
         weights: (I, R) how often each image counts.
     """
-    images = labelled.astype(weights.dtype) @ weights
+    images = _summed_truth(labelled[:, None], weights)[0]
     left = np.where(images > 0, np.maximum(1, np.floor(WORST * images + 1e-6)), 0).astype(weights.dtype)
     worst, total = left.copy(), np.zeros_like(left)
     order = np.argsort(np.where(labelled, values, np.inf), kind="stable")

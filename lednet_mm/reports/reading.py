@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -135,19 +137,20 @@ def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) 
     shared: dict[Any, Any] = {}
     unchecked = 0
     results = zip(files, map_in_processes(_read, files), strict=True)
-    for path, result in tracked(results, "reading records", total=len(files)):
-        if isinstance(result, str):
-            problems[path] = result
-            continue
-        record, checked = result
-        if record.run.trial is not None:  # it only served to choose a setting, so it is not a result
-            continue
-        name = record_name(record)
-        if name not in records:
-            records[name], paths[name] = _sharing(record, shared), path
-            unchecked += not checked
-        elif read_record(path) != read_record(paths[name]):
-            problems[path] = f"another record has the same name: {paths[name]}"
+    with _no_garbage():
+        for path, result in tracked(results, "reading records", total=len(files)):
+            if isinstance(result, str):
+                problems[path] = result
+                continue
+            record, checked = result
+            if record.run.trial is not None:  # it only served to choose a setting, so it is not a result
+                continue
+            name = record_name(record)
+            if name not in records:
+                records[name], paths[name] = _sharing(record, shared), path
+                unchecked += not checked
+            elif read_record(path) != read_record(paths[name]):
+                problems[path] = f"another record has the same name: {paths[name]}"
     studies = _read_studies(files, problems)
     if not records:
         seen = ""
@@ -161,6 +164,18 @@ def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) 
     notes += _notes_of_dates(ordered)
     title = _title(folders, studies, problems)
     return Evidence(tuple(ordered), paths, studies, problems, title, tuple(notes))
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Make objects that stay: garbage collections would go through all of them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _notes_of_dates(ordered: Sequence[Record]) -> list[str]:
