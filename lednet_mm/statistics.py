@@ -146,12 +146,15 @@ def _summed(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 _TRUTH: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
-"""The last results of :func:`_summed_truth`, each with its weights, by what was summed."""
+"""The last results of :func:`_summed_truth`, each with its weights, by what was summed.
+
+The shape of the weights is a part of the key, as a run's own scores have new weights (all 1) each time.
+"""
 
 
 def _summed_truth(shown: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return :func:`_summed` of what the truth shows, which all runs on the same images have in common."""
-    key = (shown.shape, shown.tobytes())
+    key = (weights.shape, shown.shape, shown.tobytes())
     known = _TRUTH.get(key)
     if known is None or known[0] is not weights:
         while len(_TRUTH) >= 16:

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 from scipy.signal import lfilter
 
+from lednet_mm import statistics
 from lednet_mm.statistics import (
     SCORES,
     Blocks,
@@ -439,3 +440,23 @@ def test_the_half_width_with_the_seeds_there_are_is_that_of_the_interval():
         )
         width = (spread.quantile(0.975) - spread.quantile(0.025)) / 2
         assert seeds_needed(draws, choose_blocks(frames), 1.0).half_width == pytest.approx(width, rel=0.2)
+
+
+def test_what_the_truth_shows_is_summed_once_for_runs_on_the_same_images(monkeypatch):
+    rng = np.random.default_rng(0)
+    matrices = rng.integers(1, 50, (40, 3, 3))
+    frames = single_images(40)
+    summed = []
+    plain = statistics._summed
+    monkeypatch.setattr(statistics, "_TRUTH", {})
+    monkeypatch.setattr(
+        statistics, "_summed", lambda values, weights: summed.append(weights.shape) or plain(values, weights)
+    )
+    first = resampled_scores(matrices, frames)
+    products = [shape for shape in summed if shape[1] > 1]
+    summed.clear()
+    second = resampled_scores(matrices, frames)
+    assert (
+        len([shape for shape in summed if shape[1] > 1]) == len(products) - 2
+    )  # classes, and labelled images
+    assert all(np.array_equal(first[score][1], second[score][1]) for score in first)
