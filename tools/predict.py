@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 
+from lednet_mm.deployment.file_runner import FILE_ENGINES
 from lednet_mm.errors import InputError, run_command
 from lednet_mm.files import check_outputs
 from lednet_mm.options import add_config, add_tiles, choice_of, positive, tiles_of
@@ -35,7 +36,6 @@ A folder of images as a video shows them in the order of their names. Ctrl-C end
 """
 
 FORMS = ("color", "overlay", "ids", "confidence", "entropy")
-FILES = ("onnxruntime", "openvino")
 
 
 def parse_args() -> argparse.Namespace:
@@ -60,7 +60,9 @@ def parse_args() -> argparse.Namespace:
         "confidence is the highest softmax probability, entropy is divided by that of equal probabilities",
     )
     parser.add_argument("--legend", action="store_true", help="put the classes' colours under each picture")
-    parser.add_argument("--engine", choices=FILES, help="engine that runs an ONNX file (default onnxruntime)")
+    parser.add_argument(
+        "--engine", choices=FILE_ENGINES, help="engine that runs an ONNX file (default onnxruntime)"
+    )
     add_tiles(parser)
     parser.add_argument(
         "--fps", type=positive, help="frames per second of the video (default those of the source, or 25)"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
-from lednet_mm.deployment.onnx_file import OnnxFile
 from lednet_mm.errors import InputError, describe_error
 
-FILE_ENGINES = ("onnxruntime", "openvino")
-"""The engines that run an exported file."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-Run = Callable[[np.ndarray], np.ndarray]
+    import numpy as np
+    import torch
+
+    from lednet_mm.deployment.onnx_file import OnnxFile
+
+FILE_ENGINES = ("onnxruntime", "openvino")
+"""The engines that run an exported file. Commands offer them as choices, so PyTorch is not imported here."""
 
 
 class FileRunner:
@@ -55,7 +56,7 @@ class FileRunner:
         return self._run(images)
 
 
-def _onnx_runtime(content: bytes, threads: int, device: torch.device) -> Run:
+def _onnx_runtime(content: bytes, threads: int, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
     try:
         import onnxruntime
     except ImportError:
@@ -75,7 +76,7 @@ def _onnx_runtime(content: bytes, threads: int, device: torch.device) -> Run:
     return lambda images: session.run([given.name], {taken.name: images})[0]
 
 
-def _openvino(content: bytes, threads: int, device: torch.device) -> Run:
+def _openvino(content: bytes, threads: int, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
     try:
         import openvino as ov
     except ImportError:
@@ -86,12 +87,21 @@ def _openvino(content: bytes, threads: int, device: torch.device) -> Run:
         raise InputError("--engine openvino runs on CPUs only: use --device cpu")
     core = ov.Core()
     model = core.read_model(content)
-    settings = {
-        # The precision is set explicitly, because some CPUs default to less than float32.
-        "INFERENCE_PRECISION_HINT": "f32",
+    request = core.compile_model(model, "CPU", openvino_settings("fp32", threads)).create_infer_request()
+    return lambda images: request.infer([images])[0].copy()
+
+
+def openvino_settings(precision: str, threads: int) -> dict[str, Any]:
+    """Return OpenVINO's settings for the lowest latency on a CPU: one stream, with all threads on one image.
+
+    Args:
+        precision: key of ``PRECISIONS``. It is set explicitly, because some CPUs default to less than
+            float32; in an INT8 file, operators that are not quantised compute in float32.
+        threads: number of threads.
+    """
+    return {
+        "INFERENCE_PRECISION_HINT": {"fp16": "f16", "bf16": "bf16"}.get(precision, "f32"),
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
     }
-    request = core.compile_model(model, "CPU", settings).create_infer_request()
-    return lambda images: np.array(request.infer([images])[0])

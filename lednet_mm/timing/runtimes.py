@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lednet_mm.deployment.export import FREE, IMAGES, LOGITS, trace_to_onnx
+from lednet_mm.deployment.file_runner import openvino_settings
 from lednet_mm.deployment.precisions import INT8
 
 
@@ -99,7 +100,7 @@ def onnx_runtime(network: nn.Module | bytes, images: Tensor, precision: str, thr
 
 
 def openvino(network: nn.Module | bytes, images: Tensor, precision: str, threads: int) -> Call:
-    """OpenVINO on a CPU, tuned for latency: one stream, with all threads on one image.
+    """OpenVINO on a CPU, tuned for latency.
 
     Raises:
         UnavailableError: it is not installed, the device is a GPU, or this CPU lacks the precision.
@@ -113,17 +114,9 @@ def openvino(network: nn.Module | bytes, images: Tensor, precision: str, threads
     core = ov.Core()
     if precision != INT8 and precision.upper() not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise UnavailableError(f"this CPU has no {precision} arithmetic")
-    settings = {
-        # The precision is set explicitly, because some CPUs default to less than float32. In an INT8 file, it
-        # is that of the operators that are not quantised.
-        "INFERENCE_PRECISION_HINT": {"fp16": "f16", "bf16": "bf16"}.get(precision, "f32"),
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-    }
     model = core.read_model(_onnx(network, images))
     model.reshape(list(images.shape))
-    request = core.compile_model(model, "CPU", settings).create_infer_request()
+    request = core.compile_model(model, "CPU", openvino_settings(precision, threads)).create_infer_request()
     bound = images.contiguous()
     inputs = [ov.Tensor(bound.numpy(), shared_memory=True)]
 

@@ -59,11 +59,15 @@ class CalibrationImages:
     names: tuple[str, ...]
     to_rgb: bool
 
+    def __getitem__(self, index: int) -> Tensor:
+        """Return an image as exported files take it, (1, C, H, W) float32 in 0 to 255."""
+        image = self.dataset[index]["inputs"].float()[None]
+        return image.flip(1).contiguous() if self.to_rgb else image
+
     def __iter__(self) -> Iterator[Tensor]:
-        """Yield each image as exported files take it, (1, C, H, W) float32 in 0 to 255."""
+        """Yield each image, with a progress bar."""
         for index in tracked(range(len(self.names)), "calibrating"):
-            image = self.dataset[index]["inputs"].float()[None]
-            yield image.flip(1).contiguous() if self.to_rgb else image
+            yield self[index]
 
     @property
     def facts(self) -> Calibration:
@@ -209,7 +213,7 @@ def quantised_for_timing(trained: Trained, images: CalibrationImages, shape: tup
     file = parse_onnx(trained.checkpoint, exported.content)
     with torch.no_grad():
         content = quantise(exported.content, (preparing(image) for image in _accepted(file, images)))
-        return Quantised(content, images.facts, preparing(next(iter(images))))
+        return Quantised(content, images.facts, preparing(images[0]))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,10 +16,10 @@ from lednet_mm.datasets.preparation import Resizing, resizing_of
 from lednet_mm.deployment.camera import CameraIds, FromCamera, export_camera, picture, resize_as_opencv
 from lednet_mm.deployment.export import trace_to_onnx
 from lednet_mm.deployment.file_runner import FILE_ENGINES, FileRunner
-from lednet_mm.deployment.inference import build_network, input_channels
 from lednet_mm.deployment.onnx_file import OnnxFile, parse_onnx, read_onnx
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.prediction import Predictor
+from tests.deployment.conftest import GREY
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -38,28 +37,6 @@ def resized(step: str) -> tuple[str, ...]:
 
 
 RATIO = resized("dict(type='Resize', scale=(96, 64), keep_ratio=True)")
-GREY = (
-    "load = [dict(type='LoadImage', color_type='grayscale'), dict(type='LoadLabels')]",
-    "model['backbone'].update(in_channels=1)",
-    "model['data_preprocessor'].update(mean=[100.0], std=[50.0], bgr_to_rgb=False)",
-    "val_dataloader['dataset']['pipeline'] = [*load, dict(type='PackSegInputs')]",
-    "test_dataloader = val_dataloader",
-)
-
-
-@pytest.fixture
-def weights(tmp_path):
-    """Write weights of a config's network whose statistics are those of a generated street."""
-
-    def write(config: Path) -> Path:
-        torch.manual_seed(0)
-        model = build_network(load_config(config))
-        model.train()(torch.randn(2, input_channels(model), 64, 128))
-        path = tmp_path / "weights.pth"
-        torch.save({"state_dict": model.state_dict()}, path)
-        return path
-
-    return write
 
 
 @pytest.mark.parametrize(

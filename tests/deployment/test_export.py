@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 from lednet_mm.config import load_config
 from lednet_mm.deployment.export import Normalised, export_onnx, require_onnx
-from lednet_mm.deployment.inference import build_network, input_channels
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.prediction import Predictor
 from lednet_mm.files import file_sha256
+from tests.deployment.conftest import GREY
 
 onnxruntime = pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")
@@ -88,30 +88,6 @@ def test_a_graph_with_normalisation_takes_rgb():
     assert Normalised(Weighted(), of_rgb)(rgb).item() == 1 + 20 + 300
     of_bgr = {"mean": [5, 1, 1], "std": [2, 2, 2], "bgr_to_rgb": False}
     assert Normalised(Weighted(), of_bgr)(rgb).item() == 1 + 20 + 100
-
-
-GREY = (
-    "load = [dict(type='LoadImage', color_type='grayscale'), dict(type='LoadLabels')]",
-    "model['backbone'].update(in_channels=1)",
-    "model['data_preprocessor'].update(mean=[100.0], std=[50.0], bgr_to_rgb=False)",
-    "val_dataloader['dataset']['pipeline'] = [*load, dict(type='PackSegInputs')]",
-    "test_dataloader = val_dataloader",
-)
-
-
-@pytest.fixture
-def weights(tmp_path):
-    """Write weights of a config's network whose statistics are those of random images."""
-
-    def write(config: Path) -> Path:
-        torch.manual_seed(0)
-        model = build_network(load_config(config))
-        model.train()(torch.randn(2, input_channels(model), 64, 128))
-        path = tmp_path / "weights.pth"
-        torch.save({"state_dict": model.state_dict()}, path)
-        return path
-
-    return write
 
 
 @pytest.mark.parametrize(("lines", "deployed"), [((), False), ((), True), (GREY, True)])
