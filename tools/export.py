@@ -91,52 +91,71 @@ def main() -> None:
     given = [f"--{name}" for name in ("calibration", "max_loss") if getattr(arguments, name) is not None]
     if given and not arguments.int8:
         raise InputError(f"{given[0].replace('_', '-')} belongs to --int8, which is not given")
-    if arguments.int8 and arguments.end_to_end:
-        raise InputError("--int8 and --end-to-end: an INT8 file takes images of float32; give one of the two")
     import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
 
     # isort: split
     from lednet_mm.config import load_config
-    from lednet_mm.deployment.export import export_onnx, require_onnx
+    from lednet_mm.deployment.export import require_onnx
     from lednet_mm.environment import choose_threads
-    from lednet_mm.training.quantising import IMAGES, calibration_images, check_compared, read_trained
+    from lednet_mm.training.quantising import read_trained
 
     require_onnx()
     choose_threads()
     config = load_config(choice, arguments.cfg_options)
     trained = read_trained(config, arguments.checkpoint)
-    channels = trained.channels
-    deployed = arguments.deployed or arguments.int8
     exported: Export | CameraExport
     if arguments.end_to_end:
-        exported, differs = end_to_end(trained, arguments, deployed)
+        exported, differs = end_to_end(trained, arguments)
         content = exported.content
     else:
-        images = None
-        if arguments.int8:
-            images = calibration_images(config, arguments.calibration or IMAGES, channels)
-            check_compared(config)
-        exported = plain = export_onnx(
-            trained.normalised(trained.int8_form() if arguments.int8 else trained.form(deployed)),
-            shape=tuple(arguments.shape),
-            scale=255.0,
-            metadata=trained.facts(deployed),
-        )
-        content = plain.content
-        if images is not None:
-            content = quantised(trained, plain, images, arguments)
-        differs = f"PyTorch by {plain.error:.1e} of the logits' spread at NxHxW"
+        exported, content = network_alone(trained, arguments, tuple(arguments.shape))
+        compared = "its fp32 form differs" if arguments.int8 else "differs"
+        differs = f"{compared} from PyTorch by {exported.error:.1e} of the logits' spread at NxHxW"
     out = Path(arguments.out)
     write_output(out, content, overwrite=arguments.overwrite)
     if not exported.dynamic:
         fixed = "x".join(map(str, exported.sizes[0]))
-        print(f"fixed to {fixed} with {channels} channels: another size gives {exported.obstacle}")
+        print(f"fixed to {fixed} with {trained.channels} channels: another size gives {exported.obstacle}")
     sizes = " and ".join("x".join(map(str, size)) for size in exported.sizes)
     free = "any height and width" if arguments.end_to_end else "any batch size, height and width"
     accepts = free if exported.dynamic else "this size alone"
-    compared = "its fp32 form differs" if arguments.int8 else "differs"
-    print(f"{out}: {len(content) / 2**20:.1f} MiB, takes {accepts}; {compared} from {differs} {sizes}")
+    print(f"{out}: {len(content) / 2**20:.1f} MiB, takes {accepts}; {differs} {sizes}")
     print(f"sha256 {hashlib.sha256(content).hexdigest()}")
+
+
+def network_alone(
+    trained: Trained, arguments: argparse.Namespace, shape: tuple[int, int]
+) -> tuple[Export, bytes]:
+    """Export a network without pre- and postprocessing, in fp32 or INT8.
+
+    Args:
+        trained: the network.
+        arguments: the command line.
+        shape: (height, width) at which the network is checked.
+
+    Returns:
+        The fp32 export, and the content of the file that the command line asks for.
+
+    Raises:
+        InputError: the network cannot be exported, or INT8 loses too much accuracy.
+    """
+    from lednet_mm.deployment.export import export_onnx
+    from lednet_mm.training.quantising import IMAGES, calibration_images, check_compared
+
+    deployed = arguments.deployed or arguments.int8
+    images = None
+    if arguments.int8:
+        images = calibration_images(trained.config, arguments.calibration or IMAGES, trained.channels)
+        check_compared(trained.config)
+    exported = export_onnx(
+        trained.normalised(trained.int8_form() if arguments.int8 else trained.form(deployed)),
+        shape=shape,
+        scale=255.0,
+        metadata=trained.facts(deployed),
+    )
+    if images is None:
+        return exported, exported.content
+    return exported, quantised(trained, exported, images, arguments)
 
 
 def quantised(
@@ -164,7 +183,7 @@ def quantised(
     return file.content
 
 
-def end_to_end(trained: Trained, arguments: argparse.Namespace, deployed: bool) -> tuple[CameraExport, str]:
+def end_to_end(trained: Trained, arguments: argparse.Namespace) -> tuple[CameraExport, str]:
     """Export a network with its pre- and postprocessing, and say in words how it differs.
 
     Raises:
@@ -172,21 +191,40 @@ def end_to_end(trained: Trained, arguments: argparse.Namespace, deployed: bool) 
     """
     import torch
 
-    from lednet_mm.deployment.camera import CameraIds, FromCamera, describe_camera, export_camera
-    from lednet_mm.evaluation.prediction import Predictor
+    from lednet_mm.deployment.camera import (
+        CameraIds,
+        FromCamera,
+        built_around,
+        describe_camera,
+        export_camera,
+        traced_whole,
+    )
+    from lednet_mm.deployment.file_runner import FileRunner
+    from lednet_mm.deployment.onnx_file import parse_onnx
+    from lednet_mm.evaluation.prediction import DeployedPredictor, Predictor, ScorePredictor
 
-    predictor = Predictor(trained.config, arguments.checkpoint, torch.device("cpu"))
-    camera = FromCamera(
-        trained.form(deployed), trained.config, trained.channels, predictor.model.align_corners
-    )
+    config, channels, shape = trained.config, trained.channels, tuple(arguments.shape)
+    cpu = torch.device("cpu")
+    of_checkpoint = Predictor(config, arguments.checkpoint, cpu)
+    predictor: ScorePredictor = of_checkpoint
+    deployed = arguments.deployed or arguments.int8
+    camera = FromCamera(trained.form(deployed), config, channels, of_checkpoint.model.align_corners)
+    ids = CameraIds(camera, predictor.threshold)
+    make, facts = traced_whole(ids, channels), trained.facts(deployed)
+    if arguments.int8:
+        _, content = network_alone(trained, arguments, camera.network_size(*shape))
+        file = parse_onnx(arguments.out, content)
+        predictor = DeployedPredictor(config, FileRunner(file, "onnxruntime", torch.get_num_threads(), cpu))
+        make, facts = built_around(content, ids, channels), dict(file.facts)
     exported = export_camera(
-        CameraIds(camera, predictor.threshold),
-        shape=tuple(arguments.shape),
-        channels=trained.channels,
+        make,
+        shape=shape,
+        channels=channels,
         expected=lambda image: predictor.predict_loaded(predictor.frame(image, "the generated image")).ids,
-        metadata={**trained.facts(deployed), **describe_camera(camera, trained.channels)},
+        metadata={**facts, **describe_camera(camera, channels)},
     )
-    return exported, f"tools/predict.py in {exported.differing:.4%} of the pixels at HxW"
+    what = "the INT8 network by tools/predict.py" if arguments.int8 else "tools/predict.py"
+    return exported, f"differs from {what} in {exported.differing:.4%} of the pixels at HxW"
 
 
 if __name__ == "__main__":

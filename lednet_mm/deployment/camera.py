@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from lednet_mm.datasets.preparation import Resizing, resizing_of
 from lednet_mm.datasets.streets.scene import draw_scene
-from lednet_mm.deployment.export import Normalised, annotate, open_session, trace_to_onnx
+from lednet_mm.deployment.export import IMAGES, LOGITS, Normalised, annotate, open_session, trace_to_onnx
 from lednet_mm.errors import InputError, describe_error
 
 LARGEST_SHARE = 1e-3
@@ -26,6 +26,11 @@ Images are resized as OpenCV does it, to the last bit, so only near ties between
 
 FRAME_AXES = {"image": {0: "height", 1: "width"}, "ids": {0: "height", 1: "width"}}
 """The axes of a camera's image and of its class ids whose sizes can be free."""
+
+
+MakeFile = Callable[[tuple[int, int], bool], bytes]
+"""Returns the content of a file, image (H, W, C) uint8 -> class ids (H, W) uint8, for an image's height and
+width, and for whether other sizes are to be possible too."""
 
 
 def resize_as_opencv(images: Tensor, size: tuple[Any, Any]) -> Tensor:
@@ -108,12 +113,19 @@ class FromCamera(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits at the size of the images."""
-        size = images.shape[1:3]
+        return self.resized(self.network(self.prepared(images)), images)
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """Return the images at the size at which the network sees them, (N, C, h, w) from 0 to 255."""
         if self.resizing is not None:
-            images = resize_as_opencv(images, self.resizing.size(*size))
-        logits = self.network(images.permute(0, 3, 1, 2).to(self.network.mean.dtype).contiguous())
+            images = resize_as_opencv(images, self.resizing.size(*images.shape[1:3]))
+        return images.permute(0, 3, 1, 2).to(self.network.mean.dtype).contiguous()
+
+    def resized(self, logits: Tensor, images: Tensor) -> Tensor:
+        """Return logits at the size of the images, (N, classes, h, w) -> (N, classes, H, W)."""
         if self.resizing is None:
             return logits
+        size = images.shape[1:3]
         return F.interpolate(logits, size=size, mode="bilinear", align_corners=self.align_corners)
 
 
@@ -127,13 +139,16 @@ class CameraIds(nn.Module):
     Shapes: images (N, H, W, C) uint8 -> (N, H, W) uint8.
     """
 
-    def __init__(self, camera: nn.Module, threshold: float = 0.5) -> None:
+    def __init__(self, camera: FromCamera, threshold: float = 0.5) -> None:
         super().__init__()
         self.camera, self.threshold = camera, threshold
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the class ids."""
-        logits = self.camera(images)
+        return self.classes(self.camera(images))
+
+    def classes(self, logits: Tensor) -> Tensor:
+        """Return the class ids of logits, (N, classes, H, W) -> (N, H, W)."""
         if logits.shape[1] == 1:
             return (logits[:, 0].sigmoid() > self.threshold).to(torch.uint8)
         return logits.argmax(1).to(torch.uint8)
@@ -148,6 +163,104 @@ class _OneImage(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.ids(image[None])[0]
+
+
+class _Before(nn.Module):
+    """What comes before the network: an image (H, W, C) uint8 -> (1, C, h, w) from 0 to 255."""
+
+    def __init__(self, camera: FromCamera) -> None:
+        super().__init__()
+        self.camera = camera
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.camera.prepared(image[None])
+
+
+class _After(nn.Module):
+    """What comes after the network: logits (1, classes, h, w) and the image -> ids (H, W) uint8."""
+
+    def __init__(self, ids: CameraIds) -> None:
+        super().__init__()
+        self.ids = ids
+
+    def forward(self, logits: Tensor, image: Tensor) -> Tensor:
+        return self.ids.classes(self.ids.camera.resized(logits, image[None]))[0]
+
+
+def traced_whole(ids: CameraIds, channels: int) -> MakeFile:
+    """Return a function that traces a network together with its pre- and postprocessing.
+
+    Args:
+        ids: images (N, H, W, C) uint8 -> class ids (N, H, W) uint8.
+        channels: number of channels of the images.
+    """
+
+    def make(shape: tuple[int, int], dynamic: bool) -> bytes:
+        image = torch.from_numpy(_as_input(picture(*shape), channels))
+        return trace_to_onnx(_OneImage(ids).eval(), image, dynamic=dynamic, axes=FRAME_AXES)
+
+    return make
+
+
+def built_around(network: bytes, ids: CameraIds, channels: int) -> MakeFile:
+    """Return a function that puts pre- and postprocessing around an exported network.
+
+    Args:
+        network: content of an ONNX file, which may be INT8: images (N, C, H, W) from 0 to 255 -> logits
+            (N, classes, H, W).
+        ids: pre- and postprocessing; the network in it is not used.
+        channels: number of channels of the images.
+    """
+
+    def make(shape: tuple[int, int], dynamic: bool) -> bytes:
+        image = torch.from_numpy(_as_input(picture(*shape), channels))
+        before, after = _Before(ids.camera).eval(), _After(ids).eval()
+        with torch.no_grad():
+            prepared = before(image)
+        (logits,) = open_session(network).run(None, {IMAGES: prepared.numpy()})
+        frame = FRAME_AXES["image"]
+        inside = {2: "network_height", 3: "network_width"}
+        return _joined(
+            trace_to_onnx(before, image, dynamic=dynamic, axes={"image": frame, IMAGES: inside}),
+            network,
+            trace_to_onnx(
+                after,
+                torch.from_numpy(logits),
+                image,
+                dynamic=dynamic,
+                axes={LOGITS: {1: "classes", **inside}, "image": frame, "ids": FRAME_AXES["ids"]},
+            ),
+        )
+
+    return make
+
+
+def _joined(before: bytes, network: bytes, after: bytes) -> bytes:
+    """Return three files as one; the last of them may take the image of the first as well as the logits."""
+    import onnx
+    from onnx import compose
+
+    parts = [
+        compose.add_prefix(onnx.load_from_string(content), f"{name}/")
+        for name, content in (("before", before), ("network", network), ("after", after))
+    ]
+    for part in parts:
+        part.ir_version = max(other.ir_version for other in parts)
+        # The sizes inside the network have the names of those of the image, so they cannot be kept.
+        del part.graph.value_info[:]
+    model = compose.merge_models(parts[0], parts[1], [(f"before/{IMAGES}", f"network/{IMAGES}")])
+    model = compose.merge_models(model, parts[2], [(f"network/{LOGITS}", f"after/{LOGITS}")])
+    graph = model.graph
+    final = {"before/image": "image", "after/image": "image", "after/ids": "ids"}
+    for node in graph.node:
+        node.input[:] = [final.get(name, name) for name in node.input]
+        node.output[:] = [final.get(name, name) for name in node.output]
+    kept = [value for value in graph.input if value.name == "before/image"]
+    del graph.input[:]
+    graph.input.extend(kept)
+    for value in (*graph.input, *graph.output):
+        value.name = final[value.name]
+    return model.SerializeToString()
 
 
 @dataclass(frozen=True)
@@ -170,7 +283,7 @@ class CameraExport:
 
 
 def export_camera(
-    ids: nn.Module,
+    make: MakeFile,
     *,
     shape: tuple[int, int],
     channels: int,
@@ -182,7 +295,7 @@ def export_camera(
     Height and width are free if the file is right for an image of another size too.
 
     Args:
-        ids: images (N, H, W, C) uint8 -> class ids (N, H, W) uint8.
+        make: function that makes the file, see :func:`traced_whole` and :func:`built_around`.
         shape: (height, width) of the first image that is compared, and of a fixed export.
         channels: number of channels of the images.
         expected: function that predicts an image: (H, W, 3) uint8 BGR -> ids (H, W).
@@ -191,14 +304,12 @@ def export_camera(
     Raises:
         InputError: an operator cannot be exported, or more than :data:`LARGEST_SHARE` of the pixels differ.
     """
-    network = _OneImage(ids).eval()
     height, width = shape
     obstacle = None
     for dynamic in (True, False):
         compared = [shape, (width, height) if height != width else (height, 2 * width)]
         try:
-            first = torch.from_numpy(_as_input(picture(*shape), channels))
-            content = trace_to_onnx(network, first, dynamic=dynamic, axes=FRAME_AXES)
+            content = make(shape, dynamic)
             session = open_session(content)
             sizes = tuple(compared if dynamic else compared[:1])
             differing = 0.0

@@ -78,15 +78,15 @@ class Normalised(nn.Module):
 
 
 def trace_to_onnx(
-    network: nn.Module, images: Tensor, *, dynamic: bool, axes: Mapping[str, Any] = BATCH_AND_SIZE
+    network: nn.Module, *inputs: Tensor, dynamic: bool, axes: Mapping[str, Any] = BATCH_AND_SIZE
 ) -> bytes:
     """Return a network as the content of an ONNX file, unchecked.
 
     Args:
         network: the network, in evaluation mode.
-        images: (N, C, H, W), input of the traced run.
-        dynamic: whether the sizes of some axes are free; otherwise they are those of ``images``.
-        axes: name of input or output -> its axes whose sizes are free then, with their names.
+        inputs: inputs of the traced run, for example images (N, C, H, W).
+        dynamic: whether the sizes of some axes are free; otherwise they are those of ``inputs``.
+        axes: name of each input, and then of each output -> its axes whose sizes are free, with their names.
 
     Raises:
         RuntimeError: an operator cannot be exported; the message names it.
@@ -96,12 +96,12 @@ def trace_to_onnx(
         warnings.simplefilter("ignore")  # sizes in Python arithmetic cause warnings; the check decides
         torch.onnx.export(
             network,
-            (images,),
+            inputs,
             content,  # type: ignore[arg-type]  # the annotation belongs to the newer exporter
             dynamo=False,
             opset_version=OPSET,
-            input_names=list(axes)[:1],
-            output_names=list(axes)[1:],
+            input_names=list(axes)[: len(inputs)],
+            output_names=list(axes)[len(inputs) :],
             dynamic_axes=axes if dynamic else None,
         )
     return content.getvalue()

@@ -379,7 +379,7 @@ def stages_of(timed: str, network: nn.Module, config: Config, channels: int) -> 
     if timed == "image":
         corners = bool(getattr(getattr(network, "model", None), "align_corners", False))
 
-        def from_camera(form: nn.Module) -> nn.Module:
+        def from_camera(form: nn.Module) -> FromCamera:
             return FromCamera(form, config, channels, corners).to(next(form.parameters()).device).eval()
 
         return from_camera, lambda form: CameraIds(from_camera(form))

@@ -13,12 +13,19 @@ from torch import nn
 
 from lednet_mm.config import load_config
 from lednet_mm.datasets.preparation import Resizing, resizing_of
-from lednet_mm.deployment.camera import CameraIds, FromCamera, export_camera, picture, resize_as_opencv
+from lednet_mm.deployment.camera import (
+    CameraIds,
+    FromCamera,
+    export_camera,
+    picture,
+    resize_as_opencv,
+    traced_whole,
+)
 from lednet_mm.deployment.export import trace_to_onnx
 from lednet_mm.deployment.file_runner import FILE_ENGINES, FileRunner
 from lednet_mm.deployment.onnx_file import OnnxFile, parse_onnx, read_onnx
 from lednet_mm.errors import InputError
-from lednet_mm.evaluation.prediction import Predictor
+from lednet_mm.evaluation.prediction import DeployedPredictor, Predictor
 from tests.deployment.conftest import GREY
 
 onnx = pytest.importorskip("onnx")
@@ -85,6 +92,7 @@ def test_a_pipeline_that_does_more_is_named(small_config):
     assert str(Resizing((96, 64))) == "64x96"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("lines", "deployed", "inside"),
     [
@@ -129,6 +137,34 @@ def test_the_file_gives_what_the_checkpoint_predicts(
             assert (found == expected).mean() > 0.997  # near ties may fall either way
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("lines", [RATIO, GREY])
+def test_an_int8_file_gives_what_the_int8_network_predicts(lines, small_config, weights, tool, tmp_path):
+    path = small_config(*lines)
+    checkpoint, config = weights(path), load_config(path)
+    alone, whole = tmp_path / "alone.onnx", tmp_path / "whole.onnx"
+    int8 = ["--int8", "--calibration", 4, "--max-loss", 100, "--shape", 64, 128]
+    for out, options in ((alone, []), (whole, ["--end-to-end"])):
+        outcome = tool("export", path, checkpoint, out, *int8, *options)
+        assert outcome.status == 0, outcome.err
+    assert (
+        "takes any height and width; differs from the INT8 network by tools/predict.py in 0.0" in outcome.out
+    )
+    file = read_onnx(whole)
+    assert file.takes_bytes
+    assert (file.precision, file.deployed) == ("int8", True)
+    assert file.calibration == read_onnx(alone).calibration
+    run = FileRunner(file, "onnxruntime", 1, CPU)
+    predictor = DeployedPredictor(config, FileRunner(read_onnx(alone), "onnxruntime", 1, CPU))
+    for size in ((64, 128), (75, 130), (90, 61)):
+        image = picture(*size)
+        expected = predictor.predict_loaded(predictor.frame(image, "a")).ids
+        given = image[:, :, ::-1]
+        if lines == GREY:
+            given = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[:, :, None]
+        assert (run(np.ascontiguousarray(given)) == expected).mean() > 0.997  # near ties may fall either way
+
+
 class Mean(nn.Module):
     """Logits of two classes: the mean of the channels is below or above 100."""
 
@@ -143,8 +179,9 @@ class Mean(nn.Module):
 
 def test_a_file_that_differs_is_not_exported(small_config):
     ids = CameraIds(FromCamera(Mean(), load_config(small_config()), 3, False))
+    make = traced_whole(ids, 3)
     with pytest.raises(InputError, match=r"not exported: .*% of the pixels have another class"):
-        export_camera(ids, shape=(16, 24), channels=3, expected=lambda image: image[..., 0] % 2, metadata={})
+        export_camera(make, shape=(16, 24), channels=3, expected=lambda image: image[..., 0] % 2, metadata={})
 
 
 def test_a_single_output_stands_for_two_classes():
@@ -170,12 +207,10 @@ def test_a_single_output_stands_for_two_classes():
         torch.testing.assert_close(found, expected)
 
 
-def test_what_does_not_go_together_is_refused(small_config, weights, tool, tmp_path):
+@pytest.mark.thorough
+def test_a_whole_file_cannot_be_tested(small_config, weights, tool, tmp_path):
     path = small_config()
     checkpoint, out = weights(path), tmp_path / "whole.onnx"
-    both = tool("export", path, checkpoint, out, "--int8", "--end-to-end")
-    assert (both.status, both.err.count("\n")) == (2, 1)
-    assert "--int8 and --end-to-end" in both.err
     assert tool("export", path, checkpoint, out, "--shape", 64, 128, "--end-to-end").status == 0
     tested = tool("test", path, out, "--work-dir", tmp_path / "run")
     assert (tested.status, tested.err.count("\n")) == (2, 1)
@@ -184,9 +219,9 @@ def test_what_does_not_go_together_is_refused(small_config, weights, tool, tmp_p
 
 def test_images_of_more_channels_are_refused(small_config):
     config = load_config(small_config())
-    ids = CameraIds(FromCamera(Mean(), config, 3, False))
+    make = traced_whole(CameraIds(FromCamera(Mean(), config, 3, False)), 4)
     with pytest.raises(InputError, match="images of 4 channels are not those of a camera"):
-        export_camera(ids, shape=(16, 16), channels=4, expected=lambda image: image[..., 0], metadata={})
+        export_camera(make, shape=(16, 16), channels=4, expected=lambda image: image[..., 0], metadata={})
 
 
 class TestFileRunner:

@@ -50,6 +50,7 @@ def test_lednets_encoder_is_rewritten_on_the_device_where_it_is(variant):
     assert {t.device.type for t in (*encoder.parameters(), *encoder.buffers())} == {"meta"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", variants_of("lednet"))
 def test_every_variant_of_lednet(name: str):
     network = network_of("lednet", name)
@@ -118,6 +119,7 @@ def test_the_network_itself_stays_as_it_is():
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["lednet", "espnetv2", "dabnet"])
 def test_it_exports_for_any_size(name: str, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -90,6 +90,7 @@ def test_a_graph_with_normalisation_takes_rgb():
     assert Normalised(Weighted(), of_bgr)(rgb).item() == 1 + 20 + 100
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("lines", "deployed"), [((), False), ((), True), (GREY, True)])
 def test_the_exported_file_predicts_what_the_checkpoint_predicts(
     lines, deployed, small_config, small_streets, weights, tool, tmp_path
@@ -121,6 +122,7 @@ def test_the_exported_file_predicts_what_the_checkpoint_predicts(
     assert facts["checkpoint_sha256"] == file_sha256(checkpoint)
 
 
+@pytest.mark.thorough
 def test_no_file_of_the_users_is_replaced(small_config, weights, tool, tmp_path):
     config = small_config()
     checkpoint = weights(config)
@@ -176,6 +178,7 @@ def test_packages_that_are_missing_are_named(monkeypatch):
         require_onnx()
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_that_is_not_there(tmp_path):
     command = [sys.executable, ROOT / "tools/export.py", ROOT / "configs/lednet_streets.py"]
     ended = subprocess.run([*command, "nowhere.pth", tmp_path / "a.onnx"], capture_output=True, text=True)

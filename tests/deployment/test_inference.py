@@ -44,6 +44,7 @@ def test_the_logits_are_those_that_mmsegmentation_predicts_with(path):
     assert input_channels(network) == 3
 
 
+@pytest.mark.thorough
 def test_one_channel_is_counted_as_one(small_config):
     colour = count_complexity(load_config(small_config()), (64, 128))
     grey = count_complexity(load_config(small_config("model['backbone'].update(in_channels=1)")), (64, 128))
@@ -54,6 +55,7 @@ def test_one_channel_is_counted_as_one(small_config):
     assert grey.macs < colour.macs
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["get_flops", "benchmark"])
 def test_the_tools_take_mmsegmentations_configs_and_grey_images(name, small_config, tool, tmp_path):
     grey = small_config("model['backbone'].update(in_channels=1)")
@@ -70,6 +72,7 @@ def test_the_tools_take_mmsegmentations_configs_and_grey_images(name, small_conf
     assert f"records in {tmp_path / 'w' / 'records'}" in outcome.out
 
 
+@pytest.mark.thorough
 def test_mmsegmentations_network_exports_for_any_size():
     network = Inference(build_network(load_config(ERFNET)))
     exported = export_onnx(network, shape=(64, 128))

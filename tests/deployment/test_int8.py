@@ -86,6 +86,7 @@ def int8(tool, made):
     return out
 
 
+@pytest.mark.thorough
 def test_a_file_says_what_it_was_calibrated_on(int8, made, small_streets):
     file = read_onnx(int8)
     assert (file.precision, file.deployed, file.seed) == ("int8", True, 7)
@@ -126,6 +127,7 @@ def test_the_accuracy_of_a_file_is_recorded_and_compared(engine, int8, made, too
     assert not np.array_equal(ours, theirs)
 
 
+@pytest.mark.thorough
 def test_an_fp32_file_predicts_what_the_checkpoint_predicts(made, tool, tmp_path):
     config, weights, out = made / "small.py", made / "weights.pth", tmp_path / "fp32.onnx"
     assert tool("export", config, weights, out, *SIZE, "--deployed").status == 0
@@ -147,6 +149,7 @@ def test_a_network_runs_where_its_engine_has_kernels(monkeypatch):
     assert device_for(Backend("eager"), gpu) == gpu
 
 
+@pytest.mark.thorough
 def test_what_is_timed_is_what_the_file_computes(int8, trained, made):
     """The file normalises images itself; the version for timing takes normalised ones."""
     images = calibration_images(trained.config, 4, 3)
@@ -175,6 +178,7 @@ def test_the_program_of_the_documentation_runs(int8, made, small_streets, tmp_pa
     assert sum(shares) == pytest.approx(100, abs=1)
 
 
+@pytest.mark.thorough
 def test_a_loss_above_the_gate_keeps_the_earlier_file(tool, made, int8):
     before = int8.read_bytes()
     _, outcome = export(tool, made, "--calibration", 2, "--max-loss", -100)
@@ -184,6 +188,7 @@ def test_a_loss_above_the_gate_keeps_the_earlier_file(tool, made, int8):
     assert int8.read_bytes() == before
 
 
+@pytest.mark.thorough
 def test_a_benchmark_has_latency_and_accuracy_of_the_same_rows(made, tool, tmp_path):
     pytest.importorskip("openvino")
     config, weights = made / "small.py", made / "weights.pth"
