@@ -121,15 +121,16 @@ def table_part(table: Table, sources: Sources) -> Part:
     kept = list(dict.fromkeys(c.source for c in columns if c.source and c.source in table.frame))
     cited = list(dict.fromkeys(c.cites for c in columns if c.cites and c.cites in table.frame))
     rows = []
-    for label, row in zip(table.frame.index, table.rows(), strict=True):
+    for i, (label, row) in enumerate(zip(table.frame.index, table.rows, strict=True)):
+        texts = [table.texts[c][i] for c in columns]
         rows.append(
             {
-                "values": [cell_value(c, row) for c in columns],
-                "texts": [c.text(row) for c in columns],
+                "values": [cell_value(c, row, text) for c, text in zip(columns, texts, strict=True)],
+                "texts": texts,
                 "sources": [sources.numbers(row[key]) for key in kept],
                 "cites": [None if is_missing(row[key]) else str(row[key]) for key in cited],
-                "extras": {i: c.extra(row) for i, c in enumerate(columns) if c.extra},
-                "best": [i for i, c in enumerate(columns) if (label, c.key) in table.best],
+                "extras": {k: c.extra(row) for k, c in enumerate(columns) if c.extra},
+                "best": [k for k, c in enumerate(columns) if (label, c.key) in table.best],
             }
         )
     pinned = next((c.key for c in columns if c.always), None)
@@ -154,14 +155,18 @@ def table_part(table: Table, sources: Sources) -> Part:
     }
 
 
-def cell_value(column: Column, row: Mapping[str, Any]) -> Any:
-    """Return the value by which a cell is sorted or at which a point is drawn; None for an empty cell."""
+def cell_value(column: Column, row: Mapping[str, Any], text: str = "") -> Any:
+    """Return the value by which a cell is sorted or at which a point is drawn; None for an empty cell.
+
+    Args:
+        column: column of the cell.
+        row: row of the cell.
+        text: text of the cell, by which columns of words are sorted.
+    """
     value = row[column.key]
     if is_missing(value):
         return None
-    if column.numeric:
-        return _short(float(value / column.scale))
-    return column.text(row) or None
+    return _short(float(value / column.scale)) if column.numeric else text or None
 
 
 def _short(value: float) -> float:

@@ -13,7 +13,7 @@ PARTS = ("optim_wrapper", "param_scheduler", "train_cfg", "train_dataloader", "t
 MAY_BE_PARTS = ("earlier_stage",)
 # The place of the data, the interval of validation and the number of loading processes do not change results.
 NO_PART = {"data_root", "val_interval", "num_workers", "persistent_workers", "dynamic_intervals"}
-SECTION = re.compile(r"^(\w+) = (.*?)(?=^\w+ = |\Z)", re.MULTILINE | re.DOTALL)
+BEGINNING = re.compile(r"^(\w+) = ", re.MULTILINE)
 
 
 def recipe_of(text: str) -> str | None:
@@ -26,7 +26,13 @@ def recipe_of(text: str) -> str | None:
         The optimiser, the length of the training, the batch size and the image size, followed by eight digits
         of the recipe's sha256. None if the config has no training.
     """
-    sections = {name: value for name, value in SECTION.findall(text) if name in {*PARTS, *MAY_BE_PARTS}}
+    begun = list(BEGINNING.finditer(text))
+    ends = [*(found.start() for found in begun[1:]), len(text)]
+    sections = {
+        found[1]: text[found.end() : end]
+        for found, end in zip(begun, ends, strict=True)
+        if found[1] in {*PARTS, *MAY_BE_PARTS}
+    }
     if "train_cfg" not in sections:
         return None
     present = [part for part in MAY_BE_PARTS if part in sections]

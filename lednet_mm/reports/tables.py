@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, cast
 
 import pandas as pd
@@ -86,9 +87,15 @@ class Table:
     notes: tuple[str, ...] = ()
     best: frozenset[tuple[Hashable, str]] = field(default_factory=frozenset)
 
+    @cached_property
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rows of the frame as mappings."""
+        """The rows of the frame as mappings."""
         return rows_of(self.frame)
+
+    @cached_property
+    def texts(self) -> dict[Column, list[str]]:
+        """The texts of all cells in each column that has a value in any row."""
+        return {column: [column.text(row) for row in self.rows] for column in self.shown(page=True)}
 
     def shown(self, *, page: bool = False) -> tuple[Column, ...]:
         """Return the columns that have a value in any row.
@@ -118,8 +125,8 @@ def is_missing(value: Any) -> bool:
 def _cells(table: Table, bold: Callable[[str], str], escape: Callable[[str], str]) -> list[list[str]]:
     columns = table.shown()
     cells = []
-    for label, row in zip(table.frame.index, table.rows(), strict=True):
-        texts = [escape(c.text(row)) for c in columns]
+    for i, label in enumerate(table.frame.index):
+        texts = [escape(table.texts[c][i]) for c in columns]
         cells.append(
             [
                 bold(text) if text and (label, c.key) in table.best else text

@@ -28,7 +28,7 @@ def record(tmp_path):
 
 
 def test_the_table_says_how_much_faster_each_way_is(record, tmp_path):
-    plain, quick = Benchmarks(Content(read_evidence([tmp_path]))).table.rows()
+    plain, quick = Benchmarks(Content(read_evidence([tmp_path]))).table.rows
     assert (plain["way"], plain["ratio"], plain["ms_p50"], plain["per_second"]) == ("plain", 1, 8, 500)
     assert (quick["way"], quick["ratio"], quick["ms_p50"], quick["per_second"]) == (
         "no waiting, much",

@@ -164,7 +164,7 @@ def test_latency_records_of_an_older_form_are_read():
     record = latency()
     for key in ("batch_size", "engine", "samples_ms"):
         del record.details[key]
-    (row,) = Latency(content_of([record])).table.rows()
+    (row,) = Latency(content_of([record])).table.rows
     assert (row["engine"], row["batch_size"]) == ("eager", 1)
 
 
@@ -176,13 +176,13 @@ def test_published_numbers_stand_beside_ours():
     assert dabnet["published_where"] == "GTX 1080Ti, 512x1024"
     assert dabnet["published_miou_at"] == "360x480"
     assert pd.isna(summary.set_index("variant").loc["no_apn"]["published_miou_percent"])
-    (row,) = Published(content_of(records)).table.rows()
+    (row,) = Published(content_of(records)).table.rows
     assert row["published_as"] == "DABNet"
     assert "arXiv:1907.11357" in row["source"]
     for name, published in (("mixscaledensenet", "LightNet Mixed-scale DenseNet"), ("dfanet", "DFANet")):
-        (row,) = Published(content_of([accuracy(name)])).table.rows()
+        (row,) = Published(content_of([accuracy(name)])).table.rows
         assert row["published_as"] == published  # by its title, by its name
-    (row,) = Published(content_of([accuracy("dabnet", dataset="streets")])).table.rows()
+    (row,) = Published(content_of([accuracy("dabnet", dataset="streets")])).table.rows
     assert pd.isna(row["published_miou_percent"])
 
 

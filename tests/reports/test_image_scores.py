@@ -103,6 +103,6 @@ def frame_width(ablation: pd.DataFrame) -> pd.Series:
 def test_one_seed_tells_nothing_of_others(tmp_path):
     for variant in ("default", "no_apn"):
         write_record(accuracy(variant=variant, quality=QUALITY[variant]), tmp_path / "run")
-    (row,) = plan_seeds([tmp_path], 50.0).rows()
+    (row,) = plan_seeds([tmp_path], 50.0).rows
     assert row["why"] == "one seed says nothing of others"
     assert pd.isna(row["seeds_needed"])

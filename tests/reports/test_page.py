@@ -337,6 +337,28 @@ def test_light_and_dark(tab):
     assert ground() == light
 
 
+def test_a_long_table_is_built_when_it_comes_near_the_window(browser, tmp_path):
+    for i in range(201):
+        write_record(failure(f"network{i}", minute=i % 60, log=[f"line {i}"]), tmp_path / "runs")
+        write_record(accuracy("lednet", f"variant{i}", quality=0.5), tmp_path / "runs")
+    path = tmp_path / "index.html"
+    path.write_text(page_of(tmp_path / "runs", TITLE), encoding="utf-8")
+    tab = browser.new_page()
+    tab.goto(path.as_uri())
+    tab.locator("html[data-ready=yes]").wait_for(state="attached")
+    assert tab.evaluate("Object.keys(report.tables)[0]") == "summary"
+    assert tab.locator("#failures .tabulator-row").count() == 0
+    before = tab.evaluate("document.documentElement.scrollHeight")
+    tab.locator("#failures").scroll_into_view_if_needed()
+    tab.locator("#failures .tabulator-row").first.wait_for()
+    tab.get_by_label("search Runs without a result").fill("network200")
+    until(tab, "document.querySelector('#failures .count').textContent === '1 of 201 rows'")
+    assert abs(tab.evaluate("document.documentElement.scrollHeight") - before) < 100
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.evaluate("waiting.size") == 0
+    tab.close()
+
+
 HOSTILE = "<img src=x onerror=document.title='ran'>"
 
 
@@ -395,6 +417,7 @@ def test_only_the_page_s_own_scripts_run(browser, page, tmp_path):
     tab.close()
 
 
+@pytest.mark.thorough
 def test_a_phone(browser, page):
     context = browser.new_context(viewport={"width": 390, "height": 844})
     tab = context.new_page()

@@ -60,6 +60,7 @@ def content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.thorough
 def test_everything_is_there_and_the_same_again(runs, tmp_path):
     report = write_report([runs], tmp_path / "a")
     write_report([runs], tmp_path / "b")
@@ -80,6 +81,7 @@ def test_everything_is_there_and_the_same_again(runs, tmp_path):
         assert picture[..., :3].std() > 0.01, plot  # something is drawn
 
 
+@pytest.mark.thorough
 def test_what_is_unchanged_is_not_written_again(runs, tmp_path):
     write_report([runs], tmp_path / "out")
     times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
@@ -88,6 +90,7 @@ def test_what_is_unchanged_is_not_written_again(runs, tmp_path):
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == times
 
 
+@pytest.mark.thorough
 def test_deleting_a_record_changes_only_what_depended_on_it(runs, tmp_path):
     write_report([runs], tmp_path / "out")
     before, tables = content(tmp_path / "out"), pd.read_csv(tmp_path / "out" / "comparison.csv", dtype=str)
@@ -112,6 +115,7 @@ def test_deleting_a_record_changes_only_what_depended_on_it(runs, tmp_path):
     assert set(before) == set(content(tmp_path / "out"))
 
 
+@pytest.mark.thorough
 def test_what_has_no_records_any_more_is_removed(runs, tmp_path):
     out = tmp_path / "out"
     write_report([runs], out)
@@ -124,6 +128,7 @@ def test_what_has_no_records_any_more_is_removed(runs, tmp_path):
     assert {"mine.csv", "summary.md"} <= names
 
 
+@pytest.mark.thorough
 def test_damaged_and_foreign_files_are_named_and_left_out(runs, tmp_path):
     records = runs / "erfnet" / "records"
     (records / "accuracy-x.json").write_text("{")
@@ -139,6 +144,7 @@ CLASSES = ("=road", "study", "_sky")
 CELL = {"default": "=1+1", "no_apn": "_hidden"}
 
 
+@pytest.mark.thorough
 def test_text_of_records_is_text_in_every_file(tmp_path, recwarn):
     folder = tmp_path / "runs"
     write_study(folder, variants=tuple(CELL.values()), seeds=(0,), title=f"Title {HOSTILE}")

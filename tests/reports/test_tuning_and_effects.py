@@ -147,6 +147,7 @@ def test_the_variant_of_a_network_is_its_name_less_the_recipe():
     assert variant_without("long", "no_apn+long") == "no_apn"
 
 
+@pytest.mark.thorough
 def test_the_study_says_the_recipe_where_configs_do_not(tmp_path):
     runs, recipes = [], {}
     for (network, recipe), quality in QUALITY.items():

@@ -71,7 +71,7 @@ def study(tmp_path):
 
 
 def rows_by_name(found):
-    return {row["what"]: row for row in found.table.rows()}
+    return {row["what"]: row for row in found.table.rows}
 
 
 def test_the_differences_are_those_of_the_report(study):
@@ -127,7 +127,7 @@ def test_classes_images_and_worst_images_are_as_defined(study):
     assert rows["sky"]["images"] == 20
     sizes = [abs(image.difference) for image in found.images]
     assert sizes == sorted(sizes, reverse=True)
-    assert "image size" not in {row["part"] for row in found.table.rows()}
+    assert "image size" not in {row["part"] for row in found.table.rows}
 
 
 def test_images_of_different_sizes_are_compared_by_size(tmp_path):
@@ -190,6 +190,7 @@ def test_what_cannot_be_compared_is_one_line(study, tmp_path_factory):
         compare_groups(*find_groups(["lednet", "cgnet"], [str(folder), str(other)]))
 
 
+@pytest.mark.thorough
 def test_the_command_writes_what_it_prints_and_needs_no_pytorch(study, tmp_path):
     folder, _ = study
     program = (
@@ -210,6 +211,7 @@ def test_the_command_writes_what_it_prints_and_needs_no_pytorch(study, tmp_path)
     assert "--overwrite" in again.stderr
 
 
+@pytest.mark.thorough
 def test_the_picture_shows_both_predictions(small_config, tool, tmp_path):
     config = small_config()
     for seed, name in ((0, "a"), (1, "b")):

@@ -70,4 +70,5 @@ dialog.addEventListener("click", (event) => { if (event.target === dialog) dialo
 
 report.data.sections.forEach(addSection);
 chooseTheme();
+[...waiting.keys()].filter(isInWindow).forEach(buildWaiting);
 Promise.all(report.built).then(() => { document.documentElement.dataset.ready = "yes"; });

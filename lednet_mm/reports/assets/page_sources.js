@@ -15,6 +15,33 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+// ---- parts that are built when they come near the window ----
+
+const waiting = new Map(); // from the element that is observed to the function that fills it
+const observer = new IntersectionObserver(
+  (entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => buildWaiting(target)),
+  { rootMargin: "800px" },
+);
+
+function buildWhenNear(target, build) {
+  waiting.set(target, build);
+  observer.observe(target);
+}
+
+function buildWaiting(target) {
+  const build = waiting.get(target);
+  waiting.delete(target);
+  observer.unobserve(target);
+  if (build) build();
+}
+
+function isInWindow(target) {
+  const { top, bottom } = target.getBoundingClientRect();
+  return bottom >= 0 && top <= innerHeight;
+}
+
+addEventListener("beforeprint", () => [...waiting.keys()].forEach(buildWaiting));
+
 // ---- sources of numbers ----
 
 function record(number) {

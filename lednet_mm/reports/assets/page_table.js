@@ -167,6 +167,11 @@ function definition(table, column, i) {
 
 // ---- the table ----
 
+const TALL = "min(70vh, 640px)";
+
+// A longer table is built only when it comes near the window, because a thousand rows take a third of a second.
+const MANY_ROWS = 200;
+
 function download(name, table) {
   // A spreadsheet would compute text that begins like this; numbers may be negative.
   const plain = (value) => (typeof value === "string" && /^[=+\-@]/.test(value) ? `'${value}` : String(value ?? ""));
@@ -195,28 +200,35 @@ function addTable(place, table) {
   place.element.append(element("div", { class: "controls" }, search, save, count), target);
   table.notes.forEach((note) => place.element.append(element("p", { class: "note" }, note)));
 
-  const columns = table.columns.flatMap((column, i) =>
-    [definition(table, column, i), ...(column.look === "interval" ? [drawnColumn(table, i)] : [])]);
-  const rows = table.rows.map((row, id) => ({ id, ...Object.fromEntries(row.values.map((v, i) => [`c${i}`, v])) }));
-  const made = new Tabulator(target, {
-    data: rows,
-    columns,
-    columnDefaults: { headerWordWrap: true },
-    layout: "fitDataFill",
-    // With a height, the table is virtual: only visible rows are in the document.
-    ...(rows.length > 18 ? { height: "min(70vh, 640px)" } : {}),
-    placeholder: "nothing matches",
-  });
-  const tell = (active) => {
-    const all = `${rows.length} row${rows.length === 1 ? "" : "s"}`;
-    count.textContent = active === rows.length ? all : `${active} of ${all}`;
+  const build = () => {
+    const columns = table.columns.flatMap((column, i) =>
+      [definition(table, column, i), ...(column.look === "interval" ? [drawnColumn(table, i)] : [])]);
+    const rows = table.rows.map((row, id) => ({ id, ...Object.fromEntries(row.values.map((v, i) => [`c${i}`, v])) }));
+    const made = new Tabulator(target, {
+      data: rows,
+      columns,
+      columnDefaults: { headerWordWrap: true },
+      layout: "fitDataFill",
+      // With a height, the table is virtual: only visible rows are in the document.
+      ...(rows.length > 18 ? { height: TALL } : {}),
+      placeholder: "nothing matches",
+    });
+    const tell = (active) => {
+      const all = `${rows.length} row${rows.length === 1 ? "" : "s"}`;
+      count.textContent = active === rows.length ? all : `${active} of ${all}`;
+    };
+    made.on("dataFiltered", (filters, active) => tell(active.length));
+    report.built.push(new Promise((done) => made.on("tableBuilt", () => done(tell(rows.length)))));
+    search.addEventListener("input", () => {
+      const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      if (!wanted.length) made.clearFilter();
+      else made.setFilter((row) => wanted.every((word) => table.rows[row.id].texts.some((text) => text.toLowerCase().includes(word))));
+    });
+    report.tables[name] = made;
   };
-  made.on("dataFiltered", (filters, active) => tell(active.length));
-  report.built.push(new Promise((done) => made.on("tableBuilt", () => done(tell(rows.length)))));
-  search.addEventListener("input", () => {
-    const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    if (!wanted.length) made.clearFilter();
-    else made.setFilter((row) => wanted.every((word) => table.rows[row.id].texts.some((text) => text.toLowerCase().includes(word))));
-  });
-  report.tables[name] = made;
+  if (table.rows.length <= MANY_ROWS) build();
+  else {
+    target.style.minHeight = TALL; // the page keeps its length when the table is built
+    buildWhenNear(target, build);
+  }
 }

@@ -31,14 +31,23 @@ class Curves(Section):
         """The points of all curves."""
         return learning_curves(self.content.chosen)
 
+    @cached_property
+    def groups(self) -> list[CurveGroup]:
+        """The curves of each study and dataset that has any."""
+        groups = [
+            CurveGroup(ending, place, curves_of(rows, self.content.looks))
+            for ending, place, rows in places(self.frame.assign(split="val"))
+        ]
+        return [group for group in groups if group.curves]
+
     def plots(self) -> list[Plot]:
-        """Plot the best ``MAX_CURVES`` curves of each study, dataset and split."""
-        return plot_curves(self.frame, self.content.title, self.content.looks)
+        """Plot the best ``MAX_CURVES`` curves of each study and dataset."""
+        return [plot_curves(group, self.content.title) for group in self.groups]
 
     def parts(self, sources: Sources) -> Sequence[Part]:
         """Return one part with all curves."""
         groups = []
-        for _, place, rows in places(self.frame.assign(split="val")):
+        for group in self.groups:
             lines = [
                 {
                     "name": curve.name,
@@ -53,10 +62,9 @@ class Curves(Section):
                     "seeds": int(curve.points["size"].max()),
                     "sources": sources.numbers(curve.records),
                 }
-                for curve in curves_of(rows, self.content.looks)
+                for curve in group.curves
             ]
-            if lines:
-                groups.append({"name": place, "lines": lines})
+            groups.append({"name": group.place, "lines": lines})
         if not groups:
             return ()
         return [{"kind": "lines", "x": "iteration", "y": "mean IoU on val (%)", "groups": groups}]
@@ -78,6 +86,21 @@ class Curve:
     look: Look
     points: pd.DataFrame
     records: list[str]
+
+
+@dataclass(frozen=True)
+class CurveGroup:
+    """The learning curves of a study on a dataset.
+
+    Attributes:
+        ending: ending of the name of the plot's file.
+        place: study, dataset and split, in words.
+        curves: the curves, the best first.
+    """
+
+    ending: str
+    place: str
+    curves: list[Curve]
 
 
 def learning_curves(chosen: ChosenRuns) -> pd.DataFrame:
@@ -125,47 +148,41 @@ def curves_of(rows: pd.DataFrame, looks: Looks) -> list[Curve]:
     return sorted(curves(), key=lambda curve: -curve.points["mean"].iloc[-1])
 
 
-def plot_curves(curves: pd.DataFrame, title: str, looks: Looks) -> list[Plot]:
+def plot_curves(group: CurveGroup, title: str) -> Plot:
     """Plot the validation mIoU over iterations, as the mean and the range over seeds.
 
     Args:
-        curves: result of :func:`learning_curves`.
+        group: curves of a study on a dataset; the best ``MAX_CURVES`` are drawn.
         title: title of the report.
-        looks: colours of the networks, and lines of the variants.
     """
-    plots = []
-    for ending, place, rows in places(curves.assign(split="val")):
-        lines = curves_of(rows, looks)
-        if not lines:
-            continue
-        figure = Figure(figsize=(7, 4.8), layout="constrained")
-        axes = figure.add_subplot()
-        seeds = max(curve.points["size"].max() for curve in lines)
-        for curve in lines[:MAX_CURVES]:
-            points, style = curve.points, curve.look.line()
-            axes.plot(
+    figure = Figure(figsize=(7, 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    for curve in group.curves[:MAX_CURVES]:
+        points, style = curve.points, curve.look.line()
+        axes.plot(
+            points["iteration"],
+            points["mean"],
+            label=label(curve.name),
+            markersize=5,
+            linewidth=1.4,
+            **style,
+        )
+        if points["size"].max() > 1:
+            axes.fill_between(
                 points["iteration"],
-                points["mean"],
-                label=label(curve.name),
-                markersize=5,
-                linewidth=1.4,
-                **style,
+                points["min"],
+                points["max"],
+                alpha=0.12,
+                color=curve.look.color,
+                linewidth=0,
             )
-            if points["size"].max() > 1:
-                axes.fill_between(
-                    points["iteration"],
-                    points["min"],
-                    points["max"],
-                    alpha=0.12,
-                    color=curve.look.color,
-                    linewidth=0,
-                )
-        axes.set_xlabel("iteration")
-        axes.set_ylabel("mean IoU on val (%)")
-        best = f"; the best {MAX_CURVES} of {len(lines)}" if len(lines) > MAX_CURVES else ""
-        band = "\nline: mean over seeds; band: from lowest to highest" if seeds > 1 else ""
-        set_title(figure, f"{title}\n{place}{best}{band}")
-        axes.grid(alpha=0.3)
-        figure.legend(loc="outside lower center", fontsize=8, frameon=False, ncols=3, handlelength=3.2)
-        plots.append(Plot(f"learning_curves{ending}", figure))
-    return plots
+    axes.set_xlabel("iteration")
+    axes.set_ylabel("mean IoU on val (%)")
+    total = len(group.curves)
+    best = f"; the best {MAX_CURVES} of {total}" if total > MAX_CURVES else ""
+    seeds = max(curve.points["size"].max() for curve in group.curves)
+    band = "\nline: mean over seeds; band: from lowest to highest" if seeds > 1 else ""
+    set_title(figure, f"{title}\n{group.place}{best}{band}")
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", fontsize=8, frameon=False, ncols=3, handlelength=3.2)
+    return Plot(f"learning_curves{group.ending}", figure)

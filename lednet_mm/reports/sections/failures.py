@@ -49,7 +49,7 @@ class Failures(TableSection):
     def markdown(self, table: Table) -> str:
         """Return the table as Markdown, with the end of each failed run's log below it."""
         parts = [to_markdown(table)]
-        for row in table.rows():
+        for row in table.rows:
             if not is_missing(row["_log_tail"]):
                 seed = "" if pd.isna(row["seed"]) else f", seed {row['seed']}"
                 tail = "\n".join(one_line(line).replace("```", "'''") for line in row["_log_tail"])

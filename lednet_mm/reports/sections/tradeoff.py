@@ -26,7 +26,7 @@ from lednet_mm.reports.parts import Part, Sources, cell_value
 from lednet_mm.reports.sections.results import Results
 from lednet_mm.reports.sections.section import Section
 from lednet_mm.reports.summary import network_name
-from lednet_mm.reports.tables import Column, is_missing, rows_of
+from lednet_mm.reports.tables import Column, Table, is_missing, rows_of
 
 FIRST_ACROSS = ("fps_0", "params", "macs")
 """The columns for the horizontal axis when the page opens; the first one that exists is taken."""
@@ -50,9 +50,8 @@ class Tradeoff(Section):
 
     def parts(self, sources: Sources) -> Sequence[Part]:
         """Return a scatter plot whose axes can be any number of the summary or the IoU of any class."""
-        table = Results(self.content).table
-        if table is None:
-            return ()
+        results = Results(self.content)
+        table = Table(self.name, self.content.title, tuple(results.columns()), results.frame)
         columns = [c for c in table.shown() if c.numeric and c.key not in NO_AXES]
         means = self.content.class_means
         classes = class_names(means)
@@ -62,7 +61,7 @@ class Tradeoff(Section):
         ]
         points = [
             self._point(row, columns, by_class.get(_key(row), [None] * len(classes)), sources)
-            for row in table.rows()
+            for row in table.rows
             if row["seeds"]
         ]
         if not points or len(axes) < 2:
