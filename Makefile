@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal
 
-.PHONY: help install demo test lint clean
+.PHONY: help install demo test test-all lint clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 install: $(INSTALLED)  ## create .venv and install what the project needs
 
@@ -21,8 +22,11 @@ $(INSTALLED): requirements.txt requirements-dev.txt pyproject.toml
 demo: $(INSTALLED)  ## train, test, measure and report three networks on generated streets (minutes, any CPU)
 	$(BIN)/python tools/demo.py
 
-test: $(INSTALLED)  ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal
+test: $(INSTALLED)  ## run the tests that take little time (5 minutes on two cores)
+	$(TEST) -m 'not thorough and not slow'
+
+test-all: $(INSTALLED)  ## run all tests, as CI does (20 minutes on two cores)
+	$(TEST)
 
 lint: $(INSTALLED)  ## check style, types, spelling and the directions of imports
 	$(BIN)/ruff check .

@@ -75,6 +75,7 @@ def sweep(tool, folder, network, variants):
     return records, (folder / "report" / "ablation.csv").read_text()
 
 
+@pytest.mark.thorough
 def test_a_variant_is_one_entry(configs, card, tool, tmp_path):
     with (configs / "ablations" / "lednet.py").open("a") as file:
         file.write(ENTRY)
@@ -90,6 +91,7 @@ def test_a_variant_is_one_entry(configs, card, tool, tmp_path):
     assert "slightly better" in ablation
 
 
+@pytest.mark.thorough
 def test_a_network_is_one_file(own_network, card, tool, tmp_path):
     planned = tool("get_flops", f"{own_network}:wide", "--dataset", card, "--work-dir", tmp_path / "counted")
     assert planned.status == 0, planned.err

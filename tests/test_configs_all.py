@@ -10,6 +10,8 @@ from lednet_mm.config import Choice, load_config
 from lednet_mm.deployment.inference import input_channels
 from tests.networks.base import heads_of, several, without_values
 
+pytestmark = pytest.mark.thorough
+
 CLASSES = {"camvid": 11, "cityscapes": 19}
 
 

@@ -116,6 +116,7 @@ def test_what_the_seeds_share_is_in_no_interval():
     assert after.high - after.low > 2 * (before.high - before.low)
 
 
+@pytest.mark.thorough
 def test_intervals_hold_the_truth_as_often_as_they_say():
     rng = np.random.default_rng(4)
     held = np.zeros(3)

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from lednet_mm.catalog import network_files, variants_of
 from lednet_mm.config import Choice, load_config
 
+pytestmark = pytest.mark.thorough
+
 FIVE_CLASSES = {"model.num_classes": 5, "model.class_weight": [1.0, 2.0, 1.0, 3.0, 1.0]}
 
 

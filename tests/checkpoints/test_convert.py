@@ -47,6 +47,7 @@ def save(tmp_path):
     return write
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("key", [None, "model", "state_dict"])
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_every_tensor_arrives_in_its_place(key, prefix, state, save, tmp_path):
@@ -125,6 +126,7 @@ def test_code_in_a_file_is_not_executed(old, save, tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["authors.pth"]
 
 
+@pytest.mark.thorough
 def test_heads_of_training_are_left_out_unless_asked_for(save, tmp_path):
     source = save(authors_state("lednet_official"))
     done = convert_checkpoint("lednet_official", source, tmp_path / "ours.pth")
@@ -144,6 +146,7 @@ def test_the_number_of_classes_is_in_the_shapes(vector):
     assert count_classes(vector, shapes) == facts["num_classes"]
 
 
+@pytest.mark.thorough
 def test_the_command(tool, state, save, tmp_path):
     source, target = save(state), tmp_path / "ours.pth"
     done = tool("convert_checkpoint", "dabnet", source, target)

@@ -63,6 +63,7 @@ def test_on_camvid(network, tmp_path, request, monkeypatch):
     assert accuracy.values["miou_percent"] == pytest.approx(mean, abs=0.05)
 
 
+@pytest.mark.thorough
 def test_on_a_cityscapes_image(tmp_path):
     convert_checkpoint("espnet_q8", released("espnet_p_2_q_8"), tmp_path / "ours.pth")
     labels = sorted(CITYSCAPES.glob("gtFine/val/*/*_labelIds.png"))

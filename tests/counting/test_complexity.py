@@ -102,6 +102,7 @@ def compare_with_the_authors(name: str) -> None:
 LARGE = {name for name, facts in FACTS.items() if facts["parameters"] > 2.5e7}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", sorted(FACTS.keys() - LARGE))
 def test_parameters_and_products_are_the_authors(name: str):
     compare_with_the_authors(name)
@@ -131,6 +132,7 @@ SMALL = [name for name, facts in FACTS.items() if published(facts)[0] < 1.8e9] +
 SMALL += ["zh320_fanet", "lednet_official"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SMALL)
 def test_macs_are_the_authors(name: str):
     compare_totals(FACTS[name])
@@ -142,6 +144,7 @@ def test_macs_of_the_larger_networks_are_the_authors(name: str):
     compare_totals(FACTS[name])
 
 
+@pytest.mark.thorough
 def test_lednet_costs_what_its_authors_network_costs():
     facts = FACTS["lednet_official"]
     config = load_config(
@@ -152,6 +155,7 @@ def test_lednet_costs_what_its_authors_network_costs():
     assert counted.params == counted.params_train == facts["parameters"] - classifier_of_the_encoder_stage
 
 
+@pytest.mark.thorough
 def test_auxiliary_heads_count_in_training_only():
     auxiliary = {
         "type": "FCNHead",
@@ -165,6 +169,7 @@ def test_auxiliary_heads_count_in_training_only():
     assert counted.params_train - counted.params == 128 * 19 + 19
 
 
+@pytest.mark.thorough
 def test_an_upsampling_that_is_not_needed_is_not_counted():
     config = load_config(Choice("erfnet", "camvid"))  # it ends at the image's size
     assert "upsample_bilinear2d" not in count_complexity(config, (64, 96)).counts.counters["fvcore"]
@@ -252,6 +257,7 @@ def test_the_explanation_holds_every_difference():
     assert "resizing by another rule" in lines["ptflops_pytorch"]
 
 
+@pytest.mark.thorough
 def test_attention_is_counted_and_a_counter_that_fails_is_named():
     config = load_config(Choice("segformer_b0_mmseg", "camvid"))
     counts = count_complexity(config, (64, 96)).counts

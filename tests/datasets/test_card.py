@@ -453,6 +453,7 @@ default_hooks = dict(checkpoint=dict(interval=2))
 """
 
 
+@pytest.mark.thorough
 def test_lednet_trains_is_tested_and_predicts(tmp_path: Path, tool) -> None:
     make_pairs(tmp_path / "data")
     card = write_card(tmp_path, crop_size=[64, 64])

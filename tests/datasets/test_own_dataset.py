@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import torch
 
 from lednet_mm.records import read_records
@@ -11,6 +12,7 @@ from tests.datasets.small_sets import make_pairs, write_card
 SHORT = ["train_cfg.max_iters=2", "train_cfg.val_interval=2", "train_dataloader.batch_size=2"]
 
 
+@pytest.mark.thorough
 def test_it_is_checked_trained_tested_predicted_planned_and_reported(tmp_path: Path, tool) -> None:
     for split in ("train", "val"):
         make_pairs(tmp_path / "data" / split)

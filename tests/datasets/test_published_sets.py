@@ -190,6 +190,7 @@ def test_every_card_has_a_small_copy():
     assert {path.stem for path in CARDS} == {*MAKERS, "voc2012_aug"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", MAKERS)
 def test_it_is_prepared_checked_and_read(configs, name, tool):
     expected = MAKERS[name](configs / "download")

@@ -165,6 +165,7 @@ def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
             generate_streets(tmp_path / "none", **wrong)
 
 
+@pytest.mark.thorough
 def test_default_set_is_whole_and_holds_every_class(default_set: Path) -> None:
     for split, images in (("train", 200), ("val", 60)):
         summary = check_dataset(StreetsDataset(data_root=str(default_set), split=split))

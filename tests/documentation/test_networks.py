@@ -112,6 +112,7 @@ def test_another_version_of_a_network_has_a_section_of_its_own():
     assert "configs/" not in second
 
 
+@pytest.mark.thorough
 def test_networks_are_measured(monkeypatch):
     monkeypatch.setattr("lednet_mm.documentation.networks.SHAPE", (64, 128))
     (measured,) = measure_networks({"dabnet": network_cards()["dabnet"]}, ROOT / "tests/data", {})

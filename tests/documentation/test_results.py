@@ -23,6 +23,7 @@ def test_there_are_reports():
     assert REPORTS
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("folder", REPORTS, ids=lambda folder: folder.name)
 def test_a_report_is_current(folder, tmp_path):
     again = tmp_path / folder.name

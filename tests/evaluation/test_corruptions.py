@@ -40,6 +40,7 @@ def test_the_names_are_the_librarys(library):
     assert list(NAMES) == library.get_corruption_names("common")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_random_follows_from_the_images_name(library, image, name):
     state = np.random.get_state()[1].copy()

@@ -205,6 +205,7 @@ class TestMMSegmentation:
         assert tool("train", config, "--work-dir", tmp_path / "run").status == 0
         return config, tmp_path / "run" / "iter_2.pth"
 
+    @pytest.mark.thorough
     def test_api_and_tools(self, trained, small_streets, tmp_path):
         config, checkpoint = trained
         path = sorted(small_streets.rglob("val/**/*_leftImg8bit.png"))[0]

@@ -24,6 +24,8 @@ from tests.faults import (
 )
 from tests.faults.place import KINDS, Fault, Place, run_tool, small_config, snapshot
 
+pytestmark = pytest.mark.thorough
+
 MODULES = (
     *(checkpoints, configs, datasets, names, outputs, pictures),
     *(records, studies, study_files, training),

@@ -122,6 +122,7 @@ class NetworkTest:
         assert f"value {_changed(smallest)[0]}:" in result.misses[0]
         assert result.parameters == facts["parameters"]
 
+    @pytest.mark.thorough
     def test_it_learns(self, model):
         images, samples = self.batch()
         optimizer = torch.optim.Adam(model.parameters(), 2e-3)
@@ -159,6 +160,7 @@ class NetworkTest:
                 return
         raise AssertionError(f"the gradient of {', '.join(sorted(silent))} is 0")
 
+    @pytest.mark.thorough
     def test_every_tensor_is_made_on_the_device_of_the_images(self, model):
         """The meta device, which refuses tensors of the CPU and has no values, stands in for a GPU here."""
         model = copy.deepcopy(model).to("meta")
@@ -175,6 +177,7 @@ class NetworkTest:
         with torch.inference_mode():
             assert model.eval().logits(image).shape == (1, self.num_classes, height, width)
 
+    @pytest.mark.thorough
     @torch.inference_mode()
     def test_saved_and_loaded_it_answers_the_same(self, model, tmp_path):
         image = torch.randn(2, 3, *self.size)
@@ -188,12 +191,14 @@ class NetworkTest:
         # Rounding may depend on where tensors lie in memory (SegFormer's attention: 3e-6 of the spread).
         torch.testing.assert_close(again.logits(image), expected, rtol=0, atol=1e-5 * expected.std().item())
 
+    @pytest.mark.thorough
     def test_onnx_answers_the_same_at_any_size(self, model):
         pytest.importorskip("onnxruntime")
         exported = export_onnx(Inference(copy.deepcopy(model).eval()), shape=self.size)
         assert exported.dynamic, exported.obstacle
         assert exported.error <= 1e-4
 
+    @pytest.mark.thorough
     def test_the_deployment_form_answers_the_same_at_any_size(self, model):
         network = randomised(Inference(copy.deepcopy(model)))
         height, width = self.size

@@ -515,6 +515,7 @@ def test_the_timing_does_not_need_the_folders_of_the_runs(study, tmp_path):
     assert [config_text(load_config(path)) for path in configs] == [run.text for run in plan.latency.runs]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_the_studies_of_the_project_plan(path, tmp_path):
     plan = make_plan(path, tmp_path)
@@ -568,6 +569,7 @@ def test_what_is_expected_of_variants_stands_in_their_file(study, tmp_path):
     assert described["questions"] == {name: known[name].question for name in ("no_apn", "prelu")}
 
 
+@pytest.mark.thorough
 def test_the_studies_of_all_networks_hold_every_network(tmp_path):
     networks = set(network_files())
     for dataset in ("camvid", "cityscapes"):

@@ -137,6 +137,7 @@ def timed(configs, **options):
     return latency_records(configs, **{**settings, **options})
 
 
+@pytest.mark.thorough
 def test_records_of_several_ways(configs):
     others = [
         Backend("onnxruntime"),
@@ -183,6 +184,7 @@ def test_class_ids_can_be_timed(configs):
     assert record.details["timed"] == "normalised images to class ids at input resolution"
 
 
+@pytest.mark.thorough
 def test_all_from_a_cameras_image_to_class_ids_can_be_timed(small_config):
     lines = (
         "pipe = [dict(type='LoadImage'), dict(type='Resize', scale=(64, 32), keep_ratio=False),"
@@ -277,6 +279,7 @@ def test_what_is_timed_is_printed_where_it_cannot_be_kept(small_config, tool, tm
     assert "a record is lost: " in outcome.err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("terminal", [{}, {"FORCE_COLOR": "1"}, {"TERM": "dumb"}])
 def test_a_log_has_every_column_whole(terminal, small_config, tool, tmp_path, monkeypatch):
     for name, value in {"COLUMNS": "20", **terminal}.items():

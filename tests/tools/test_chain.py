@@ -62,6 +62,7 @@ def test_the_chain(trained, tool, tmp_path, small_streets):
     assert {p.name: p.read_bytes() for p in (tmp_path / "again").iterdir()} == first
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("form", ["color", "overlay", "ids"])
 def test_predictions_as_pictures(form, trained, tool, tmp_path, small_streets):
     config, checkpoint = trained
@@ -76,6 +77,7 @@ def test_predictions_as_pictures(form, trained, tool, tmp_path, small_streets):
         assert set(np.unique(picture)) <= set(LABEL_ID_OF_TRAIN_ID)
 
 
+@pytest.mark.thorough
 def test_published_weights_are_small_and_predict_alike(trained, tool, tmp_path):
     config, checkpoint = trained
     published = tmp_path / "published.pth"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from lednet_mm.records import read_records
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.thorough
 def test_several_networks_side_by_side(tool, tmp_path):
     out = tmp_path / "flops.json"
     outcome = tool(
@@ -43,6 +46,7 @@ def test_several_networks_side_by_side(tool, tmp_path):
     }
 
 
+@pytest.mark.thorough
 def test_a_mistake_loses_nothing_that_was_counted(tool, tmp_path):
     out = tmp_path / "flops.json"
     outcome = tool(

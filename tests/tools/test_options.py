@@ -159,6 +159,7 @@ def test_train(small_config, tool, tmp_path):
     assert (run / "iter_2.pth").is_file()
 
 
+@pytest.mark.thorough
 @exercises("train", "--resume")
 def test_train_goes_on(small_config, tool, tmp_path):
     arguments = ["train", small_config(), "--work-dir", tmp_path / "run"]
@@ -301,6 +302,7 @@ def test_test_a_network_by_its_name(on_small_streets, weights_by_name, tool, tmp
     assert record.run.variant == "no_shuffle"
 
 
+@pytest.mark.thorough
 @exercises("export", *NAMING)
 def test_export_a_network_by_its_name(weights_by_name, tool, tmp_path):
     onnx = pytest.importorskip("onnx")
@@ -309,6 +311,7 @@ def test_export_a_network_by_its_name(weights_by_name, tool, tmp_path):
     assert (facts["network"], facts["variant"]) == ("lednet", "no_shuffle")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["get_flops", "benchmark"])
 def test_measure_networks_by_their_names(name, tool, tmp_path):
     more = {"get_flops": [], "benchmark": ["--samples", 2, "--seconds", 0.05, "--device", "cpu"]}[name]
@@ -544,6 +547,7 @@ BENCHMARK = {
 }
 
 
+@pytest.mark.thorough
 @exercises("benchmark", "--checkpoint", "--work-dir", *BENCHMARK)
 def test_benchmark(small_config, weights, tool, tmp_path):
     options = [word for option, values in BENCHMARK.items() for word in (option, *values)]
@@ -773,6 +777,7 @@ def test_the_power_of_a_study(tool, tmp_path):
     assert "seeds for ± 50" in " ".join(outcome.out.split())
 
 
+@pytest.mark.thorough
 @exercises("sweep", "--work-dir", "--dry-run", "--engine", "--jobs", "--retry-failed")
 def test_sweep(tool, tmp_path):
     study = tmp_path / "tried.py"
@@ -796,6 +801,7 @@ def test_sweep(tool, tmp_path):
     assert (first, "prepare_dataset.py streets" in second) == ("no luck", True)
 
 
+@pytest.mark.thorough
 @exercises("report", "--out", "--title", "--baseline", "--pictures")
 def test_report(small_config, tool, tmp_path):
     trained = ["--work-dir", tmp_path / "a", "--cfg-options", *SHORT]
@@ -868,6 +874,7 @@ REPLACED: dict[str, tuple[str, ...]] = {
 """Command -> its arguments; names in capitals are replaced by places of the test."""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", REPLACED)
 def test_files_are_replaced_only_where_the_user_says_so(
     name, small_config, small_streets, weights, tool, tmp_path, monkeypatch

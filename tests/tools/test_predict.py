@@ -285,6 +285,7 @@ def test_ids_and_certainty_as_pictures(predict, images, tmp_path):
     assert cv2.imread(str(tmp_path / "legend" / "a.png")).shape[0] > 48
 
 
+@pytest.mark.thorough
 def test_exported_files_predict_what_the_checkpoint_predicts(predict, images, small_config, tool, tmp_path):
     pytest.importorskip("onnx")
     config = small_config()

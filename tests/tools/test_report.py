@@ -18,6 +18,7 @@ def trained(small_config, tool, tmp_path):
     return tmp_path / "run"
 
 
+@pytest.mark.thorough
 def test_pictures_are_predicted_from_the_checkpoint_of_the_records(trained, tool, tmp_path):
     out = tmp_path / "report"
     made = tool("report", trained, "--out", out, "--pictures", 2, "--title", "Small")

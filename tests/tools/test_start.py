@@ -48,6 +48,7 @@ def test_importing_the_package_does_nothing():
     assert done.stdout == "{'lednet_mm'}\n"
 
 
+@pytest.mark.thorough
 def test_a_report_needs_no_pytorch(tmp_path):
     records = ROOT / "reports" / "lednet_camvid_cpu" / "records"
     done = run_without(("torch", "mmseg", "mmcv"), "tools/report.py", records, "--out", tmp_path)
@@ -70,6 +71,7 @@ def test_a_plan_needs_no_pytorch(tmp_path):
     assert "lednet-default-streets-seed0" in done.stdout
 
 
+@pytest.mark.thorough
 def test_a_checkout_needs_no_installation(tmp_path):
     for name in ("tools", "lednet_mm"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -243,6 +243,7 @@ AVERAGED = (
 )
 
 
+@pytest.mark.thorough
 def test_a_training_is_resumed_with_average_and_slow_weights(quick_config, tmp_path, monkeypatch):
     """Eight iterations with three batches in an epoch, so that the mean is of iterations 3 and 6."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -268,6 +269,7 @@ def test_a_training_is_resumed_with_average_and_slow_weights(quick_config, tmp_p
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_without_them_cannot_be_continued(quick_config, tmp_path):
     config = quick_config(*AVERAGED)
     train(config, work_dir=tmp_path / "run", seed=1, options={"train_cfg.max_iters": 4})

@@ -29,6 +29,7 @@ def cityscapes(tmp_path):
     return root
 
 
+@pytest.mark.thorough
 def test_coarse_first_resumes_in_either_stage(cityscapes, tmp_path, one_thread):
     choice = Choice("lednet", "cityscapes", "lednet_authors_coarse_first")
     options = small(choice, cityscapes, shape=(HEIGHT, WIDTH))
@@ -49,6 +50,7 @@ def test_coarse_first_resumes_in_either_stage(cityscapes, tmp_path, one_thread):
     assert trained["cityscapes"].details["began_from"]["not_in_the_file"] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("dataset", "images"), [("cityscapes_coarse", 3), ("cityscapes_fine_coarse", 5)])
 def test_the_images_of_each_set(dataset, images, cityscapes, tmp_path):
     choice = Choice("dabnet", dataset, "lednet_authors_two_stages")

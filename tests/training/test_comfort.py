@@ -59,6 +59,7 @@ def test_what_can_decide_is_said():
         hook.after_val_epoch(run_of([]), {"mIoU": 3.0})
 
 
+@pytest.mark.thorough
 def test_a_run_that_ends_early_leaves_its_weights_and_records(small_config, tmp_path):
     hook = "dict(type='StopHook', monitor='val_loss', min_delta=100.0, patience=1)"
     config = small_config("train_cfg = dict(val_interval=2)", f"default_hooks['early_stopping'] = {hook}")

@@ -74,6 +74,7 @@ def teacher(small_streets, tmp_path):
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("option", ["distill", "distill_features"])
 @pytest.mark.parametrize("network", ["lednet", "dabnet"])
 def test_it_resumes_to_the_same_bits_and_leaves_a_plain_network(

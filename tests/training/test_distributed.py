@@ -13,6 +13,7 @@ from lednet_mm.records import read_records
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")
 def test_two_processes_train_on_a_cpu(small_config, tmp_path):
     config = small_config(

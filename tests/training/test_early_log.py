@@ -19,6 +19,7 @@ def logged(capfd):
     return [int(re.search(r"\[ *(\d+)/", line)[1]) for line in lines]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("interval", "expected"),
     # At 3 MMEngine logs that all images have been seen, where they are fewer than the interval.
@@ -30,6 +31,7 @@ def test_progress_is_shown_after_the_first_iteration(interval, expected, quick_c
     assert logged(capfd) == expected
 
 
+@pytest.mark.thorough
 def test_progress_is_shown_early_after_a_resume(quick_config, tmp_path, capfd):
     config, options = quick_config(), {**FIRST, "default_hooks.logger.interval": 50}
     train(config, work_dir=tmp_path / "run", options={**options, "train_cfg.max_iters": 4})

@@ -20,6 +20,7 @@ FINITE = "train_dataloader.update(sampler=dict(_delete_=True, type='DefaultSampl
 UNTOUCHED = "train_dataloader['dataset']['pipeline'].pop(3)"  # flips that only the endless sampler seeds
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("lines", [(), (FINITE, UNTOUCHED)], ids=["endless", "finite"])
 def test_epochs_are_exact_on_resume_and_when_more_are_asked_for(lines, quick_config, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

@@ -126,6 +126,7 @@ def file_of_weights(quick_config, tmp_path):
     return path
 
 
+@pytest.mark.thorough
 def test_a_run_goes_on_from_its_own_checkpoint_and_its_record_keeps_where_it_began(
     quick_config, file_of_weights, tmp_path, capfd
 ):

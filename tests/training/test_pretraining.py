@@ -51,6 +51,7 @@ def folder(tmp_path_factory):
     return root
 
 
+@pytest.mark.thorough
 def test_pretrained_resumed_and_taken_by_a_segmentation_network(
     folder, quick_config, tmp_path, tool, one_thread
 ):
@@ -92,6 +93,7 @@ def test_pretrained_resumed_and_taken_by_a_segmentation_network(
     assert f"{len(encoder)} of its encoder's {len(encoder)}" in done.out + done.err
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")
 def test_two_processes_pretrain_and_count_each_image_once(folder, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port"]

@@ -26,6 +26,8 @@ from lednet_mm.training.training import train
 from tests.conftest import ROOT
 from tests.datasets.small_sets import OWN, make_pairs
 
+pytestmark = pytest.mark.thorough
+
 ELSEWHERE = {"lednet_authors_coarse_first", "distill", "distill_features"}
 """These need other data or a teacher, and are in test_coarse.py and test_distillation.py."""
 COMBINATIONS = [

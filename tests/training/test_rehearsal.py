@@ -34,6 +34,7 @@ def random_states():
     return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
 
 
+@pytest.mark.thorough
 def test_a_run_with_and_without_it_has_the_same_bits(quick_config, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     config = quick_config("train_cfg = dict(max_iters=3, val_interval=3)")
@@ -139,6 +140,7 @@ def two_sizes(small_streets, tmp_path):
 PLAIN = "[dict(type='LoadImage'), dict(type='LoadLabels'), dict(type='PackSegInputs')]"
 
 
+@pytest.mark.thorough
 def test_images_of_two_sizes_in_a_batch(two_sizes, quick_config, small_config, tool, tmp_path):
     config = quick_config(f"train_dataloader['dataset'].update(pipeline={PLAIN})", data=two_sizes)
     line = error_of(tool("train", config, "--work-dir", tmp_path / "run"))

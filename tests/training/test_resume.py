@@ -42,6 +42,7 @@ def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
+@pytest.mark.thorough
 def test_killed_and_resumed_is_bit_identical(small_config, tmp_path, one_thread):
     config = small_config()
     train(config, work_dir=tmp_path / "whole", seed=3)
@@ -72,6 +73,7 @@ def test_killed_and_resumed_is_bit_identical(small_config, tmp_path, one_thread)
         assert [step for step, _ in curve] == [4, 8]
 
 
+@pytest.mark.thorough
 def test_another_seed_gives_other_weights(small_config, tmp_path, one_thread):
     config = small_config("train_cfg = dict(max_iters=2)")
     for seed in (0, 1):
@@ -79,6 +81,7 @@ def test_another_seed_gives_other_weights(small_config, tmp_path, one_thread):
     assert not same(weights(tmp_path / "0", 2), weights(tmp_path / "1", 2))
 
 
+@pytest.mark.thorough
 def test_checkpoints_of_no_use_are_named_and_the_one_before_is_used(
     small_config, tmp_path, one_thread, capfd
 ):
@@ -131,6 +134,7 @@ class SpoilHook(Hook):
                 next(runner.model.parameters()).fill_(torch.nan)
 
 
+@pytest.mark.thorough
 def test_weights_that_are_not_finite_are_not_saved(small_config, tmp_path, tool):
     config = small_config(f"custom_hooks = [dict(type='{SpoilHook.__name__}')]")
     failed = tool("train", config, "--work-dir", tmp_path / "run")
@@ -160,6 +164,7 @@ def test_a_full_disk_ends_in_a_line_and_leaves_the_earlier_checkpoints(
     assert not list((tmp_path / "run").rglob("*.part"))
 
 
+@pytest.mark.thorough
 def test_only_the_newest_are_kept_and_nothing_half_written(small_config, tmp_path):
     config = small_config()
     train(config, work_dir=tmp_path / "run")
@@ -192,6 +197,7 @@ def begun(quick_config, tmp_path, one_thread, four_iterations):
     return config, Path(shutil.copytree(four_iterations, tmp_path / "run"))
 
 
+@pytest.mark.thorough
 def test_a_longer_run_has_the_schedule_of_its_length(begun, tmp_path, monkeypatch):
     config, run = begun
     rates: list[float] = []
@@ -209,6 +215,7 @@ def test_a_longer_run_has_the_schedule_of_its_length(begun, tmp_path, monkeypatc
     assert continued[0] == pytest.approx(2e-3 * (1 - 4 / 7) ** 0.9)
 
 
+@pytest.mark.thorough
 def test_the_record_tells_what_applied_to_which_iterations(begun, tmp_path):
     config, run = begun
     train(config, work_dir=run, seed=3, resume=True, options={"train_cfg.max_iters": 6})
@@ -243,6 +250,7 @@ def test_what_is_no_part_of_a_training_may_change(begun, small_streets, tmp_path
     train(config, work_dir=run, seed=3, resume=True, options=options)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("seed", "options", "said"),
     [
@@ -273,6 +281,7 @@ def test_a_run_on_other_data_is_not_continued(begun, small_streets, tmp_path):
         train(config, work_dir=run, seed=3, resume=True, options=sets)
 
 
+@pytest.mark.thorough
 def test_a_run_validated_on_other_data_is_not_continued(begun, small_streets, tmp_path):
     config, run = begun
     other = Path(shutil.copytree(small_streets, tmp_path / "other"))
@@ -290,6 +299,7 @@ def test_a_run_validated_on_other_data_is_not_continued(begun, small_streets, tm
     train(config, work_dir=run, seed=3, resume=True, options=options)
 
 
+@pytest.mark.thorough
 def test_a_record_names_the_file_of_its_weights_and_no_other(begun, quick_config, tmp_path):
     config, run = begun
     (run / "iter_99.pth").write_bytes(b"of another run")
@@ -322,6 +332,7 @@ def test_files_of_a_user_in_a_work_folder_stay_as_they_are(quick_config, tmp_pat
     assert "max_iters" in written.read_text()
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_without_a_config_is_compared_as_far_as_it_goes(begun):
     config, run = begun
     path = run / "iter_4.pth"

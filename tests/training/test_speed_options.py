@@ -72,6 +72,7 @@ def test_fused_adamw_makes_the_same_steps(batch):
         torch.testing.assert_close(states[1][name], value, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.thorough
 def test_no_iteration_reads_from_the_device(small_config, tmp_path):
     """Reading a tensor's values, and sizes that depend on values, would make the CPU wait for a GPU."""
     aten = torch.ops.aten
@@ -103,6 +104,7 @@ def test_no_iteration_reads_from_the_device(small_config, tmp_path):
     assert all(math.isfinite(float(number)) for line in logged for number in line)
 
 
+@pytest.mark.thorough
 def test_the_losses_are_compiled_once_and_as_a_whole(small_config, tmp_path):
     torch._dynamo.reset()
     counters.clear()
@@ -144,6 +146,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the setting is glibc's")
 def test_memory_that_is_kept_is_not_asked_for_again():
     faults = {}

@@ -18,6 +18,7 @@ def learned(before: dict, after: dict) -> set[str]:
     return {key.split(".")[0] for key in before if not torch.equal(before[key], after[key])}
 
 
+@pytest.mark.thorough
 def test_each_stage_trains_its_own_head(small_config, tmp_path):
     config = Choice(str(small_config()), variant="encoder_first")
     options = {"train_cfg.max_iters": 4, "train_cfg.val_interval": 4, "default_hooks.checkpoint.interval": 1}

@@ -68,6 +68,7 @@ def kill_after(path, arguments):
     process.wait()
 
 
+@pytest.mark.thorough
 def test_killed_in_both_stages_it_ends_with_the_same_weights(on_camvid, tmp_path, one_thread):
     train(CHOICE, work_dir=tmp_path / "whole", options=on_camvid, seed=3)
 
@@ -102,6 +103,7 @@ def first_done(on_camvid, tmp_path, one_thread):
     return CHOICE, run, options
 
 
+@pytest.mark.thorough
 def test_a_finished_first_stage_is_not_trained_again(first_done):
     choice, run, options = first_done
     before = {path: path.read_bytes() for path in (run / "earlier_stage").rglob("*.*") if path.is_file()}
@@ -126,6 +128,7 @@ def test_a_finished_first_stage_is_not_trained_again(first_done):
         train(choice, work_dir=run, options={**options, "train_cfg.max_iters": 2}, resume=True)
 
 
+@pytest.mark.thorough
 def test_weights_that_are_gone_are_missed(first_done):
     choice, run, options = first_done
     train(choice, work_dir=run, options=options, resume=True)

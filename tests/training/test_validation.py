@@ -31,6 +31,7 @@ def loss_by_hand(config, checkpoint):
     return sum(losses) / len(losses)
 
 
+@pytest.mark.thorough
 def test_the_validation_loss_and_the_best_weights(small_config, tmp_path, one_thread):
     path = small_config(
         "train_cfg = dict(max_iters=6, val_interval=2)",
