@@ -29,6 +29,10 @@ NOISE = (
     r".*`torch\.jit\.\w+` is deprecated.*",
     ".*`broadcast_buffers` is deprecated.*",
     ".*Default ``avg_non_ignore`` is False.*",
+    # MMSegmentation's advice about its own heads, whose configs are taken as they are.
+    ".*``build_pixel_sampler`` would be deprecated.*",
+    "For binary segmentation, we suggest.*",
+    "In MMCV v1.4.4, we modified the default value.*",
 )
 """Library warnings that do not concern users of this project, as regular expressions."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 from torch import nn
 
 from lednet_mm.catalog import network_files
 from lednet_mm.config import Choice, load_config
 from lednet_mm.deployment.inference import input_channels
+from lednet_mm.environment import prepare
 from tests.networks.base import heads_of, several, without_values
 
 pytestmark = pytest.mark.thorough
@@ -23,7 +26,10 @@ def test_config(network: str, dataset: str):
     assert "variant" not in config
     assert config.model.class_weight == config.class_weight
     assert config.model.data_preprocessor == {**config.data_preprocessor, "size": tuple(config.crop_size)}
-    model = without_values(config.model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        prepare()  # ignores what a command ignores
+        model = without_values(config.model)
     for head in heads_of(model):
         # STDC's head for details tells two classes apart, by two outputs or by one.
         details = {"DetailHead": 2, "OneChannelDetailHead": 1}
