@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -161,3 +161,13 @@ def fastest_resolved(rows: pd.DataFrame) -> int | None:
     ordered = known.sort_values("latency_ms_p50")
     resolved = ordered["median_high_ms"].iloc[0] < ordered["median_low_ms"].iloc[1:].min()
     return ordered.index[0] if resolved else None
+
+
+def fps_text(fps: float) -> str:
+    """Write frames per second with one decimal place, or with two digits if an image takes over a second."""
+    return f"{fps:.1f}" if fps >= 1 else f"{fps:.2g}"
+
+
+def show_fps(row: Mapping[str, Any]) -> str:
+    """Write a row's ``fps_p50``."""
+    return fps_text(row["fps_p50"])

@@ -168,6 +168,14 @@ def test_latency_records_of_an_older_form_are_read():
     assert (row["engine"], row["batch_size"]) == ("eager", 1)
 
 
+def test_the_speed_of_a_network_that_takes_seconds_is_not_zero():
+    slow = latency(fps=0.029)
+    tables = (Latency(content_of([slow])).table, summary_of([slow]), Runs(content_of([slow])).table)
+    for table in tables:
+        (texts,) = (texts for column, texts in table.texts.items() if column.header.startswith("FPS (p50)"))
+        assert [float(text) for text in texts] == [pytest.approx(0.029, rel=0.05)]
+
+
 def test_published_numbers_stand_beside_ours():
     records = [accuracy("dabnet"), accuracy("lednet", variant="no_apn"), complexity("dabnet")]
     summary = content_of(records).summary

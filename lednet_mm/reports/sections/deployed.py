@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from lednet_mm.reports.deployed import WITHIN, Form, Weights, collect_forms
 from lednet_mm.reports.differences import describe_method
 from lednet_mm.reports.drawing import MARKER_SIZE, Plot, label_points, set_note, set_title
+from lednet_mm.reports.latencies import show_fps
 from lednet_mm.reports.runs import record_name
 from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.summary import network_name
@@ -46,7 +47,7 @@ class Deployed(TableSection):
             Column("low", "95% interval (points)", show=_interval, source="_accuracy"),
             Column("result", "result"),
             Column("latency_ms_p50", "latency p50 (ms)", ".2f", source="_latency"),
-            Column("fps_p50", "FPS (p50)", ".1f", source="_latency"),
+            Column("fps_p50", "FPS (p50)", ".1f", show=show_fps, source="_latency"),
             Column("times_as_fast", "times as fast as the checkpoint", ".2f", source="_latency"),
             Column("_unstable", "unstable"),
             Column("file_bytes", "file (MiB)", ".2f", 2**20, source="_accuracy"),

@@ -21,7 +21,7 @@ from lednet_mm.reports.drawing import (
     set_note,
     set_title,
 )
-from lednet_mm.reports.latencies import Condition, LatencyCollection, fastest_resolved, short_names
+from lednet_mm.reports.latencies import Condition, LatencyCollection, fastest_resolved, short_names, show_fps
 from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import Column, is_missing, names, rows_of
@@ -65,7 +65,7 @@ class Latency(TableSection):
             *names("network", "variant", "dataset"),
             *(Column(key, key.replace("_", " ")) for key in conditions),
             Column("_deployed", "BN folded"),
-            Column("fps_p50", "FPS (p50)", ".1f", source="_record"),
+            Column("fps_p50", "FPS (p50)", ".1f", show=show_fps, source="_record"),
             Column("latency_ms_p50", "latency p50 (ms)", ".2f", source="_record"),
             Column("latency_ms_p90", "latency p90 (ms)", ".2f", source="_record"),
             Column("latency_ms_p99", "latency p99 (ms)", ".2f", source="_record"),

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lednet_mm.reports.joining import notes_on_runs
-from lednet_mm.reports.latencies import Condition, fastest_resolved, short_names
+from lednet_mm.reports.latencies import Condition, fastest_resolved, fps_text, short_names
 from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.summary import with_spread
 from lednet_mm.reports.tables import Column, names
@@ -132,7 +132,7 @@ def _speed(condition: int) -> Callable[[Mapping[str, Any]], str]:
 
     def show(row: Mapping[str, Any]) -> str:
         unstable = row[f"unstable_{condition}"] is True
-        return f"{row[f'fps_{condition}']:.1f}{' (unstable)' if unstable else ''}"
+        return f"{fps_text(row[f'fps_{condition}'])}{' (unstable)' if unstable else ''}"
 
     return show
 

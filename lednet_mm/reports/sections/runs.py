@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from lednet_mm.reports.joining import notes_on_runs
+from lednet_mm.reports.latencies import show_fps
 from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.tables import Column, names
 
@@ -39,7 +40,7 @@ class Runs(TableSection):
             Column("iterations", "iterations", ".0f", source="_train"),
             Column("params", "parameters (M)", ".3f", 1e6, source="_complexity"),
             Column("macs", "MACs (G)", ".2f", 1e9, source="_complexity"),
-            Column("fps_p50", "FPS (p50)", ".1f", source="_latency"),
+            Column("fps_p50", "FPS (p50)", ".1f", show=show_fps, source="_latency"),
             Column("latency_ms_p99", "latency p99 (ms)", ".1f", source="_latency"),
             Column("peak_memory_bytes", "peak memory (MiB)", ".0f", 2**20, source="_latency"),
             Column("_unstable", "unstable"),
