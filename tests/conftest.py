@@ -36,8 +36,16 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True)
 def _nothing_of_mmengine_outlives_its_test():
-    """Forget MMEngine's loggers and visualizers, which keep the terminal and folder of an earlier test."""
+    """Forget MMEngine's loggers and visualizers, which keep the terminal and folder of an earlier test.
+
+    They are forgotten before the test too, because one of its fixtures may have run a command.
+    """
+    _forget()
     yield
+    _forget()
+
+
+def _forget() -> None:
     MMLogger._instance_dict.clear()
     SegLocalVisualizer._instance_dict.clear()
 

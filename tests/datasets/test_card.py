@@ -658,6 +658,7 @@ NO_CARD = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("what", NO_CARD)
 def test_a_file_that_is_no_card(tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

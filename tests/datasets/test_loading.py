@@ -342,6 +342,7 @@ def test_labels_are_read_as_stored(tmp_path: Path, form: str, orientation: int) 
     np.testing.assert_array_equal(read_ids(tmp_path / "label"), ids)
 
 
+@pytest.mark.thorough
 def test_a_label_of_a_satellites_size(tmp_path: Path) -> None:
     ids = np.zeros((13400, 13400), np.uint8)  # Pillow refuses from 179 megapixels
     ids[-1, -1] = 3

@@ -59,6 +59,7 @@ def mean_iou(truth: np.ndarray, guess: np.ndarray) -> float:
     return float(np.mean(hits / (counts.sum(0) + counts.sum(1) - hits)))
 
 
+@pytest.mark.thorough
 def test_same_bytes_for_any_number_of_workers(tmp_path: Path) -> None:
     for name, workers in (("a", 1), ("b", 1), ("c", 2)):
         assert generate_streets(tmp_path / name, **SMALL, workers=workers)
@@ -130,6 +131,7 @@ def test_an_interruption_leaves_the_old_set(tmp_path: Path, monkeypatch: pytest.
     assert leftovers(tmp_path) == ["streets"]
 
 
+@pytest.mark.thorough
 def test_two_processes_make_one_set(tmp_path: Path) -> None:
     root, fork = tmp_path / "streets", multiprocessing.get_context("fork")
     made = fork.Queue()
@@ -180,6 +182,7 @@ def test_default_set_is_whole_and_holds_every_class(default_set: Path) -> None:
         np.testing.assert_array_equal(made, TO_TRAIN_ID[cv2.imread(str(path), -1)])
 
 
+@pytest.mark.thorough
 def test_neither_colour_nor_a_constant_guess_solves_it(default_set: Path) -> None:
     """A classifier by colour alone (32 levels per channel) reaches 0.08; road everywhere reaches 0.016."""
     colours, truth = pixels(default_set, "train")

@@ -31,6 +31,7 @@ def network_of(network: str, variant: str | None = None) -> Inference:
     return randomised(Inference(build_network(load_config(Choice(network, "camvid", variant=variant)))))
 
 
+@pytest.mark.thorough
 def test_the_form_is_compared_without_rounding_to_tf32(monkeypatch):
     """A GPU rounds the factors of convolutions by default, which alone would exceed the tolerance."""
     chosen = []
@@ -62,6 +63,7 @@ def test_every_variant_of_lednet(name: str):
     assert in_halves == (name != "no_split")
 
 
+@pytest.mark.thorough
 def test_lednet_without_shuffles_or_splits_in_memory():
     deployed = deploy(network_of("lednet"), SHAPES)
     names: list[str] = []
@@ -76,6 +78,7 @@ def test_lednet_without_shuffles_or_splits_in_memory():
     assert not {"native_batch_norm", "transpose", "split", "clone", "dropout"} & set(names)
 
 
+@pytest.mark.thorough
 def test_zh320s_fanet_without_matrices_of_positions():
     deployed = deploy(network_of("zh320_fanet"), SHAPES)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -85,6 +88,7 @@ def test_zh320s_fanet_without_matrices_of_positions():
     assert products == 2 * 2 * 32 * 32 * positions  # two products of 32 channels, two operations each
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "arguments",
     [{"channels": (16, 40, 80)}, {"blocks": (1, 4), "dilations": (1,) * 11}, {"channels": (24, 48, 96)}],

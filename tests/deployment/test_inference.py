@@ -27,6 +27,7 @@ OF_MMSEGMENTATION = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", OF_MMSEGMENTATION, ids=lambda path: path.parent.name)
 def test_the_logits_are_those_that_mmsegmentation_predicts_with(path):
     config = load_config(path)

@@ -99,6 +99,7 @@ def test_a_file_says_what_it_was_calibrated_on(int8, made, small_streets):
     assert set(images.names) < names  # and none of val
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_the_accuracy_of_a_file_is_recorded_and_compared(engine, int8, made, tool, tmp_path):
     pytest.importorskip(engine)

@@ -6,7 +6,6 @@ import signal
 from pathlib import Path
 
 import pytest
-from mmseg.visualization import SegLocalVisualizer
 
 from lednet_mm.reports.drawing import Plot
 from tests.conftest import Outcome
@@ -42,7 +41,6 @@ def trained(small_streets, tmp_path_factory) -> Path:
     config.write_text(small_config(small_streets))
     outcome = run_tool("train", config, "--work-dir", folder / "run")
     assert outcome.status == 0, outcome.err
-    SegLocalVisualizer._instance_dict.clear()  # or the next training's curves go into this folder
     return folder / "run"
 
 

@@ -1,4 +1,4 @@
-"""Most tests of a network that differs from another one of its family in numbers alone are slow ones."""
+"""Marks that follow from what a network's test class says about its size and its family."""
 
 import pytest
 
@@ -7,7 +7,10 @@ QUICK = ("parity", "device")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark a sibling's tests as slow, but for parity and the rehearsal on the meta device."""
+    """Mark the parity of a large network as thorough, and most other tests of a sibling as slow."""
     for item in items:
-        if getattr(item.cls, "sibling", False) and not any(word in item.name for word in QUICK):
+        network = item.cls
+        if "parity" in item.name and (getattr(network, "giant", False) or getattr(network, "narrow", {})):
+            item.add_marker("thorough")
+        if getattr(network, "sibling", False) and not any(word in item.name for word in QUICK):
             item.add_marker("slow")

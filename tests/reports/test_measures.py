@@ -120,6 +120,7 @@ def test_other_corruptions_are_other_rows(tmp_path):
     assert [plot.name for plot in section.plots()] == ["robustness_1", "robustness_2"]
 
 
+@pytest.mark.thorough
 def test_a_report_has_files_and_page_of_both(folder):
     write(folder, "corruption", seed=0, corruption="fog", severity=1)
     report = write_report([folder], folder / "report")

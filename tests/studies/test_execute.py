@@ -260,6 +260,7 @@ def start_sweep(folder, seconds):
     return sweep
 
 
+@pytest.mark.thorough
 def test_two_sweeps_share_the_work_and_a_killed_one_is_continued(tmp_path):
     both, cut = tmp_path / "both", tmp_path / "cut"
     pair = [start_sweep(both, 0.02) for _ in range(2)]

@@ -303,6 +303,7 @@ def test_a_changed_budget_is_another_study(write, tmp_path):
 SPACE = f'{{"{LR}": dict(low=1e-4, high=1e-1, log=True), "train_dataloader.batch_size": [2, 4]}}'
 
 
+@pytest.mark.thorough
 def test_a_larger_space_is_searched_with_as_many_trials_for_every_network(write, tmp_path):
     pytest.importorskip("optuna")
     path = write(RUNS, f"tune = dict(space={SPACE}, seeds=[100], trials=12)")
@@ -483,6 +484,7 @@ def test_the_cost_says_whose_tests_it_does_not_know(write, tmp_path):
     assert (cost.left, cost.untested) == (pytest.approx(0.2), 0)
 
 
+@pytest.mark.thorough
 def test_the_plan_of_a_tuned_study_is_printed_with_its_cost(write, tmp_path, tool):
     path = write(RUNS, TUNE)
     outcome = tool("sweep", path, "--dry-run", "--work-dir", tmp_path / "w")

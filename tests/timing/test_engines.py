@@ -219,6 +219,7 @@ def test_a_checkpoint_belongs_to_one_config(configs, tmp_path):
         timed({**configs, "other": configs["small"]}, checkpoint=tmp_path / "a.pth")
 
 
+@pytest.mark.thorough
 def test_the_table_of_the_command(small_config, tool, tmp_path):
     arguments = ["--shape", 64, 128, "--samples", 2, "--seconds", 0.05, "--work-dir", tmp_path]
     engines_and_forms = ["--engine", "eager", "cudagraph", "--deployed", "both", "--device", "cpu"]

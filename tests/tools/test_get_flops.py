@@ -69,6 +69,7 @@ def test_a_shape_without_pixels(tool, tmp_path):
     assert "above 0" in outcome.err
 
 
+@pytest.mark.thorough
 def test_no_file_of_the_users_is_replaced(small_config, tool, tmp_path):
     config = small_config()
     text = config.read_text()
@@ -97,6 +98,7 @@ def test_no_file_of_the_users_is_replaced(small_config, tool, tmp_path):
     assert len(json.loads(other.read_text())) == 1
 
 
+@pytest.mark.thorough
 def test_what_is_counted_is_printed_where_it_cannot_be_kept(small_config, tool, tmp_path, monkeypatch):
     def full(path, data):
         raise OSError(28, "No space left on device", str(path))

@@ -170,6 +170,7 @@ def test_train_goes_on(small_config, tool, tmp_path):
     assert (last.values["iterations"], last.values["iterations_this_session"]) == (4, 2)
 
 
+@pytest.mark.thorough
 @exercises("train", "--pretrained")
 def test_train_from_other_weights(small_config, weights, tool, tmp_path):
     run = tmp_path / "run"
@@ -200,6 +201,7 @@ def test_train_compiled(small_config, tool, tmp_path, monkeypatch):
     assert [function.__name__ for function in compiled] == ["loss"]
 
 
+@pytest.mark.thorough
 @exercises("train", "--tracker")
 def test_train_with_a_tracker(small_config, tool, tmp_path):
     run = tmp_path / "run"
@@ -213,6 +215,7 @@ def test_train_with_a_tracker(small_config, tool, tmp_path):
         assert len(list(run.glob("*/vis_data/events*"))) == 1
 
 
+@pytest.mark.thorough
 @exercises("pretrain", *("--work-dir", "--resume", "--seed", "--launcher", "--local_rank", "--cfg-options"))
 def test_pretrain(tool, tmp_path, monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "")
@@ -253,6 +256,7 @@ def test_pretrain_where_something_is_missing(tool, tmp_path, monkeypatch):
         assert said in outcome.err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "spelling"), [("train", "--local_rank"), ("test", "--local-rank")])
 def test_the_rank_of_pytorchs_old_launcher(
     name, spelling, small_config, weights, tool, tmp_path, monkeypatch
@@ -283,6 +287,7 @@ def on_small_streets(small_streets) -> list[str]:
     return [f"{split}_dataloader.dataset.data_root={small_streets}" for split in ("train", "val", "test")]
 
 
+@pytest.mark.thorough
 @exercises("train", *NAMING)
 def test_train_a_network_by_its_name(on_small_streets, tool, tmp_path):
     size = ("train_dataloader.batch_size=2", "train_dataloader.dataset.pipeline.5.crop_size=(64,128)")
@@ -365,6 +370,7 @@ PROVEN = [
 ]
 
 
+@pytest.mark.thorough
 @exercises("list", "--json")
 def test_list(tool):
     known = {kind: json.loads(tool("list", kind, "--json").out) for kind in LISTED}
@@ -462,6 +468,7 @@ def test_compare(tool, tmp_path):
 # export, get_flops, benchmark
 
 
+@pytest.mark.thorough
 @exercises("export", "--shape", "--deployed", "--cfg-options")
 def test_export(small_config, weights, tool, tmp_path):
     onnx = pytest.importorskip("onnx")
@@ -525,6 +532,7 @@ def test_benchmark_with_accuracy(small_config, weights, tool, tmp_path):
     assert timed.details["calibration"]["images"] == 2
 
 
+@pytest.mark.thorough
 @exercises("get_flops", "--shape", "--json", "--work-dir", "--cfg-options")
 def test_get_flops(small_config, tool, tmp_path):
     options = ["--shape", 32, 64, "--json", tmp_path / "a.json", "--cfg-options", "variant=plain"]
@@ -573,6 +581,7 @@ def test_benchmark(small_config, weights, tool, tmp_path):
     assert "tf32 needs a GPU" in outcome.out
 
 
+@pytest.mark.thorough
 @exercises("export", "--end-to-end")
 def test_export_from_end_to_end(small_config, weights, tool, tmp_path):
     onnx = pytest.importorskip("onnx")
@@ -610,6 +619,7 @@ def test_predict_a_video(small_config, small_streets, weights, tool, tmp_path):
     assert (video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)) == (2, 3)
 
 
+@pytest.mark.thorough
 @exercises("predict", "--engine")
 def test_predict_with_an_exported_file(small_config, small_streets, weights, tool, tmp_path):
     pytest.importorskip("onnx")
@@ -638,6 +648,7 @@ def authors_file(network: str, folder: Path) -> Path:
     return folder / "authors.pth"
 
 
+@pytest.mark.thorough
 @exercises("convert_checkpoint", "--num-classes", "--keep-auxiliary")
 def test_convert(tool, tmp_path):
     source = authors_file("lednet_official", tmp_path)

@@ -269,6 +269,7 @@ def test_what_cannot_be_done_is_one_line(predict, film, tmp_path, source, out, o
     assert {path: path.read_bytes() for path in tmp_path.glob("*.*") if path.suffix != ".py"} == before
 
 
+@pytest.mark.thorough
 def test_ids_and_certainty_as_pictures(predict, images, tmp_path):
     for form in ("ids", "color", "confidence", "entropy"):
         assert predict(images / "a.png", "--as", form, out=tmp_path / form).status == 0

@@ -71,6 +71,7 @@ def test_a_run_that_ends_early_leaves_its_weights_and_records(small_config, tmp_
     assert not (tmp_path / "run" / "iter_6.pth").exists()
 
 
+@pytest.mark.thorough
 def test_pictures_change_nothing_and_show_input_truth_and_prediction(
     small_config, tmp_path, one_thread, monkeypatch
 ):
@@ -93,6 +94,7 @@ def test_pictures_change_nothing_and_show_input_truth_and_prediction(
     assert np.array_equal(drawn[:, pixels.shape[1] : 2 * pixels.shape[1]], overlay(pixels, truth, palette))
 
 
+@pytest.mark.thorough
 def test_accumulated_gradients_are_those_of_a_batch_of_both(small_streets, tmp_path, one_thread):
     choice = Choice("dabnet", "streets", "common+accumulate")
     options = {

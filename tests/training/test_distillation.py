@@ -97,6 +97,7 @@ def test_it_resumes_to_the_same_bits_and_leaves_a_plain_network(
     assert not all(torch.equal(theirs[name], alone[name]) for name in alone)
 
 
+@pytest.mark.thorough
 def test_another_teacher_does_not_continue_a_run(teacher, small_streets, tmp_path):
     choice = Choice("lednet", "streets", "common+distill")
     options = {**small(choice, small_streets, iterations=1), **teacher}

@@ -32,6 +32,7 @@ def test_the_folder_is_that_of_the_dataset_and_the_configs():
     assert data_root == STREETS
 
 
+@pytest.mark.thorough
 def test_a_training_works_from_nothing(quick_config, made, tool):
     config = quick_config("train_cfg = dict(max_iters=1, val_interval=1)", data=STREETS)
     done = tool("train", config, "--work-dir", "run")

@@ -144,6 +144,7 @@ def test_weights_that_are_not_finite_are_not_saved(small_config, tmp_path, tool)
     assert [path.name for path in checkpoints_of(tmp_path / "run")] == ["iter_2.pth"]
 
 
+@pytest.mark.thorough
 def test_a_full_disk_ends_in_a_line_and_leaves_the_earlier_checkpoints(
     small_config, tmp_path, tool, monkeypatch
 ):
@@ -318,6 +319,7 @@ def test_a_record_names_the_file_of_its_weights_and_no_other(begun, quick_config
     assert (record.details["checkpoint"], record.provenance.checkpoint_sha256) == (None, None)
 
 
+@pytest.mark.thorough
 def test_files_of_a_user_in_a_work_folder_stay_as_they_are(quick_config, tmp_path, one_thread):
     config = quick_config("train_cfg = dict(max_iters=1, val_interval=1)")
     run, mine = tmp_path / "run", tmp_path / "mine.txt"
@@ -376,6 +378,7 @@ def test_a_work_folder_that_is_a_file(small_config, tmp_path, tool):
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.thorough
 def test_the_config_beside_the_run_stays_as_it_was_written(quick_config, tmp_path, one_thread):
     config = quick_config("train_cfg = dict(max_iters=1)", "# a remark of mine")
     train(config, work_dir=tmp_path)
@@ -389,6 +392,7 @@ def test_a_launcher_that_did_not_start_the_process(quick_config, tmp_path, tool,
     assert "--launcher pytorch: this process was not started by torchrun (RANK" in outcome.err
 
 
+@pytest.mark.thorough
 def test_the_speed_counts_training_alone(quick_config, tmp_path, one_thread, monkeypatch):
     config = quick_config("train_cfg = dict(max_iters=4, val_interval=1)")
 

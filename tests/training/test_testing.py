@@ -133,6 +133,7 @@ def reference(config, checkpoint, folder):
     return matrices
 
 
+@pytest.mark.thorough
 def test_augmentation_averages_scales_and_mirrored_images(
     small_config, small_streets, checkpoint, tool, tmp_path
 ):
@@ -179,6 +180,7 @@ def test_pipelines_are_augmented_whatever_their_order():
         assert augmented([*prepare, last]) == [*prepare, last]
 
 
+@pytest.mark.thorough
 def test_every_image_is_written_beside_its_prediction(
     small_config, small_streets, checkpoint, tool, tmp_path
 ):
@@ -462,6 +464,7 @@ def darkening(monkeypatch) -> list:
     return done
 
 
+@pytest.mark.thorough
 def test_each_corruption_has_a_record_and_is_measured_once(
     small_config, checkpoint, tool, tmp_path, darkening, monkeypatch
 ):
