@@ -14,7 +14,7 @@ import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch 
 # isort: split
 import pytest
 import torch
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from mmseg.visualization import SegLocalVisualizer
 
 from lednet_mm.datasets.streets import generate_streets
@@ -36,9 +36,10 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True)
 def _nothing_of_mmengine_outlives_its_test():
-    """Forget MMEngine's loggers and visualizers, which keep the terminal and folder of an earlier test.
+    """Forget MMEngine's loggers, visualizers and message hubs: the terminal, folder and log of earlier tests.
 
-    They are forgotten before the test too, because one of its fixtures may have run a command.
+    They are forgotten before the test too, because one of its fixtures may have run a command. Trainings of
+    one name in the same second would share a hub.
     """
     _forget()
     yield
@@ -47,6 +48,7 @@ def _nothing_of_mmengine_outlives_its_test():
 
 def _forget() -> None:
     MMLogger._instance_dict.clear()
+    MessageHub._instance_dict.clear()
     SegLocalVisualizer._instance_dict.clear()
 
 
