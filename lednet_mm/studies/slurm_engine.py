@@ -31,6 +31,7 @@ REQUEUES = 10_000
 GONE_SECONDS = 20.0
 """Seconds after which a job that is missing from the queue and has written no outcome counts as lost."""
 OUTCOME = TypeAdapter(Outcome)
+LOG_LEVEL = "SUBMITIT_LOG_LEVEL"
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,22 @@ class SlurmOptions:
 def import_submitit() -> Any:
     """Import submitit.
 
+    Left to itself, its import configures the logging of the whole process, which closes the handlers of
+    others. Jobs still log as submitit does.
+
     Raises:
         InputError: it is not installed.
     """
+    level = os.environ.get(LOG_LEVEL)
+    os.environ[LOG_LEVEL] = "NOCONFIG"
     try:
         import submitit
     except ImportError:
         raise InputError("--engine slurm needs submitit: pip install -e '.[slurm]'") from None
+    finally:
+        del os.environ[LOG_LEVEL]
+        if level is not None:
+            os.environ[LOG_LEVEL] = level
     return submitit
 
 

@@ -35,6 +35,26 @@ def test_without_submitit_there_is_one_clear_line(monkeypatch):
         import_submitit()
 
 
+def test_the_logging_of_the_process_stays_as_it_is():
+    pytest.importorskip("submitit")
+    program = """
+import logging
+
+from lednet_mm.studies.slurm_engine import import_submitit
+
+class Kept(logging.StreamHandler):
+    def close(self):
+        print("closed")
+
+handler = Kept()
+import_submitit()
+print("imported")
+"""
+    command = [sys.executable, "-c", program]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert outcome.stdout.split() == ["imported", "closed"]  # it is closed when the process ends
+
+
 def test_without_slurm_there_is_one_clear_line(tmp_path, monkeypatch):
     pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", str(tmp_path))
