@@ -7,6 +7,7 @@ sleep.
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -74,6 +75,18 @@ def prepare() -> None:
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # 5 reports every start and stop of a profile
     for noise in NOISE:
         warnings.filterwarnings("ignore", message=noise)
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Collect no garbage: that would disturb a timing, and search objects that stay again and again."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 @contextmanager

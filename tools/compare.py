@@ -89,8 +89,8 @@ def show(found: TwoGroups) -> None:
 
     columns = found.table.shown()
     table = Table(*(one_line(column.header) for column in columns), title=one_line(found.table.title))
-    for row in found.table.rows:
-        table.add_row(*(one_line(column.text(row)) for column in columns))
+    for texts in found.table.row_texts(columns):
+        table.add_row(*map(one_line, texts))
     make_console().print(table)
     for note in found.table.notes:
         print(one_line(note))

@@ -190,6 +190,7 @@ def end_to_end(trained: Trained, arguments: argparse.Namespace) -> tuple[CameraE
         InputError: the pipeline or the network cannot be exported, or the classes differ too much.
     """
     import torch
+    from torch import nn
 
     from lednet_mm.deployment.camera import (
         CameraIds,
@@ -205,17 +206,18 @@ def end_to_end(trained: Trained, arguments: argparse.Namespace) -> tuple[CameraE
 
     config, channels, shape = trained.config, trained.channels, tuple(arguments.shape)
     cpu = torch.device("cpu")
-    of_checkpoint = Predictor(config, arguments.checkpoint, cpu)
-    predictor: ScorePredictor = of_checkpoint
-    deployed = arguments.deployed or arguments.int8
-    camera = FromCamera(trained.form(deployed), config, channels, of_checkpoint.model.align_corners)
-    ids = CameraIds(camera, predictor.threshold)
-    make, facts = traced_whole(ids, channels), trained.facts(deployed)
+    form = nn.Identity() if arguments.int8 else trained.form(arguments.deployed)
+    camera = FromCamera(form, config, channels, trained.align_corners)
+    predictor: ScorePredictor
     if arguments.int8:
         _, content = network_alone(trained, arguments, camera.network_size(*shape))
         file = parse_onnx(arguments.out, content)
         predictor = DeployedPredictor(config, FileRunner(file, "onnxruntime", torch.get_num_threads(), cpu))
-        make, facts = built_around(content, ids, channels), dict(file.facts)
+        make, facts = built_around(content, CameraIds(camera, predictor.threshold)), dict(file.facts)
+    else:
+        predictor = Predictor(config, arguments.checkpoint, cpu)
+        make = traced_whole(CameraIds(camera, predictor.threshold))
+        facts = trained.facts(arguments.deployed)
     exported = export_camera(
         make,
         shape=shape,

@@ -28,9 +28,9 @@ FRAME_AXES = {"image": {0: "height", 1: "width"}, "ids": {0: "height", 1: "width
 """The axes of a camera's image and of its class ids whose sizes can be free."""
 
 
-MakeFile = Callable[[tuple[int, int], bool], bytes]
-"""Returns the content of a file, image (H, W, C) uint8 -> class ids (H, W) uint8, for an image's height and
-width, and for whether other sizes are to be possible too."""
+MakeFile = Callable[[Tensor, bool], bytes]
+"""Returns the content of a file, image (H, W, C) uint8 -> class ids (H, W) uint8, for an image, and for
+whether images of other sizes are to be possible too."""
 
 
 def resize_as_opencv(images: Tensor, size: tuple[Any, Any]) -> Tensor:
@@ -187,33 +187,25 @@ class _After(nn.Module):
         return self.ids.classes(self.ids.camera.resized(logits, image[None]))[0]
 
 
-def traced_whole(ids: CameraIds, channels: int) -> MakeFile:
-    """Return a function that traces a network together with its pre- and postprocessing.
+def traced_whole(ids: CameraIds) -> MakeFile:
+    """Return a function that traces a network together with its pre- and postprocessing."""
 
-    Args:
-        ids: images (N, H, W, C) uint8 -> class ids (N, H, W) uint8.
-        channels: number of channels of the images.
-    """
-
-    def make(shape: tuple[int, int], dynamic: bool) -> bytes:
-        image = torch.from_numpy(_as_input(picture(*shape), channels))
+    def make(image: Tensor, dynamic: bool) -> bytes:
         return trace_to_onnx(_OneImage(ids).eval(), image, dynamic=dynamic, axes=FRAME_AXES)
 
     return make
 
 
-def built_around(network: bytes, ids: CameraIds, channels: int) -> MakeFile:
+def built_around(network: bytes, ids: CameraIds) -> MakeFile:
     """Return a function that puts pre- and postprocessing around an exported network.
 
     Args:
         network: content of an ONNX file, which may be INT8: images (N, C, H, W) from 0 to 255 -> logits
             (N, classes, H, W).
         ids: pre- and postprocessing; the network in it is not used.
-        channels: number of channels of the images.
     """
 
-    def make(shape: tuple[int, int], dynamic: bool) -> bytes:
-        image = torch.from_numpy(_as_input(picture(*shape), channels))
+    def make(image: Tensor, dynamic: bool) -> bytes:
         before, after = _Before(ids.camera).eval(), _After(ids).eval()
         with torch.no_grad():
             prepared = before(image)
@@ -309,7 +301,8 @@ def export_camera(
     for dynamic in (True, False):
         compared = [shape, (width, height) if height != width else (height, 2 * width)]
         try:
-            content = make(shape, dynamic)
+            first = torch.from_numpy(_as_input(picture(*shape), channels))
+            content = make(first, dynamic)
             session = open_session(content)
             sizes = tuple(compared if dynamic else compared[:1])
             differing = 0.0

@@ -121,16 +121,18 @@ def table_part(table: Table, sources: Sources) -> Part:
     kept = list(dict.fromkeys(c.source for c in columns if c.source and c.source in table.frame))
     cited = list(dict.fromkeys(c.cites for c in columns if c.cites and c.cites in table.frame))
     rows = []
-    for i, (label, row) in enumerate(zip(table.frame.index, table.rows, strict=True)):
-        texts = [table.texts[c][i] for c in columns]
+    for label, row, texts in zip(table.frame.index, table.rows, table.row_texts(columns), strict=True):
         rows.append(
             {
-                "values": [cell_value(c, row, text) for c, text in zip(columns, texts, strict=True)],
+                "values": [
+                    cell_number(c, row) if c.numeric else text or None
+                    for c, text in zip(columns, texts, strict=True)
+                ],
                 "texts": texts,
                 "sources": [sources.numbers(row[key]) for key in kept],
                 "cites": [None if is_missing(row[key]) else str(row[key]) for key in cited],
-                "extras": {k: c.extra(row) for k, c in enumerate(columns) if c.extra},
-                "best": [k for k, c in enumerate(columns) if (label, c.key) in table.best],
+                "extras": {i: c.extra(row) for i, c in enumerate(columns) if c.extra},
+                "best": [i for i, c in enumerate(columns) if (label, c.key) in table.best],
             }
         )
     pinned = next((c.key for c in columns if c.always), None)
@@ -155,18 +157,10 @@ def table_part(table: Table, sources: Sources) -> Part:
     }
 
 
-def cell_value(column: Column, row: Mapping[str, Any], text: str = "") -> Any:
-    """Return the value by which a cell is sorted or at which a point is drawn; None for an empty cell.
-
-    Args:
-        column: column of the cell.
-        row: row of the cell.
-        text: text of the cell, by which columns of words are sorted.
-    """
+def cell_number(column: Column, row: Mapping[str, Any]) -> float | None:
+    """Return the number by which a cell is sorted or at which a point is drawn; None for an empty cell."""
     value = row[column.key]
-    if is_missing(value):
-        return None
-    return _short(float(value / column.scale)) if column.numeric else text or None
+    return None if is_missing(value) else _short(float(value / column.scale))
 
 
 def _short(value: float) -> float:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 
+from lednet_mm.environment import without_garbage_collection
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import read_regular
 from lednet_mm.record_format import Name, Record, Run, one_or_several
@@ -137,7 +136,7 @@ def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) 
     shared: dict[Any, Any] = {}
     unchecked = 0
     results = zip(files, map_in_processes(_read, files), strict=True)
-    with _no_garbage():
+    with without_garbage_collection():  # the records stay
         for path, result in tracked(results, "reading records", total=len(files)):
             if isinstance(result, str):
                 problems[path] = result
@@ -164,18 +163,6 @@ def read_evidence(folders: Sequence[str | Path], out: str | Path | None = None) 
     notes += _notes_of_dates(ordered)
     title = _title(folders, studies, problems)
     return Evidence(tuple(ordered), paths, studies, problems, title, tuple(notes))
-
-
-@contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Make objects that stay: garbage collections would go through all of them again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _notes_of_dates(ordered: Sequence[Record]) -> list[str]:

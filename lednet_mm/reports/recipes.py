@@ -26,13 +26,8 @@ def recipe_of(text: str) -> str | None:
         The optimiser, the length of the training, the batch size and the image size, followed by eight digits
         of the recipe's sha256. None if the config has no training.
     """
-    begun = list(BEGINNING.finditer(text))
-    ends = [*(found.start() for found in begun[1:]), len(text)]
-    sections = {
-        found[1]: text[found.end() : end]
-        for found, end in zip(begun, ends, strict=True)
-        if found[1] in {*PARTS, *MAY_BE_PARTS}
-    }
+    _, *pieces = BEGINNING.split(text)
+    sections = dict(zip(pieces[::2], pieces[1::2], strict=True))
     if "train_cfg" not in sections:
         return None
     present = [part for part in MAY_BE_PARTS if part in sections]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, cast
@@ -97,6 +97,15 @@ class Table:
         """The texts of all cells in each column that has a value in any row."""
         return {column: [column.text(row) for row in self.rows] for column in self.shown(page=True)}
 
+    def row_texts(self, columns: Sequence[Column]) -> list[list[str]]:
+        """Return the texts of each row.
+
+        Args:
+            columns: columns of the texts, among those that :meth:`shown` returns.
+        """
+        by_column = [self.texts[column] for column in columns]
+        return [[texts[i] for texts in by_column] for i in range(len(self.frame))]
+
     def shown(self, *, page: bool = False) -> tuple[Column, ...]:
         """Return the columns that have a value in any row.
 
@@ -125,12 +134,12 @@ def is_missing(value: Any) -> bool:
 def _cells(table: Table, bold: Callable[[str], str], escape: Callable[[str], str]) -> list[list[str]]:
     columns = table.shown()
     cells = []
-    for i, label in enumerate(table.frame.index):
-        texts = [escape(table.texts[c][i]) for c in columns]
+    for label, texts in zip(table.frame.index, table.row_texts(columns), strict=True):
+        escaped = map(escape, texts)
         cells.append(
             [
                 bold(text) if text and (label, c.key) in table.best else text
-                for c, text in zip(columns, texts, strict=True)
+                for c, text in zip(columns, escaped, strict=True)
             ]
         )
     return cells

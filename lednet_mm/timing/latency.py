@@ -9,7 +9,6 @@ settled, both up to a limit. A row that is still unsettled then is marked unstab
 
 from __future__ import annotations
 
-import gc
 import random
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from scipy import stats
 
+from lednet_mm.environment import without_garbage_collection
 from lednet_mm.statistics import median_interval
 
 UNSTABLE = 0.05
@@ -201,9 +201,7 @@ def measure(
     def spent() -> float:
         return sum(r["seconds"] for r in readings if r["counts"])
 
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with without_garbage_collection():
         read()
         start = perf_counter()
         while True:
@@ -237,9 +235,6 @@ def measure(
             advance(min(max(share, waited), 1.0))
             if waited >= 1 or (share >= 1 and not any(map(_unsettled, chosen(False).values()))):
                 break
-    finally:
-        if collecting:
-            gc.enable()
     enough = max(rounds() / min_samples, spent() / budget) >= 0.5
     for reading in readings:
         reading["counts"] = reading["counts"] or not enough

@@ -125,6 +125,12 @@ class Trained:
         """The number of channels that the network takes."""
         return input_channels(self.network)
 
+    @property
+    def align_corners(self) -> bool:
+        """How its segmentor resizes logits."""
+        segmentor: Any = self.network.model
+        return bool(segmentor.align_corners)
+
     def form(self, deployed: bool) -> nn.Module:
         """Return the network, or its deployment form.
 

@@ -43,6 +43,13 @@ def resized(step: str) -> tuple[str, ...]:
     )
 
 
+def as_taken(image: np.ndarray, lines: tuple[str, ...]) -> np.ndarray:
+    """Return a BGR image as the file of a config with these lines takes it: grey, or RGB."""
+    if lines == GREY:
+        return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[:, :, None]
+    return np.ascontiguousarray(image[:, :, ::-1])
+
+
 RATIO = resized("dict(type='Resize', scale=(96, 64), keep_ratio=True)")
 
 
@@ -129,10 +136,7 @@ def test_the_file_gives_what_the_checkpoint_predicts(
         for size in ((75, 130), (64, 128), (90, 61)):
             image = picture(*size)
             expected = predictor.predict_loaded(predictor.frame(image, "a")).ids
-            given = image[:, :, ::-1]
-            if lines == GREY:
-                given = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[:, :, None]
-            found = file(np.ascontiguousarray(given))
+            found = file(as_taken(image, lines))
             assert (found.dtype, found.shape) == (np.uint8, size)
             assert (found == expected).mean() > 0.997  # near ties may fall either way
 
@@ -159,10 +163,7 @@ def test_an_int8_file_gives_what_the_int8_network_predicts(lines, small_config, 
     for size in ((64, 128), (75, 130), (90, 61)):
         image = picture(*size)
         expected = predictor.predict_loaded(predictor.frame(image, "a")).ids
-        given = image[:, :, ::-1]
-        if lines == GREY:
-            given = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[:, :, None]
-        assert (run(np.ascontiguousarray(given)) == expected).mean() > 0.997  # near ties may fall either way
+        assert (run(as_taken(image, lines)) == expected).mean() > 0.997  # near ties may fall either way
 
 
 class Mean(nn.Module):
@@ -179,7 +180,7 @@ class Mean(nn.Module):
 
 def test_a_file_that_differs_is_not_exported(small_config):
     ids = CameraIds(FromCamera(Mean(), load_config(small_config()), 3, False))
-    make = traced_whole(ids, 3)
+    make = traced_whole(ids)
     with pytest.raises(InputError, match=r"not exported: .*% of the pixels have another class"):
         export_camera(make, shape=(16, 24), channels=3, expected=lambda image: image[..., 0] % 2, metadata={})
 
@@ -219,7 +220,7 @@ def test_a_whole_file_cannot_be_tested(small_config, weights, tool, tmp_path):
 
 def test_images_of_more_channels_are_refused(small_config):
     config = load_config(small_config())
-    make = traced_whole(CameraIds(FromCamera(Mean(), config, 3, False)), 4)
+    make = traced_whole(CameraIds(FromCamera(Mean(), config, 3, False)))
     with pytest.raises(InputError, match="images of 4 channels are not those of a camera"):
         export_camera(make, shape=(16, 16), channels=4, expected=lambda image: image[..., 0], metadata={})
 

@@ -22,7 +22,7 @@ from lednet_mm.reports.drawing import (
     set_note,
     set_title,
 )
-from lednet_mm.reports.parts import Part, Sources, cell_value
+from lednet_mm.reports.parts import Part, Sources, cell_number
 from lednet_mm.reports.sections.results import Results
 from lednet_mm.reports.sections.section import Section
 from lednet_mm.reports.summary import network_name
@@ -88,7 +88,7 @@ class Tradeoff(Section):
             "recipe": None if is_missing(row["recipe"]) else row["recipe"],
             "seeds": int(row["seeds"]),
             "values": [
-                *(cell_value(column, row) for column in columns),
+                *(cell_number(column, row) for column in columns),
                 *(None if is_missing(iou) else float(f"{iou:.6g}") for iou in by_class),
             ],
             "bars": [None if is_missing(bar) else float(f"{bar:.6g}") for bar in bars],
