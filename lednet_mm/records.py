@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import math
 import os
 import platform
 import secrets
@@ -23,7 +24,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 from pydantic_core import from_json
 
@@ -77,19 +77,20 @@ LIBRARIES = {
 
 def plain(value: Any) -> Any:
     """Convert NumPy and tensor values, tuples and mappings to JSON's types; NaN becomes None."""
-    if value is None or type(value) in (int, bool):  # most values are, and the checks below take longer
+    kind = type(value)
+    if value is None or kind is int or kind is bool:  # frequent types come first, for speed
         return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, str):
         return _encodable(value)
+    if kind is list:
+        return [plain(item) for item in value]
     if isinstance(value, Mapping):
         return {_encodable(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
         return [plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
+    return plain(value.tolist()) if hasattr(value, "tolist") else value
 
 
 def _encodable(text: str) -> str:
@@ -303,14 +304,16 @@ def find_records(folders: Iterable[str | Path]) -> list[Path]:
     These are the ``.json`` files in folders named ``records``. Pipes and devices are included, so that
     reading them reports what they are.
     """
-    found = {path for folder in folders if Path(folder).is_dir() for path in find_files(folder, ".json")}
-    found = {path for path in found if path.parent.name == "records"}
-    for folder in {path.parent for path in found}:
-        with os.scandir(folder) as entries:
+    found = [path for folder in folders if Path(folder).is_dir() for path in find_files(folder, ".json")]
+    records = []
+    for place in {path.parent for path in found}:
+        if place.name != "records":
+            continue
+        with os.scandir(place) as entries:
             named = [entry for entry in entries if entry.name.lower().endswith(".json")]
-            odd = [entry for entry in named if not entry.is_dir() and not entry.name.startswith(".")]
-            found.update(folder / entry.name for entry in odd)
-    return sorted(found, key=lambda path: path.parts)  # as paths are sorted, but faster
+            files = [entry.name for entry in named if not entry.is_dir() and not entry.name.startswith(".")]
+        records += [place / name for name in files]
+    return sorted(records, key=lambda path: path.parts)  # as paths are sorted, but faster
 
 
 def read_records(folders: Iterable[str | Path]) -> tuple[list[Record], dict[Path, str]]:

@@ -359,6 +359,25 @@ def test_a_long_table_is_built_when_it_comes_near_the_window(browser, tmp_path):
     tab.close()
 
 
+def test_a_plot_of_many_points_is_drawn_when_it_comes_near_the_window(browser, tmp_path):
+    for i in range(101):
+        write_record(accuracy("lednet", f"variant{i}", quality=0.5), tmp_path / "runs")
+        write_record(train("lednet", f"variant{i}", curve=[[10, 40], [20, 50]]), tmp_path / "runs")
+        write_record(failure(f"network{i}"), tmp_path / "runs")
+    path = tmp_path / "index.html"
+    path.write_text(page_of(tmp_path / "runs", TITLE), encoding="utf-8")
+    tab = browser.new_page()
+    tab.goto(path.as_uri())
+    tab.locator("html[data-ready=yes]").wait_for(state="attached")
+    lines = "report.charts.learning_curves.data.datasets.length"
+    assert tab.evaluate(lines) == 0
+    tab.get_by_role("button", name="theme").click()
+    assert tab.evaluate(lines) == 0  # the theme changes what has been drawn
+    tab.locator("#learning_curves canvas").scroll_into_view_if_needed()
+    until(tab, f"{lines} === 101")
+    tab.close()
+
+
 HOSTILE = "<img src=x onerror=document.title='ran'>"
 
 

@@ -68,7 +68,10 @@ const dialog = document.getElementById("dialog");
 document.getElementById("dialog-close").addEventListener("click", () => dialog.close());
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
-report.data.sections.forEach(addSection);
 chooseTheme();
+report.data.sections.forEach(addSection);
 [...waiting.keys()].filter(isInWindow).forEach(buildWaiting);
-Promise.all(report.built).then(() => { document.documentElement.dataset.ready = "yes"; });
+Promise.all(report.built).then(() => {
+  watchWaiting();
+  document.documentElement.dataset.ready = "yes";
+});

@@ -61,6 +61,14 @@ const marks = {
   },
 };
 
+// A plot is drawn again when the theme changes.
+function drawWhenNear(canvas, size, draw) {
+  buildWhenNear(canvas, size, () => {
+    draw();
+    report.redraw.push(draw);
+  });
+}
+
 function choices(label, options, selected) {
   const made = element("select", { "aria-label": label });
   options.forEach(([value, text]) => made.append(element("option", { value, ...(value === selected ? { selected: "" } : {}) }, text)));
@@ -165,7 +173,7 @@ function addScatter(section, { axes, points, across, up }) {
   });
   for (const input of [x, y, where, log, front]) input.addEventListener("change", draw);
   report.charts[section.name] = chart;
-  report.redraw.push(draw);
+  drawWhenNear(canvas, points.length, draw);
 }
 
 function addLines(section, { x, y, groups }) {
@@ -246,5 +254,5 @@ function addLines(section, { x, y, groups }) {
   });
   where.addEventListener("change", draw);
   report.charts[section.name] = chart;
-  report.redraw.push(draw);
+  drawWhenNear(canvas, groups.flatMap((group) => group.lines.flatMap((line) => line.points)).length, draw);
 }

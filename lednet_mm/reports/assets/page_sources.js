@@ -1,7 +1,7 @@
 "use strict";
 // Functions that all parts share, and the dialog that shows the sources of a number.
 
-// `charts` are drawn again when the theme changes; `built` are promises of parts that are drawn later.
+// `redraw` has the functions that draw plots again; `built` are promises of tables that are not finished yet.
 const report = { data: JSON.parse(document.getElementById("data").textContent), tables: {}, charts: {}, built: [], redraw: [] };
 
 function element(tag, attributes = {}, ...children) {
@@ -17,15 +17,23 @@ function element(tag, attributes = {}, ...children) {
 
 // ---- parts that are built when they come near the window ----
 
+// A part with more rows or points is built only when it comes near the window: a thousand take a third of a second.
+const MANY = 200;
+
 const waiting = new Map(); // from the element that is observed to the function that fills it
 const observer = new IntersectionObserver(
   (entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => buildWaiting(target)),
   { rootMargin: "800px" },
 );
 
-function buildWhenNear(target, build) {
-  waiting.set(target, build);
-  observer.observe(target);
+function buildWhenNear(target, size, build) {
+  if (size > MANY) waiting.set(target, build);
+  else build();
+}
+
+// To be called when the parts that do not wait have their height, as they move the others.
+function watchWaiting() {
+  for (const target of waiting.keys()) observer.observe(target);
 }
 
 function buildWaiting(target) {

@@ -169,9 +169,6 @@ function definition(table, column, i) {
 
 const TALL = "min(70vh, 640px)";
 
-// A longer table is built only when it comes near the window, because a thousand rows take a third of a second.
-const MANY_ROWS = 200;
-
 function download(name, table) {
   // A spreadsheet would compute text that begins like this; numbers may be negative.
   const plain = (value) => (typeof value === "string" && /^[=+\-@]/.test(value) ? `'${value}` : String(value ?? ""));
@@ -226,9 +223,6 @@ function addTable(place, table) {
     });
     report.tables[name] = made;
   };
-  if (table.rows.length <= MANY_ROWS) build();
-  else {
-    target.style.minHeight = TALL; // the page keeps its length when the table is built
-    buildWhenNear(target, build);
-  }
+  if (table.rows.length > MANY) target.style.minHeight = TALL; // the page keeps its length when the table is built
+  buildWhenNear(target, table.rows.length, build);
 }
