@@ -90,6 +90,7 @@ def test_other_pixels_than_the_published_ones_are_noticed(tmp_path: Path) -> Non
     assert differing_splits(make_camvid(tmp_path)) == folders
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs data/camvid")
 def test_the_published_pixels_are_known() -> None:
     assert differing_splits(REAL) == []

@@ -48,6 +48,8 @@ class NetworkTest:
             all.
         giant: whether filling the parameters takes seconds; then only the smallest case in evaluation mode
             runs here, and ``tools/verify_parity.py`` runs the others.
+        long_parity: whether parity takes more than two seconds, although the network is not built smaller for
+            other tests; ``make test`` leaves it out, as it does with giants and with what ``narrow`` names.
         sibling: whether another class tests a network of the same code that differs in numbers alone; then
             all but parity and the rehearsal for GPUs runs with ``-m slow`` only.
     """
@@ -60,6 +62,7 @@ class NetworkTest:
     kept_norms: int = 0
     largest: int = 4 * 128 * 128
     giant: bool = False
+    long_parity: bool = False
     sibling: bool = False
     num_classes = 11
 

@@ -7,3 +7,4 @@ class TestLiteSeg(NetworkTest):
     """As released, with MobileNetV2."""
 
     vector = "liteseg_mobilenet"
+    long_parity = True

@@ -15,6 +15,7 @@ class TestMobileNetV2Plus(NetworkTest):
     """With ASPP."""
 
     vector = "mobilenetv2plus"
+    long_parity = True
     kept_norms = 3
 
 
@@ -22,6 +23,7 @@ class TestRFMobileNetV2Plus(NetworkTest):
     """With the receptive-field block."""
 
     vector = "rfmobilenetv2plus"
+    long_parity = True
     kept_norms = 7
 
 
@@ -29,6 +31,7 @@ class TestMobileNetV2Share(NetworkTest):
     """On the quarters of the image."""
 
     vector = "mobilenetv2share"
+    long_parity = True
     kept_norms = 3
 
 

@@ -9,6 +9,7 @@ class TestSegNeXtT(MMSegmentationTest):
     """MMSegmentation's, whose head begins from fixed bases."""
 
     vector = "segnext_t"
+    long_parity = True
     network = "segnext_t"
     mmseg_config = "segnext/segnext_mscan-t_1xb16-adamw-160k_ade20k-512x512.py"
     millions = 4.26

@@ -12,6 +12,7 @@ class TestSQNet(NetworkTest):
     """As in Efficient-Segmentation-Networks."""
 
     vector = "sqnet"
+    long_parity = True
     size = (32, 48)
 
 
