@@ -1,6 +1,6 @@
 """Quantise every network to INT8, and measure how far its logits are from those of fp32.
 
-python benchmarks/int8_networks.py [NETWORK ...] [--dataset camvid] [--shape 128 192]
+python -m benchmarks.int8_networks [NETWORK ...] [--dataset camvid] [--shape 128 192]
 
 Weights and images are filled by the rule of the reference vectors. So this says whether a network quantises,
 on which engines, and how much it amplifies the rounding to 8 bits. It says nothing about accuracy: for that,
@@ -11,9 +11,6 @@ an engine may crash, and leaves a record. Networks with a record are not measure
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +20,7 @@ import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch 
 import torch
 from torch import Tensor
 
-from lednet_mm.catalog import network_files
+from benchmarks.each_network import ENDED, measure_alone, measure_missing, say
 from lednet_mm.checkpoints.filling import fill
 from lednet_mm.checkpoints.recording import list_state
 from lednet_mm.config import Choice, load_config, run_of
@@ -50,10 +47,6 @@ def image(name: str, channels: int, shape: Sequence[int]) -> Tensor:
 
 def measure(network: str, dataset: str, shape: tuple[int, int]) -> None:
     """Quantise one network, and print a line of JSON with what is known after each step."""
-
-    def say(**known: Any) -> None:
-        print("\n" + json.dumps(known), flush=True)
-
     say(step="building")
     choose_threads(sample_seconds=0.1)
     model = build_network(load_config(Choice(network, dataset, None, None)))
@@ -72,7 +65,7 @@ def measure(network: str, dataset: str, shape: tuple[int, int]) -> None:
             exported.content, [image(f"calibration {i}", channels, shape) for i in range(CALIBRATION)]
         )
     except (InputError, *REFUSALS) as error:
-        say(reason=describe_error(error), step="ended")
+        say(reason=describe_error(error), step=ENDED)
         return
     say(int8_bytes=len(content))
     tested = image("input", channels, shape)
@@ -85,31 +78,14 @@ def measure(network: str, dataset: str, shape: tuple[int, int]) -> None:
             say(**{f"{engine}_error": output_error(answer, expected)})
         except UnavailableError as error:
             say(**{f"{engine}_reason": str(error)})
-    say(step="ended")
+    say(step=ENDED)
 
 
-def in_a_process(network: str, dataset: str, shape: Sequence[int], seconds: float) -> dict[str, Any]:
-    """Measure one network in a process of its own; return what is known of it."""
-    words = [network, "--one", "--dataset", dataset, "--shape", *map(str, shape)]
-    try:
-        done = subprocess.run(
-            [sys.executable, __file__, *words], capture_output=True, text=True, timeout=seconds, check=False
-        )
-        printed, status = done.stdout, done.returncode
-        why = f"ended with status {status}" if status >= 0 else f"crashed by signal {-status}"
-    except subprocess.TimeoutExpired as error:
-        printed = error.stdout.decode() if isinstance(error.stdout, bytes) else error.stdout or ""
-        why = f"took more than {seconds:g} s"
-    known: dict[str, Any] = {}
-    for line in printed.splitlines():
-        if line.startswith("{"):
-            known |= json.loads(line)
-    step = known.pop("step", "starting")
+def explain(known: dict[str, Any], step: str, why: str) -> dict[str, Any]:
+    """Return what is known of a network, with the reason if its process has not come to the end."""
     if step in ENGINES:  # the engines after it may still work, but are not tried
-        known[f"{step}_reason"] = why
-    elif step != "ended":
-        known["reason"] = f"{step} {why}"
-    return known
+        return {**known, f"{step}_reason": why}
+    return known if step == ENDED else {**known, "reason": f"{step} {why}"}
 
 
 def keep(network: str, dataset: str, shape: Sequence[int], known: dict[str, Any], folder: str) -> None:
@@ -170,12 +146,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.one:
         measure(options.networks[0], options.dataset, tuple(options.shape))
         return
-    done = {record.run.network for record in read_records([options.work_dir])[0]}
-    for network in options.networks or sorted(network_files()):
-        if network not in done:
-            known = in_a_process(network, options.dataset, options.shape, options.timeout)
-            keep(network, options.dataset, options.shape, known, options.work_dir)
-            print(f"{network}: {json.dumps(known)}", file=sys.stderr)
+
+    def measured(network: str) -> dict[str, Any]:
+        words = [network, "--one", "--dataset", options.dataset, "--shape", *map(str, options.shape)]
+        known = explain(*measure_alone("benchmarks.int8_networks", words, options.timeout))
+        keep(network, options.dataset, options.shape, known, options.work_dir)
+        return known
+
+    measure_missing(options.networks, options.work_dir, measured)
     show(options.work_dir)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from mmengine.config import Config
@@ -107,6 +107,13 @@ def trace_to_onnx(
     return content.getvalue()
 
 
+class Exporter(Protocol):
+    """Makes the content of an ONNX file, unchecked, as :func:`trace_to_onnx` does."""
+
+    def __call__(self, network: nn.Module, images: Tensor, /, *, dynamic: bool) -> bytes:
+        """Return the content for images (N, C, H, W), whose sizes are free if it is dynamic."""
+
+
 @dataclass(frozen=True)
 class Export:
     """The result of an export.
@@ -143,6 +150,7 @@ def export_onnx(
     shape: tuple[int, int],
     scale: float = 1.0,
     metadata: Mapping[str, str] | None = None,
+    exporter: Exporter = trace_to_onnx,
 ) -> Export:
     """Make an ONNX file of a network, and check that ONNX Runtime gives PyTorch's output for it.
 
@@ -154,6 +162,7 @@ def export_onnx(
         shape: (height, width) of the first comparison, and of a fixed export.
         scale: factor of the random images for the comparison, 255 for a network that normalises them.
         metadata: entries of the file's ``metadata_props``.
+        exporter: function that makes the content of the file.
 
     Returns:
         The file's content and the results of the check.
@@ -172,7 +181,7 @@ def export_onnx(
     for dynamic in (True, False):
         compared = [first, other] if dynamic else [first]
         try:
-            content = trace_to_onnx(network, first, dynamic=dynamic)
+            content = exporter(network, first, dynamic=dynamic)
             session = open_session(content)
             errors = [_error(network, session, images) for images in compared]
         except Exception as fault:  # exporter and runtime raise classes that depend on their versions

@@ -1,0 +1,174 @@
+"""Export every network with both of PyTorch's exporters.
+
+python -m benchmarks.export_networks [NETWORK ...] [--dataset cityscapes] [--shape 64 96]
+
+The tracing exporter is the one that tools/export.py uses; the newer one captures the network with
+torch.export, and needs onnxscript. Both get the network with its initial weights, with the replacements of
+lednet_mm.deployment.exportable. The file of each is checked as tools/export.py checks it: against PyTorch,
+at the given size and with two images of another size. Every network runs in a process of its own with one
+thread, and leaves a record with the CPU seconds of each export. Networks with a record are not exported
+again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import time
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+from statistics import median
+from typing import Any
+
+import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
+
+# isort: split
+import onnx
+import torch
+from torch import Tensor, nn
+
+from benchmarks.each_network import ENDED, measure_alone, measure_missing, say
+from lednet_mm.config import Choice, load_config, run_of
+from lednet_mm.deployment.export import Exporter, export_onnx, trace_to_onnx
+from lednet_mm.deployment.exportable import any_size
+from lednet_mm.deployment.inference import Inference, build_network
+from lednet_mm.errors import InputError, run_command
+from lednet_mm.records import collect_provenance, new_record, read_records, write_record
+
+
+def capture_to_onnx(network: nn.Module, images: Tensor, /, *, dynamic: bool) -> bytes:
+    """Return a network as the content of an ONNX file, made by the exporter based on ``torch.export``."""
+    free = torch.export.Dim.DYNAMIC
+    with warnings.catch_warnings(), torch.no_grad(), any_size(network):
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            network,
+            (images,),
+            dynamo=True,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=({0: free, 2: free, 3: free},) if dynamic else None,
+            verbose=False,
+        )
+    content = io.BytesIO()
+    assert program is not None
+    program.save(content)
+    return content.getvalue()
+
+
+EXPORTERS: dict[str, Exporter] = {"tracing": trace_to_onnx, "newer": capture_to_onnx}
+FACTS = ("seconds", "nodes", "any_size")
+
+
+def measure(network: str, dataset: str, shape: tuple[int, int]) -> None:
+    """Export one network, and say what is known after each exporter."""
+    say(step="building")
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = Inference(build_network(load_config(Choice(network, dataset, None, None))))
+    for name, exporter in EXPORTERS.items():
+        say(step=name)
+        seconds = 0.0
+
+        def timed(*arguments: Any, exporter: Exporter = exporter, **options: Any) -> bytes:
+            nonlocal seconds
+            begin = time.process_time()
+            try:
+                return exporter(*arguments, **options)
+            finally:
+                seconds += time.process_time() - begin
+
+        try:
+            exported = export_onnx(model, shape=shape, exporter=timed)
+        except InputError as error:
+            say(**{f"{name}_seconds": seconds, f"{name}_reason": str(error)})
+            continue
+        nodes = len(onnx.load_from_string(exported.content).graph.node)
+        facts = dict(zip(FACTS, (seconds, nodes, exported.dynamic), strict=True))
+        say(**{f"{name}_{fact}": value for fact, value in facts.items()})
+        say(**{f"{name}_reason": exported.obstacle or ""})
+    say(step=ENDED)
+
+
+def keep(network: str, dataset: str, shape: Sequence[int], known: dict[str, Any], folder: str) -> None:
+    """Write the record of one network."""
+    run = run_of(load_config(Choice(network, dataset, None, None)))
+    run = run.model_copy(update={"variant": "exporters"})
+    values = {f"{name}_{fact}": known.get(f"{name}_{fact}") for name in EXPORTERS for fact in FACTS}
+    reasons = {f"{name}_reason": known.get(f"{name}_reason", "") for name in EXPORTERS}
+    details = {"shape": list(shape), "onnxscript": version("onnxscript"), **reasons}
+    write_record(new_record("benchmark", run, "", values, details, collect_provenance("cpu")), folder)
+
+
+def table(folder: str) -> str:
+    """Return all records in a folder as a Markdown table, below a summary."""
+    newest = {record.run.network: record for record in read_records([folder])[0]}
+    any_size = {name: sum(bool(r.values[f"{name}_any_size"]) for r in newest.values()) for name in EXPORTERS}
+    both = [r.values for r in newest.values() if all(r.values[f"{name}_any_size"] for name in EXPORTERS)]
+    ratios = [values["newer_seconds"] / values["tracing_seconds"] for values in both]
+    total = len(newest)
+    lines = [
+        "# PyTorch's two exporters",
+        "",
+        f"For images of any size, the tracing exporter works for {any_size['tracing']} of {total} networks, "
+        f"the newer one for {any_size['newer']} of {total}.",
+    ]
+    if ratios:
+        lines[-1] += (
+            f" Where both do, the newer one takes {min(ratios):.0f} to {max(ratios):.0f} times as long "
+            f"(median {median(ratios):.0f}), in CPU seconds of one thread."
+        )
+    lines += [
+        "",
+        "| network | tracing (s) | nodes | sizes | newer (s) | nodes | sizes | reason |",
+        "| :-- | --: | --: | :-- | --: | --: | :-- | :-- |",
+    ]
+    for network, record in sorted(newest.items()):
+        cells = [network]
+        for name in EXPORTERS:
+            seconds, nodes, free = (record.values[f"{name}_{fact}"] for fact in FACTS)
+            cells += [
+                "" if seconds is None else f"{seconds:.1f}",
+                "" if nodes is None else str(nodes),
+                "none" if nodes is None else "any" if free else "fixed",
+            ]
+        reasons = (record.details[f"{name}_reason"] for name in EXPORTERS)
+        shown = "; ".join(filter(None, reasons)).replace("|", "\\|")
+        lines.append(f"| {' | '.join(cells)} | {shown[:200]} |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Export the networks that have no record yet, and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="networks (default: all)")
+    parser.add_argument("--dataset", default="cityscapes", help="dataset, for the number of classes")
+    parser.add_argument("--shape", nargs=2, type=int, default=[64, 96], metavar=("H", "W"))
+    parser.add_argument("--timeout", type=float, default=900.0, help="seconds for each network (default 900)")
+    parser.add_argument("--work-dir", default="work_dirs/benchmarks/exporters", help="folder for records")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.one:
+        measure(options.networks[0], options.dataset, tuple(options.shape))
+        return
+    if find_spec("onnxscript") is None:
+        raise InputError("the newer exporter needs onnxscript: pip install onnxscript")
+
+    def measured(network: str) -> dict[str, Any]:
+        words = [network, "--one", "--dataset", options.dataset, "--shape", *map(str, options.shape)]
+        known, step, why = measure_alone("benchmarks.export_networks", words, options.timeout)
+        if step != ENDED:
+            known[f"{step if step in EXPORTERS else 'tracing'}_reason"] = f"{step} {why}"
+        keep(network, options.dataset, options.shape, known, options.work_dir)
+        return known
+
+    measure_missing(options.networks, options.work_dir, measured)
+    print(table(options.work_dir))
+
+
+if __name__ == "__main__":
+    run_command(main)
