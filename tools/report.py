@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# Several records are resampled at once, each in its own thread, so NumPy's BLAS must not start more threads.
+# Records are resampled in one process per core, so NumPy's BLAS must not start threads.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whether or not the package is installed
 

@@ -72,15 +72,17 @@ def write_report(
     files: dict[str, bytes] = {}
     for section in sections:
         files |= section.files()
-    folder.check(files)  # before the plots and predictions, which take long
-    plots = [plot for section in sections for plot in section.plots()]
-    for drawn in map_in_processes(lambda index: plots[index].files(), range(len(plots)), least=2, chunk=1):
-        files |= drawn
-    folder.check(files)
-    if page:
-        files[PAGE] = write_page(content, sections, folder.place).encode()
+    folder.check(files)  # before predictions and plots, which take long
+    remarks = [remark for section in sections for remark in section.remarks()]
+
+    def write_whole_page() -> dict[str, bytes]:
+        return {PAGE: write_page(content, sections, folder.place).encode()}
+
+    # The page takes longest and goes first, so that the other processes draw meanwhile.
+    makers = [*([write_whole_page] if page else []), *(section.draw for section in sections)]
+    for made in map_in_processes(lambda index: makers[index](), range(len(makers)), least=2, chunk=1):
+        files |= made
     changed = folder.write(files)
     written = tuple(folder.place / name for name in files)
-    remarks = (remark for section in sections for remark in section.remarks())
     notes = (*evidence.notes, *content.chosen.notes, *remarks)
     return Report(written, changed, len(evidence.records), evidence.problems, notes)

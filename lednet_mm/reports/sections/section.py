@@ -45,8 +45,12 @@ class Section:
         return {}
 
     def plots(self) -> Sequence[Drawn]:
-        """Return the plots for which there are data. This is called once."""
+        """Return the plots for which there are data."""
         return ()
+
+    def draw(self) -> dict[str, bytes]:
+        """Return the content of each file of the plots, by the file's name."""
+        return {name: content for plot in self.plots() for name, content in plot.files().items()}
 
     def parts(self, sources: Sources) -> Sequence[Part]:
         """Return the parts that the page shows, see :mod:`lednet_mm.reports.parts`.
@@ -59,7 +63,11 @@ class Section:
         return ()
 
     def remarks(self) -> Sequence[str]:
-        """Return a line for each thing that could not be shown, with the reason. This is called last."""
+        """Return a line for each thing that could not be shown, with the reason.
+
+        This is called before the plots and the page are made. What it computes need not be computed again
+        for them.
+        """
         return ()
 
 
