@@ -87,6 +87,11 @@ def for_plot(value: Any) -> str:
     return one_line(value).replace("$", r"\$")
 
 
+def fps_text(fps: float) -> str:
+    """Write frames per second with one decimal place, or with two digits if an image takes over a second."""
+    return f"{fps:.1f}" if fps >= 1 else f"{fps:.2g}"
+
+
 def variant_name(name: Any) -> Any:
     """Return a variant's name as it is today; records of earlier versions call the default "baseline"."""
     return DEFAULT if name == "baseline" else name

@@ -15,6 +15,7 @@ from lednet_mm.text import (
     for_markdown,
     for_markup,
     for_plot,
+    fps_text,
     is_name,
     one_line,
 )
@@ -92,3 +93,7 @@ def test_settings_of_the_command_line(capsys):
         with pytest.raises(SystemExit):
             parser.parse_args(["CONFIG", "--cfg-options", wrong])
         assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_slow_network_has_no_zero_frames_per_second():
+    assert [fps_text(fps) for fps in (0.0123, 0.96, 1.04, 123.456)] == ["0.012", "0.96", "1.0", "123.5"]

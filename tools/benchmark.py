@@ -17,7 +17,7 @@ from lednet_mm.errors import InputError, describe_os_error, run_command
 from lednet_mm.files import require_writable
 from lednet_mm.options import add_config, choices_of, positive
 from lednet_mm.terminal import make_console
-from lednet_mm.text import for_markup, one_line
+from lednet_mm.text import for_markup, fps_text, one_line
 from lednet_mm.timing.backends import ENGINES, TIMED, Backend, Row
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def show(timed: Latencies, title: str) -> None:
             f"{values['latency_ms_p50']:.2f}",
             f"{low:.2f} to {high:.2f}" if np.isfinite(low) else "",
             *(f"{values[f'latency_ms_{p}']:.2f}" for p in ("p90", "p99")),
-            f"{values['fps_p50']:.1f}",
+            fps_text(values["fps_p50"]),
             str(values["samples"]),
             f"{memory / 2**20:.0f}" if memory else "",
             "{:.2f} ({:.2f} to {:.2f})".format(*ratio) if np.isfinite(ratio[1]) else f"{ratio[0]:.2f}",

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from lednet_mm.text import fps_text
+
 IGNORE = 255
 
 
@@ -70,7 +72,7 @@ def with_scale(picture: np.ndarray, name: str) -> np.ndarray:
 def with_rate(picture: np.ndarray, rate: float) -> np.ndarray:
     """Write a number of frames per second into the corner of a picture, (H, W, 3) uint8 RGB."""
     picture = picture.copy()
-    text = f"{rate:.1f} FPS"
+    text = f"{fps_text(rate)} FPS"
     scale = max(0.4, min(1.2, picture.shape[1] / 800))
     (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     cv2.rectangle(picture, (0, 0), (width + 12, height + base + 10), (0, 0, 0), -1)

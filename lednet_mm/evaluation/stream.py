@@ -18,6 +18,7 @@ from lednet_mm.evaluation.prediction import ImagePredictor, Loaded, Prediction
 from lednet_mm.evaluation.video import USUAL_RATE, VideoReader
 from lednet_mm.files import write_atomically
 from lednet_mm.terminal import tracked
+from lednet_mm.text import fps_text
 
 RECENT = 30
 """Number of rounds over which the recent rate is taken."""
@@ -59,7 +60,7 @@ class StageClock:
         """Return the mean time of each stage and the rate of all together, in words."""
         each = ", ".join(f"{name} {1000 * s / self.rounds:.1f} ms" for name, s in self.seconds.items())
         rate = self.rounds / sum(self.seconds.values())
-        return f"mean of {self.rounds} images: {each}; together {rate:.1f} images per second"
+        return f"mean of {self.rounds} images: {each}; together {fps_text(rate)} images per second"
 
 
 class Source(Protocol):

@@ -13,6 +13,7 @@ import pandas as pd
 from lednet_mm.records import Record
 from lednet_mm.reports.runs import record_name
 from lednet_mm.statistics import median_interval
+from lednet_mm.text import fps_text
 from lednet_mm.timing.backends import TIMED
 
 VALUES = (
@@ -161,11 +162,6 @@ def fastest_resolved(rows: pd.DataFrame) -> int | None:
     ordered = known.sort_values("latency_ms_p50")
     resolved = ordered["median_high_ms"].iloc[0] < ordered["median_low_ms"].iloc[1:].min()
     return ordered.index[0] if resolved else None
-
-
-def fps_text(fps: float) -> str:
-    """Write frames per second with one decimal place, or with two digits if an image takes over a second."""
-    return f"{fps:.1f}" if fps >= 1 else f"{fps:.2g}"
 
 
 def show_fps(row: Mapping[str, Any]) -> str:

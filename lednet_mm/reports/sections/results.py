@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 
 from lednet_mm.reports.joining import notes_on_runs
-from lednet_mm.reports.latencies import Condition, fastest_resolved, fps_text, short_names
+from lednet_mm.reports.latencies import Condition, fastest_resolved, short_names
 from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.summary import with_spread
 from lednet_mm.reports.tables import Column, names
+from lednet_mm.text import fps_text
 
 MAX_CONDITIONS = 8
 """The largest number of conditions that have a column of their own; the table of latencies shows all."""
