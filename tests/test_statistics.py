@@ -16,7 +16,7 @@ from lednet_mm.statistics import (
     choose_blocks,
     class_counts,
     class_iou,
-    image_weights,
+    draw_images,
     image_widening,
     mean_interval,
     mean_iou,
@@ -108,7 +108,7 @@ def test_the_scores_of_images_are_those_of_the_paper(images):
     assert score_images(np.stack(matrices)) == pytest.approx(expected)
     # An image that is drawn n times counts as n images.
     frames = single_images(images)
-    weights = image_weights(frames, 20, 0).astype(int)
+    weights = draw_images(frames, 20, 0).weights.astype(int)
     found = resampled_scores(np.stack(matrices), frames, resamples=20)
     for draw in range(20):
         drawn = [pictures[i] for i in np.repeat(np.arange(images), weights[:, draw])]
@@ -172,7 +172,7 @@ def test_frames_are_numbered_whatever_their_names():
 
 
 def test_single_images_are_draws_with_replacement():
-    weights = image_weights(single_images(4), 5000, 0)
+    weights = draw_images(single_images(4), 5000, 0).weights
     assert (weights.sum(0) == 4).all()
     np.testing.assert_allclose(weights.mean(1), 1, atol=0.05)
     np.testing.assert_allclose(weights.var(1), 3 / 4, atol=0.05)
@@ -183,7 +183,7 @@ def test_drawn_blocks_are_consecutive_frames_of_one_sequence():
     frames = tuple(video(12, 88)[i] for i in order)
     blocks = choose_blocks(frames)
     assert blocks.length == 13
-    weights = image_weights(frames, 4000, 0)
+    weights = draw_images(frames, 4000, 0).weights
     np.testing.assert_allclose(weights.mean(1), np.ceil(blocks.count) / blocks.count, atol=0.15)
     in_order = np.empty_like(weights)
     in_order[order] = weights
@@ -200,7 +200,7 @@ def test_blocks_estimate_the_variance_that_single_images_miss():
     series = lfilter([1], [1, -0.7], rng.normal(size=(300, 260)))[:, 27:]  # (studies, frames)
     true = series.mean(1).std()
     for frames, low, high in ((video(62, 171), 0.85, 1.2), (single_images(233), 0.3, 0.5)):
-        weights = image_weights(frames, 1000, 0)
+        weights = draw_images(frames, 1000, 0).weights
         spread = (series @ weights / weights.sum(0)).std(1) * image_widening(choose_blocks(frames))
         assert low < np.median(spread) / true < high
 
@@ -442,15 +442,32 @@ def test_the_half_width_with_the_seeds_there_are_is_that_of_the_interval():
         assert seeds_needed(draws, choose_blocks(frames), 1.0).half_width == pytest.approx(width, rel=0.2)
 
 
+@pytest.mark.parametrize("lengths", [(62, 171), (1, 1, 9, 30), (1, 1, 1)])
+def test_sums_over_blocks_are_those_over_the_images_in_them(lengths):
+    frames = tuple((f"s{n}", i) for n, length in enumerate(lengths) for i in range(length))
+    order = np.random.default_rng(0).permutation(len(frames))
+    frames = tuple(frames[i] for i in order)
+    draws = draw_images(frames, 500, 1)
+    values = np.random.default_rng(1).integers(0, 2**31, (len(frames), 3))
+    expected = np.array(
+        [[sum(int(w) * int(v) for w, v in zip(weights, column, strict=True)) for weights in draws.weights.T]
+         for column in values.T]
+    )  # fmt: skip
+    assert np.array_equal(draws.sum(values), expected)
+    assert np.array_equal(draws.sum(values > 2**30), draws.sum((values > 2**30).astype(int)))
+
+
 def test_what_the_truth_shows_is_summed_once_for_runs_on_the_same_images(monkeypatch):
     rng = np.random.default_rng(0)
     matrices = rng.integers(1, 50, (40, 3, 3))
     frames = single_images(40)
     summed = []
-    plain = statistics._summed
+    plain = statistics.Draws.sum
     monkeypatch.setattr(statistics, "_TRUTH", {})
     monkeypatch.setattr(
-        statistics, "_summed", lambda values, weights: summed.append(weights.shape) or plain(values, weights)
+        statistics.Draws,
+        "sum",
+        lambda draws, values: summed.append(draws.weights.shape) or plain(draws, values),
     )
     first = resampled_scores(matrices, frames)
     products = [shape for shape in summed if shape[1] > 1]

@@ -14,7 +14,7 @@ from lednet_mm.reports.sections.measures import Measures
 from lednet_mm.reports.sections.results import Results
 from lednet_mm.reports.sections.robustness import Robustness
 from lednet_mm.reports.tables import rows_of
-from lednet_mm.statistics import class_iou, image_weights, single_images
+from lednet_mm.statistics import class_iou, draw_images, single_images
 from lednet_mm.studies.baseline import Baseline
 from tests.reports import made
 
@@ -173,7 +173,7 @@ def test_calibration_and_boundaries_are_compared_with_intervals_over_the_images(
             per_image_boundary=pack(boundary),
         )
     section, row = compared(tmp_path)
-    weights = image_weights(single_images(30), 2000, 0)
+    weights = draw_images(single_images(30), 2000, 0).weights
 
     def calibration_error(some):
         return calibration_scores(some)["ece_percent"]
