@@ -156,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         measure(options.networks[0], options.dataset, tuple(options.shape))
         return
     if find_spec("onnxscript") is None:
-        raise InputError("the newer exporter needs onnxscript: pip install onnxscript")
+        raise InputError("the newer exporter needs onnxscript: pip install -e '.[exporters]'")
 
     def measured(network: str) -> dict[str, Any]:
         words = [network, "--one", "--dataset", options.dataset, "--shape", *map(str, options.shape)]
