@@ -22,7 +22,7 @@ $(INSTALLED): requirements.txt requirements-dev.txt pyproject.toml
 demo: $(INSTALLED)  ## train, test, measure and report three networks on generated streets (minutes, any CPU)
 	$(BIN)/python tools/demo.py
 
-test: $(INSTALLED)  ## run the tests that take little time (5 to 6 minutes on two cores)
+test: $(INSTALLED)  ## run the tests that take little time (4 to 5 minutes on two cores)
 	$(TEST) -m 'not thorough and not slow'
 
 test-all: $(INSTALLED)  ## run all tests, as CI does (20 to 30 minutes on two cores)
