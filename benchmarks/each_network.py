@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from lednet_mm.catalog import network_files
@@ -45,15 +48,51 @@ def measure_alone(module: str, words: Sequence[str], seconds: float) -> tuple[di
     return known, known.pop("step", "starting"), why
 
 
-def measure_missing(networks: Iterable[str], folder: str, measure: Callable[[str], dict[str, Any]]) -> None:
-    """Measure the networks that have no record in a folder.
+def measure_each(
+    arguments: Sequence[str] | None,
+    benchmark: ModuleType,
+    *,
+    dataset: str,
+    shape: tuple[int, int],
+    seconds: float,
+    folder: str,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Measure the networks that have no record yet, and print the table of all records.
 
     Args:
-        networks: names of networks; if there are none, all.
-        folder: folder of the records.
-        measure: function that measures a network, writes its record, and returns what is known.
+        arguments: arguments of the command line; None takes those of the process.
+        benchmark: module with the functions ``measure(network, dataset, shape)``, which says what it knows;
+            ``explain(known, step, why)``, which adds the reason why a process ended early;
+            ``keep(network, dataset, shape, known, folder)``, which writes the record; and ``table(folder)``.
+        dataset: dataset, unless the command line names one.
+        shape: height and width, likewise.
+        seconds: limit for each network, likewise.
+        folder: folder of the records, likewise.
+        check: function that raises an InputError if something is missing.
     """
-    done = {record.run.network for record in read_records([folder])[0]}
-    for network in networks or sorted(network_files()):
+    parser = argparse.ArgumentParser(
+        description=benchmark.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="networks (default: all)")
+    parser.add_argument("--dataset", default=dataset, help="dataset, for the number of classes")
+    parser.add_argument("--shape", nargs=2, type=int, default=shape, metavar=("H", "W"))
+    parser.add_argument(
+        "--timeout", type=float, default=seconds, help=f"seconds for each network (default {seconds:g})"
+    )
+    parser.add_argument("--work-dir", default=folder, help="folder for records")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.one:
+        benchmark.measure(options.networks[0], options.dataset, tuple(options.shape))
+        return
+    check()
+    module = f"{__package__}.{Path(str(benchmark.__file__)).stem}"  # its name is __main__ as a command
+    done = {record.run.network for record in read_records([options.work_dir])[0]}
+    for network in options.networks or sorted(network_files()):
         if network not in done:
-            print(f"{network}: {json.dumps(measure(network))}", file=sys.stderr, flush=True)
+            words = [network, "--one", "--dataset", options.dataset, "--shape", *map(str, options.shape)]
+            known = benchmark.explain(*measure_alone(module, words, options.timeout))
+            benchmark.keep(network, options.dataset, options.shape, known, options.work_dir)
+            print(f"{network}: {json.dumps(known)}", file=sys.stderr, flush=True)
+    print(benchmark.table(options.work_dir))

@@ -12,8 +12,8 @@ again.
 
 from __future__ import annotations
 
-import argparse
 import io
+import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from benchmarks.each_network import ENDED, measure_alone, measure_missing, say
+from benchmarks.each_network import ENDED, measure_each, say
 from lednet_mm.config import Choice, load_config, run_of
 from lednet_mm.deployment.export import Exporter, export_onnx, trace_to_onnx
 from lednet_mm.deployment.exportable import any_size
@@ -140,34 +140,34 @@ def table(folder: str) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Export the networks that have no record yet, and print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="networks (default: all)")
-    parser.add_argument("--dataset", default="cityscapes", help="dataset, for the number of classes")
-    parser.add_argument("--shape", nargs=2, type=int, default=[64, 96], metavar=("H", "W"))
-    parser.add_argument("--timeout", type=float, default=900.0, help="seconds for each network (default 900)")
-    parser.add_argument("--work-dir", default="work_dirs/benchmarks/exporters", help="folder for records")
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.one:
-        measure(options.networks[0], options.dataset, tuple(options.shape))
-        return
+def require_onnxscript() -> None:
+    """Check that the package of the newer exporter is installed.
+
+    Raises:
+        InputError: it is not.
+    """
     if find_spec("onnxscript") is None:
         raise InputError("the newer exporter needs onnxscript: pip install -e '.[exporters]'")
 
-    def measured(network: str) -> dict[str, Any]:
-        words = [network, "--one", "--dataset", options.dataset, "--shape", *map(str, options.shape)]
-        known, step, why = measure_alone("benchmarks.export_networks", words, options.timeout)
-        if step != ENDED:
-            known[f"{step if step in EXPORTERS else 'tracing'}_reason"] = f"{step} {why}"
-        keep(network, options.dataset, options.shape, known, options.work_dir)
-        return known
 
-    measure_missing(options.networks, options.work_dir, measured)
-    print(table(options.work_dir))
+def explain(known: dict[str, Any], step: str, why: str) -> dict[str, Any]:
+    """Return what is known of a network, with the reason if its process has not come to the end."""
+    if step == ENDED:
+        return known
+    return {**known, f"{step if step in EXPORTERS else 'tracing'}_reason": f"{step} {why}"}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure the networks that have no record yet, and print the table."""
+    measure_each(
+        arguments,
+        sys.modules[__name__],
+        dataset="cityscapes",
+        shape=(64, 96),
+        seconds=900.0,
+        folder="work_dirs/benchmarks/exporters",
+        check=require_onnxscript,
+    )
 
 
 if __name__ == "__main__":

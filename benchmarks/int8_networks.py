@@ -10,7 +10,7 @@ an engine may crash, and leaves a record. Networks with a record are not measure
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +20,7 @@ import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch 
 import torch
 from torch import Tensor
 
-from benchmarks.each_network import ENDED, measure_alone, measure_missing, say
+from benchmarks.each_network import ENDED, measure_each, say
 from lednet_mm.checkpoints.filling import fill
 from lednet_mm.checkpoints.recording import list_state
 from lednet_mm.config import Choice, load_config, run_of
@@ -108,11 +108,13 @@ def keep(network: str, dataset: str, shape: Sequence[int], known: dict[str, Any]
     write_record(new_record("benchmark", run, "", values, details, collect_provenance("cpu", "int8")), folder)
 
 
-def show(folder: str) -> None:
-    """Print the table of all records in a folder."""
+def table(folder: str) -> str:
+    """Return all records in a folder as a Markdown table."""
     newest = {record.run.network: record for record in read_records([folder])[0]}
-    print("| network | INT8 / fp32 (MiB) | ONNX Runtime, error | OpenVINO, error | remark |")
-    print("| :-- | --: | --: | --: | :-- |")
+    lines = [
+        "| network | INT8 / fp32 (MiB) | ONNX Runtime, error | OpenVINO, error | remark |",
+        "| :-- | --: | --: | --: | :-- |",
+    ]
 
     def order(name: str) -> tuple[bool, float]:
         error = newest[name].values["onnxruntime_error"]
@@ -128,33 +130,20 @@ def show(folder: str) -> None:
             for engine in ENGINES
         ]
         reasons = [details["reason"], *(details[f"{engine}_reason"] for engine in ENGINES)]
-        print(f"| {name} | {' | '.join(cells)} | {'; '.join(filter(None, reasons))[:160]} |")
+        lines.append(f"| {name} | {' | '.join(cells)} | {'; '.join(filter(None, reasons))[:160]} |")
+    return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the networks that have no record yet, and print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    measure_each(
+        arguments,
+        sys.modules[__name__],
+        dataset="camvid",
+        shape=(128, 192),
+        seconds=600.0,
+        folder="work_dirs/benchmarks/int8_networks",
     )
-    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="networks (default: all)")
-    parser.add_argument("--dataset", default="camvid", help="dataset, for the number of classes")
-    parser.add_argument("--shape", nargs=2, type=int, default=[128, 192], metavar=("H", "W"))
-    parser.add_argument("--timeout", type=float, default=600.0, help="seconds for each network (default 600)")
-    parser.add_argument("--work-dir", default="work_dirs/benchmarks/int8_networks", help="folder for records")
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.one:
-        measure(options.networks[0], options.dataset, tuple(options.shape))
-        return
-
-    def measured(network: str) -> dict[str, Any]:
-        words = [network, "--one", "--dataset", options.dataset, "--shape", *map(str, options.shape)]
-        known = explain(*measure_alone("benchmarks.int8_networks", words, options.timeout))
-        keep(network, options.dataset, options.shape, known, options.work_dir)
-        return known
-
-    measure_missing(options.networks, options.work_dir, measured)
-    show(options.work_dir)
 
 
 if __name__ == "__main__":
