@@ -7,8 +7,9 @@ accuracy of MMSegmentation. Every other row changes one thing, and the last rows
 timed interleaved, so their ratios are valid on a noisy machine too. ``--compile`` adds a row with
 torch.compile, which needs minutes to compile.
 
-On a GPU there are also rows in bfloat16 (autocast), and torch.compile uses CUDA graphs. On a CPU, the plain
-step is also timed in processes that keep freed memory and in processes that return it, in turns.
+On a GPU, and on a CPU with instructions for it, there are also rows in bfloat16 (autocast). On a GPU,
+torch.compile uses CUDA graphs. On a CPU, the plain step is also timed in processes that keep freed memory and
+in processes that return it, in turns.
 
 The printed limit is the time that the arithmetic alone would take: three passes of the network's
 multiply-adds at the highest speed that a matrix product or convolution has reached on this device.
@@ -42,6 +43,7 @@ from lednet_mm.errors import run_command
 from lednet_mm.records import write_record
 from lednet_mm.timing.comparing import compare_ways
 from lednet_mm.timing.latency import measure
+from lednet_mm.training.mixed_precision import cpu_computes_bf16
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "lednet_camvid.py"
 
@@ -146,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "all three": training_step(images, labels, quick_loss=True, fused=True, channels_last=True),
     }
     quick: dict[str, bool] = {"quick_loss": True, "fused": True}
-    if device.type == "cuda":
+    if device.type == "cuda" or cpu_computes_bf16():
         steps["bfloat16"] = training_step(images, labels, bf16=True)
         steps["all three, bfloat16"] = training_step(images, labels, **quick, channels_last=True, bf16=True)
     if chosen.compile:

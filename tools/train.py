@@ -35,7 +35,9 @@ def main() -> None:
         help="start with the weights that fit from a checkpoint of the network or of its encoder",
     )
     parser.add_argument("--seed", type=int, help="seed of everything random in the run (default 0)")
-    parser.add_argument("--amp", action="store_true", help="automatic mixed precision (needs a GPU)")
+    parser.add_argument(
+        "--amp", action="store_true", help="automatic mixed precision: fp16 on a GPU, bf16 on a CPU that has it"
+    )
     parser.add_argument("--compile", action="store_true", help="compile the training step with torch.compile")
     add_tracker(parser)
     add_launcher(parser)

@@ -11,7 +11,6 @@ import torch
 from mmengine.dist import get_rank, is_main_process
 from mmengine.hooks import CheckpointHook, Hook, LoggerHook, RuntimeInfoHook
 from mmengine.model import is_model_wrapper
-from mmengine.optim import AmpOptimWrapper
 from mmengine.registry import HOOKS
 from torch import Tensor
 
@@ -27,6 +26,7 @@ from lednet_mm.networks.losses import PixelLoss
 from lednet_mm.records import Kind, Provenance, collect_provenance, new_record, now, write_record
 from lednet_mm.training.history import Stopwatch, begin_range, epochs_of, extend_range
 from lednet_mm.training.loops import EpochLoop
+from lednet_mm.training.mixed_precision import precision_of_training
 from lednet_mm.training.precision import precision_now
 
 APPLIES = ("commit", "dirty", "device", "threads", "precision", "dataset_fingerprint")
@@ -212,10 +212,9 @@ class RecordHook(Hook):
         self.first_iter = runner.iter
         # The commit of the code that was loaded, even if there are new commits during the run.
         device = next(runner.model.parameters()).device
-        wrapper = runner.optim_wrapper
         self.provenance = collect_provenance(
             str(device),
-            precision_now(device, isinstance(wrapper, AmpOptimWrapper), getattr(wrapper, "cast_dtype", None)),
+            precision_of_training(device, runner.optim_wrapper),
             threads=runner.threads.count,
             dataset_fingerprint=runner.dataset_fingerprints.get("train"),
         )

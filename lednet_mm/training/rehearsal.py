@@ -14,7 +14,7 @@ import random
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -42,15 +42,17 @@ class DryOptimizer:
 
     Args:
         wrapper: optimiser wrapper whose precision and gradient clipping are tried.
+        mixed: whether the forward pass runs in the wrapper's precision, rather than in fp32.
     """
 
-    def __init__(self, wrapper: Any) -> None:
+    def __init__(self, wrapper: Any, mixed: bool = True) -> None:
         self.wrapper = wrapper
+        self.mixed = mixed
         self.loss = 0.0
 
     def optim_context(self, model: nn.Module) -> AbstractContextManager:
-        """Return the context of a forward pass: mixed precision if the wrapper uses it."""
-        return self.wrapper.optim_context(model)
+        """Return the context of a forward pass."""
+        return self.wrapper.optim_context(model) if self.mixed else nullcontext()
 
     def update_params(self, loss: Tensor, *unused: Any, **unused_too: Any) -> None:
         """Compute gradients and clip them."""

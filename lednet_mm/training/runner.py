@@ -49,6 +49,7 @@ from lednet_mm.training.checkpointing import read_resumable
 from lednet_mm.training.loops import EpochLoop
 from lednet_mm.training.on_demand import make_missing_streets
 from lednet_mm.training.precision import choose_tf32
+from lednet_mm.training.precision_gain import require_gain
 from lednet_mm.training.preflight import preflight
 from lednet_mm.training.rehearsal import rehearse
 from lednet_mm.training.resuming import check_continues, restore
@@ -206,6 +207,7 @@ class ReproducibleRunner(OpenRunner):
         """
         if step == "train_step":
             rehearse(self)
+            require_gain(self)
             self.started = True
             self._write_config()
         if options := self.cfg.get("compile"):

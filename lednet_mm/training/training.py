@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
@@ -20,6 +19,7 @@ from lednet_mm.errors import InputError
 from lednet_mm.files import FolderLock, holder_of, require_writable
 from lednet_mm.training.agreement import check_settings
 from lednet_mm.training.causes import explain, keep_traceback
+from lednet_mm.training.mixed_precision import mixed_precision_wrapper
 from lednet_mm.training.rehearsal import RehearsalError
 from lednet_mm.training.stages import stages_of, train_stages
 
@@ -50,7 +50,7 @@ def train(
         resume: whether to continue; without a checkpoint the run starts from 0 and says so.
         pretrained: checkpoint that replaces the ``load_from`` of the config, or of its earliest stage.
         seed: seed of all random numbers; None keeps the config's.
-        amp: whether to use automatic mixed precision.
+        amp: whether to use automatic mixed precision: fp16 on a GPU, bf16 on a CPU that gains by it.
         compile_step: whether to compile the training step with ``torch.compile``.
         tracker: name of MMEngine's backend to which figures and pictures go, beside the log.
         launcher: ``none``, or the launcher that started the processes: ``pytorch``, ``slurm`` or ``mpi``.
@@ -61,17 +61,17 @@ def train(
         The folder with the records.
 
     Raises:
-        InputError: the user's input is wrong, the data are faulty, or the loss is NaN or infinite.
+        InputError: the user's input is wrong, the data are faulty, mixed precision gains nothing, or the loss
+            is NaN or infinite.
     """
     stages = stages_of(load_config(choice, options, seed), Path(work_dir))
-    if amp and not torch.cuda.is_available():
-        raise InputError("--amp needs a GPU: this machine has none that PyTorch can use")
+    mixed = mixed_precision_wrapper() if amp else {}
     for config, folder in stages:
         if not config.get("train_dataloader"):
             raise InputError(f"{choice}: no train_dataloader in this config")
         check_settings(config)
         if amp:
-            config.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
+            config.optim_wrapper.update(mixed)
         if compile_step:
             config.compile = True
         if tracker is not None:

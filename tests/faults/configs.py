@@ -99,7 +99,6 @@ FAULTS = [
     refused("a negative seed", option("--seed", -1), "seed"),
     refused("a seed that is text", option("--seed", "one"), "--seed"),
     refused("distributed training without torchrun", option("--launcher", "pytorch"), "dist_train.sh"),
-    refused("mixed precision without a GPU", option("--amp"), "--amp"),
     refused(
         "a config that does not exist", lambda p: ("train", p / "no.py", "--work-dir", p / "run"), "no.py"
     ),
