@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="continue from the newest readable checkpoint")
     parser.add_argument("--seed", type=int, help="seed of everything random in the run (default 0)")
     parser.add_argument(
-        "--amp", action="store_true", help="automatic mixed precision: fp16 on a GPU, bf16 on a CPU that has it"
+        "--amp", action="store_true", help="mixed precision: fp16 on a GPU, bf16 on a CPU that gains by it"
     )
     add_config_options(parser)
     add_tracker(parser)

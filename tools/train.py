@@ -36,7 +36,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, help="seed of everything random in the run (default 0)")
     parser.add_argument(
-        "--amp", action="store_true", help="automatic mixed precision: fp16 on a GPU, bf16 on a CPU that has it"
+        "--amp", action="store_true", help="mixed precision: fp16 on a GPU, bf16 on a CPU that gains by it"
     )
     parser.add_argument("--compile", action="store_true", help="compile the training step with torch.compile")
     add_tracker(parser)

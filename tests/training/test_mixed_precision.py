@@ -1,4 +1,4 @@
-"""Mixed precision on a CPU: forward passes in bfloat16, only where a measurement shows that they are faster."""
+"""Mixed precision on a CPU: forward passes in bfloat16, where a measurement shows that they are faster."""
 
 import shutil
 
