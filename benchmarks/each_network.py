@@ -13,6 +13,9 @@ from typing import Any
 
 from lednet_mm.catalog import network_files
 from lednet_mm.records import read_records
+from lednet_mm.reports.content import Content
+from lednet_mm.reports.reading import read_evidence
+from lednet_mm.reports.sections.each_network import EachNetwork
 
 ENDED = "ended"
 
@@ -51,6 +54,7 @@ def measure_alone(module: str, words: Sequence[str], seconds: float) -> tuple[di
 def measure_each(
     arguments: Sequence[str] | None,
     benchmark: ModuleType,
+    section: type[EachNetwork],
     *,
     dataset: str,
     shape: tuple[int, int],
@@ -63,8 +67,9 @@ def measure_each(
     Args:
         arguments: arguments of the command line; None takes those of the process.
         benchmark: module with the functions ``measure(network, dataset, shape)``, which says what it knows;
-            ``explain(known, step, why)``, which adds the reason why a process ended early;
-            ``keep(network, dataset, shape, known, folder)``, which writes the record; and ``table(folder)``.
+            ``explain(known, step, why)``, which adds the reason why a process ended early; and
+            ``keep(network, dataset, shape, known, folder)``, which writes the record.
+        section: section of a report with the table of the records.
         dataset: dataset, unless the command line names one.
         shape: height and width, likewise.
         seconds: limit for each network, likewise.
@@ -95,4 +100,6 @@ def measure_each(
             known = benchmark.explain(*measure_alone(module, words, options.timeout))
             benchmark.keep(network, options.dataset, options.shape, known, options.work_dir)
             print(f"{network}: {json.dumps(known)}", file=sys.stderr, flush=True)
-    print(benchmark.table(options.work_dir))
+    shown = section(Content(read_evidence([Path(options.work_dir)])))
+    if shown.table is not None:
+        print(shown.markdown(shown.table))

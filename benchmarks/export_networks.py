@@ -19,7 +19,6 @@ import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
-from statistics import median
 from typing import Any
 
 import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
@@ -35,7 +34,8 @@ from lednet_mm.deployment.export import Exporter, export_onnx, trace_to_onnx
 from lednet_mm.deployment.exportable import any_size
 from lednet_mm.deployment.inference import Inference, build_network
 from lednet_mm.errors import InputError, run_command
-from lednet_mm.records import collect_provenance, new_record, read_records, write_record
+from lednet_mm.records import collect_provenance, new_record, write_record
+from lednet_mm.reports.sections.each_network import Exporters
 
 
 def capture_to_onnx(network: nn.Module, images: Tensor, /, *, dynamic: bool) -> bytes:
@@ -102,44 +102,6 @@ def keep(network: str, dataset: str, shape: Sequence[int], known: dict[str, Any]
     write_record(new_record("benchmark", run, "", values, details, collect_provenance("cpu")), folder)
 
 
-def table(folder: str) -> str:
-    """Return all records in a folder as a Markdown table, below a summary."""
-    newest = {record.run.network: record for record in read_records([folder])[0]}
-    any_size = {name: sum(bool(r.values[f"{name}_any_size"]) for r in newest.values()) for name in EXPORTERS}
-    both = [r.values for r in newest.values() if all(r.values[f"{name}_any_size"] for name in EXPORTERS)]
-    ratios = [values["newer_seconds"] / values["tracing_seconds"] for values in both]
-    total = len(newest)
-    lines = [
-        "# PyTorch's two exporters",
-        "",
-        f"For images of any size, the tracing exporter works for {any_size['tracing']} of {total} networks, "
-        f"the newer one for {any_size['newer']} of {total}.",
-    ]
-    if ratios:
-        lines[-1] += (
-            f" Where both do, the newer one takes {min(ratios):.0f} to {max(ratios):.0f} times as long "
-            f"(median {median(ratios):.0f}), in CPU seconds of one thread."
-        )
-    lines += [
-        "",
-        "| network | tracing (s) | nodes | sizes | newer (s) | nodes | sizes | reason |",
-        "| :-- | --: | --: | :-- | --: | --: | :-- | :-- |",
-    ]
-    for network, record in sorted(newest.items()):
-        cells = [network]
-        for name in EXPORTERS:
-            seconds, nodes, free = (record.values[f"{name}_{fact}"] for fact in FACTS)
-            cells += [
-                "" if seconds is None else f"{seconds:.1f}",
-                "" if nodes is None else str(nodes),
-                "none" if nodes is None else "any" if free else "fixed",
-            ]
-        reasons = (record.details[f"{name}_reason"] for name in EXPORTERS)
-        shown = "; ".join(filter(None, reasons)).replace("|", "\\|")
-        lines.append(f"| {' | '.join(cells)} | {shown[:200]} |")
-    return "\n".join(lines)
-
-
 def require_onnxscript() -> None:
     """Check that the package of the newer exporter is installed.
 
@@ -162,6 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     measure_each(
         arguments,
         sys.modules[__name__],
+        Exporters,
         dataset="cityscapes",
         shape=(64, 96),
         seconds=900.0,

@@ -31,7 +31,8 @@ from lednet_mm.deployment.quantisation import quantisable, quantise
 from lednet_mm.deployment.rounding import output_error
 from lednet_mm.environment import choose_threads
 from lednet_mm.errors import InputError, describe_error, run_command
-from lednet_mm.records import collect_provenance, new_record, read_records, write_record
+from lednet_mm.records import collect_provenance, new_record, write_record
+from lednet_mm.reports.sections.each_network import QuantisedNetworks
 from lednet_mm.timing.engines import prepare_engine
 from lednet_mm.timing.runtimes import UnavailableError
 
@@ -108,37 +109,12 @@ def keep(network: str, dataset: str, shape: Sequence[int], known: dict[str, Any]
     write_record(new_record("benchmark", run, "", values, details, collect_provenance("cpu", "int8")), folder)
 
 
-def table(folder: str) -> str:
-    """Return all records in a folder as a Markdown table."""
-    newest = {record.run.network: record for record in read_records([folder])[0]}
-    lines = [
-        "| network | INT8 / fp32 (MiB) | ONNX Runtime, error | OpenVINO, error | remark |",
-        "| :-- | --: | --: | --: | :-- |",
-    ]
-
-    def order(name: str) -> tuple[bool, float]:
-        error = newest[name].values["onnxruntime_error"]
-        return error is None, error or 0.0
-
-    for name in sorted(newest, key=order):
-        record = newest[name]
-        values, details = record.values, record.details
-        sizes = [values["int8_bytes"], values["fp32_bytes"]]
-        cells = [" / ".join("" if size is None else f"{size / 2**20:.2f}" for size in sizes)]
-        cells += [
-            "" if values[f"{engine}_error"] is None else f"{values[f'{engine}_error']:.3f}"
-            for engine in ENGINES
-        ]
-        reasons = [details["reason"], *(details[f"{engine}_reason"] for engine in ENGINES)]
-        lines.append(f"| {name} | {' | '.join(cells)} | {'; '.join(filter(None, reasons))[:160]} |")
-    return "\n".join(lines)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the networks that have no record yet, and print the table."""
     measure_each(
         arguments,
         sys.modules[__name__],
+        QuantisedNetworks,
         dataset="camvid",
         shape=(128, 192),
         seconds=600.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,7 +35,7 @@ class BFloat16OptimWrapper(OptimWrapper):
 
 def cpu_computes_bf16() -> bool:
     """Return whether this CPU has instructions for products of bfloat16 that PyTorch knows of."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name) for name in BF16_INSTRUCTIONS)
 
 
