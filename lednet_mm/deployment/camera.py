@@ -166,25 +166,34 @@ class _OneImage(nn.Module):
 
 
 class _Before(nn.Module):
-    """What comes before the network: an image (H, W, C) uint8 -> (1, C, h, w) from 0 to 255."""
+    """What comes before the network: images (N, H, W, C) uint8 -> (N, C, h, w), from 0 to 255 or normalised.
 
-    def __init__(self, camera: FromCamera) -> None:
+    An image without a batch gives a batch of one.
+    """
+
+    def __init__(self, camera: FromCamera, normalise: bool) -> None:
         super().__init__()
-        self.camera = camera
+        self.camera, self.normalise = camera, normalise
 
-    def forward(self, image: Tensor) -> Tensor:
-        return self.camera.prepared(image[None])
+    def forward(self, images: Tensor) -> Tensor:
+        prepared = self.camera.prepared(images if images.dim() == 4 else images[None])
+        return self.camera.network.normalise(prepared) if self.normalise else prepared
 
 
 class _After(nn.Module):
-    """What comes after the network: logits (1, classes, h, w) and the image -> ids (H, W) uint8."""
+    """What comes after the network: logits (N, classes, h, w) and images (N, H, W, C) -> ids (N, H, W) uint8.
+
+    An image without a batch gives ids without one.
+    """
 
     def __init__(self, ids: CameraIds) -> None:
         super().__init__()
         self.ids = ids
 
-    def forward(self, logits: Tensor, image: Tensor) -> Tensor:
-        return self.ids.classes(self.ids.camera.resized(logits, image[None]))[0]
+    def forward(self, logits: Tensor, images: Tensor) -> Tensor:
+        batch = images if images.dim() == 4 else images[None]
+        ids = self.ids.classes(self.ids.camera.resized(logits, batch))
+        return ids if images.dim() == 4 else ids[0]
 
 
 def traced_whole(ids: CameraIds) -> MakeFile:
@@ -206,29 +215,54 @@ def built_around(network: bytes, ids: CameraIds) -> MakeFile:
     """
 
     def make(image: Tensor, dynamic: bool) -> bytes:
-        before, after = _Before(ids.camera).eval(), _After(ids).eval()
-        with torch.no_grad():
-            prepared = before(image)
-        (logits,) = open_session(network).run(None, {IMAGES: prepared.numpy()})
-        frame = FRAME_AXES["image"]
-        inside = {2: "network_height", 3: "network_width"}
-        return _joined(
-            trace_to_onnx(before, image, dynamic=dynamic, axes={"image": frame, IMAGES: inside}),
-            network,
-            trace_to_onnx(
-                after,
-                torch.from_numpy(logits),
-                image,
-                dynamic=dynamic,
-                axes={LOGITS: {1: "classes", **inside}, "image": frame, "ids": FRAME_AXES["ids"]},
-            ),
-        )
+        return _built_around(network, ids, image, dynamic, normalise=False, names=("image", "ids"))
 
     return make
 
 
-def _joined(before: bytes, network: bytes, after: bytes) -> bytes:
-    """Return three files as one; the last of them may take the image of the first as well as the logits."""
+def built_for_timing(network: bytes, ids: CameraIds, images: Tensor) -> bytes:
+    """Return an exported network with pre- and postprocessing around it, for camera images of one size.
+
+    Args:
+        network: content of an ONNX file, which may be INT8: normalised images (N, C, H, W) -> logits
+            (N, classes, H, W).
+        ids: pre- and postprocessing; the network in it is not used.
+        images: (N, H, W, C) uint8, images of the size.
+
+    Returns:
+        The content of a file with the input and output names of an exported network.
+    """
+    return _built_around(network, ids, images, False, normalise=True, names=(IMAGES, LOGITS))
+
+
+def _built_around(
+    network: bytes, ids: CameraIds, images: Tensor, dynamic: bool, *, normalise: bool, names: tuple[str, str]
+) -> bytes:
+    before, after = _Before(ids.camera, normalise).eval(), _After(ids).eval()
+    with torch.no_grad():
+        prepared = before(images)
+    (logits,) = open_session(network).run(None, {IMAGES: prepared.numpy()})
+    frame = FRAME_AXES["image"]
+    inside = {2: "network_height", 3: "network_width"}
+    return _joined(
+        trace_to_onnx(before, images, dynamic=dynamic, axes={"image": frame, IMAGES: inside}),
+        network,
+        trace_to_onnx(
+            after,
+            torch.from_numpy(logits),
+            images,
+            dynamic=dynamic,
+            axes={LOGITS: {1: "classes", **inside}, "image": frame, "ids": FRAME_AXES["ids"]},
+        ),
+        names,
+    )
+
+
+def _joined(before: bytes, network: bytes, after: bytes, names: tuple[str, str]) -> bytes:
+    """Return three files as one; the last of them may take the image of the first as well as the logits.
+
+    ``names`` are the names of its input and its output.
+    """
     import onnx
     from onnx import compose
 
@@ -243,7 +277,7 @@ def _joined(before: bytes, network: bytes, after: bytes) -> bytes:
     model = compose.merge_models(parts[0], parts[1], [(f"before/{IMAGES}", f"network/{IMAGES}")])
     model = compose.merge_models(model, parts[2], [(f"network/{LOGITS}", f"after/{LOGITS}")])
     graph = model.graph
-    final = {"before/image": "image", "after/image": "image", "after/ids": "ids"}
+    final = dict(zip(("before/image", "after/image", "after/ids"), (names[0], *names), strict=True))
     for node in graph.node:
         node.input[:] = [final.get(name, name) for name in node.input]
         node.output[:] = [final.get(name, name) for name in node.output]

@@ -73,8 +73,12 @@ class Normalised(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the network's output."""
+        return self.network(self.normalise(images))
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Return the images as the network takes them."""
         images = images.flip(1) if self.reverse else images
-        return self.network((images - self.mean) / self.std)
+        return (images - self.mean) / self.std
 
 
 def trace_to_onnx(

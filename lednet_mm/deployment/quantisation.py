@@ -56,11 +56,13 @@ class Quantised:
         content: content of the ONNX file, normalised images -> logits.
         calibration: what it was calibrated on.
         image: (1, C, H, W), the first of these images, on which its output can be checked.
+        frame: (1, H, W, C) uint8, the same image as a camera gives it.
     """
 
     content: bytes
     calibration: Calibration
     image: Tensor
+    frame: Tensor
 
 
 def quantisable(form: nn.Module) -> nn.Module:

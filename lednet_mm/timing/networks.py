@@ -21,7 +21,7 @@ from lednet_mm.config import config_text, run_of
 from lednet_mm.counting.memory import peak_memory
 from lednet_mm.counting.roofline import count_work, measure_ceilings, roofline
 from lednet_mm.datasets.preparation import resizing_of
-from lednet_mm.deployment.camera import CameraIds, FromCamera
+from lednet_mm.deployment.camera import CameraIds, FromCamera, built_for_timing
 from lednet_mm.deployment.deploy import deploy
 from lednet_mm.deployment.inference import REFUSALS, Inference, build_network, input_channels
 from lednet_mm.deployment.precisions import INT8, INT8_TOLERANCE
@@ -128,8 +128,7 @@ def prepare_row(
     images: Tensor,
     expected: Tensor,
     tolerance: float,
-    finish: Callable[[nn.Module], nn.Module],
-    timed: str,
+    subject: Subject,
     threads: int,
     int8: Callable[[], Quantised] | None = None,
 ) -> Prepared:
@@ -141,8 +140,7 @@ def prepare_row(
         images: (N, C, H, W) float32; or (N, H, W, C) uint8.
         expected: (N, classes, H, W), logits of the network.
         tolerance: largest accepted ``rounding.output_error``.
-        finish: function that turns the network, in either form, into what is timed.
-        timed: key of ``backends.TIMED``.
+        subject: what is timed of the network.
         threads: number of threads on a CPU.
         int8: function that returns the INT8 version of the network's deployment form.
 
@@ -155,7 +153,7 @@ def prepare_row(
             forms[True] = deploy(forms[False])
     except REFUSALS as fault:
         raise UnavailableError(f"no deployment form: {describe_error(fault)}") from fault
-    form = finish(forms[row.backend.deployed])
+    form = subject.finish(forms[row.backend.deployed])
     what: nn.Module | bytes = form.eval()
     engine, precision = row.backend.engine, row.backend.precision
     calibration = None
@@ -165,20 +163,21 @@ def prepare_row(
             raise UnavailableError("int8 needs trained weights, and images on which it is calibrated")
         if not row.backend.deployed:
             raise UnavailableError("int8 is made of the deployment form: --deployed")
-        if timed == "image":
-            raise UnavailableError("int8 takes normalised images: --timed network or prediction")
         try:
             quantised = int8()
         except InputError as reason:
             raise UnavailableError(str(reason)) from reason
-        what = with_class_ids(quantised.content) if timed == "prediction" else quantised.content
+        what = subject.around(quantised.content, images)
         calibration = quantised.calibration
-        # Other images may leave the calibrated ranges, so its output is checked on one of these.
-        checked = quantised.image.to(images.device)
-        expected = prepare_engine("eager", forms[False], checked, "fp32", threads)().cpu()
+        # Other images may leave the calibrated ranges, so its output is checked on one that they cover.
+        checked = subject.int8_image(quantised).to(images.device)
+        expected = prepare_engine("eager", subject.to_logits(forms[False]), checked, "fp32", threads)().cpu()
     call = prepare_engine(engine, what, images, precision, threads)
     try:
-        answer = call if checked is images else prepare_engine(engine, what, checked, precision, threads)
+        answer = call
+        if checked is not images:
+            fitting = subject.around(quantised.content, checked)
+            answer = prepare_engine(engine, fitting, checked, precision, threads)
         error = output_error(answer(), expected)
     except REFUSALS as fault:
         raise UnavailableError(f"fails: {describe_error(fault)}") from fault
@@ -264,8 +263,8 @@ def latency_records(
                 draw = random_frames if timed == "image" else random_images
                 drawn[channels] = draw(batch_size, channels, shape).to(device)
             images[name] = drawn[channels]
-            to_logits, finish = stages_of(timed, network, config, channels)
-            checked = to_logits(network).to(device)
+            subject = subject_of(timed, network, config, channels)
+            checked = subject.to_logits(network).to(device)
             expected = eager_logits(checked, images[name], config)
         except InputError as error:
             faults[name] = str(error)
@@ -286,8 +285,7 @@ def latency_records(
                     images[name],
                     expected,
                     tolerances[row.backend.precision],
-                    finish,
-                    timed,
+                    subject,
                     threads.count,
                     int8,
                 )
@@ -361,11 +359,25 @@ def random_frames(batch_size: int, channels: int, shape: tuple[int, int]) -> Ten
     return torch.randint(0, 256, size, generator=generator, dtype=torch.uint8)
 
 
-Wrap = Callable[[nn.Module], nn.Module]
+@dataclass(frozen=True)
+class Subject:
+    """What is timed of a network.
+
+    Attributes:
+        to_logits: function that turns the network into what gives the logits for the check.
+        finish: function that turns the network, in either form, into what is timed.
+        around: function that turns the INT8 file of the network into what is timed; it also takes the images.
+        int8_image: function that returns an image that the calibrated ranges cover.
+    """
+
+    to_logits: Callable[[nn.Module], nn.Module]
+    finish: Callable[[nn.Module], nn.Module]
+    around: Callable[[bytes, Tensor], bytes]
+    int8_image: Callable[[Quantised], Tensor]
 
 
-def stages_of(timed: str, network: nn.Module, config: Config, channels: int) -> tuple[Wrap, Wrap]:
-    """Return two functions of a network: one that gives the logits for the check, and one that is timed.
+def subject_of(timed: str, network: nn.Module, config: Config, channels: int) -> Subject:
+    """Return what is timed of a network.
 
     Args:
         timed: key of ``backends.TIMED``.
@@ -380,10 +392,24 @@ def stages_of(timed: str, network: nn.Module, config: Config, channels: int) -> 
         corners = bool(getattr(getattr(network, "model", None), "align_corners", False))
 
         def from_camera(form: nn.Module) -> FromCamera:
-            return FromCamera(form, config, channels, corners).to(next(form.parameters()).device).eval()
+            device = next(network.parameters()).device
+            return FromCamera(form, config, channels, corners).to(device).eval()
 
-        return from_camera, lambda form: CameraIds(from_camera(form))
-    return lambda form: form, ClassIds if timed == "prediction" else lambda form: form
+        def around(content: bytes, images: Tensor) -> bytes:
+            ids = CameraIds(from_camera(nn.Identity())).cpu()
+            return built_for_timing(content, ids, images.cpu())
+
+        from_camera(nn.Identity())  # raises the error now
+        return Subject(
+            from_camera, lambda form: CameraIds(from_camera(form)), around, lambda int8: int8.frame
+        )
+    if timed == "prediction":
+        return Subject(_same, ClassIds, lambda content, _: with_class_ids(content), lambda int8: int8.image)
+    return Subject(_same, _same, lambda content, _: content, lambda int8: int8.image)
+
+
+def _same(form: nn.Module) -> nn.Module:
+    return form
 
 
 def what_is_timed(timed: str, config: Config, shape: tuple[int, int]) -> str:

@@ -215,11 +215,12 @@ def quantised_for_timing(trained: Trained, images: CalibrationImages, shape: tup
         InputError: the network cannot be exported or quantised.
     """
     exported = export_onnx(trained.int8_form(), shape=shape)
-    preparing = trained.normalised(nn.Identity())
+    normalise = trained.normalised(nn.Identity()).normalise
     file = parse_onnx(trained.checkpoint, exported.content)
     with torch.no_grad():
-        content = quantise(exported.content, (preparing(image) for image in _accepted(file, images)))
-        return Quantised(content, images.facts, preparing(images[0]))
+        content = quantise(exported.content, (normalise(image) for image in _accepted(file, images)))
+        first = images[0]
+        return Quantised(content, images.facts, normalise(first), first.permute(0, 2, 3, 1).to(torch.uint8))
 
 
 @dataclass(frozen=True)

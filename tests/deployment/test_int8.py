@@ -23,6 +23,7 @@ from lednet_mm.reports.alterations import find_alteration
 from lednet_mm.reports.deployed import backend_of
 from lednet_mm.timing.backends import Backend
 from lednet_mm.timing.engines import prepare_engine
+from lednet_mm.timing.networks import subject_of
 from lednet_mm.training.deployed import device_for
 from lednet_mm.training.quantising import calibration_images, quantised_for_timing, read_trained
 from tests.conftest import ROOT, SMALL_MODEL
@@ -164,6 +165,30 @@ def test_what_is_timed_is_what_the_file_computes(int8, trained, made):
     assert quantised.calibration == read_onnx(int8).calibration
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_what_is_timed_from_image_to_ids_is_resized_computed_and_resized_back(engine, trained):
+    """Its parts, one by one: OpenCV resizes the images, the INT8 network computes, PyTorch resizes logits."""
+    pytest.importorskip(engine)
+    config = trained.config.copy()
+    steps = [{"type": "LoadImage"}, {"type": "Resize", "scale": (96, 64), "keep_ratio": False}]
+    config.test_dataloader.dataset.pipeline = [*steps, {"type": "PackSegInputs"}]
+    quantised = quantised_for_timing(trained, calibration_images(trained.config, 4, 3), (64, 128))
+    frames = quantised.frame.repeat(2, 1, 1, 1)
+    frames[1] = frames[1].flip(1)
+    subject = subject_of("image", trained.network, config, 3)
+    call = prepare_engine(engine, subject.around(quantised.content, frames), frames, "int8", 1)
+    found = torch.as_tensor(call())
+    seen = torch.stack([torch.from_numpy(cv2.resize(frame.numpy(), (96, 64))) for frame in frames])
+    mean, std = (torch.tensor(config.model.data_preprocessor[key]).float() for key in ("mean", "std"))
+    normalised = ((seen.float() - mean) / std).permute(0, 3, 1, 2).contiguous()
+    logits = torch.as_tensor(prepare_engine("onnxruntime", quantised.content, normalised, "int8", 1)())
+    expected = nn.functional.interpolate(logits, size=(64, 128), mode="bilinear").argmax(1)
+    assert (found.shape, found.dtype) == ((2, 64, 128), torch.uint8)
+    assert len(expected.unique()) > 3
+    assert (found == expected).float().mean() > (0.999 if engine == "onnxruntime" else 0.97)
+
+
 def test_the_program_of_the_documentation_runs(int8, made, small_streets, tmp_path):
     text = (ROOT / "docs/deployment.md").read_text()
     (tmp_path / "segment.py").write_text(text.split("```python\n")[1].split("```")[0])
@@ -208,6 +233,20 @@ def test_a_benchmark_has_latency_and_accuracy_of_the_same_rows(made, tool, tmp_p
     row = Backend("onnxruntime", "int8", deployed=True)
     assert of_kind["latency"][row].details["calibration"] == of_kind["accuracy"][row].details["calibration"]
     assert "onnxruntime int8 deployed: mIoU" in outcome.out
+    words = [config, "--checkpoint", weights, *SIZE, "--engine", "onnxruntime", "--deployed"]
+    words += [
+        "--precision",
+        "int8",
+        "--calibration",
+        4,
+        "--timed",
+        "image",
+        "--work-dir",
+        tmp_path / "images",
+    ]
+    assert tool("benchmark", *words, "--samples", 2, "--seconds", 0.1).status == 0
+    (record,) = read_records([tmp_path / "images"])[0]
+    assert record.details["timed"] == "uint8 images to class ids, both at the size of the camera"
 
     assert tool("report", tmp_path / "work", "--out", tmp_path / "report").status == 0
     table = (tmp_path / "report/deployed.md").read_text()
