@@ -2,7 +2,8 @@
 
 ``<!-- table: reports/NAME/TABLE -->`` begins a part that holds that report's table, its notes and a link to
 it; ``<!-- end of table -->`` ends it. With ``(network, verdict)`` after the table's name, it holds these
-columns alone, without the notes. ``reports/NAME/records`` has the records that the table is made from, and
+columns alone, without the notes. With ``notes:`` in the place of ``table:`` (and ``<!-- end of notes -->``),
+it holds the notes alone, for a table that is too long for the page. ``reports/NAME/records`` has the records that the table is made from, and
 ``study.json`` or ``title.txt`` beside it has the title. ``<!-- networks -->`` to ``<!-- end of networks -->``
 is the list of all networks.
 """
@@ -27,7 +28,7 @@ from lednet_mm.reports.tables import Table, to_markdown
 from lednet_mm.text import for_markdown
 
 PART = re.compile(
-    r"(<!-- table: (\S+)/(\w+)(?: \(([\w, ]+)\))? -->\n)(.*?)(<!-- end of table -->)", re.DOTALL
+    r"(<!-- (table|notes): (\S+)/(\w+)(?: \(([\w, ]+)\))? -->\n)(.*?)(<!-- end of \2 -->)", re.DOTALL
 )
 LIST = re.compile(r"(<!-- networks -->\n)(.*?)(<!-- end of networks -->)", re.DOTALL)
 
@@ -61,7 +62,7 @@ def fill_tables(page: Path, root: Path) -> str:
     sections: dict[Path, dict[str, TableSection]] = {}
 
     def fill(found: re.Match) -> str:
-        begin, place, name, columns, _, end = found.groups()
+        begin, what, place, name, columns, _, end = found.groups()
         folder = root / place
         if folder not in committed_reports(root):
             raise InputError(f"{page}: {place} is not a committed report (reports/NAME with records)")
@@ -77,7 +78,8 @@ def fill_tables(page: Path, root: Path) -> str:
             table = _with_columns(table, columns.split(", "), page)
         where = Path(os.path.relpath(folder, page.parent)).as_posix()
         link = f"[{for_markdown(table.title)}]({where}/{name}.md), with its records."
-        return f"{begin}\n{to_markdown(table, level=0)}\n{link}\n\n{end}"
+        text = to_markdown(table, level=0) if what == "table" else _notes(table)
+        return f"{begin}\n{text}\n{link}\n\n{end}"
 
     return LIST.sub(_list_networks, PART.sub(fill, page.read_text()))
 
@@ -89,6 +91,12 @@ def _with_columns(table: Table, keys: Sequence[str], page: Path) -> Table:
         if key not in known:
             raise InputError(f"{page}: {table.name} has no column {key}, but {', '.join(known)}")
     return replace(table, columns=tuple(known[key] for key in keys), notes=())
+
+
+def _notes(table: Table) -> str:
+    """Return the notes of a table as paragraphs."""
+    lines = (textwrap.fill(for_markdown(note), 100, break_on_hyphens=False) for note in table.notes)
+    return "\n\n".join(lines) + "\n"
 
 
 def _list_networks(found: re.Match) -> str:

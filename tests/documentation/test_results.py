@@ -48,7 +48,7 @@ def sections_with_tables():
     found = []
     for page in (ROOT / "README.md", ROOT / "docs" / "results.md"):
         for section in re.split(r"^## ", page.read_text(), flags=re.MULTILINE):
-            if reports := {ROOT / place for _, place, *_ in PART.findall(section)}:
+            if reports := {ROOT / place for _, _, place, *_ in PART.findall(section)}:
                 text = PART.sub("", section)
                 found.append(pytest.param(text, reports, id=f"{page.name}: {section.splitlines()[0]}"))
     return found
@@ -107,6 +107,18 @@ def test_chosen_columns_stand_alone_and_an_unknown_one_is_named(tmp_path):
     page.write_text(f"<!-- table: {table} (variant, colour) -->\n<!-- end of table -->\n")
     with pytest.raises(InputError, match="ablation has no column colour, but network, variant, "):
         fill_tables(page, ROOT)
+
+
+def test_the_notes_of_a_long_table_stand_alone(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- notes: reports/camvid_half_cpu/ablation -->\nold\n<!-- end of notes -->\nafter\n")
+    text = fill_tables(page, ROOT)
+    assert "old" not in text
+    assert "| " not in text
+    assert "paired percentile bootstrap" in " ".join(text.split())
+    assert "(reports/camvid_half_cpu/ablation.md)" in text or "ablation.md), with its records." in text
+    assert text.endswith("<!-- end of notes -->\nafter\n")
+    assert max(map(len, text.splitlines()[:-6])) <= 100
 
 
 def test_the_list_of_networks_has_every_one(tmp_path):
