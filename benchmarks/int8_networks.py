@@ -60,7 +60,10 @@ def measure(network: str, dataset: str, shape: tuple[int, int]) -> None:
     channels = input_channels(network_of)
     say(step="exporting")
     try:
-        exported = export_onnx(quantisable(deploy(network_of)), shape=shape)
+        # In float64, so that networks which amplify rounding are not refused as wrongly folded.
+        form = deploy(network_of.double()).float()
+        network_of.float()
+        exported = export_onnx(quantisable(form), shape=shape)
         say(fp32_bytes=len(exported.content), dynamic=exported.dynamic, step="quantising")
         content = quantise(
             exported.content, [image(f"calibration {i}", channels, shape) for i in range(CALIBRATION)]
