@@ -3,9 +3,9 @@
 ``<!-- table: reports/NAME/TABLE -->`` begins a part that holds that report's table, its notes and a link to
 it; ``<!-- end of table -->`` ends it. With ``(network, verdict)`` after the table's name, it holds these
 columns alone, without the notes. With ``notes:`` in the place of ``table:`` (and ``<!-- end of notes -->``),
-it holds the notes alone, for a table that is too long for the page. ``reports/NAME/records`` has the records that the table is made from, and
-``study.json`` or ``title.txt`` beside it has the title. ``<!-- networks -->`` to ``<!-- end of networks -->``
-is the list of all networks.
+it holds the notes alone, for a table that is too long for the page. ``reports/NAME/records`` has the records
+that the table is made from, and ``study.json`` or ``title.txt`` beside it has the title.
+``<!-- networks -->`` to ``<!-- end of networks -->`` is the list of all networks.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pathlib import Path
 from lednet_mm.errors import InputError
 from lednet_mm.records import Record, in_plain_pytorch, read_record, read_records, sort_records
 from lednet_mm.reports.differences import Difference, Differences, read_images
-from lednet_mm.reports.latencies import Condition, condition_of
+from lednet_mm.reports.latencies import Condition, Speedup, condition_of, speedup
 from lednet_mm.reports.runs import key_of, record_name
 from lednet_mm.timing.backends import Backend
 
@@ -66,6 +66,12 @@ class Weights:
     plain: Form | None
     forms: tuple[Form, ...]
     condition: Condition | None
+
+    def speedup(self, form: Form) -> Speedup | None:
+        """Return how many times as fast a form is as the plain one; None if one of them was not timed."""
+        if self.plain is None or self.plain.latency is None or form.latency is None:
+            return None
+        return speedup(self.plain.latency, form.latency)
 
     def fastest_within(self, points: float) -> Form | None:
         """Return the fastest form that loses at most so many points to the plain one, if any is timed."""

@@ -15,6 +15,7 @@ from lednet_mm.reports.runs import record_name
 from lednet_mm.statistics import median_interval
 from lednet_mm.text import fps_text
 from lednet_mm.timing.backends import TIMED
+from lednet_mm.timing.latency import paired_ratio
 
 VALUES = (
     *("fps_p50", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99", "unstable"),
@@ -167,3 +168,33 @@ def fastest_resolved(rows: pd.DataFrame) -> int | None:
 def show_fps(row: Mapping[str, Any]) -> str:
     """Write a row's ``fps_p50``."""
     return fps_text(row["fps_p50"])
+
+
+@dataclass(frozen=True)
+class Speedup:
+    """How many times as fast a row is as another one.
+
+    Attributes:
+        ratio: median of the ratios in the rounds of a run that timed both, or else the ratio of the medians.
+        low: lower end of the ratio's 95% interval; None for a ratio of medians.
+        high: upper end, likewise.
+    """
+
+    ratio: float
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        interval = "" if self.low is None else f" ({self.low:.2f} to {self.high:.2f})"
+        return f"{self.ratio:.2f}{interval}"
+
+
+def speedup(first: Record, other: Record) -> Speedup:
+    """Return how many times as fast the row of a latency record is as a first one."""
+    theirs, ours = (np.asarray(record.details.get("samples_ms", ())) for record in (first, other))
+    # All rows of a run have one summary of the machine's state, which no other run repeats.
+    machine = first.details.get("machine")
+    same_run = machine is not None and machine == other.details.get("machine")
+    if other is not first and same_run and len(ours) == len(theirs) > 0:
+        return Speedup(*paired_ratio(theirs, ours))
+    return Speedup(first.values["latency_ms_p50"] / other.values["latency_ms_p50"])

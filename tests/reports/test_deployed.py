@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from lednet_mm.errors import InputError
 from lednet_mm.records import Record, read_record, write_record
 from lednet_mm.reports.deployed import backend_of, collect_forms, compare_with_checkpoint
+from lednet_mm.reports.latencies import speedup
 from lednet_mm.reports.sections.deployed import Deployed, recommendations
 from lednet_mm.studies.jobs import results_of
 from lednet_mm.timing.backends import Backend
@@ -103,6 +105,27 @@ def test_the_table_and_the_plot(records):
     assert any("Fastest of lednet on camvid" in note for note in section.notes())
     (plot,) = section.plots()
     assert set(plot.files()) == {"deployed.png", "deployed.svg"}
+
+
+def test_rows_of_one_run_are_compared_round_by_round(records):
+    """The machine slows down by half, for one row a little earlier, which changes the ratio of medians."""
+    slow, fast = (r for r in records[:4] if r.kind == "latency")
+
+    def in_run(record, samples, busy):
+        details = {**record.details, "samples_ms": samples.tolist(), "machine": {"busy_elsewhere": busy}}
+        values = {**record.values, "latency_ms_p50": float(np.median(samples))}
+        return record.model_copy(update={"details": details, "values": values})
+
+    first = in_run(slow, 90 * np.repeat([1.0, 2.0], [60, 40]), 0.01)
+    times = 30 * np.repeat([1.0, 2.0], [40, 60])
+    second = in_run(fast, times, 0.01)
+    assert str(speedup(first, second)).startswith("3.00 (")
+    assert str(speedup(first, in_run(fast, times, 0.02))) == "1.50"  # of another run
+    assert str(speedup(first, in_run(fast, times[:-1], 0.01))) == "1.50"
+    assert str(speedup(first, first)) == "1.00"
+    section = Deployed(content_of([{id(slow): first, id(fast): second}.get(id(r), r) for r in records[:4]]))
+    assert " 3.00 (" in section.files()["deployed.md"].decode()
+    assert any("the median of the ratios in the rounds of one run" in note for note in section.notes())
 
 
 def test_there_is_no_section_without_deployed_forms(records):

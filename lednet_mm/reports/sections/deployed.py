@@ -48,7 +48,13 @@ class Deployed(TableSection):
             Column("result", "result"),
             Column("latency_ms_p50", "latency p50 (ms)", ".2f", source="_latency"),
             Column("fps_p50", "FPS (p50)", ".1f", show=show_fps, source="_latency"),
-            Column("times_as_fast", "times as fast as the checkpoint", ".2f", source="_latency"),
+            Column(
+                "times_as_fast",
+                "times as fast as the checkpoint",
+                ".2f",
+                show=lambda row: str(row["_speedup"]),
+                source="_latency",
+            ),
             Column("_unstable", "unstable"),
             Column("file_bytes", "file (MiB)", ".2f", 2**20, source="_accuracy"),
         )
@@ -60,6 +66,11 @@ class Deployed(TableSection):
             if weights.condition is not None:
                 yield f"Latency of {who}: {weights.condition}."
             yield from recommendations(weights)
+        if "times_low" in self.frame and self.frame["times_low"].notna().any():
+            yield (
+                "Times as fast as the checkpoint: the median of the ratios in the rounds of one run that "
+                "timed both, with its 95% interval."
+            )
         differences = [form.difference for weights in self.weights for form in weights.forms]
         known = [difference for difference in differences if difference.interval is not None]
         if known:
@@ -94,9 +105,8 @@ def recommendations(weights: Weights) -> Iterable[str]:
         if form.difference.interval is not None:
             interval = form.difference.interval
             loss = f", {interval.difference:+.2f} points ({interval.low:+.2f} to {interval.high:+.2f})"
-        speed = ""
-        if weights.plain.latency is not None:
-            speed = f", {weights.plain.milliseconds / form.milliseconds:.2f} times as fast as the checkpoint"
+        times = weights.speedup(form)
+        speed = "" if times is None else f", {times} times as fast as the checkpoint"
         unstable = ", unstable" if form.latency.values.get("unstable") else ""
         answer = f"{form_name(form)} ({form.milliseconds:.1f} ms{speed}{unstable}{loss})"
         answers.setdefault(answer, []).append(f"{points:g}")
@@ -112,7 +122,7 @@ def _title(weights: Weights) -> str:
 def _row(form: Form, weights: Weights) -> dict[str, Any]:
     record, run = form.accuracy, form.accuracy.run
     values = form.latency.values if form.latency else {}
-    times = weights.plain.milliseconds / form.milliseconds if weights.plain else float("nan")
+    times = weights.speedup(form)
     interval = form.difference.interval
     return {
         "network": run.network,
@@ -130,12 +140,15 @@ def _row(form: Form, weights: Weights) -> dict[str, Any]:
         "result": form.difference.verdict or None,
         "latency_ms_p50": values.get("latency_ms_p50"),
         "fps_p50": values.get("fps_p50"),
-        "times_as_fast": times,
+        "times_as_fast": times.ratio if times else None,
+        "times_low": times.low if times else None,
+        "times_high": times.high if times else None,
         "file_bytes": record.details.get("file_bytes"),
         "accuracy_record": record_name(record),
         "latency_record": record_name(form.latency) if form.latency else None,
         "_deployed": "yes" if form.backend.deployed else None,
         "_unstable": "unstable" if values.get("unstable") else None,
+        "_speedup": times,
         "_accuracy": [record_name(record)],
         "_latency": [record_name(form.latency)] if form.latency else [],
     }
