@@ -75,7 +75,8 @@ def output_error(answer: Any, expected: Tensor) -> float:
         errors = found.float() - expected
     else:
         errors = expected.amax(1) - expected.gather(1, found[:, None].long())[:, 0]
-    error = errors.square().mean().sqrt() / expected.std().clamp(min=1e-30)
+    # Divided before they are squared, which would overflow for logits above 1e19.
+    error = (errors / expected.std().clamp(min=1e-30)).square().mean().sqrt()
     return float(error) if torch.isfinite(error) else float("inf")
 
 

@@ -179,6 +179,15 @@ def test_a_row_whose_output_is_wrong_is_named_and_not_timed(configs, monkeypatch
     assert "output differs" in reason
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e24, 1e-24])
+def test_the_error_of_an_output_does_not_depend_on_its_scale(scale):
+    """DFANet's logits are about 1e24 with the weights of its vector; their squares are no float32."""
+    expected = torch.randn(1, 5, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    wrong = expected + 0.01 * expected.std()
+    error = output_error((scale * wrong).float(), (scale * expected).float())
+    assert error == pytest.approx(0.01, rel=1e-3)
+
+
 def test_class_ids_can_be_timed(configs):
     (record,) = timed(configs, timed="prediction").records.values()
     assert record.details["timed"] == "normalised images to class ids at input resolution"
