@@ -216,6 +216,18 @@ class NetworkTest:
         assert not [parameter for parameter in deployed.parameters() if parameter.requires_grad]
 
     @pytest.mark.slow
+    def test_a_step_in_mixed_precision(self, model):
+        """bf16 on a CPU, which works without instructions for it too, only slowly."""
+        model = copy.deepcopy(model).train()
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = total_loss(model, *self.batch())
+        loss.backward()
+        assert loss.isfinite()
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        assert all(gradient.isfinite().all() for gradient in gradients)
+        assert {gradient.dtype for gradient in gradients} == {torch.float32}
+
+    @pytest.mark.slow
     @torch.no_grad()
     def test_it_compiles(self, model):
         network = Inference(copy.deepcopy(model).eval())
