@@ -16,7 +16,7 @@ from lednet_mm.reports.published import read_published
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = committed_reports(ROOT)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_there_are_reports():
@@ -72,6 +72,13 @@ def _figures_of(report):
     for path in (report / "records").glob("*.json"):
         values = json.loads(path.read_text())["values"].values()
         yield from (value for value in values if isinstance(value, int | float))
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name != "networks.md"], ids=lambda page: page.name)
+def test_prose_is_wrapped_at_100(page):
+    text = re.sub(r"^```.*?^```", "", PART.sub("", page.read_text()), flags=re.DOTALL | re.MULTILINE)
+    long = [line for line in text.splitlines() if len(line) > 100 and not line.startswith(("|", "!", "#"))]
+    assert long == []
 
 
 def test_the_readme_has_a_table():
