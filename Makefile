@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Compiling all modules that are installed would take half a minute; a first import compiles those in use.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+export PYTHONDONTWRITEBYTECODE :=
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal
 
 .PHONY: help install demo test test-all lint clean
@@ -15,8 +18,9 @@ install: $(INSTALLED)  ## create .venv and install what the project needs
 $(INSTALLED): requirements.txt requirements-dev.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (a few minutes the first time)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(PIP) -r requirements-dev.txt
+	$(PIP) --no-deps -e .
+	$(BIN)/python -c "import lednet_mm.register"
 	@touch $@
 
 demo: $(INSTALLED)  ## train, test, measure and report three networks on generated streets (minutes, any CPU)
