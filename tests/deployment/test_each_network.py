@@ -9,6 +9,9 @@ import pytest
 from benchmarks import each_network, export_networks, int8_networks
 from lednet_mm.deployment.export import trace_to_onnx
 from lednet_mm.records import read_records
+from lednet_mm.reports.content import Content
+from lednet_mm.reports.reading import read_evidence
+from lednet_mm.reports.sections.each_network import QuantisedNetworks
 
 pytest.importorskip("onnxruntime")
 
@@ -69,7 +72,7 @@ def test_each_exporter_is_tried_and_checked(tmp_path, monkeypatch, capsys):
 
     def captured(network, images, *, dynamic):
         if dynamic:
-            raise RuntimeError("sizes cannot be solved")
+            raise RuntimeError("\x1b[96msizes\x1b[0m cannot be solved")
         return trace_to_onnx(network, images, dynamic=False)
 
     monkeypatch.setitem(export_networks.EXPORTERS, "newer", captured)
@@ -80,7 +83,7 @@ def test_each_exporter_is_tried_and_checked(tmp_path, monkeypatch, capsys):
     assert known.pop("step") == "ended"
     assert known["tracing_any_size"] is True
     assert known["newer_any_size"] is False
-    assert known["newer_reason"] == "RuntimeError: sizes cannot be solved"
+    assert known["newer_reason"].startswith("RuntimeError: ")
     monkeypatch.setattr(export_networks, "version", lambda package: "0")
     monkeypatch.setattr(export_networks, "find_spec", lambda package: True)
     export_networks.keep("erfnet", "camvid", (64, 96), known, str(tmp_path))
@@ -89,3 +92,14 @@ def test_each_exporter_is_tried_and_checked(tmp_path, monkeypatch, capsys):
     assert "works for 1 of 1 networks, the newer one for 0." in printed
     row = next(cells(line) for line in printed.splitlines() if line.startswith("| erfnet"))
     assert (row[3], row[6], row[7]) == ("any", "fixed", "RuntimeError: sizes cannot be solved")
+
+
+def test_networks_on_which_the_engines_disagree_are_named(tmp_path):
+    errors = {"enet": (0.1, None), "dabnet": (0.06, 0.06), "espnetv2": (0.07, 0.6), "aglnet": (0.64, 0.64)}
+    for network, found in errors.items():
+        known = {"int8_bytes": 1, "fp32_bytes": 4}
+        known |= {f"{e}_error": v for e, v in zip(int8_networks.ENGINES, found, strict=True) if v}
+        int8_networks.keep(network, "camvid", (64, 96), known, str(tmp_path))
+    notes = list(QuantisedNetworks(Content(read_evidence([tmp_path]))).notes())
+    assert notes[1] == "On these networks one engine's error is more than 1.5 times the other's: espnetv2."
+    assert notes[2] == "These amplify rounding to an error above 0.5 on both engines: aglnet."

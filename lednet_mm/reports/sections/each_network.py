@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
@@ -15,6 +16,13 @@ from lednet_mm.reports.tables import Column, names
 
 EXPORTERS = ("tracing", "newer")
 ENGINES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+
+APART = 1.5
+"""The ratio of two engines' errors from which they are said to disagree."""
+LARGE = 0.5
+"""The error from which a network's logits in INT8 have little to do with those in fp32."""
+COLOURS = re.compile(r"\\x1b\[[0-9;]*m")
+"""The codes for colours in a terminal, as a record has them in a message."""
 
 
 class EachNetwork(TableSection):
@@ -75,7 +83,7 @@ class Exporters(EachNetwork):
             cells |= {f"{name}_seconds": values[f"{name}_seconds"], f"{name}_nodes": nodes}
             cells[f"{name}_sizes"] = "none" if nodes is None else "any" if free else "fixed"
         reasons = filter(None, (details[f"{name}_reason"] for name in EXPORTERS))
-        return {**cells, "reason": "; ".join(reasons)}
+        return {**cells, "reason": COLOURS.sub("", "; ".join(reasons))}
 
     def columns(self) -> Sequence[Column]:
         """Return three columns for each exporter, and the reason why sizes are fixed or there is no file."""
@@ -164,6 +172,15 @@ class QuantisedNetworks(EachNetwork):
             f"{int(frame[f'{engine}_error'].notna().sum())} on {title}" for engine, title in ENGINES.items()
         )
         yield f"{quantised} of {len(frame)} networks can be quantised; of these files, {runs} give logits."
+        errors = frame[[f"{engine}_error" for engine in ENGINES]]
+        apart = errors.max(axis=1) > APART * errors.min(axis=1)
+        lost = errors.max(axis=1) > LARGE
+        for which, said in (
+            (apart, f"On these networks one engine's error is more than {APART:g} times the other's"),
+            (lost & ~apart, f"These amplify rounding to an error above {LARGE:g} on both engines"),
+        ):
+            if which.any():
+                yield f"{said}: {', '.join(sorted(frame.loc[which, 'network']))}."
         images = sorted({record.details["calibration_images"] for record in self.newest().values()})
         yield (
             "The error is the root mean square of the difference to PyTorch's fp32 logits, relative to their "
