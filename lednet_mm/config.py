@@ -272,6 +272,7 @@ def _read(chosen: Choice, imports: bool) -> Config:
         raise InputError(f"{path}: a dataset's YAML file goes with a network: lednet --dataset {path}, say")
     if path.suffix != ".py":
         raise InputError(f"{path}: configs are Python files (.py); one in another format is not read")
+    _require_end(path)
     try:
         config = Config.fromfile(str(path), import_custom_modules=imports)
     except (Exception, SystemExit) as error:  # a config is code: anything may come out of it
@@ -562,26 +563,46 @@ def files_of(config: str | Path | Choice) -> list[Path]:
     waiting = config.files if isinstance(config, Choice) else [Path(config)]
     while waiting:
         file = waiting.pop(0)
-        if file in found:
-            continue
-        found.append(file)
-        try:
-            content = ast.parse(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, SyntaxError):
-            continue
-        for node in ast.walk(content):
-            if isinstance(node, ast.ImportFrom) and node.level and node.module:  # within read_base()
-                waiting.append(file.absolute().parents[node.level - 1].joinpath(*node.module.split(".")))
-                waiting[-1] = waiting[-1].with_suffix(".py")
-            elif isinstance(node, ast.Assign) and any(
-                isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets
-            ):
-                names = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
-                for name in names:
-                    if isinstance(name, str):  # mmengine puts the folder where a file says fileDirname
-                        name = re.sub(r"^\{\{\s*fileDirname\s*\}\}/", "", name)
-                        waiting.append((file.parent / name).resolve())
+        if file not in found:
+            found.append(file)
+            waiting += _bases_of(file)
     return found
+
+
+def _bases_of(file: Path) -> list[Path]:
+    """Return the files that a config names in ``_base_`` or imports within ``read_base``."""
+    try:
+        content = ast.parse(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError):
+        return []
+    bases: list[Path] = []
+    for node in ast.walk(content):
+        if isinstance(node, ast.ImportFrom) and node.level and node.module:  # within read_base()
+            base = file.absolute().parents[node.level - 1].joinpath(*node.module.split("."))
+            bases.append(base.with_suffix(".py"))
+        elif isinstance(node, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets
+        ):
+            names = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
+            for name in names:
+                if isinstance(name, str):  # mmengine puts the folder where a file says fileDirname
+                    name = re.sub(r"^\{\{\s*fileDirname\s*\}\}/", "", name)
+                    bases.append((file.parent / name).resolve())
+    return bases
+
+
+def _require_end(file: Path, above: tuple[Path, ...] = ()) -> None:
+    """Check that no config is among its own bases, which mmengine would read until Python's stack is full.
+
+    Raises:
+        InputError: one is.
+    """
+    file = file.resolve()
+    if file in above:
+        circle = " takes ".join(path.name for path in (*above[above.index(file) :], file))
+        raise InputError(f"{above[0]}: the config cannot be read: a config is its own base ({circle})")
+    for base in _bases_of(file):
+        _require_end(base, (*above, file))
 
 
 def _check_option(path: str | Path, config: Config, key: str) -> None:

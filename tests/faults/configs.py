@@ -114,7 +114,7 @@ FAULTS = [
     refused(
         "a config with a base that is not there", written("b.py", "_base_ = 'nowhere.py'\n"), "nowhere.py"
     ),
-    refused("a config that is its own base", written("b.py", "_base_ = 'b.py'\n"), "b.py"),
+    refused("a config that is its own base", written("b.py", "_base_ = 'b.py'\n"), "b.py takes b.py"),
     refused("a config that is not UTF-8", written("u.py", b"x = '\xff'\n"), "u.py"),
     refused(
         "a config that imports what is not there",
