@@ -11,8 +11,26 @@ ENDLESS = INF
 """MMEngine's value of a schedule's ``end`` that means "never"."""
 
 
+_timestamps: set[str] = set()
+"""The timestamps of all runners of this process."""
+
+
 class OpenRunner(Runner):
     """mmengine's ``Runner`` with documented names for its private attributes and methods."""
+
+    _timestamp: str
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Set up the process, and give the runner a timestamp that no other runner of the process has.
+
+        mmengine's counts seconds, and runners of the same second would share a logger and its file.
+        """
+        super().setup_env(env_cfg)
+        stamp, count = self._timestamp, 1
+        while self._timestamp in _timestamps:
+            count += 1
+            self._timestamp = f"{stamp}_{count}"
+        _timestamps.add(self._timestamp)
 
     @property
     def has_loaded(self) -> bool:

@@ -1,7 +1,10 @@
 """The private parts of MMEngine's runner and loops that are used still do what is needed."""
 
+from pathlib import Path
+
 import pytest
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
+from mmengine.runner import runner as mmengine_runner
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -34,6 +37,17 @@ def test_what_a_runner_was_told(tmp_path):
     )
     told = runner(tmp_path, load_from="some.pth", resume=True)
     assert (told.first_weights, told.is_resumed) == ("some.pth", True)
+
+
+def test_runners_of_one_second_have_logs_of_their_own(tmp_path, monkeypatch):
+    """Two short trainings of one process, as in a test or a study's stages, may begin in the same second."""
+    monkeypatch.setattr(mmengine_runner.time, "strftime", lambda *_: "20261126_224537")
+    first, second, third = (runner(tmp_path / name) for name in ("a", "b", "a"))
+    assert len({one.experiment_name for one in (first, second, third)}) == 3
+    for one in (first, second, third):
+        one.logger.info(f"a line of {one.timestamp}")
+        (log,) = Path(one.log_dir).glob("*.log")
+        assert log.read_text().count("a line of") == 1
 
 
 def test_weights_that_are_loaded_are_not_loaded_again(tmp_path):
