@@ -29,7 +29,7 @@ demo: $(INSTALLED)  ## train, test, measure and report three networks on generat
 test: $(INSTALLED)  ## run the tests that take little time (4 to 5 minutes on two cores)
 	$(TEST) -m 'not thorough and not slow'
 
-test-all: $(INSTALLED)  ## run all tests, as CI does (20 to 30 minutes on two cores)
+test-all: $(INSTALLED)  ## run all tests, as CI does (10 to 25 minutes on two cores)
 	$(TEST)
 
 lint: $(INSTALLED)  ## check style, types, spelling and the directions of imports
