@@ -40,6 +40,7 @@ def weights(folder, iteration):
     return read_checkpoint(folder / f"iter_{iteration}.pth")["state_dict"]
 
 
+@pytest.mark.thorough  # bf16 is slow on a CPU without instructions for it
 def test_a_training_in_bf16_and_its_exact_resume(small_config, bf16, tmp_path, monkeypatch):
     measured = bf16(1.3)
     types = set()
@@ -66,6 +67,7 @@ def test_a_training_in_bf16_and_its_exact_resume(small_config, bf16, tmp_path, m
     assert {record.provenance.precision for record in records if record.kind == "train"} == {"bf16"}
 
 
+@pytest.mark.thorough  # bf16 is slow on a CPU without instructions for it
 def test_the_measurement_changes_no_weight(small_config, bf16, tmp_path, monkeypatch):
     config = small_config("train_cfg = dict(max_iters=2, val_interval=2)")
     bf16(1.3)
@@ -76,6 +78,7 @@ def test_the_measurement_changes_no_weight(small_config, bf16, tmp_path, monkeyp
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("times", [0.8, 1.0])
 def test_a_training_that_bf16_makes_no_faster_is_refused(times, small_config, bf16, tmp_path):
     bf16(times)
