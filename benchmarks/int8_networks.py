@@ -32,11 +32,10 @@ from lednet_mm.deployment.rounding import output_error
 from lednet_mm.environment import choose_threads
 from lednet_mm.errors import InputError, describe_error, run_command
 from lednet_mm.records import collect_provenance, new_record, write_record
-from lednet_mm.reports.sections.each_network import QuantisedNetworks
+from lednet_mm.reports.sections.each_network import ENGINES, QuantisedNetworks
 from lednet_mm.timing.engines import prepare_engine
 from lednet_mm.timing.runtimes import UnavailableError
 
-ENGINES = ("onnxruntime", "openvino")
 CALIBRATION = 4
 """The number of images for calibration; others are measured."""
 

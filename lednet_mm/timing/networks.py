@@ -399,7 +399,6 @@ def subject_of(timed: str, network: nn.Module, config: Config, channels: int) ->
             ids = CameraIds(from_camera(nn.Identity())).cpu()
             return built_for_timing(content, ids, images.cpu())
 
-        from_camera(nn.Identity())  # raises the error now
         return Subject(
             from_camera, lambda form: CameraIds(from_camera(form)), around, lambda int8: int8.frame
         )

@@ -26,10 +26,12 @@ class BFloat16OptimWrapper(OptimWrapper):
     scaled. Weights, their gradients and the optimiser stay in float32.
     """
 
+    cast_dtype = torch.bfloat16
+
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Run a forward pass in bfloat16, within the base class's context for accumulated gradients."""
-        with super().optim_context(model), torch.autocast("cpu", torch.bfloat16):
+        with super().optim_context(model), torch.autocast("cpu", self.cast_dtype):
             yield
 
 
@@ -61,6 +63,5 @@ def precision_of_training(device: torch.device, wrapper: Any) -> str:
         device: device of the network.
         wrapper: optimiser wrapper.
     """
-    if isinstance(wrapper, BFloat16OptimWrapper):
-        return precision_now(device, True, torch.bfloat16)
-    return precision_now(device, isinstance(wrapper, AmpOptimWrapper), getattr(wrapper, "cast_dtype", None))
+    mixed = isinstance(wrapper, (AmpOptimWrapper, BFloat16OptimWrapper))
+    return precision_now(device, mixed, getattr(wrapper, "cast_dtype", None))

@@ -12,7 +12,7 @@ from mmengine.model import is_model_wrapper
 from lednet_mm.errors import InputError
 from lednet_mm.timing.latency import measure, paired_ratio
 from lednet_mm.training.mixed_precision import BFloat16OptimWrapper
-from lednet_mm.training.rehearsal import DryOptimizer, as_it_was, varied_samples
+from lednet_mm.training.rehearsal import DryOptimizer, as_it_was, batch_of
 
 TIMED_STEPS = 10
 """Number of steps in fp32 and in bf16 from which the gain of bf16 is measured."""
@@ -36,7 +36,7 @@ def require_gain(runner: Any) -> None:
         return
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     loader = runner.train_dataloader
-    samples = varied_samples(loader.dataset, loader.batch_size or 1)[: loader.batch_size]
+    samples = batch_of(loader)
 
     def step(mixed: bool) -> None:
         optimizer = DryOptimizer(runner.optim_wrapper, mixed)

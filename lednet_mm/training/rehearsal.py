@@ -139,6 +139,12 @@ def varied_samples(dataset: Any, count: int) -> list[Any]:
     return [*different, *alike]
 
 
+def batch_of(loader: Any) -> list[Any]:
+    """Return the samples of one batch of a training loader; samples of different sizes come first."""
+    count = loader.batch_size or getattr(loader.batch_sampler, "batch_size", 1)
+    return varied_samples(loader.dataset, count)[:count]
+
+
 def _size(sample: Any) -> str:
     image = sample.get("inputs") if isinstance(sample, Mapping) else None
     return f"{image.shape[-2]}x{image.shape[-1]}" if isinstance(image, Tensor) else "unknown size"
@@ -151,9 +157,9 @@ def _try_training(runner: Any, model: Any) -> tuple[int, str]:
         The number of images in the batch, and their size.
     """
     loader = runner.train_dataloader
-    count = loader.batch_size or getattr(loader.batch_sampler, "batch_size", 1)
     with _named("train_dataloader.dataset: a sample cannot be made"):
-        samples = varied_samples(loader.dataset, count)[:count]
+        samples = batch_of(loader)
+    count = len(samples)
     sizes = ", ".join(dict.fromkeys(map(_size, samples)))
     ends_alone = not hasattr(loader.sampler, "skip") and not loader.drop_last
     alone = count > 1 and ends_alone and len(loader.sampler) % count == 1

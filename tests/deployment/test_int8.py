@@ -234,17 +234,9 @@ def test_a_benchmark_has_latency_and_accuracy_of_the_same_rows(made, tool, tmp_p
     assert of_kind["latency"][row].details["calibration"] == of_kind["accuracy"][row].details["calibration"]
     assert "onnxruntime int8 deployed: mIoU" in outcome.out
     words = [config, "--checkpoint", weights, *SIZE, "--engine", "onnxruntime", "--deployed"]
-    words += [
-        "--precision",
-        "int8",
-        "--calibration",
-        4,
-        "--timed",
-        "image",
-        "--work-dir",
-        tmp_path / "images",
-    ]
-    assert tool("benchmark", *words, "--samples", 2, "--seconds", 0.1).status == 0
+    words += ["--precision", "int8", "--calibration", 4, "--timed", "image", "--samples", 2]
+    words += ["--seconds", 0.1, "--work-dir", tmp_path / "images"]
+    assert tool("benchmark", *words).status == 0
     (record,) = read_records([tmp_path / "images"])[0]
     assert record.details["timed"] == "uint8 images to class ids, both at the size of the camera"
 

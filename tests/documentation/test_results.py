@@ -123,7 +123,7 @@ def test_the_notes_of_a_long_table_stand_alone(tmp_path):
     assert "old" not in text
     assert "| " not in text
     assert "paired percentile bootstrap" in " ".join(text.split())
-    assert "(reports/camvid_half_cpu/ablation.md)" in text or "ablation.md), with its records." in text
+    assert "reports/camvid_half_cpu/ablation.md), with its records." in text
     assert text.endswith("<!-- end of notes -->\nafter\n")
     assert max(map(len, text.splitlines()[:-6])) <= 100
 

@@ -190,6 +190,13 @@ def test_train_in_mixed_precision_where_nothing_computes_in_it(small_config, too
     assert "--amp needs a GPU that PyTorch can use, or a CPU with AVX512-BF16 or AMX" in outcome.err
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_train_in_mixed_precision_on_a_gpu(small_config, tool, tmp_path):
+    outcome = tool("train", small_config(), "--work-dir", tmp_path, "--amp", "--cfg-options", *SHORT)
+    (record,) = records_in(tmp_path, "train")
+    assert (outcome.status, record.provenance.precision) == (0, "fp16")
+
+
 @exercises("train", "--compile")
 def test_train_compiled(small_config, tool, tmp_path, monkeypatch):
     compiled = []

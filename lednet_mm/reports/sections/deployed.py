@@ -66,7 +66,7 @@ class Deployed(TableSection):
             if weights.condition is not None:
                 yield f"Latency of {who}: {weights.condition}."
             yield from recommendations(weights)
-        if "times_low" in self.frame and self.frame["times_low"].notna().any():
+        if self.frame["times_low"].notna().any():
             yield (
                 "Times as fast as the checkpoint: the median of the ratios in the rounds of one run that "
                 "timed both, with its 95% interval."

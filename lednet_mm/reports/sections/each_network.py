@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from statistics import median
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -32,17 +34,18 @@ class EachNetwork(TableSection):
         needs: name of the value by which the records are known.
     """
 
-    needs: str
+    needs: ClassVar[str]
 
+    @cached_property
     def newest(self) -> dict[str, Record]:
-        """Return the newest record of each network, in the order of their names."""
+        """The newest record of each network, in the order of their names."""
         records = self.content.evidence.records
         found = {r.run.network: r for r in records if r.kind == "benchmark" and self.needs in r.values}
         return dict(sorted(found.items()))
 
+    @abstractmethod
     def row(self, record: Record) -> dict[str, Any]:
         """Return the values of one row, without the network and the record."""
-        raise NotImplementedError
 
     def collect(self) -> pd.DataFrame:
         """Return the rows of all networks that have a record."""
@@ -53,12 +56,12 @@ class EachNetwork(TableSection):
                 "record": record_name(record),
                 "_record": [record_name(record)],
             }
-            for network, record in self.newest().items()
+            for network, record in self.newest.items()
         )
 
     def condition(self) -> str:
         """Return where and at which size of images the networks were examined."""
-        records = self.newest().values()
+        records = self.newest.values()
         sizes = sorted({"x".join(map(str, r.details["shape"])) for r in records})
         devices = sorted({r.provenance.device for r in records})
         versions = sorted({str(r.provenance.versions["torch"]) for r in records})
@@ -118,7 +121,7 @@ class Exporters(EachNetwork):
                 f"(median {median(ratios):.0f}), and its files have "
                 f"{(both['newer_nodes'] / both['tracing_nodes']).median():.2f} times as many nodes (median)."
             )
-        scripts = sorted({record.details["onnxscript"] for record in self.newest().values()})
+        scripts = sorted({record.details["onnxscript"] for record in self.newest.values()})
         yield f"Condition: {self.condition()}, one thread, onnxscript {' and '.join(scripts)}."
 
 
@@ -181,7 +184,7 @@ class QuantisedNetworks(EachNetwork):
         ):
             if which.any():
                 yield f"{said}: {', '.join(sorted(frame.loc[which, 'network']))}."
-        images = sorted({record.details["calibration_images"] for record in self.newest().values()})
+        images = sorted({record.details["calibration_images"] for record in self.newest.values()})
         yield (
             "The error is the root mean square of the difference to PyTorch's fp32 logits, relative to their "
             "standard deviation. Weights and images are made by a rule, not trained or taken, so the error "
