@@ -12,7 +12,6 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import OPTIMIZERS
 from mmseg.models.decode_heads import STDCHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -22,6 +21,7 @@ from lednet_mm.errors import InputError, suggest
 from lednet_mm.networks.losses import PixelLoss
 from lednet_mm.training.hooks import RecordHook, SeedHook
 from lednet_mm.training.loops import EpochLoop
+from lednet_mm.upstream.mmengine import bare
 
 NEVER = -1
 """MMEngine's value of an interval for something that never happens."""
@@ -145,7 +145,7 @@ def check_agreement(runner: Any) -> None:
     """
     faults: list[str] = []
     doubts: list[str] = []
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = bare(runner.model)
     train_set = runner.train_dataloader.dataset
     val_set = runner.val_loop.dataloader.dataset if runner.val_loop is not None else None
     for name, dataset in (("train", train_set), ("val", val_set)):

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from torch import Tensor, nn
 from torch.optim import swa_utils
@@ -20,7 +19,7 @@ from lednet_mm.checkpoints.files import load_state
 from lednet_mm.datasets.reproducible import Draw, derive_seed
 from lednet_mm.errors import InputError
 from lednet_mm.training.rehearsal import random_states_kept
-from lednet_mm.upstream.mmengine import accumulated_batches
+from lednet_mm.upstream.mmengine import accumulated_batches, bare
 
 KEY = "beside_the_weights"
 """Key of a checkpoint under which hooks keep their tensors."""
@@ -66,11 +65,6 @@ def take_up(runner: Any, checkpoint: Mapping[str, Any], path: str) -> None:
             if kept is not None and not isinstance(kept, Mapping):
                 raise InputError(f"{path}: cannot be continued: its {KEY} is damaged")
             hook.take_up(runner, kept, path)
-
-
-def bare(model: Any) -> nn.Module:
-    """Return a model without the wrapper of parallel training."""
-    return model.module if is_model_wrapper(model) else model
 
 
 @HOOKS.register_module()

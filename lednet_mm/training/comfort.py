@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from mmengine.dist import master_only
 from mmengine.hooks import EarlyStoppingHook, Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmseg.structures import SegDataSample
 
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.rendering import overlay
 from lednet_mm.training.pictures import as_rgb
+from lednet_mm.upstream.mmengine import bare
 
 CURVES = {"mIoU": "miou_curve", "val_loss": "loss_curve"}
 """What can decide about an early end -> the name of its curve, which checkpoints keep."""
@@ -88,7 +88,7 @@ class TrainingPictureHook(Hook):
         image, sample = data_batch["inputs"][0], data_batch["data_samples"][0]
         size = tuple(image.shape[-2:])
         plain = SegDataSample(metainfo={"ori_shape": size, "img_shape": size, "pad_shape": size})
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare(runner.model)
         model.eval()
         with torch.no_grad():
             (predicted,) = model.test_step({"inputs": [image], "data_samples": [plain]})

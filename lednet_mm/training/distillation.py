@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
@@ -22,6 +21,7 @@ from lednet_mm.errors import InputError
 from lednet_mm.files import file_sha256
 from lednet_mm.layers import resize_like
 from lednet_mm.training.rehearsal import random_states_kept
+from lednet_mm.upstream.mmengine import bare
 from lednet_mm.upstream.mmseg import normalisation
 
 
@@ -148,7 +148,7 @@ class DistillationHook(Hook):
         Raises:
             InputError: there is no such teacher, or the two networks do not fit.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare(runner.model)
         named = self.teacher in network_files()
         config = load_config(Choice(self.teacher, runner.cfg.get("dataset") if named else None))
         path = local_copy(self.checkpoint)

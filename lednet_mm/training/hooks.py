@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from mmengine.dist import get_rank, is_main_process
 from mmengine.hooks import CheckpointHook, Hook, LoggerHook, RuntimeInfoHook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from torch import Tensor
 
@@ -28,6 +27,7 @@ from lednet_mm.training.history import Stopwatch, begin_range, epochs_of, extend
 from lednet_mm.training.loops import EpochLoop
 from lednet_mm.training.mixed_precision import precision_of_training
 from lednet_mm.training.precision import precision_now
+from lednet_mm.upstream.mmengine import bare
 
 APPLIES = ("commit", "dirty", "device", "threads", "precision", "dataset_fingerprint")
 """What a record keeps of each range of iterations, beside their numbers, seed and learning rate."""
@@ -88,7 +88,7 @@ class EncoderFirstHook(Hook):
 
     @staticmethod
     def _model(runner: Any) -> Any:
-        return runner.model.module if is_model_wrapper(runner.model) else runner.model
+        return bare(runner.model)
 
 
 @HOOKS.register_module()

@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 import torch
-from mmengine.model import is_model_wrapper
 
 from lednet_mm.errors import InputError
 from lednet_mm.timing.latency import measure, paired_ratio
 from lednet_mm.training.mixed_precision import BFloat16OptimWrapper
 from lednet_mm.training.rehearsal import DryOptimizer, as_it_was, batch_of
+from lednet_mm.upstream.mmengine import bare
 
 TIMED_STEPS = 10
 """Number of steps in fp32 and in bf16 from which the gain of bf16 is measured."""
@@ -34,7 +34,7 @@ def require_gain(runner: Any) -> None:
     """
     if not isinstance(runner.optim_wrapper, BFloat16OptimWrapper) or runner.iter:
         return
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = bare(runner.model)
     loader = runner.train_dataloader
     samples = batch_of(loader)
 

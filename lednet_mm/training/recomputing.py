@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from lednet_mm.layers import Stages
-from lednet_mm.training.averaging import bare
+from lednet_mm.upstream.mmengine import bare
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, Stages)
 

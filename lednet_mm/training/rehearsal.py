@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.runner.amp import autocast
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from lednet_mm.errors import InputError, describe_error, is_out_of_memory
 from lednet_mm.training.agreement import check_agreement
+from lednet_mm.upstream.mmengine import bare
 
 POOL = 8
 """Number of samples, spread over the dataset, from which a batch is chosen; different sizes come first."""
@@ -75,7 +75,7 @@ def rehearse(runner: Any) -> None:
     """
     check_agreement(runner)
     began = time.perf_counter()
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = bare(runner.model)
     with as_it_was(model):
         images, size = _try_training(runner, model)
         if runner.val_loop is not None and hasattr(runner.val_loop, "evaluator"):

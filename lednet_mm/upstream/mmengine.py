@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmengine.model import is_model_wrapper
 from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
 from mmengine.runner import BaseLoop, Runner
 
@@ -67,6 +68,11 @@ class OpenRunner(Runner):
 
     def _maybe_compile(self, target: str) -> None:
         self.before_loop(target)
+
+
+def bare(model: Any) -> Any:
+    """Return a model without the wrapper of parallel training, if it has one."""
+    return model.module if is_model_wrapper(model) else model
 
 
 def set_progress(loop: Any, iterations: int, epochs: int) -> None:
