@@ -120,6 +120,8 @@ def main() -> int:
         tell_end(plan, board, command)
         print("interrupted: the same command continues where the runs stopped", file=sys.stderr)
         return 130
+    finally:
+        write_study(plan)  # once more, with the hours that the runs took
     return 0 if tell_end(plan, board, command) else 1
 
 

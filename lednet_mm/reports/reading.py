@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, Va
 from lednet_mm.environment import without_garbage_collection
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import read_regular
-from lednet_mm.record_format import Name, Record, Run, one_or_several
+from lednet_mm.record_format import Name, NotNegative, Record, Run, one_or_several
 from lednet_mm.records import explain, find_records, read_record, sort_records
 from lednet_mm.reports.alterations import find_alteration
 from lednet_mm.reports.differences import TestedImages, read_images
@@ -55,6 +55,8 @@ class StudyFacts(BaseModel):
         runs: all planned runs.
         recipes: the recipe of each run, by the name of the run's folder; studies of earlier versions have
             none.
+        hours: the hours that the processes of each run and of each trial took, by the name of its folder;
+            studies of earlier versions have none.
     """
 
     model_config = ConfigDict(frozen=True, strict=True)
@@ -69,6 +71,25 @@ class StudyFacts(BaseModel):
     questions: Annotated[dict[Name, Annotated[str, Field(max_length=2000)]], Field(max_length=10_000)] = {}
     runs: Annotated[list[PlannedRun], FailFast(), Field(max_length=100_000)]
     recipes: Annotated[dict[str, Name], Field(max_length=100_000)] = {}
+    hours: Annotated[dict[str, NotNegative], Field(max_length=1_000_000)] = {}
+
+    @property
+    def cost(self) -> str | None:
+        """What the study cost, in a sentence; None if no hours were noted."""
+        if not self.hours:
+            return None
+        planned = {run.folder for run in self.runs}
+        reported = [hours for folder, hours in self.hours.items() if folder in planned]
+        trials = [hours for folder, hours in self.hours.items() if folder not in planned]
+        of_all = "" if len(reported) == len(self.runs) else f" of the {len(self.runs)}"
+        parts = []
+        if reported:
+            plural = "" if len(reported) == 1 and not of_all else "s"
+            parts.append(f"{len(reported)}{of_all} reported run{plural} took {sum(reported):.1f} hours")
+        if trials:
+            plural = "" if len(trials) == 1 else "s"
+            parts.append(f"{len(trials)} trial{plural} of the tuning took {sum(trials):.1f} hours")
+        return f"The processes of {' and those of '.join(parts)}, with validation and tests."
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ from lednet_mm.studies.jobs import (
     sha256,
 )
 from lednet_mm.studies.jobs import differences as config_differences
-from lednet_mm.studies.tuning import FOLDER, SPLIT, Search, Tune
+from lednet_mm.studies.tuning import FOLDER, SPLIT, Search, Tune, hours_of
 from lednet_mm.text import DEFAULT, NAME_RULE, is_name, one_line
 from lednet_mm.training.splits import data_split
 
@@ -303,8 +303,8 @@ class Plan:
 
         ``recipes`` and ``configs`` have the names of runs' folders as keys. The former has the recipe of each
         run, which is part of the variant's name unless it is the common one. The latter has the sha256 of
-        each run's config, except for runs that wait for the choice of their setting. ``tuning`` has the
-        choices.
+        each run's config, except for runs that wait for the choice of their setting. ``hours`` has the time
+        that the processes of each trial and run have taken so far. ``tuning`` has the choices.
         """
         runs = [{**run.run.model_dump(exclude={"trial"}), "folder": run.name} for run in self.untuned]
         baselines = [baseline.model_dump() for baseline in self.study.baseline]
@@ -318,6 +318,7 @@ class Plan:
             "runs": runs,
             "recipes": {run.name: run.recipe for run in self.untuned},
             "configs": {run.name: sha256(run.text) for run in self.decided},
+            "hours": {run.name: hours for run in (*self.trials, *self.decided) if (hours := hours_of(run))},
             "tune": self.study.tune.describe() if self.study.tune else None,
             "tuning": [search.describe() for search in self.searches],
         }

@@ -10,8 +10,10 @@ import pytest
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.confusion import pack
 from lednet_mm.records import new_record, write_record
+from lednet_mm.reports.content import Content
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.recipes import recipe_of
+from lednet_mm.reports.sections.results import Results
 from lednet_mm.reports.sections.runs import Runs
 from tests.reports.made import (
     CONFIG,
@@ -182,6 +184,7 @@ def test_an_odd_study_is_named(tmp_path):
         {"baseline": {"variant": 1}},
         {"runs": [{**good["runs"][0], "network": "a/b"}]},
         {"title": ""},
+        {"hours": {"lednet-default-seed0": -1.0}},
     ):
         path.write_text(json.dumps({**good, **change}))
         evidence = read_evidence([tmp_path])
@@ -190,6 +193,29 @@ def test_an_odd_study_is_named(tmp_path):
     for content in (b"\xff", b"[" * 100_000, b""):
         path.write_bytes(content)
         assert "not a study of this project" in read_evidence([tmp_path]).problems[path]
+
+
+def test_the_cost_of_a_study_is_told(tmp_path):
+    """The report sums up the hours of the trials and of the reported runs that ``study.json`` has."""
+    for seed in (0, 1):
+        write_record(accuracy(seed=seed, study="parts"), tmp_path / "run")
+
+    def cost(**hours: float) -> str | None:
+        write_study(tmp_path, variants=("default",), hours=hours)
+        content = Content(read_evidence([tmp_path]))
+        (study,) = content.evidence.studies.values()
+        notes = list(Results(content).notes())
+        assert (study.cost in notes) == bool(hours)
+        return study.cost
+
+    assert cost() is None
+    runs = {"lednet-default-seed0": 1.25, "lednet-default-seed1": 0.5}
+    everything = "The processes of 2 reported runs took 1.8 hours, with validation and tests."
+    assert cost(**runs) == everything
+    assert cost(**runs, **{"lednet-default-trial0-seed7": 0.3}) == everything.replace(
+        ",", " and those of 1 trial of the tuning took 0.3 hours,"
+    )
+    assert "1 of the 2 reported runs took 0.5 hours" in cost(**{"lednet-default-seed1": 0.5})
 
 
 def test_two_different_studies_of_one_name_are_named(tmp_path):

@@ -247,6 +247,9 @@ def test_a_real_study_that_is_tuned(study, tool, tmp_path):
     assert "lr': 0.001" in trained.config.text
     described = json.loads((work_dir / "study.json").read_text())
     assert described["tuning"][0]["chosen"] == {"optim_wrapper.optimizer.lr": 1e-3}
+    ends = ("seed0", "trial0-seed7", "trial1-seed7")
+    assert set(described["hours"]) == {f"lednet-default-streets-{end}" for end in ends}
+    assert all(hours > 0 for hours in described["hours"].values())
     again = tool("sweep", study, "--work-dir", work_dir, "--jobs", 1)
     assert again.status == 0, "the choice stands"
     assert len(read_records([work_dir])[0]) == len(records)

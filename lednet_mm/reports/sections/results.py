@@ -88,6 +88,7 @@ class Results(TableSection):
         content = self.content
         notes = notes_on_runs(content.runs, content.latencies, content.chosen)
         yield from (note for note in notes if not note.startswith("Speed"))
+        yield from (study.cost for study in content.evidence.studies.values() if study.cost)
         if self._best:
             yield (
                 "Bold: the best for its dataset, split and recipe, if the 95% interval of its difference to "

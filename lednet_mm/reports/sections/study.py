@@ -66,6 +66,7 @@ def _facts(study: StudyFacts) -> list[tuple[str, str]]:
         ("datasets", f"{listed([run.dataset for run in study.runs])}, accuracy on {study.split}"),
         ("runs", f"{len(study.runs)}, {seeds} seed{'' if seeds == 1 else 's'}"),
         ("compared with", listed(baselines)),
+        *([("cost", study.cost)] if study.cost else []),
     ]
 
 
