@@ -123,13 +123,9 @@ def _variants_in(path: Path, changed: int) -> Mapping[str, Variant]:
         path: the file.
         changed: time of its last change, so that the cache does not return an older content.
     """
-    from mmengine.config import Config
+    from lednet_mm.config_files import read_config_file
 
-    try:
-        entries = Config.fromfile(str(path)).to_dict()
-    except (Exception, SystemExit) as error:  # a config is code: anything may come out of it
-        raise InputError(f"{path}: the variants cannot be read: {describe_error(error)}") from error
-    return _variants(path, entries)
+    return _variants(path, read_config_file(path, "the file of variants").to_dict())
 
 
 def _variants(path: Path, entries: Mapping[str, Any]) -> Mapping[str, Variant]:

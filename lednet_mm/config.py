@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import copy
 import difflib
 import hashlib
 import pprint
-import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from lednet_mm.catalog import (
     recipe_files,
     variant_of,
 )
+from lednet_mm.config_files import bases_of, read_config_file
 from lednet_mm.errors import InputError, describe_error, suggest
 from lednet_mm.own_networks import import_own_network, is_own_network, read_own_network
 from lednet_mm.records import Run, explain
@@ -272,11 +271,7 @@ def _read(chosen: Choice, imports: bool) -> Config:
         raise InputError(f"{path}: a dataset's YAML file goes with a network: lednet --dataset {path}, say")
     if path.suffix != ".py":
         raise InputError(f"{path}: configs are Python files (.py); one in another format is not read")
-    _require_end(path)
-    try:
-        config = Config.fromfile(str(path), import_custom_modules=imports)
-    except (Exception, SystemExit) as error:  # a config is code: anything may come out of it
-        raise InputError(f"{path}: the config cannot be read: {describe_error(error)}") from error
+    config = read_config_file(path, imports=imports)
     if imports and config.get("network_file"):
         import_own_network(Path(config.network_file))
     return config
@@ -312,11 +307,8 @@ def _combine(chosen: Choice, imports: bool) -> tuple[Config, tuple[str, ...]]:
             dataset.write_text(config_text(_read_card(card)))
         path = Path(folder) / f"{chosen.name}.py"
         path.write_text(f"_base_ = {[str(network), str(dataset)]}\n")
-        try:
-            config = Config.fromfile(str(path), import_custom_modules=False)
-            changes = Config.fromfile(str(recipe), import_custom_modules=imports).to_dict()
-        except (Exception, SystemExit) as error:
-            raise InputError(f"{chosen.name}: cannot be combined: {describe_error(error)}") from error
+        config = read_config_file(path, "the combination of network and dataset", name=chosen.name)
+        changes = read_config_file(recipe, "the recipe", imports).to_dict()
     replaced = [key for key, value in keys_of(changes) if isinstance(value, dict) and "_delete_" in value]
     for key, value in changes.items():
         if isinstance(value, dict) and isinstance(config.get(key), dict):
@@ -338,7 +330,7 @@ def _apply_options(chosen: Choice, config: Config, options: Iterable[str]) -> No
     """
     set_by: dict[str, str] = {}
     for option in options:
-        content = Config.fromfile(str(file_of("option", option_files(), option))).to_dict()
+        content = read_config_file(file_of("option", option_files(), option), "the option").to_dict()
         for key, value in content.items():
             for place in [f"{key}.{part}" for part in value] if key in MERGED else [key]:
                 if place in set_by:
@@ -387,7 +379,7 @@ def load_data_config(choice: Choice, options: Mapping | None = None) -> Config:
     if options or choice.dataset or choice.recipe or choice.variant:
         raise InputError(f"{choice.source}: options change a config, and this is a dataset: leave them out")
     file = _dataset_file(choice.source)
-    return _read_card(file) if is_card(file) else Config.fromfile(str(file))
+    return _read_card(file) if is_card(file) else read_config_file(file, "the dataset")
 
 
 def _merge(path: str, config: Config, options: Mapping, what: str = "an option of --cfg-options") -> None:
@@ -565,44 +557,8 @@ def files_of(config: str | Path | Choice) -> list[Path]:
         file = waiting.pop(0)
         if file not in found:
             found.append(file)
-            waiting += _bases_of(file)
+            waiting += bases_of(file)
     return found
-
-
-def _bases_of(file: Path) -> list[Path]:
-    """Return the files that a config names in ``_base_`` or imports within ``read_base``."""
-    try:
-        content = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, SyntaxError):
-        return []
-    bases: list[Path] = []
-    for node in ast.walk(content):
-        if isinstance(node, ast.ImportFrom) and node.level and node.module:  # within read_base()
-            base = file.absolute().parents[node.level - 1].joinpath(*node.module.split("."))
-            bases.append(base.with_suffix(".py"))
-        elif isinstance(node, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets
-        ):
-            names = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
-            for name in names:
-                if isinstance(name, str):  # mmengine puts the folder where a file says fileDirname
-                    name = re.sub(r"^\{\{\s*fileDirname\s*\}\}/", "", name)
-                    bases.append((file.parent / name).resolve())
-    return bases
-
-
-def _require_end(file: Path, above: tuple[Path, ...] = ()) -> None:
-    """Check that no config is among its own bases, which mmengine would read until Python's stack is full.
-
-    Raises:
-        InputError: one is.
-    """
-    file = file.resolve()
-    if file in above:
-        circle = " takes ".join(path.name for path in (*above[above.index(file) :], file))
-        raise InputError(f"{above[0]}: the config cannot be read: a config is its own base ({circle})")
-    for base in _bases_of(file):
-        _require_end(base, (*above, file))
 
 
 def _check_option(path: str | Path, config: Config, key: str) -> None:

@@ -29,7 +29,7 @@ FLOORS: list[list[str]] = [
     ["catalog"],
     ["own_networks"],
     ["layers", "cards"],
-    ["upstream"],
+    ["upstream", "config_files"],
     ["records", "record_format", "literals", "statistics", "effects"],
     ["environment", "terminal", "files", "errors", "text"],
 ]

@@ -38,7 +38,8 @@ from lednet_mm.config import (
     network_changes,
     run_of,
 )
-from lednet_mm.errors import InputError, describe_error, describe_os_error, suggest
+from lednet_mm.config_files import read_config_file
+from lednet_mm.errors import InputError, describe_os_error, suggest
 from lednet_mm.evaluation.corruptions import SEVERITIES, Corruption, choose_corruptions
 from lednet_mm.evaluation.measures import MEASURES
 from lednet_mm.files import read_regular
@@ -344,10 +345,7 @@ def read_study(path: str | Path) -> Study:
         raise InputError(f"{path}: a study is a Python file, whose name ends in .py")
     if not is_name(path.stem):
         raise InputError(f"{one_line(path)}: the name of the file is the name of the study, but {NAME_RULE}")
-    try:
-        content = Config.fromfile(str(path)).to_dict()
-    except (Exception, SystemExit) as error:  # a study is code, which can raise anything
-        raise InputError(f"{path}: the study cannot be read: {describe_error(error)}") from error
+    content = read_config_file(path, "the study").to_dict()
     try:
         return Study.model_validate({key: value for key, value in content.items() if not key.startswith("_")})
     except ValidationError as error:

@@ -38,6 +38,7 @@ STUDIES = [
     of_study("a study that raises", [RUNS, "1 / 0"], "ZeroDivisionError"),
     of_study("a study that leaves the process", [RUNS, "import sys", "sys.exit(0)"], "SystemExit"),
     of_study("a study that is no text", b"\xff\xfe\x00", "study.py", "cannot be read"),
+    of_study("a study that is its own base", [RUNS, '_base_ = "study.py"'], "study.py takes study.py"),
     of_study("an empty study", b"", "title: Field required"),
     of_study("a study without runs", [], "runs: Field required"),
     of_study("no runs in the list", ["runs = []"], "runs: "),
