@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from lednet_mm.evaluation.confusion import unpack
-from lednet_mm.evaluation.corruptions import Corruption
+from lednet_mm.evaluation.corruptions import NAMES, Corruption
 from lednet_mm.records import Record, in_plain_pytorch
 from lednet_mm.reports.differences import CountedImages, Difference, Differences, read_images, read_names
 from lednet_mm.reports.reading import Evidence
@@ -115,10 +115,11 @@ COUNTED: Mapping[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
 }
 """For each value, the detail with its counts by image, and the function that computes it from their sums."""
 RETENTION = "retention_percent"
+CORRUPTED = "corrupted_percent"
 
 
-def _retention(counts: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Return the share of the clean mIoU that is kept, in percent.
+def _corrupted_miou(counts: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Return the mean mIoU on corrupted images, in percent.
 
     Args:
         counts: (R, 1 + K, 2, C) hits and unions of the clean images, followed by those with each of K
@@ -127,15 +128,18 @@ def _retention(counts: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
             first.
 
     Returns:
-        (R,) retentions in percent.
+        (R,) means over the names in percent.
     """
-    miou = mean_ratio(counts[:, :, 0], counts[:, :, 1])  # (R, 1 + K)
-    of_name = [
-        [i for i, other in enumerate(names, start=1) if other == name] for name in dict.fromkeys(names)
-    ]
-    corrupted = np.mean([miou[:, places].mean(1) for places in of_name], axis=0)
-    clean = miou[:, 0]
-    return 100 * np.divide(corrupted, clean, out=np.full(len(clean), np.nan), where=clean > 0)
+    miou = 100 * mean_ratio(counts[:, 1:, 0], counts[:, 1:, 1])  # (R, K)
+    of_name = [[i for i, other in enumerate(names) if other == name] for name in dict.fromkeys(names)]
+    return np.mean([miou[:, places].mean(1) for places in of_name], axis=0)
+
+
+def _retention(counts: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Return the share of the clean mIoU that is kept, in percent; arguments: :func:`_corrupted_miou`."""
+    clean = mean_ratio(counts[:, 0, 0], counts[:, 0, 1])
+    kept = _corrupted_miou(counts, names)
+    return np.divide(kept, clean, out=np.full(len(clean), np.nan), where=clean > 0)
 
 
 class MeasureDifferences:
@@ -151,7 +155,10 @@ class MeasureDifferences:
         self._runs = {record_name(run.accuracy): run for run in runs}
         loads = {name: partial(self._load_counts, name) for name in COUNTED}
         self._differences = {name: Differences(load, (name,)) for name, load in loads.items()}
-        self._differences[RETENTION] = Differences(self._load_corrupted, (RETENTION,))
+        self._differences |= {
+            name: Differences(partial(self._load_corrupted, name), (name,))
+            for name in (RETENTION, CORRUPTED, *NAMES)
+        }
 
     def between(
         self, measure: str, variant: Mapping[int | None, str], baseline: Mapping[int | None, str]
@@ -161,30 +168,36 @@ class MeasureDifferences:
         A seed counts only if both were measured on it in the same way.
 
         Args:
-            measure: ``ece_percent``, ``boundary_iou_percent`` or ``retention_percent``.
+            measure: ``ece_percent``, ``boundary_iou_percent``, ``retention_percent``, ``corrupted_percent``
+                (the mean mIoU on corrupted images) or a corruption, which stands for the mean mIoU with it.
             variant: accuracies of the variant on clean images.
             baseline: accuracies of the baseline on clean images.
         """
         ours, theirs = (
-            {seed: name for seed, name in seeds.items() if self._tested_with(measure, name)}
+            {seed: name for seed, name in seeds.items() if self.tested_with(measure, name)}
             for seeds in (variant, baseline)
         )
         alike = [
             seed
             for seed in ours.keys() & theirs.keys()
-            if self._tested_with(measure, ours[seed]) == self._tested_with(measure, theirs[seed])
+            if self.tested_with(measure, ours[seed]) == self.tested_with(measure, theirs[seed])
         ]
         ours, theirs = ({seed: seeds[seed] for seed in alike} for seeds in (ours, theirs))
         return self._differences[measure].between(ours, theirs, measure)
 
-    def _tested_with(self, measure: str, name: str) -> frozenset:
-        """Return what two runs must have in common to be compared by a measure; empty if it is missing."""
+    def tested_with(self, measure: str, name: str) -> frozenset:
+        """Return what two runs must have in common to be compared by a measure; empty if it is missing.
+
+        Args:
+            measure: as in :meth:`between`.
+            name: accuracy of a run on clean images.
+        """
         run = self._runs.get(name)
         if run is None:
             return frozenset()
-        if measure == RETENTION:
-            return frozenset(run.corrupted)
-        return frozenset({measure} & run.newest.keys())
+        if measure in COUNTED:
+            return frozenset({measure} & run.newest.keys())
+        return frozenset(_chosen_corruptions(measure, run))
 
     def _load_counts(self, measure: str, name: str) -> CountedImages:
         key, statistic = COUNTED[measure]
@@ -194,13 +207,32 @@ class MeasureDifferences:
         counts = unpack(record.details[key])
         return CountedImages(*read_names(record, len(counts)), counts, statistic)
 
-    def _load_corrupted(self, name: str) -> CountedImages:
+    def _load_corrupted(self, measure: str, name: str) -> CountedImages:
         run = self._runs[name]
-        corruptions = sorted(run.corrupted)
+        corruptions = _chosen_corruptions(measure, run)
         records = [run.accuracy, *(run.corrupted[corruption] for corruption in corruptions)]
         images = [read_images(self._evidence.whole(record_name(record))) for record in records]
         if len({tested.what for tested in images}) > 1:
             raise ValueError("clean and corrupted images differ")
         counts = np.stack([class_counts(tested.matrices)[:, :2] for tested in images], axis=1)
         names = tuple(corruption.name for corruption in corruptions)
-        return CountedImages(images[0].names, images[0].frames, counts, partial(_retention, names=names))
+        statistic = partial(_retention if measure == RETENTION else _corrupted_miou, names=names)
+        return CountedImages(images[0].names, images[0].frames, counts, statistic)
+
+
+def _chosen_corruptions(measure: str, run: MeasuredRun) -> list[Corruption]:
+    """Return the corruptions of a run that a measure of :meth:`MeasureDifferences.between` takes."""
+    one = measure if measure in NAMES else None
+    return sorted(corruption for corruption in run.corrupted if one in (None, corruption.name))
+
+
+def describe_corruptions(found: Iterable[Corruption]) -> str:
+    """Describe in words which corruptions were tested, at which severities."""
+    by_name: dict[str, list[int]] = {}
+    for corruption in sorted(found):
+        by_name.setdefault(corruption.name, []).append(corruption.severity)
+    severities = {tuple(each) for each in by_name.values()}
+    kinds = f"all {len(NAMES)}" if len(by_name) == len(NAMES) else str(len(by_name))
+    if len(severities) > 1:
+        return f"{kinds}, several severities"
+    return f"{kinds}, severity {', '.join(map(str, severities.pop()))}"

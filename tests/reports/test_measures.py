@@ -9,7 +9,10 @@ from lednet_mm.records import Run, new_record, write_record
 from lednet_mm.reports.content import Content
 from lednet_mm.reports.reading import read_evidence
 from lednet_mm.reports.report import write_report
-from lednet_mm.reports.sections.measure_differences import DifferencesOfMeasures
+from lednet_mm.reports.sections.measure_differences import (
+    DifferencesOfMeasures,
+    DifferencesWithCorruptions,
+)
 from lednet_mm.reports.sections.measures import Measures
 from lednet_mm.reports.sections.results import Results
 from lednet_mm.reports.sections.robustness import Robustness
@@ -202,7 +205,7 @@ def test_calibration_and_boundaries_are_compared_with_intervals_over_the_images(
     assert "single images" in section.files()["measure_differences.md"].decode()
 
 
-def test_retention_is_compared_where_the_corruptions_are_the_same(tmp_path):
+def test_robustness_is_compared_where_the_corruptions_are_the_same(tmp_path):
     for network, rate in (("lednet", 0.5), ("erfnet", 0.25)):
         clean = np.tile(np.array([[80, 20], [20, 80]]), (12, 1, 1))
         write_images(tmp_path, "accuracy", network, clean)
@@ -226,9 +229,23 @@ def test_retention_is_compared_where_the_corruptions_are_the_same(tmp_path):
     assert (row["retention_percent_low"], row["retention_percent_high"]) == pytest.approx(
         (difference, difference)
     )
+
+    content = Content(read_evidence([tmp_path]), baselines=[Baseline(network="erfnet")])
+    (row,) = rows_of(DifferencesWithCorruptions(content).frame)
+    fog = 50 * (miou(50) + miou(100) - miou(25) - miou(50))
+    snow = 100 * (miou(50) - miou(25))
+    for name, expected in (("fog", fog), ("snow", snow), ("corrupted_percent", (fog + snow) / 2)):
+        assert row[f"{name}_difference"] == pytest.approx(expected)
+        assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx((expected, expected))
+    assert np.isnan(row["frost_difference"])
+    assert row["corruptions"] == "2, several severities"
+
     write_images(tmp_path, "corruption", "erfnet", clean, corruption="frost", severity=1)
     content = Content(read_evidence([tmp_path]), baselines=[Baseline(network="erfnet")])
     assert DifferencesOfMeasures(content).frame.empty
+    (row,) = rows_of(DifferencesWithCorruptions(content).frame)
+    assert row["snow_difference"] == pytest.approx(snow), "each corruption counts by itself"
+    assert np.isnan(row["corrupted_percent_difference"])
 
 
 def write_images(folder, kind, network, matrices, **details):

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lednet_mm.evaluation.corruptions import NAMES, Corruption, summarise_robustness
+from lednet_mm.evaluation.corruptions import NAMES, summarise_robustness
 from lednet_mm.reports.drawing import MAX_ROWS, Plot, label, places, set_title
-from lednet_mm.reports.measured import GROUP, RETENTION, MeasuredRun
+from lednet_mm.reports.measured import CORRUPTED, GROUP, RETENTION, MeasuredRun, describe_corruptions
 from lednet_mm.reports.runs import record_name
 from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.summary import network_name, with_spread
@@ -20,7 +20,7 @@ from lednet_mm.statistics import sample_std
 
 TOTALS = {
     "miou_percent": "clean mIoU (%)",
-    "corrupted_percent": "corrupted mIoU (%)",
+    CORRUPTED: "corrupted mIoU (%)",
     RETENTION: "retention (%)",
 }
 
@@ -91,10 +91,10 @@ def collect_robustness(measured: Iterable[MeasuredRun]) -> pd.DataFrame:
             continue
         miou = {corruption: record.values["miou_percent"] for corruption, record in run.corrupted.items()}
         summary = summarise_robustness(clean, miou)
-        groups.setdefault((*run.group, _describe(sorted(run.corrupted))), []).append(
+        groups.setdefault((*run.group, describe_corruptions(run.corrupted)), []).append(
             {
                 "miou_percent": clean,
-                "corrupted_percent": summary.mean_miou,
+                CORRUPTED: summary.mean_miou,
                 RETENTION: summary.retention,
                 **summary.by_corruption,
                 "_records": [record_name(r) for r in (run.accuracy, *run.corrupted.values())],
@@ -112,17 +112,6 @@ def collect_robustness(measured: Iterable[MeasuredRun]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*GROUP, "corruptions", "seeds", *TOTALS, *NAMES, *spreads, "_records"])
 
 
-def _describe(found: Sequence[Corruption]) -> str:
-    """Describe in words which corruptions and severities were tested."""
-    by_name: dict[str, list[int]] = {}
-    for corruption in found:
-        by_name.setdefault(corruption.name, []).append(corruption.severity)
-    severities = {tuple(each) for each in by_name.values()}
-    shown = ", ".join(map(str, severities.pop())) if len(severities) == 1 else "several"
-    kinds = f"all {len(NAMES)}" if len(by_name) == len(NAMES) else str(len(by_name))
-    return f"{kinds}, severity {shown}"
-
-
 def plot_robustness(frame: pd.DataFrame, title: str) -> list[Plot]:
     """Plot the mIoU with each corruption as a heat map.
 
@@ -136,7 +125,7 @@ def plot_robustness(frame: pd.DataFrame, title: str) -> list[Plot]:
     for ending, place, placed in places(frame):
         several = list(placed.groupby("corruptions", sort=True))
         for number, (tested, rows) in enumerate(several, start=1):
-            rows = rows.nlargest(MAX_ROWS, "corrupted_percent")
+            rows = rows.nlargest(MAX_ROWS, CORRUPTED)
             shown = ["miou_percent", *(name for name in NAMES if rows[name].notna().any())]
             values = rows[shown].to_numpy(dtype=float)
             figure = Figure(figsize=(2.6 + 0.45 * len(shown), 2.2 + 0.3 * len(rows)), layout="constrained")
@@ -150,7 +139,7 @@ def plot_robustness(frame: pd.DataFrame, title: str) -> list[Plot]:
             axes.set_xticks(range(len(words)), words, rotation=45, ha="right", fontsize=8)
             labels = [label(network_name(row)) for row in rows_of(rows)]
             axes.set_yticks(range(len(labels)), labels, fontsize=8)
-            set_title(figure, f"{title}\nmIoU (%) by corruption: {place}; {tested}")
+            set_title(figure, f"{title}\nmIoU (%) by corruption: {place}; corruptions: {tested}")
             figure.colorbar(image, ax=axes, label="mIoU (%)", fraction=0.03, pad=0.02)
             of_set = f"_{number}" if len(several) > 1 else ""
             plots.append(Plot(f"robustness{ending}{of_set}", figure))

@@ -18,7 +18,7 @@ from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import Column, names, rows_of
 from lednet_mm.studies.tuning import TuningResult, tuning_results
 
-WIDE = 20
+WIDE = 10
 """If the largest value is at least this many times the smallest, the axis is logarithmic."""
 
 
