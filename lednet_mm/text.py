@@ -92,6 +92,11 @@ def fps_text(fps: float) -> str:
     return f"{fps:.1f}" if fps >= 1 else f"{fps:.2g}"
 
 
+def counted(number: int | str, noun: str) -> str:
+    """Write a number of things: ``1 seed``, ``3 seeds``."""
+    return f"{number} {noun}{'' if str(number) == '1' else 's'}"
+
+
 def variant_name(name: Any) -> Any:
     """Return a variant's name as it is today; records of earlier versions call the default "baseline"."""
     return DEFAULT if name == "baseline" else name

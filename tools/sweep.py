@@ -129,7 +129,8 @@ def write_study(plan: Plan) -> None:
     """Write ``study.json`` into the study's work folder."""
     from lednet_mm.studies.plan import STUDY
 
-    write_atomically(plan.work_dir / STUDY, json.dumps(plan.describe(), indent=1).encode())
+    content = {**plan.describe(), "hours": plan.hours()}
+    write_atomically(plan.work_dir / STUDY, json.dumps(content, indent=1).encode())
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:

@@ -16,6 +16,7 @@ from lednet_mm.cards import Card, card_of_vector
 from lednet_mm.catalog import file_of, network_files
 from lednet_mm.checkpoints import tables
 from lednet_mm.checkpoints.names import NameTable
+from lednet_mm.config_files import read_config_file
 from lednet_mm.errors import InputError
 from lednet_mm.own_networks import OwnNetwork, import_own_network
 
@@ -67,7 +68,7 @@ def authors_model(vector: str) -> dict[str, Any]:
     """
     card = card_of_vector(vector)
     path = file_of("network", network_files(), card.name)
-    return _changed(Config.fromfile(str(path), import_custom_modules=False), card, vector)
+    return _changed(read_config_file(path, "the network"), card, vector)
 
 
 def _changed(config: Config, card: Card, vector: str) -> dict[str, Any]:

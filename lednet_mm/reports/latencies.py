@@ -13,7 +13,7 @@ import pandas as pd
 from lednet_mm.records import Record
 from lednet_mm.reports.runs import record_name
 from lednet_mm.statistics import median_interval
-from lednet_mm.text import fps_text
+from lednet_mm.text import counted, fps_text
 from lednet_mm.timing.backends import TIMED
 from lednet_mm.timing.latency import paired_ratio
 
@@ -42,7 +42,7 @@ class Condition:
         height, width = self.shape
         return {
             "device": self.device,
-            "threads": f"{self.threads} thread{'s' if self.threads != 1 else ''}" if self.threads else "",
+            "threads": counted(self.threads, "thread") if self.threads else "",
             "engine": self.engine + (", batch normalisation folded" if self.deployed else ""),
             "precision": self.precision,
             "input": f"{self.batch_size}x{self.channels}x{height}x{width}",

@@ -122,23 +122,28 @@ def _corrupted_miou(counts: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     """Return the mean mIoU on corrupted images, in percent.
 
     Args:
-        counts: (R, 1 + K, 2, C) hits and unions of the clean images, followed by those with each of K
-            corruptions.
+        counts: (R, K, 2, C) hits and unions of the images with each of K corruptions.
         names: names of the K corruptions. A name occurs once for each severity, and severities are averaged
             first.
 
     Returns:
         (R,) means over the names in percent.
     """
-    miou = 100 * mean_ratio(counts[:, 1:, 0], counts[:, 1:, 1])  # (R, K)
+    miou = 100 * mean_ratio(counts[:, :, 0], counts[:, :, 1])  # (R, K)
     of_name = [[i for i, other in enumerate(names) if other == name] for name in dict.fromkeys(names)]
     return np.mean([miou[:, places].mean(1) for places in of_name], axis=0)
 
 
 def _retention(counts: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Return the share of the clean mIoU that is kept, in percent; arguments: :func:`_corrupted_miou`."""
+    """Return the share of the clean mIoU that is kept, in percent.
+
+    Args:
+        counts: (R, 1 + K, 2, C) hits and unions of the clean images, followed by those of
+            :func:`_corrupted_miou`.
+        names: names of the K corruptions.
+    """
     clean = mean_ratio(counts[:, 0, 0], counts[:, 0, 1])
-    kept = _corrupted_miou(counts, names)
+    kept = _corrupted_miou(counts[:, 1:], names)
     return np.divide(kept, clean, out=np.full(len(clean), np.nan), where=clean > 0)
 
 
@@ -210,7 +215,9 @@ class MeasureDifferences:
     def _load_corrupted(self, measure: str, name: str) -> CountedImages:
         run = self._runs[name]
         corruptions = _chosen_corruptions(measure, run)
-        records = [run.accuracy, *(run.corrupted[corruption] for corruption in corruptions)]
+        records = [run.corrupted[corruption] for corruption in corruptions]
+        if measure == RETENTION:
+            records.insert(0, run.accuracy)
         images = [read_images(self._evidence.whole(record_name(record))) for record in records]
         if len({tested.what for tested in images}) > 1:
             raise ValueError("clean and corrupted images differ")

@@ -23,7 +23,7 @@ from lednet_mm.reports.processes import map_in_processes
 from lednet_mm.reports.runs import record_name
 from lednet_mm.studies.baseline import Baseline
 from lednet_mm.terminal import tracked
-from lednet_mm.text import one_line
+from lednet_mm.text import counted, one_line
 
 BULK = "per_image_"
 """The beginning of the names of details that are not kept in memory, but read again when they are needed.
@@ -81,14 +81,13 @@ class StudyFacts(BaseModel):
         planned = {run.folder for run in self.runs}
         reported = [hours for folder, hours in self.hours.items() if folder in planned]
         trials = [hours for folder, hours in self.hours.items() if folder not in planned]
-        of_all = "" if len(reported) == len(self.runs) else f" of the {len(self.runs)}"
+        missing = len(reported) < len(self.runs)
         parts = []
         if reported:
-            plural = "" if len(reported) == 1 and not of_all else "s"
-            parts.append(f"{len(reported)}{of_all} reported run{plural} took {sum(reported):.1f} hours")
+            runs = f"{len(reported)} of the " * missing + counted(len(self.runs), "reported run")
+            parts.append(f"{runs} took {sum(reported):.1f} hours")
         if trials:
-            plural = "" if len(trials) == 1 else "s"
-            parts.append(f"{len(trials)} trial{plural} of the tuning took {sum(trials):.1f} hours")
+            parts.append(f"{counted(len(trials), 'trial')} of the tuning took {sum(trials):.1f} hours")
         return f"The processes of {' and those of '.join(parts)}, with validation and tests."
 
 

@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from lednet_mm.environment import count_gpus
 from lednet_mm.studies.jobs import Job, Outcome, Status
 from lednet_mm.studies.process import Launch, Slot, attempt, run_in_process, usable_cores
+from lednet_mm.text import counted
 
 
 def make_slots(jobs: int | None = None, environment: Mapping[str, str] | None = None) -> list[Slot]:
@@ -35,7 +36,7 @@ def make_slots(jobs: int | None = None, environment: Mapping[str, str] | None = 
         if gpus:
             variables["CUDA_VISIBLE_DEVICES"] = names[i % gpus]
         where = f"GPU {names[i % gpus]}" if gpus else f"CPU slot {i}"
-        slots.append(Slot(f"{where} ({threads} thread{'s' if threads != '1' else ''})", variables))
+        slots.append(Slot(f"{where} ({counted(threads, 'thread')})", variables))
     return slots
 
 

@@ -304,8 +304,8 @@ class Plan:
 
         ``recipes`` and ``configs`` have the names of runs' folders as keys. The former has the recipe of each
         run, which is part of the variant's name unless it is the common one. The latter has the sha256 of
-        each run's config, except for runs that wait for the choice of their setting. ``hours`` has the time
-        that the processes of each trial and run have taken so far. ``tuning`` has the choices.
+        each run's config, except for runs that wait for the choice of their setting. ``tuning`` has the
+        choices. The file also has :meth:`hours`, which need not be read to compare two studies.
         """
         runs = [{**run.run.model_dump(exclude={"trial"}), "folder": run.name} for run in self.untuned]
         baselines = [baseline.model_dump() for baseline in self.study.baseline]
@@ -319,10 +319,13 @@ class Plan:
             "runs": runs,
             "recipes": {run.name: run.recipe for run in self.untuned},
             "configs": {run.name: sha256(run.text) for run in self.decided},
-            "hours": {run.name: hours for run in (*self.trials, *self.decided) if (hours := hours_of(run))},
             "tune": self.study.tune.describe() if self.study.tune else None,
             "tuning": [search.describe() for search in self.searches],
         }
+
+    def hours(self) -> dict[str, float]:
+        """Return the hours that the processes of each trial and run have taken, by the name of its folder."""
+        return {run.name: hours for run in (*self.trials, *self.decided) if (hours := hours_of(run))}
 
     def _expectations(self) -> dict[str, str]:
         """Return what is expected of the variants; texts of the study replace those of the variants."""

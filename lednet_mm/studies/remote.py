@@ -15,6 +15,7 @@ from lednet_mm.errors import describe_os_error
 from lednet_mm.files import holder_of, is_locked
 from lednet_mm.studies.jobs import Job, Outcome, Status
 from lednet_mm.studies.process import Launch, Slot, attempt
+from lednet_mm.text import counted
 
 LOCK_SECONDS = 30.0
 """Seconds that a further attempt waits for the end of the previous attempt's process."""
@@ -56,7 +57,7 @@ class Errand:
             return Outcome("failed", reason)
         os.environ.update(self.environment)  # for the records that this process writes itself
         slot = Slot(
-            f"{self.kind} on {machine} ({self.threads} thread{'s' if self.threads > 1 else ''})",
+            f"{self.kind} on {machine} ({counted(self.threads, 'thread')})",
             {**self.environment, "OMP_NUM_THREADS": str(self.threads)},
         )
         end = time.monotonic() + LOCK_SECONDS

@@ -140,9 +140,8 @@ def test_corrupted_accuracies_are_no_results_on_the_clean_split(folder):
     assert Results(Content(read_evidence([folder]))).files() == before
 
 
-def compared(folder):
-    content = Content(read_evidence([folder]), baselines=[Baseline(network="erfnet")])
-    section = DifferencesOfMeasures(content)
+def compared(folder, kind=DifferencesOfMeasures):
+    section = kind(Content(read_evidence([folder]), baselines=[Baseline(network="erfnet")]))
     (row,) = rows_of(section.frame)
     return section, row
 
@@ -230,8 +229,7 @@ def test_robustness_is_compared_where_the_corruptions_are_the_same(tmp_path):
         (difference, difference)
     )
 
-    content = Content(read_evidence([tmp_path]), baselines=[Baseline(network="erfnet")])
-    (row,) = rows_of(DifferencesWithCorruptions(content).frame)
+    _, row = compared(tmp_path, DifferencesWithCorruptions)
     fog = 50 * (miou(50) + miou(100) - miou(25) - miou(50))
     snow = 100 * (miou(50) - miou(25))
     for name, expected in (("fog", fog), ("snow", snow), ("corrupted_percent", (fog + snow) / 2)):
@@ -243,7 +241,7 @@ def test_robustness_is_compared_where_the_corruptions_are_the_same(tmp_path):
     write_images(tmp_path, "corruption", "erfnet", clean, corruption="frost", severity=1)
     content = Content(read_evidence([tmp_path]), baselines=[Baseline(network="erfnet")])
     assert DifferencesOfMeasures(content).frame.empty
-    (row,) = rows_of(DifferencesWithCorruptions(content).frame)
+    _, row = compared(tmp_path, DifferencesWithCorruptions)
     assert row["snow_difference"] == pytest.approx(snow), "each corruption counts by itself"
     assert np.isnan(row["corrupted_percent_difference"])
 

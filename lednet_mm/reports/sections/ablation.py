@@ -15,6 +15,7 @@ from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import Column, is_missing, names, rows_of
 from lednet_mm.statistics import LEVEL
+from lednet_mm.text import counted
 
 
 class Ablation(TableSection):
@@ -157,9 +158,8 @@ def plot_forest(frame: pd.DataFrame, title: str, looks: Looks) -> list[Plot]:
             )
             if one_seed:  # the interval is narrow because it does not include the variation over seeds
                 bars.lines[2][0].set_linestyle(":")
-            seeds = f"{row['seeds']} seed{'s' if row['seeds'] != 1 else ''}"
             against = f", against {row['baseline']}" if count[network_name(row)] > 1 else ""
-            names.append(f"{network_name(row)}{against} ({seeds})")
+            names.append(f"{network_name(row)}{against} ({counted(row['seeds'], 'seed')})")
         axes.axvline(0, color="0.3", linewidth=0.8)
         axes.set_yticks(range(len(names)), list(map(label, names)), fontsize=8)
         axes.set_ylim(len(names) - 0.4, -0.6)

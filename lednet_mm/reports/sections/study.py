@@ -11,7 +11,7 @@ from lednet_mm.reports.parts import Part, Sources, facts_part, table_part
 from lednet_mm.reports.reading import StudyFacts
 from lednet_mm.reports.sections.section import Section
 from lednet_mm.reports.tables import Column, Table, is_missing, names, rows_of
-from lednet_mm.text import DEFAULT
+from lednet_mm.text import DEFAULT, counted
 
 
 class Study(Section):
@@ -64,7 +64,7 @@ def _facts(study: StudyFacts) -> list[tuple[str, str]]:
         ("networks", listed([run.network for run in study.runs])),
         ("variants", listed([run.variant for run in study.runs])),
         ("datasets", f"{listed([run.dataset for run in study.runs])}, accuracy on {study.split}"),
-        ("runs", f"{len(study.runs)}, {seeds} seed{'' if seeds == 1 else 's'}"),
+        ("runs", f"{len(study.runs)}, {counted(seeds, 'seed')}"),
         ("compared with", listed(baselines)),
         *([("cost", study.cost)] if study.cost else []),
     ]
