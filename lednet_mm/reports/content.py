@@ -19,6 +19,7 @@ from lednet_mm.reports.runs import ChosenRuns, choose_runs
 from lednet_mm.reports.summary import summarise_runs
 from lednet_mm.statistics import SCORES
 from lednet_mm.studies.baseline import Baseline
+from lednet_mm.studies.tuning import TuningResult, tuning_results
 from lednet_mm.text import one_line
 
 
@@ -68,9 +69,14 @@ class Content:
         return collect_latencies(self.evidence.records)
 
     @cached_property
+    def tunings(self) -> list[TuningResult]:
+        """The newest tuning of every network and variant."""
+        return tuning_results(self.evidence.records)
+
+    @cached_property
     def runs(self) -> pd.DataFrame:
         """One row for each run, see :func:`lednet_mm.reports.joining.join_runs`."""
-        return join_runs(self.evidence.records, self.chosen, self.latencies)
+        return join_runs(self.evidence.records, self.chosen, self.latencies, self.tunings)
 
     @cached_property
     def summary(self) -> pd.DataFrame:

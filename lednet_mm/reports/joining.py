@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from lednet_mm.records import Record
 from lednet_mm.reports.latencies import LatencyCollection
 from lednet_mm.reports.recipes import recipe_of
-from lednet_mm.reports.runs import KEY, ChosenRuns, record_name
+from lednet_mm.reports.runs import KEY, ChosenRuns, key_of, record_name
 from lednet_mm.reports.tables import rows_of
+from lednet_mm.studies.tuning import TuningResult
 
 FINGERPRINT = "sizes:"
 """Prefix of a split's fingerprint; older records have others, which cannot be compared with it."""
@@ -32,7 +34,12 @@ def network_of(record: Record) -> tuple[str, str, str]:
     return (record.run.dataset, record.run.network, record.run.variant)
 
 
-def join_runs(records: Iterable[Record], chosen: ChosenRuns, latencies: LatencyCollection) -> pd.DataFrame:
+def join_runs(
+    records: Iterable[Record],
+    chosen: ChosenRuns,
+    latencies: LatencyCollection,
+    tunings: Iterable[TuningResult],
+) -> pd.DataFrame:
     """Join the records of each run into a row.
 
     The accuracy is that of the test split if a run has one, otherwise of the validation split. Latencies are
@@ -42,6 +49,7 @@ def join_runs(records: Iterable[Record], chosen: ChosenRuns, latencies: LatencyC
         records: records of any kind and study, oldest first.
         chosen: the trainings and accuracies that are shown.
         latencies: latencies of every network under every condition.
+        tunings: the tuning of each network for which settings were chosen.
 
     Returns:
         One row for each run, and for each network without a run; columns as in ``COLUMNS``, sorted.
@@ -59,7 +67,8 @@ def join_runs(records: Iterable[Record], chosen: ChosenRuns, latencies: LatencyC
     for network in sorted({*complexity, *latency} - trained):
         runs[(None, *network, None)] = {}
 
-    rows = [_row(key, found, complexity, latency) for key, found in runs.items()]
+    tuned = {key_of(tuning.record)[:4]: tuning.chosen for tuning in tunings}
+    rows = [_row(key, found, complexity, latency, tuned.get(key[:4])) for key, found in runs.items()]
     table = pd.DataFrame(rows, columns=COLUMNS)
     # Counts stay integers even if some cells are empty.
     for column in ("seed", "params", "params_train", "macs", "iterations"):
@@ -69,7 +78,13 @@ def join_runs(records: Iterable[Record], chosen: ChosenRuns, latencies: LatencyC
     return table.sort_values(KEY, na_position="first", ignore_index=True)
 
 
-def _row(key: Sequence, found: dict[str, Record], complexity: dict, latency: dict) -> dict:
+def _row(
+    key: Sequence,
+    found: dict[str, Record],
+    complexity: dict,
+    latency: dict,
+    tuned: Mapping[str, Any] | None,
+) -> dict:
     row: dict = dict(zip(KEY, key, strict=True))
     network = tuple(key[1:4])
     train = found.get("train")
@@ -82,7 +97,7 @@ def _row(key: Sequence, found: dict[str, Record], complexity: dict, latency: dic
     if train is not None:
         row.update(iterations=train.values.get("iterations"), train_record=record_name(train))
     if trained_by := train or (found[splits[0]] if splits else None):
-        row["recipe"] = recipe_of(trained_by.config.text)
+        row["recipe"] = recipe_of(trained_by.config.text, tuned)
     if (counted := complexity.get(network)) is not None:
         row.update(counted.values, complexity_record=record_name(counted))
         row["macs_shape"] = "{}x{}".format(*counted.details["shape"])
@@ -92,13 +107,19 @@ def _row(key: Sequence, found: dict[str, Record], complexity: dict, latency: dic
     return row
 
 
-def notes_on_runs(table: pd.DataFrame, latencies: LatencyCollection, chosen: ChosenRuns) -> Iterator[str]:
+def notes_on_runs(
+    table: pd.DataFrame,
+    latencies: LatencyCollection,
+    chosen: ChosenRuns,
+    tunings: Iterable[TuningResult],
+) -> Iterator[str]:
     """Return the notes for a table of runs: conditions, sizes, mixed settings and omissions.
 
     Args:
         table: result of :func:`join_runs`.
         latencies: latencies from which it was made.
         chosen: runs from which it was made.
+        tunings: tunings of the networks in it.
 
     Yields:
         One line for each note.
@@ -123,6 +144,9 @@ def notes_on_runs(table: pd.DataFrame, latencies: LatencyCollection, chosen: Cho
         if len(recipes) > 1:
             shown = "; ".join(recipes[:4]) + ("; ..." if len(recipes) > 4 else "")
             yield f"{len(recipes)} recipes on {dataset}, compare rows of one only: {shown}."
+    if tuned := sorted({key for tuning in tunings for key in tuning.chosen or ()}):
+        shown = ", ".join(tuned[:10]) + (", ..." if len(tuned) > 10 else "")
+        yield f"Tuned on val for each network: {shown}; the table of the tuning has the chosen values."
     unmeasured = (table["accuracy_record"].notna() & table["miou_percent"].isna()).sum()
     if unmeasured:
         runs = "one run" if unmeasured == 1 else f"{unmeasured} runs"

@@ -6,8 +6,11 @@ import ast
 import hashlib
 import json
 import re
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
+
+from lednet_mm.config import keys_of
 
 PARTS = ("optim_wrapper", "param_scheduler", "train_cfg", "train_dataloader", "test_dataloader")
 MAY_BE_PARTS = ("earlier_stage",)
@@ -16,11 +19,15 @@ NO_PART = {"data_root", "val_interval", "num_workers", "persistent_workers", "dy
 BEGINNING = re.compile(r"^(\w+) = ", re.MULTILINE)
 
 
-def recipe_of(text: str) -> str | None:
+def recipe_of(text: str, tuned: Mapping[str, Any] | None = None) -> str | None:
     """Describe the recipe in a resolved config, so that two runs have the same text only for the same recipe.
+
+    If a key was tuned for each network by the same search, its value is not a part of the recipe: networks
+    have the same recipe although their values differ. This holds only for a run that has the chosen values.
 
     Args:
         text: text of the config in the form that :func:`lednet_mm.config.config_text` writes.
+        tuned: the values that were chosen for this network, by their config keys; None if it was not tuned.
 
     Returns:
         The optimiser, the length of the training, the batch size and the image size, followed by eight digits
@@ -31,23 +38,33 @@ def recipe_of(text: str) -> str | None:
     if "train_cfg" not in sections:
         return None
     present = [part for part in MAY_BE_PARTS if part in sections]
-    return _describe(tuple(sections.get(part, "None") for part in (*PARTS, *present)))
+    names = (*PARTS, *present)
+    values = tuple((key, _written(value)) for key, value in sorted((tuned or {}).items()))
+    return _describe(names, tuple(sections.get(name, "None") for name in names), values)
 
 
 @cache
-def _describe(sections: tuple[str, ...]) -> str:
+def _describe(names: tuple[str, ...], sections: tuple[str, ...], tuned: tuple[tuple[str, str], ...]) -> str:
     try:
-        parts = [_trim(ast.literal_eval(section.strip())) for section in sections]
-        written = json.dumps(parts, sort_keys=True, default=str)
+        read = {name: ast.literal_eval(text.strip()) for name, text in zip(names, sections, strict=True)}
+        found = dict(keys_of(read)) if tuned else {}
+        if any(_written(found.get(key)) != value for key, value in tuned if key.split(".")[0] in read):
+            return _describe(names, sections, ())
+        keys = [key for key, _ in tuned]
+        parts = [_trim(value, keys, f"{name}.") for name, value in read.items()]
+        written = _written([*parts, keys] if tuned else parts)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        written, parts = repr(sections), [None] * len(sections)  # not literals, so their texts are compared
+        # They are not literals, so their texts are compared.
+        written, parts, tuned = repr(sections), [None] * len(sections), ()
     digest = hashlib.sha256(written.encode()).hexdigest()[:8]
     optim, _, loop, train, test, *_ = parts
     optimizer = _at(optim, "optimizer")
     words = []
+    kind = _word(_at(optimizer, "type")) or "optimizer"
     if isinstance(rate := _at(optimizer, "lr"), (int, float)):
-        shown = f"{rate:g}" if isinstance(rate, float) else _word(rate)
-        words.append(f"{_word(_at(optimizer, 'type')) or 'optimizer'} {shown}")
+        words.append(f"{kind} {rate:g}" if isinstance(rate, float) else f"{kind} {_word(rate)}")
+    elif optimizer and tuned:
+        words.append(kind)
     length = next((f"{_word(_at(loop, k))} {k[4:]}" for k in ("max_iters", "max_epochs") if _at(loop, k)), "")
     images = f"{_word(_at(train, 'batch_size'))} images" if _at(train, "batch_size") else ""
     if length or images:
@@ -56,13 +73,30 @@ def _describe(sections: tuple[str, ...]) -> str:
         words.append(f"crops of {crop[1]}x{crop[0]}")
     if scale := _step(test, "Resize", "scale"):
         words.append(f"tested at {scale[0]}x{scale[1]}")
+    if tuned:
+        words.append(f"tuned {' and '.join(_word(key) for key, _ in tuned[:3])}")
     return f"{', '.join(words)} ({digest})" if words else digest
 
 
-def _trim(value: Any) -> Any:
+def _written(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _trim(value: Any, left_out: Collection[str] = (), place: str = "") -> Any:
     if isinstance(value, dict):
-        return {key: _trim(item) for key, item in value.items() if key not in NO_PART}
-    return [_trim(item) for item in value] if isinstance(value, (list, tuple)) else value
+        kept = {key: item for key, item in value.items() if key not in NO_PART}
+        return {
+            key: _trim(item, left_out, f"{place}{key}.")
+            for key, item in kept.items()
+            if f"{place}{key}" not in left_out
+        }
+    if isinstance(value, (list, tuple)):
+        return [
+            _trim(item, left_out, f"{place}{i}.")
+            for i, item in enumerate(value)
+            if f"{place}{i}" not in left_out
+        ]
+    return value
 
 
 def _at(value: Any, key: str) -> Any:

@@ -8,6 +8,7 @@ from lednet_mm.records import Run, new_record, write_record
 from lednet_mm.reports.crossing import variant_without
 from lednet_mm.reports.report import write_report
 from lednet_mm.reports.sections.effects import Effects
+from lednet_mm.reports.sections.results import Results
 from lednet_mm.reports.sections.tuning import Tuning
 from lednet_mm.reports.tables import is_missing, rows_of
 from tests.reports import made
@@ -70,6 +71,35 @@ def test_settings_that_are_no_numbers_stand_side_by_side():
     (plot,) = Tuning(made.content_of([record])).plots()
     (axes,) = plot.figure.axes
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["SGD", "AdamW"]
+
+
+def with_rates(rates):
+    """Return the records of two tuned networks, and accuracies whose trainings had these learning rates."""
+    chosen = {"lednet": [[30.0], [40.0], [20.0]], "erfnet": [[25.0], [15.0], [10.0]]}
+    return [
+        *(tuned(network, scores) for network, scores in chosen.items()),
+        *(
+            made.accuracy(network, study="parts", text=made.CONFIG.replace("0.002", str(rate)))
+            for network, rate in rates.items()
+        ),
+    ]
+
+
+def test_values_that_were_tuned_for_each_network_make_no_other_recipe():
+    content = made.content_of(with_rates({"lednet": 0.01, "erfnet": 0.001}))
+    (recipe,) = content.runs["recipe"].unique()
+    assert recipe.startswith("AdamW, 100 iterations of 4 images, tuned optim_wrapper.optimizer.lr")
+    text = Results(content).files()["summary.md"].decode()
+    assert "Tuned on val for each network: optim_wrapper.optimizer.lr;" in text
+    assert "recipes" not in text.replace("their own recipes", "")
+
+
+def test_a_run_without_the_chosen_value_has_another_recipe():
+    content = made.content_of(with_rates({"lednet": 0.01, "erfnet": 0.1}))
+    ours, theirs = (content.runs.set_index("network")["recipe"][name] for name in ("lednet", "erfnet"))
+    assert "tuned" in ours
+    assert theirs.startswith("AdamW 0.1, ")
+    assert "2 recipes on camvid, compare rows of one only" in Results(content).files()["summary.md"].decode()
 
 
 QUALITY = {

@@ -86,7 +86,7 @@ class Results(TableSection):
         for condition, name in zip(self.conditions, short_names(self.conditions), strict=True):
             yield f"Speed{f' ({name})' if name else ''}: {condition}."
         content = self.content
-        notes = notes_on_runs(content.runs, content.latencies, content.chosen)
+        notes = notes_on_runs(content.runs, content.latencies, content.chosen, content.tunings)
         yield from (note for note in notes if not note.startswith("Speed"))
         yield from (study.cost for study in content.evidence.studies.values() if study.cost)
         if self._best:

@@ -50,4 +50,4 @@ class Runs(TableSection):
     def notes(self) -> Iterable[str]:
         """Describe how the numbers were measured, and what was left out."""
         content = self.content
-        return notes_on_runs(content.runs, content.latencies, content.chosen)
+        return notes_on_runs(content.runs, content.latencies, content.chosen, content.tunings)

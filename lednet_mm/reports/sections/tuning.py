@@ -16,7 +16,7 @@ from lednet_mm.reports.runs import record_name
 from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import Column, names, rows_of
-from lednet_mm.studies.tuning import TuningResult, tuning_results
+from lednet_mm.studies.tuning import TuningResult
 
 WIDE = 10
 """If the largest value is at least this many times the smallest, the axis is logarithmic."""
@@ -32,7 +32,7 @@ class Tuning(TableSection):
 
     def collect(self) -> pd.DataFrame:
         """Return the chosen setting of every network and variant."""
-        return collect_tuning(tuning_results(self.content.evidence.records))
+        return collect_tuning(self.content.tunings)
 
     def columns(self) -> Sequence[Column]:
         """Return columns with the chosen setting, its score and the cost of the tuning."""
