@@ -6,9 +6,9 @@ The images are CamVid's at half resolution (240x180). Each of the 41 runs has 10
 --jobs 2`), the study takes about 5 hours on two cores: 0.9 s per iteration for LEDNet, 0.25 s (Fast-SCNN) to
 1.1 s (ERFNet) for the others, and a minute per run for tests.
 
-All networks have the seeds 0 to 2. The seeds 3 and 4 were planned later, for the ablations that three seeds
-left open, after `--power` had said what they would bring: from the first three seeds, it expects five to
-narrow the interval of `prelu` to 1 point on both sides, of `no_shuffle` to 1.5 and of `no_apn` to 2.
+All networks have the seeds 0 to 2. The seeds 3 and 4 were added for the ablations that three seeds left open,
+after `--power` had said what to expect of them: from the first three seeds, five narrow the interval of
+`prelu` to 1 point on both sides, of `no_shuffle` to 1.5 and of `no_apn` to 2.
 
 A training this short shows only large effects and large classes; docs/results.md has the findings.
 """
