@@ -46,7 +46,7 @@ def test_the_tables_of_a_page_are_current(page):
 def sections_with_tables():
     """Return the sections of README.md and docs/results.md without their tables, with the tables' reports."""
     found = []
-    for page in (ROOT / "README.md", ROOT / "docs" / "results.md"):
+    for page in PAGES:
         for section in re.split(r"^## ", page.read_text(), flags=re.MULTILINE):
             if reports := {ROOT / place for _, _, place, *_ in PART.findall(section)}:
                 text = PART.sub("", section)
