@@ -82,6 +82,9 @@ DICTS = (
 )
 LISTS = ("custom_hooks", "tta_pipeline")
 
+PLANNED = Path("plan", "config.py")
+"""The file with a run's config within its folder, if a study has planned the run."""
+
 PARTS = ("backbone", "neck", "decode_head", "auxiliary_head")
 """Parts of a model that make up its network."""
 SAME_VARIANT = ("loss_decode", "init_cfg", "pretrained", "sampler", "ignore_index", "num_classes")
@@ -118,8 +121,14 @@ class Choice:
 
     @property
     def name(self) -> str:
-        """The name of the config where one is needed, for example in paths."""
-        parts = [Path(self.source).stem, self.dataset and Path(self.dataset).stem]
+        """The name of the config where one is needed, for example in paths.
+
+        The config of a run that a study has planned is named after the run's folder.
+        """
+        source = Path(self.source)
+        planned = source.absolute().parts[-len(PLANNED.parts) :] == PLANNED.parts
+        name = source.absolute().parents[len(PLANNED.parts) - 1].name if planned else source.stem
+        parts = [name, self.dataset and Path(self.dataset).stem]
         parts += [self.recipe if self.recipe != COMMON else None]
         parts += [self.variant if self.variant != DEFAULT else None]
         return for_file_name("_".join(filter(None, parts)))

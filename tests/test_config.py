@@ -7,7 +7,7 @@ import mmseg
 import pytest
 from mmengine.config import Config
 
-from lednet_mm.config import config_text, files_of, load_config, run_of
+from lednet_mm.config import Choice, config_text, files_of, load_config, run_of
 from lednet_mm.errors import InputError
 
 
@@ -49,6 +49,15 @@ def test_an_option_may_add_what_is_read(small_config):
 def test_a_misspelled_key_of_a_config_is_refused(small_config):
     with pytest.raises(InputError, match="nothing reads train_dataloder: train_dataloader is meant"):
         load_config(small_config("train_dataloder = dict(batch_size=4)"))
+
+
+def test_the_config_of_a_studys_run_is_named_after_its_folder(tmp_path, monkeypatch):
+    run = tmp_path / "dabnet-default-camvid-seed0"
+    assert Choice(f"{run}/plan/config.py").name == run.name
+    assert Choice("configs/config.py").name == "config"
+    run.mkdir()
+    monkeypatch.chdir(run)
+    assert Choice("plan/config.py").name == run.name
 
 
 def test_variables_of_a_config_have_any_name(small_config):

@@ -280,16 +280,16 @@ def main() -> None:
     from lednet_mm.timing.networks import latency_records
 
     device = resolve_device(arguments.device)
-    configs, names, faults = {}, {}, []
+    configs, folders, faults = {}, {}, []
     for choice in choices_of(arguments):
+        name = choice.name if choice.name not in configs else str(choice)
         try:
-            configs[str(choice)] = load_config(choice, arguments.cfg_options)
-            names[str(choice)] = choice.name
+            configs[name] = load_config(choice, arguments.cfg_options)
+            folders[name] = Path(arguments.work_dir or Path("work_dirs") / choice.name)
         except InputError as error:
             faults.append(str(error))
     if not configs:
         raise InputError("; ".join(faults))
-    folders = {path: Path(arguments.work_dir or Path("work_dirs") / names[path]) for path in configs}
     for folder in set(folders.values()):
         require_writable(folder)
     threads = choose_threads()

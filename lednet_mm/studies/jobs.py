@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
 
 from lednet_mm.catalog import COMMON
 from lednet_mm.checkpoints.listing import checkpoints_of
+from lednet_mm.config import PLANNED
 from lednet_mm.errors import InputError, describe_error, describe_os_error, is_out_of_memory
 from lednet_mm.evaluation.corruptions import Corruption
 from lednet_mm.files import holder_of, is_locked, read_regular, write_atomically
@@ -54,10 +55,8 @@ on a machine or worker that no longer answers. A job that is ``cut off`` ended w
 ``pruned`` job is a trial that was ended because it could not be expected to win. A ``blocked`` job cannot run
 because something that it needs has failed.
 """
-PLAN = Path("plan")
+PLAN = PLANNED.parent
 """The folder, within a job's folder, with the files that were planned for the job."""
-CONFIG = PLAN / "config.py"
-"""The file with the resolved config of a run."""
 ATTEMPTS = PLAN / "attempts.json"
 """The file with the attempts at a run, see :class:`Attempts`."""
 PRUNED = "pruned: "
@@ -288,7 +287,7 @@ def planned_text(folder: Path) -> str | None:
     Raises:
         InputError: the config cannot be read.
     """
-    path = folder / CONFIG
+    path = folder / PLANNED
     try:
         return read_regular(path, 4 * LARGEST).decode()
     except FileNotFoundError:
@@ -382,7 +381,7 @@ class TrainingJob:
             InputError: the folder has a run with another config, or a config that cannot be read.
         """
         if not self._is_prepared():
-            write_atomically(self.folder / CONFIG, self.text.encode())
+            write_atomically(self.folder / PLANNED, self.text.encode())
 
     def _is_prepared(self) -> bool:
         """Return whether the resolved config is in the folder; raises the same errors as :meth:`prepare`."""
@@ -390,7 +389,7 @@ class TrainingJob:
         if earlier not in (None, self.text):
             raise InputError(
                 f"{self.folder}: holds a run of another config ({differences(earlier, self.text)}): "
-                f"{self.folder / CONFIG} was changed by hand, or the study has changed since; "
+                f"{self.folder / PLANNED} was changed by hand, or the study has changed since; "
                 "move the folder away or choose another --work-dir"
             )
         return earlier is not None

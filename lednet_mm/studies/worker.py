@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.config import config_text, load_config
+from lednet_mm.config import PLANNED, config_text, load_config
 from lednet_mm.counting.complexity import complexity_record, count_complexity
 from lednet_mm.deployment.inference import build_network
 from lednet_mm.environment import choose_threads, resolve_device
@@ -24,7 +24,6 @@ from lednet_mm.evaluation.corruptions import Corruption, library
 from lednet_mm.evaluation.measures import MEASURES
 from lednet_mm.records import read_records, write_record
 from lednet_mm.studies.jobs import (
-    CONFIG,
     FAILED,
     Shape,
     Wanted,
@@ -53,7 +52,7 @@ def train_and_measure(folder: Path, wanted: Wanted) -> None:
     """
     if wanted.corruptions:
         library()  # fails now rather than after hours of training
-    path = folder / CONFIG
+    path = folder / PLANNED
     config = load_config(path)
     digest = sha256(config_text(config))
     records, _ = read_records([folder])

@@ -6,7 +6,6 @@ Commands offer these names as choices, so this module imports neither PyTorch no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 TIMED = {
     "network": "normalised images to logits at input resolution",
@@ -66,4 +65,4 @@ class Row:
 
     def __str__(self) -> str:
         form = ", deployed" if self.backend.deployed else ""
-        return f"{Path(self.config).stem}, {self.backend.engine}, {self.backend.precision}{form}"
+        return f"{self.config}, {self.backend.engine}, {self.backend.precision}{form}"

@@ -13,9 +13,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from lednet_mm.config import PLANNED
 from lednet_mm.files import FolderLock, is_locked
 from lednet_mm.records import read_records
-from lednet_mm.studies.jobs import CONFIG, Attempts, Outcome, look
+from lednet_mm.studies.jobs import Attempts, Outcome, look
 from lednet_mm.studies.local_engine import make_slots
 from lednet_mm.studies.process import Slot
 from tests.studies.tiny import SLOTS, TinyJob, execute, results, starts, tiny_jobs
@@ -130,7 +131,7 @@ def a_folder_in_its_place(path):
 def test_a_damaged_plan_is_named_and_costs_one_run(tmp_path, damage, words):
     jobs = tiny_jobs(tmp_path, 3)
     jobs[1].prepare()
-    damage(jobs[1].folder / CONFIG)
+    damage(jobs[1].folder / PLANNED)
     for retry_failed in (False, True):
         outcomes = execute(jobs, SLOTS, retry_failed=retry_failed)
         assert [outcomes[job.name].state for job in jobs] == ["finished", "failed", "finished"]

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from lednet_mm.catalog import network_files, variants_of
-from lednet_mm.config import config_text, load_config
+from lednet_mm.config import PLANNED, config_text, load_config
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.confusion import pack
 from lednet_mm.evaluation.corruptions import Corruption
 from lednet_mm.evaluation.measures import MEASURES
 from lednet_mm.records import new_record, write_record
-from lednet_mm.studies.jobs import CONFIG, Wanted, missing_steps, sha256
+from lednet_mm.studies.jobs import Wanted, missing_steps, sha256
 from lednet_mm.studies.plan import STUDY, check_work_dir, make_plan, read_study
 from lednet_mm.studies.worker import read_corruption
 from lednet_mm.timing.backends import TIMED
@@ -90,7 +90,7 @@ def test_the_config_in_the_folder_is_the_plan(study, tmp_path):
     options = 'options = {"train_dataloader.dataset.pipeline": [dict(type="RandomCrop", crop_size=(8, 8))]}'
     (first, *_) = make_plan(study(PRODUCT, options), tmp_path / "w").runs
     first.prepare()
-    config = load_config(first.folder / CONFIG)
+    config = load_config(first.folder / PLANNED)
     assert config_text(config) == first.text
     assert config.train_dataloader.dataset.pipeline[0].crop_size == (8, 8)
     config.work_dir, config.resume, config.launcher = "elsewhere", True, "none"
@@ -488,7 +488,7 @@ def test_a_second_study_does_not_mix_with_the_first(study, tmp_path, lines, name
 def test_a_config_changed_by_hand_is_told_from_a_changed_study(study, tmp_path):
     plan = make_plan(study(PRODUCT), tmp_path / "w")
     began(plan)
-    path = plan.runs[0].folder / CONFIG
+    path = plan.runs[0].folder / PLANNED
     path.write_text(path.read_text().replace("max_iters", "most_iters"))
     check_work_dir(plan)  # the other runs go on
     status = plan.runs[0].status()

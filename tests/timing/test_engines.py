@@ -240,6 +240,18 @@ def test_the_table_of_the_command(small_config, tool, tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_rows_of_files_with_one_name_are_told_apart(small_config, tool, tmp_path):
+    plans = [tmp_path / f"run{seed}" / "plan" / "config.py" for seed in (0, 1)]
+    others = [tmp_path / place / "small.py" for place in ("one", "two")]
+    for path in (*plans, *others):
+        path.parent.mkdir(parents=True)
+        path.write_text(small_config().read_text())
+    outcome = tool("benchmark", *plans, *others, "--shape", 64, 128, "--engine", "tensorrt")
+    for name in ("run0", "run1", "small", str(others[1])):
+        assert f"{name}, tensorrt, fp32: " in outcome.err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_nothing_that_can_be_timed(small_config, tool, tmp_path):
     outcome = tool("benchmark", small_config(), "--shape", 64, 128, "--engine", "tensorrt")
     assert outcome.status == 2
