@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
-from lednet_mm.studies.jobs import CONFIG
+from lednet_mm.config import PLANNED
 from lednet_mm.studies.plan import STUDY, make_plan
 from tests.conftest import ROOT
 from tests.faults.place import Fault
@@ -198,8 +198,8 @@ def of_run(what, damage, *says):
 
 
 def as_a_folder(folder):
-    (folder / CONFIG).unlink()
-    (folder / CONFIG).mkdir()
+    (folder / PLANNED).unlink()
+    (folder / PLANNED).mkdir()
 
 
 def as_a_file(folder):
@@ -208,17 +208,17 @@ def as_a_file(folder):
 
 
 RUN_FOLDERS = [
-    of_run("a plan that is no text", lambda f: (f / CONFIG).write_bytes(b"\xff"), "w/", "not UTF-8 text"),
-    of_run("an empty plan", lambda f: (f / CONFIG).write_bytes(b""), "w/", "changed by hand"),
+    of_run("a plan that is no text", lambda f: (f / PLANNED).write_bytes(b"\xff"), "w/", "not UTF-8 text"),
+    of_run("an empty plan", lambda f: (f / PLANNED).write_bytes(b""), "w/", "changed by hand"),
     of_run(
         "a plan changed by hand",
-        lambda f: (f / CONFIG).write_text((f / CONFIG).read_text().replace("max_iters", "iters")),
+        lambda f: (f / PLANNED).write_text((f / PLANNED).read_text().replace("max_iters", "iters")),
         "changed by hand",
         "train_cfg.",
     ),
     of_run(
         "a plan with code",
-        lambda f: (f / CONFIG).write_text("import os\n" + (f / CONFIG).read_text()),
+        lambda f: (f / PLANNED).write_text("import os\n" + (f / PLANNED).read_text()),
         "line 1 is not an assignment",
     ),
     of_run("a plan that is a folder", as_a_folder, "w/", "not a regular file"),
