@@ -25,6 +25,9 @@ CLASSES, SHAPE = 19, (512, 1024)
 COMMON = "common"
 """The recipe that all networks share unless another one is named."""
 
+PLANNED = Path("plan", "config.py")
+"""The file with a run's config within its folder, if a study has planned the run."""
+
 
 @dataclass(frozen=True)
 class Variant:

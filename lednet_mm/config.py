@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from lednet_mm.catalog import (
     COMMON,
+    PLANNED,
     dataset_files,
     file_of,
     network_files,
@@ -82,9 +83,6 @@ DICTS = (
 )
 LISTS = ("custom_hooks", "tta_pipeline")
 
-PLANNED = Path("plan", "config.py")
-"""The file with a run's config within its folder, if a study has planned the run."""
-
 PARTS = ("backbone", "neck", "decode_head", "auxiliary_head")
 """Parts of a model that make up its network."""
 SAME_VARIANT = ("loss_decode", "init_cfg", "pretrained", "sampler", "ignore_index", "num_classes")
@@ -125,9 +123,8 @@ class Choice:
 
         The config of a run that a study has planned is named after the run's folder.
         """
-        source = Path(self.source)
-        planned = source.absolute().parts[-len(PLANNED.parts) :] == PLANNED.parts
-        name = source.absolute().parents[len(PLANNED.parts) - 1].name if planned else source.stem
+        file = Path(self.source).absolute()
+        name = file.parents[1].name if file.match(str(PLANNED)) else file.stem
         parts = [name, self.dataset and Path(self.dataset).stem]
         parts += [self.recipe if self.recipe != COMMON else None]
         parts += [self.variant if self.variant != DEFAULT else None]

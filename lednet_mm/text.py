@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Collection
 from typing import Any
 
 NAME_LENGTH = 100
@@ -95,6 +96,17 @@ def fps_text(fps: float) -> str:
 def counted(number: int | str, noun: str) -> str:
     """Write a number of things: ``1 seed``, ``3 seeds``."""
     return f"{number} {noun}{'' if str(number) == '1' else 's'}"
+
+
+def shortened(texts: Collection[str], most: int, separator: str = ", ") -> str:
+    """Join the first of some texts; ``...`` stands for the others if there are more.
+
+    Args:
+        texts: the texts.
+        most: number of texts that are shown.
+        separator: what stands between two texts.
+    """
+    return separator.join(list(texts)[:most]) + (f"{separator}..." if len(texts) > most else "")
 
 
 def variant_name(name: Any) -> Any:

@@ -18,7 +18,7 @@ from lednet_mm.checkpoints.listing import checkpoints_of
 from lednet_mm.checkpoints.reading import read_checkpoint
 from lednet_mm.errors import InputError, describe_os_error
 from lednet_mm.files import check_outputs, file_sha256, write_output
-from lednet_mm.text import one_line
+from lednet_mm.text import one_line, shortened
 
 WEIGHTS_UNDER = (
     "state_dict",
@@ -124,11 +124,10 @@ def weights_of(
     """
     state = model_state(checkpoint, wanted, rename)
     if not state:
-        keys = ", ".join(one_line(key) for key in list(checkpoint)[:12]) or "none"
-        more = ", ..." if len(checkpoint) > 12 else ""
+        keys = show_names(checkpoint, 12) or "none"
         raise InputError(
             f"{where}: no tensors at the top of this file or under {', '.join(WEIGHTS_UNDER[:5])}, ...; "
-            f"its keys are: {keys}{more}"
+            f"its keys are: {keys}"
         )
     for name, tensor in state.items():
         if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
@@ -258,7 +257,7 @@ def _alike(ours: Tensor, theirs: Tensor) -> bool:
 
 def show_names(names: Collection[str], most: int = 2) -> str:
     """Return the first names of some tensors, for a message."""
-    return ", ".join(one_line(name) for name in list(names)[:most]) + (", ..." if len(names) > most else "")
+    return shortened([one_line(name) for name in names], most)
 
 
 def count_names(kinds: Mapping[str, Collection[str]], most: int = 2) -> list[str]:

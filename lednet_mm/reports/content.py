@@ -11,7 +11,7 @@ from lednet_mm.reports.baselines import compare_with_baselines
 from lednet_mm.reports.classes import class_table, reported_splits, summarise_classes
 from lednet_mm.reports.differences import Differences
 from lednet_mm.reports.drawing import Looks
-from lednet_mm.reports.joining import join_runs
+from lednet_mm.reports.joining import join_runs, notes_on_runs
 from lednet_mm.reports.latencies import LatencyCollection, collect_latencies
 from lednet_mm.reports.measured import MeasuredRun, measured_runs
 from lednet_mm.reports.reading import Evidence
@@ -77,6 +77,11 @@ class Content:
     def runs(self) -> pd.DataFrame:
         """One row for each run, see :func:`lednet_mm.reports.joining.join_runs`."""
         return join_runs(self.evidence.records, self.chosen, self.latencies, self.tunings)
+
+    @cached_property
+    def notes_on_runs(self) -> tuple[str, ...]:
+        """Conditions, mixed settings and omissions, see :func:`lednet_mm.reports.joining.notes_on_runs`."""
+        return tuple(notes_on_runs(self.runs, self.latencies, self.chosen, self.tunings))
 
     @cached_property
     def summary(self) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from lednet_mm.reports.recipes import recipe_of
 from lednet_mm.reports.runs import KEY, ChosenRuns, key_of, record_name
 from lednet_mm.reports.tables import rows_of
 from lednet_mm.studies.tuning import TuningResult
+from lednet_mm.text import shortened
 
 FINGERPRINT = "sizes:"
 """Prefix of a split's fingerprint; older records have others, which cannot be compared with it."""
@@ -142,10 +143,10 @@ def notes_on_runs(
     for dataset, rows in table.groupby("dataset"):
         recipes = sorted({s for s in rows["recipe"] if isinstance(s, str)})
         if len(recipes) > 1:
-            shown = "; ".join(recipes[:4]) + ("; ..." if len(recipes) > 4 else "")
+            shown = shortened(recipes, 4, "; ")
             yield f"{len(recipes)} recipes on {dataset}, compare rows of one only: {shown}."
     if tuned := sorted({key for tuning in tunings for key in tuning.chosen or ()}):
-        shown = ", ".join(tuned[:10]) + (", ..." if len(tuned) > 10 else "")
+        shown = shortened(tuned, 10)
         yield f"Tuned on val for each network: {shown}; the table of the tuning has the chosen values."
     unmeasured = (table["accuracy_record"].notna() & table["miou_percent"].isna()).sum()
     if unmeasured:

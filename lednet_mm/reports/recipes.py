@@ -6,7 +6,7 @@ import ast
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -49,9 +49,10 @@ def _describe(names: tuple[str, ...], sections: tuple[str, ...], tuned: tuple[tu
         read = {name: ast.literal_eval(text.strip()) for name, text in zip(names, sections, strict=True)}
         found = dict(keys_of(read)) if tuned else {}
         if any(_written(found.get(key)) != value for key, value in tuned if key.split(".")[0] in read):
-            return _describe(names, sections, ())
+            tuned = ()  # another value than the chosen one
         keys = [key for key, _ in tuned]
-        parts = [_trim(value, keys, f"{name}.") for name, value in read.items()]
+        kept = _trim(read, keys)
+        parts = [kept.get(name) for name in names]
         written = _written([*parts, keys] if tuned else parts)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         # They are not literals, so their texts are compared.
@@ -62,7 +63,8 @@ def _describe(names: tuple[str, ...], sections: tuple[str, ...], tuned: tuple[tu
     words = []
     kind = _word(_at(optimizer, "type")) or "optimizer"
     if isinstance(rate := _at(optimizer, "lr"), (int, float)):
-        words.append(f"{kind} {rate:g}" if isinstance(rate, float) else f"{kind} {_word(rate)}")
+        shown = f"{rate:g}" if isinstance(rate, float) else _word(rate)
+        words.append(f"{kind} {shown}")
     elif optimizer and tuned:
         words.append(kind)
     length = next((f"{_word(_at(loop, k))} {k[4:]}" for k in ("max_iters", "max_epochs") if _at(loop, k)), "")
@@ -82,21 +84,25 @@ def _written(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def _trim(value: Any, left_out: Collection[str] = (), place: str = "") -> Any:
-    if isinstance(value, dict):
-        kept = {key: item for key, item in value.items() if key not in NO_PART}
+def _trim(value: Any, left_out: Collection[str], place: str = "") -> Any:
+    """Return a value without what makes no recipe; its lists and tuples become lists.
+
+    Args:
+        value: a value of a config.
+        left_out: config keys that are removed, wherever they are.
+        place: beginning of the config keys in the value.
+    """
+
+    def trimmed(items: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
         return {
             key: _trim(item, left_out, f"{place}{key}.")
-            for key, item in kept.items()
-            if f"{place}{key}" not in left_out
+            for key, item in items
+            if key not in NO_PART and f"{place}{key}" not in left_out
         }
-    if isinstance(value, (list, tuple)):
-        return [
-            _trim(item, left_out, f"{place}{i}.")
-            for i, item in enumerate(value)
-            if f"{place}{i}" not in left_out
-        ]
-    return value
+
+    if isinstance(value, dict):
+        return trimmed(value.items())
+    return list(trimmed(enumerate(value)).values()) if isinstance(value, (list, tuple)) else value
 
 
 def _at(value: Any, key: str) -> Any:

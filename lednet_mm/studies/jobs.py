@@ -12,9 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
 
-from lednet_mm.catalog import COMMON
+from lednet_mm.catalog import COMMON, PLANNED
 from lednet_mm.checkpoints.listing import checkpoints_of
-from lednet_mm.config import PLANNED
 from lednet_mm.errors import InputError, describe_error, describe_os_error, is_out_of_memory
 from lednet_mm.evaluation.corruptions import Corruption
 from lednet_mm.files import holder_of, is_locked, read_regular, write_atomically

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import lednet_mm.register  # noqa: F401  (first: threads are set before PyTorch starts)
-from lednet_mm.config import PLANNED, config_text, load_config
+from lednet_mm.catalog import PLANNED
+from lednet_mm.config import config_text, load_config
 from lednet_mm.counting.complexity import complexity_record, count_complexity
 from lednet_mm.deployment.inference import build_network
 from lednet_mm.environment import choose_threads, resolve_device

@@ -15,7 +15,7 @@ from mmengine.registry import Registry
 
 from lednet_mm.config import READ, keys_of
 from lednet_mm.errors import describe_error, is_out_of_memory, suggest
-from lednet_mm.text import one_line
+from lednet_mm.text import one_line, shortened
 
 _UNEXPECTED = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
 _UNREGISTERED = re.compile(r"(\S+) is not in the (.+?) registry")
@@ -116,4 +116,4 @@ def _arguments(taker: Callable) -> list[str]:
 
 def _listed(names: set[str]) -> str:
     shown = sorted(names - {"self", "runner", "dataloader", "dataset", "optimizer", "params"})
-    return ", ".join(shown[:12]) + (", ..." if len(shown) > 12 else "") if shown else "others"
+    return shortened(shown, 12) or "others"

@@ -44,7 +44,7 @@ def test_the_tables_of_a_page_are_current(page):
 
 
 def sections_with_tables():
-    """Return the sections of README.md and docs/results.md without their tables, with the tables' reports."""
+    """Return the sections of all pages that have tables, without these, with the tables' reports."""
     found = []
     for page in PAGES:
         for section in re.split(r"^## ", page.read_text(), flags=re.MULTILINE):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
-from lednet_mm.config import PLANNED
+from lednet_mm.catalog import PLANNED
 from lednet_mm.studies.plan import STUDY, make_plan
 from tests.conftest import ROOT
 from tests.faults.place import Fault

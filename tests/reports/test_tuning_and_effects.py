@@ -6,6 +6,7 @@ import pytest
 from lednet_mm import effects
 from lednet_mm.records import Run, new_record, write_record
 from lednet_mm.reports.crossing import variant_without
+from lednet_mm.reports.recipes import recipe_of
 from lednet_mm.reports.report import write_report
 from lednet_mm.reports.sections.effects import Effects
 from lednet_mm.reports.sections.results import Results
@@ -100,6 +101,16 @@ def test_a_run_without_the_chosen_value_has_another_recipe():
     assert "tuned" in ours
     assert theirs.startswith("AdamW 0.1, ")
     assert "2 recipes on camvid, compare rows of one only" in Results(content).files()["summary.md"].decode()
+
+
+def test_a_whole_part_of_a_config_can_be_tuned():
+    other = made.CONFIG.replace("AdamW", "SGD")
+    recipes = {
+        recipe_of(text, {"optim_wrapper": {"type": "OptimWrapper", "optimizer": {"type": kind, "lr": 0.002}}})
+        for kind, text in (("AdamW", made.CONFIG), ("SGD", other))
+    }
+    assert len(recipes) == 1
+    assert recipe_of(made.CONFIG) not in recipes
 
 
 QUALITY = {

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lednet_mm.config import PLANNED
+from lednet_mm.catalog import PLANNED
 from lednet_mm.files import FolderLock, is_locked
 from lednet_mm.records import read_records
 from lednet_mm.studies.jobs import Attempts, Outcome, look

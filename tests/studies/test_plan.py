@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lednet_mm.catalog import network_files, variants_of
-from lednet_mm.config import PLANNED, config_text, load_config
+from lednet_mm.catalog import PLANNED, network_files, variants_of
+from lednet_mm.config import config_text, load_config
 from lednet_mm.errors import InputError
 from lednet_mm.evaluation.confusion import pack
 from lednet_mm.evaluation.corruptions import Corruption

@@ -15,7 +15,7 @@ from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.summary import network_name
 from lednet_mm.reports.tables import Column, is_missing, names, rows_of
 from lednet_mm.statistics import LEVEL
-from lednet_mm.text import counted
+from lednet_mm.text import counted, shortened
 
 
 class Ablation(TableSection):
@@ -83,8 +83,7 @@ class Ablation(TableSection):
         differs = frame[frame["recipe_differs"].eq(True)]
         if len(differs):
             known = sorted({f"{n} {v}" for n, v in zip(differs["network"], differs["variant"], strict=True)})
-            shown = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "")
-            yield f"Trained with another recipe than the baseline: {shown}."
+            yield f"Trained with another recipe than the baseline: {shortened(known, 10)}."
         speed = self.content.latencies.main
         if speed and frame["latency_change_percent"].notna().any():
             yield f"Latency: {speed}."

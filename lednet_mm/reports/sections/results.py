@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from lednet_mm.reports.joining import notes_on_runs
 from lednet_mm.reports.latencies import Condition, fastest_resolved, short_names
 from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.summary import with_spread
@@ -86,8 +85,7 @@ class Results(TableSection):
         for condition, name in zip(self.conditions, short_names(self.conditions), strict=True):
             yield f"Speed{f' ({name})' if name else ''}: {condition}."
         content = self.content
-        notes = notes_on_runs(content.runs, content.latencies, content.chosen, content.tunings)
-        yield from (note for note in notes if not note.startswith("Speed"))
+        yield from (note for note in content.notes_on_runs if not note.startswith("Speed"))
         yield from (study.cost for study in content.evidence.studies.values() if study.cost)
         if self._best:
             yield (

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from lednet_mm.reports.joining import notes_on_runs
 from lednet_mm.reports.latencies import show_fps
 from lednet_mm.reports.sections.section import TableSection
 from lednet_mm.reports.tables import Column, names
@@ -49,5 +48,4 @@ class Runs(TableSection):
 
     def notes(self) -> Iterable[str]:
         """Describe how the numbers were measured, and what was left out."""
-        content = self.content
-        return notes_on_runs(content.runs, content.latencies, content.chosen, content.tunings)
+        return self.content.notes_on_runs
